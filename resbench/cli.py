@@ -1,0 +1,71 @@
+"""`resbench COMMAND ...`: finds the module of a command and runs it. Nothing heavy is imported before that."""
+
+import argparse
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+
+from resbench import __version__
+from resbench.errors import UserError
+
+# A command is one line here and one module, which offers either `add_arguments(parser)` with `run(args) -> int`, or
+# only `run(argv) -> int` where it parses by itself; `argv` then begins with the name of the command.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "fit": ("resbench.commands.lightning", "train one network on one device by one algorithm"),
+    "validate": ("resbench.commands.lightning", "evaluate on the validation set"),
+    "test": ("resbench.commands.lightning", "evaluate on the test set"),
+    "predict": ("resbench.commands.lightning", "run a trained network on a data set"),
+    "sweep": ("resbench.commands.sweep", "run a plan of algorithms x precisions x seeds"),
+    "leaderboard": ("resbench.commands.leaderboard", "compile records into tables and pages"),
+    "record": ("resbench.commands.record", "show and check the records of runs"),
+    "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status.
+
+    Args:
+        argv: Arguments after the program's name; None takes those of the process.
+
+    Returns:
+        0 on success, 2 for a mistake of the user, 130 when interrupted, else what the command returns.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    name = argv[0] if argv else "--help"
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if name == "--version":
+        print(f"resbench {__version__}")
+        return 0
+    if name not in COMMANDS:
+        close = difflib.get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else "'resbench --help' lists the commands"
+        print(f"error: resbench has no command '{name}': {hint}", file=sys.stderr)
+        return 2
+    try:
+        return _run(name, argv)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"resbench {name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {help_}" for name, (_, help_) in COMMANDS.items()]
+    return "\n".join(["usage: resbench COMMAND ... | --help | --version", "", *lines, "", "resbench COMMAND --help"])
+
+
+def _run(name: str, argv: list[str]) -> int:
+    module_name, help_ = COMMANDS[name]
+    module = importlib.import_module(module_name)
+    if not hasattr(module, "add_arguments"):
+        return int(module.run(argv))
+    parser = argparse.ArgumentParser(prog=f"resbench {name}", description=help_, allow_abbrev=False)
+    module.add_arguments(parser)
+    return int(module.run(parser.parse_args(argv[1:])))

@@ -1,0 +1,1 @@
+"""One module per command of `resbench`; what is heavy is imported inside functions."""
