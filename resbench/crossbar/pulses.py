@@ -1,0 +1,169 @@
+"""Pulse trains: how one sample's (x, d) becomes bits on the columns and rows of a crossbar.
+
+Each sample is one rank-1 update with its own bit length (BL) and scales. Column j fires in a time slot with probability
+``|x_j| * x_scale``, row i with ``|d_i| * d_scale``; a device where both fire gets one pulse, so that the expected change is
+``-lr * d_i * x_j`` while nothing saturates (Gokmen & Vlasov 2016; managed scales: Gokmen, Onen & Haensch 2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from resbench.crossbar.randomness import Stream, unit
+
+PulseType = Literal["stochastic", "mean_count", "deterministic_implicit", "exact"]
+PULSE_TYPES = ("stochastic", "mean_count", "deterministic_implicit", "exact")
+ONE = 1 << 32
+
+
+@dataclass(frozen=True)
+class PulseTrain:
+    """Parameters of the pulsed update (aihwkit's ``UpdateParameters``).
+
+    Args:
+        pulse_type: ``stochastic``: independent random bits on each line. ``mean_count`` and ``deterministic_implicit``: rounded
+            coincidence counts without random bits, biased for small gradients. ``exact``: the rank-1 product itself, one sample
+            after the other, clipped to each device's bounds (aihwkit's ``NoneWithDevice``).
+        desired_bl: longest pulse train, in slots.
+        fixed_bl: keep BL at ``desired_bl`` where nothing manages it; False lengthens it for large learning rates.
+        update_bl_management: shorten BL to ``ceil(lr max|x| max|d| / granularity)``; implies ``update_management``.
+        update_management: balance the row and column probabilities by ``sqrt(max|x| / max|d|)``.
+        um_grad_scale: factor on ``max|d|`` in the management; below 1 it shortens trains and lets the largest d saturate.
+        res: bin width in (0, 1) to which stochastic probabilities are rounded; 0 for none.
+        sto_round: round them stochastically.
+        x_res_implicit: bin width of the x side of ``deterministic_implicit``; 0 for none.
+        d_res_implicit: the same for the d side.
+
+    Raises:
+        ValueError: for a value outside its range, with the range.
+    """
+
+    pulse_type: PulseType = "stochastic"
+    desired_bl: int = 31
+    fixed_bl: bool = True
+    update_bl_management: bool = True
+    update_management: bool = True
+    um_grad_scale: float = 1.0
+    res: float = 0.0
+    sto_round: bool = False
+    x_res_implicit: float = 0.0
+    d_res_implicit: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.pulse_type not in PULSE_TYPES:
+            raise ValueError(f"pulse_type: {self.pulse_type!r} is unknown; write one of {', '.join(PULSE_TYPES)}")
+        if self.desired_bl < 1:
+            raise ValueError(f"desired_bl: {self.desired_bl} is too short; write a whole number of slots, 1 or more")
+        if not self.um_grad_scale > 0:
+            raise ValueError(f"um_grad_scale: {self.um_grad_scale} must be above 0; 1 leaves the management as it is")
+        for name in ("res", "x_res_implicit", "d_res_implicit"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"{name}: {value} is not a bin width; write a number in [0, 1), 1/levels for levels")
+
+    @property
+    def managed(self) -> bool:
+        """Whether the probabilities are balanced; BL management needs it."""
+        return self.update_management or self.update_bl_management
+
+    def scales(
+        self, x: Tensor, d: Tensor, lr: float, granularity: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Bit length and scales of every sample.
+
+        With ``k = |lr| max|x| max|d| / granularity``: ``BL = min(ceil(k), desired_bl)`` under BL management, and
+        ``x_scale * d_scale * BL * granularity = |lr|``. Where k exceeds ``desired_bl`` the d side is driven into saturation.
+        Everything is float32 and in this order, because ``ceil`` decides.
+
+        Args:
+            x: float32 ``[n, in]``.
+            d: float32 ``[n, out]``.
+            lr: learning rate; its sign does not matter here.
+            granularity: mean step of the device, weight units.
+
+        Returns:
+            bl int64 ``[n]`` (0: no pulses), x_scale float32 ``[n]``, d_scale float32 ``[n]``.
+        """
+        rate = x.new_tensor(abs(lr))
+        step = x.new_tensor(granularity)
+        longest = float(self.desired_bl)
+        bl = torch.full((x.shape[0],), longest, dtype=torch.float32, device=x.device)
+        unmanaged = not (self.fixed_bl or self.update_bl_management) and bool(step * longest < rate)
+        if unmanaged:
+            bl = torch.ceil(rate / step).clamp(min=1).expand_as(bl).clone()
+        x_scale = torch.ones_like(bl)
+        d_scale = torch.ones_like(bl)
+        if self.managed:
+            x_max = x.abs().amax(dim=1)
+            d_max = d.abs().amax(dim=1) * self.um_grad_scale
+            k = rate * x_max * d_max / step
+            if self.update_bl_management:
+                bl = torch.ceil(k).clamp(max=longest)
+            idle = (x_max == 0) | (d_max == 0) | (rate == 0)
+            d_max = torch.where(k > longest, d_max * longest / k, d_max)
+            x_scale = torch.sqrt(d_max / x_max)
+            d_scale = torch.sqrt(x_max / d_max)
+            bl = torch.where(idle, 0.0, bl)
+        if not unmanaged:
+            base = torch.sqrt(rate / (step * bl))
+            x_scale, d_scale = x_scale * base, d_scale * base
+        live = bl > 0
+        return (
+            bl.to(torch.int64) if lr != 0 else torch.zeros_like(bl, dtype=torch.int64),
+            torch.where(live, x_scale, 0.0),
+            torch.where(live, d_scale, 0.0),
+        )
+
+    def thresholds(self, values: Tensor, scale: Tensor, rounding: Stream, update: int) -> Tensor:
+        """Firing thresholds of the lines of one side: a line fires where its random word is below its threshold.
+
+        Args:
+            values: float32 ``[n, lines]``, x or d.
+            scale: float32 ``[n]`` of :meth:`scales`.
+            rounding: stream for stochastic rounding of the probabilities.
+            update: update counter of the tile.
+
+        Returns:
+            int64 ``[n, lines]`` in [0, 2^32]: ``floor(p 2^32)``, exact because p is float32.
+        """
+        p = values.abs() * scale[:, None]
+        if self.res > 0:
+            p = p / self.res
+            if self.sto_round:
+                sample = torch.arange(p.shape[0], device=p.device)
+                p = p + unit(rounding.line_words(p.shape[1], torch.zeros_like(sample), sample, update)) - 0.5
+            p = self.res * torch.round(p)
+        return (p.clamp(0.0, 1.0).to(torch.float64) * ONE).to(torch.int64)
+
+    def counts(self, x: Tensor, d: Tensor, bl: Tensor, x_scale: Tensor, d_scale: Tensor) -> Tensor:
+        """Signed coincidence counts of one sample for the two deterministic pulse types.
+
+        ``mean_count``: lines are rounded to whole pulses first, ``n_ij = rint(c_i / BL * c_j)``. ``deterministic_implicit``: only
+        the product is rounded, ``n_ij = rint(q_i BL p_j)``, after an optional rounding of p and q to their bin widths.
+
+        Args:
+            x: float32 ``[in]``.
+            d: float32 ``[out]``.
+            bl: bit length, a scalar tensor.
+            x_scale: scalar tensor.
+            d_scale: scalar tensor.
+
+        Returns:
+            float32 ``[out, in]`` with the sign of ``d_i x_j``.
+        """
+        length = bl.to(torch.float32)
+        if self.pulse_type == "mean_count":
+            columns = torch.round(length * _bin(x.abs() * x_scale, self.res)).clamp(0, float(bl)) * torch.sign(x)
+            rows = torch.round(length * _bin(d.abs() * d_scale, self.res)).clamp(0, float(bl)) * torch.sign(d)
+            return torch.round((rows / length)[:, None] * columns[None, :])
+        p = _bin(x.abs() * x_scale, self.x_res_implicit).clamp(max=1.0)
+        q = _bin(d.abs() * d_scale, self.d_res_implicit).clamp(max=1.0)
+        return torch.round((q * length)[:, None] * p[None, :]) * torch.sign(d)[:, None] * torch.sign(x)[None, :]
+
+
+def _bin(p: Tensor, width: float) -> Tensor:
+    return width * torch.round(p / width) if width > 0 else p

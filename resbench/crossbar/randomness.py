@@ -1,0 +1,110 @@
+"""Counter-based random numbers: every draw is a pure function of (seed, path, counter).
+
+The generator is Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A :class:`Stream` is a
+64-bit key, the hash of a path such as ``(seed, "conv1", "tile", 0, "row bits")``; a draw names its counter. Nothing is consumed, so
+there is no generator state to save, and the numbers do not depend on the order, the threads or the device of their evaluation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MASK32 = 0xFFFFFFFF
+ROUNDS = 10
+MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+WEYL = (0x9E3779B9, 0xBB67AE85)
+SCALE32 = 2.0**-32
+
+Index = Tensor | int
+
+
+def philox(key: int, c0: Index, c1: Index = 0, c2: Index = 0, c3: Index = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Philox 4x32-10: four 32-bit words for each counter ``(c0, c1, c2, c3)``.
+
+    The counters broadcast against each other; they are taken modulo 2^32. Words come back as int64 tensors in [0, 2^32), because
+    torch has no full set of unsigned operations.
+    """
+    device = next((c.device for c in (c0, c1, c2, c3) if isinstance(c, Tensor)), None)
+    words = torch.broadcast_tensors(
+        *(torch.as_tensor(c, dtype=torch.int64, device=device) & MASK32 for c in (c0, c1, c2, c3))
+    )
+    w0, w1, w2, w3 = words
+    k0, k1 = key & MASK32, (key >> 32) & MASK32
+    for _ in range(ROUNDS):
+        # A 32 x 32 bit product may wrap int64; the masked shift still yields its true high word.
+        p0, p1 = w0 * MULTIPLIERS[0], w2 * MULTIPLIERS[1]
+        w0, w1, w2, w3 = (
+            ((p1 >> 32) & MASK32) ^ w1 ^ k0,
+            p1 & MASK32,
+            ((p0 >> 32) & MASK32) ^ w3 ^ k1,
+            p0 & MASK32,
+        )
+        k0, k1 = (k0 + WEYL[0]) & MASK32, (k1 + WEYL[1]) & MASK32
+    return w0, w1, w2, w3
+
+
+def gaussian(w0: Tensor, w1: Tensor) -> Tensor:
+    """Standard normal float32 of two words (Box-Muller): ``sqrt(-2 ln u0) cos(2 pi u1)``, u0 in (0, 1], u1 in [0, 1)."""
+    u0 = (w0 + 1).to(torch.float32) * SCALE32
+    u1 = w1.to(torch.float32) * SCALE32
+    return torch.sqrt(-2.0 * torch.log(u0)) * torch.cos((2.0 * math.pi) * u1)
+
+
+def unit(word: Tensor) -> Tensor:
+    """Uniform float32 in [0, 1) of one word, from its 24 high bits so that the conversion is exact."""
+    return (word >> 8).to(torch.float32) * 2.0**-24
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A keyed family of random numbers. Streams with different paths are independent.
+
+    Args:
+        key: 64-bit key; use :meth:`from_seed` and :meth:`child` rather than writing one.
+    """
+
+    key: int
+
+    @classmethod
+    def from_seed(cls, seed: int) -> Stream:
+        """The root stream of a run; every whole number is a seed, 0 included."""
+        return cls(_hash("seed", seed))
+
+    def child(self, *path: str | int) -> Stream:
+        """The stream of a longer path: ``stream.child("conv1", "tile", 0)``."""
+        return Stream(_hash(self.key, *path))
+
+    def line_words(self, lines: int, slot: Tensor, sample: Tensor, update: int) -> Tensor:
+        """One word for each crossbar line and (slot, sample) pair.
+
+        Args:
+            lines: number of lines of the side (rows or columns) that is driven.
+            slot: int64 ``[p]``, the time slot in the pulse train.
+            sample: int64 ``[p]``, the sample in the mini-batch.
+            update: the update counter of the tile.
+
+        Returns:
+            int64 ``[p, lines]``: word ``line % 4`` of counter ``(line // 4, slot, sample, update)``.
+        """
+        block = torch.arange((lines + 3) // 4, device=slot.device)
+        words = philox(self.key, block, slot[:, None], sample[:, None], update)
+        return torch.stack(words, dim=-1).flatten(1)[:, :lines]
+
+    def normal(self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0) -> Tensor:
+        """Standard normals float32 of ``shape``, one counter for each element in row-major order."""
+        w0, w1, _, _ = philox(self.key, torch.arange(math.prod(shape)), c1, c2, c3)
+        return gaussian(w0, w1).reshape(shape)
+
+    def uniform(self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0) -> Tensor:
+        """Uniforms float32 in [0, 1) of ``shape``, one counter for each element in row-major order."""
+        return unit(philox(self.key, torch.arange(math.prod(shape)), c1, c2, c3)[0]).reshape(shape)
+
+
+def _hash(*path: str | int) -> int:
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in path)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
