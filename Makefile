@@ -1,0 +1,35 @@
+# Needs Python >= 3.11 with venv and pip, nothing else: `make demo`, `make test`. Another interpreter: make PYTHON=python3.12.
+# The oldest supported one comes first, because it is the one that CI and constraints.txt are made with.
+SUPPORTED := python3.11 python3.12 python3.13 python3
+WORKS := -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+PYTHON ?= $(shell for p in $(SUPPORTED); do if $$p $(WORKS); then echo $$p; break; fi; done)
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint bench clean
+
+demo: $(INSTALLED)
+	$(BIN)/resbench sweep configs/sweeps/digits_demo.yaml --jobs 2
+	$(BIN)/resbench leaderboard --records runs/demo
+
+# One thread a test process: two processes that each start a thread per core only wait for each other.
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(INSTALLED)
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 with venv was found: make PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@
