@@ -1,0 +1,64 @@
+"""The rules of docs/architecture.md that can be read off the source."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+MODULES = sorted((REPOSITORY / "resbench").glob("**/*.py"))
+# The table "Rooms": what each room may import. `errors` and the version in `resbench/__init__.py` are open to all.
+ALLOWED: dict[str, set[str]] = {
+    "crossbar": set(),
+    "algorithms": {"crossbar"},
+    "nn": {"algorithms", "crossbar"},
+    "networks": set(),
+    "data": set(),
+    "costs": set(),
+    "leaderboard": {"costs"},
+    "tasks": {"nn", "algorithms", "crossbar", "networks"},
+    "callbacks": {"tasks", "nn", "algorithms", "crossbar", "networks", "leaderboard", "costs"},
+    "sweep": {"leaderboard"},
+}
+ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors"}
+WITHOUT_TORCH = {"costs", "leaderboard", "sweep", *ENTRY_POINTS}
+HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "numba", "wandb", "sklearn"}
+
+
+def room(module: Path) -> str:
+    return module.relative_to(REPOSITORY / "resbench").parts[0].removesuffix(".py")
+
+
+def imported(module: Path, *, at_import_time: bool = False) -> Iterator[list[str]]:
+    """Dotted path of each import, split at the dots; those inside functions only if not `at_import_time`."""
+    nodes: list[ast.AST] = [ast.parse(module.read_text(encoding="utf-8"))]
+    while nodes:
+        node = nodes.pop()
+        if at_import_time and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            yield from (f"{node.module}.{alias.name}".split(".") for alias in node.names)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_module_keeps_the_rules(module: Path) -> None:
+    assert room(module) in ALLOWED.keys() | ENTRY_POINTS, "a new room needs a row in docs/architecture.md and above"
+    ours = {path[1] for path in imported(module) if path[0] == "resbench" and len(path) > 1}
+    if room(module) in ALLOWED:
+        assert ours <= ALLOWED[room(module)] | {room(module), "errors", "__version__"}, "imports point down only"
+    if room(module) in WITHOUT_TORCH:
+        heavy = {path[0] for path in imported(module, at_import_time=room(module) == "commands")} & HEAVY
+        assert not heavy, "this room must start fast"
+    if not module.stem.startswith("_") or module.stem == "__init__":
+        assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))), "a public module says what it holds"
+
+
+def test_files_are_short_and_named_for_what_they_hold() -> None:
+    for module in [*MODULES, *REPOSITORY.glob("benchmarks/**/*.py")]:
+        assert len(module.read_text(encoding="utf-8").splitlines()) < 400, module
+        assert "util" not in module.stem, module
