@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,8 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 
-DEFAULT_TRAIN = PulseTrain()
+DEFAULT_PULSES = PulseTrain()
+Axis = Literal["column", "row"]
 
 
 class Tile(nn.Module):
@@ -28,7 +29,6 @@ class Tile(nn.Module):
 
     Attributes:
         weight: float32 ``[out, in]``, what a read of the array sees.
-        stored: the weight without write noise, on which pulses act; the same tensor as ``weight`` for devices without write noise.
         pulses_up: int32 ``[out, in]``, pulses that each device has received upward.
         pulses_down: the same downward.
         updates: calls of :meth:`update` and :meth:`write` so far, the counter of the random draws.
@@ -37,7 +37,7 @@ class Tile(nn.Module):
     """
 
     weight: Tensor
-    stored: Tensor
+    _stored: Tensor | None
     pulses_up: Tensor
     pulses_down: Tensor
 
@@ -50,8 +50,8 @@ class Tile(nn.Module):
         self.transfers_in = 0
         self.transfers_out = 0
         self.register_buffer("weight", torch.zeros(shape))
-        if device.write_noise > 0:
-            self.register_buffer("stored", torch.zeros(shape))
+        # Without write noise the stored weight is the visible one: no second buffer that could come apart from it.
+        self.register_buffer("_stored", torch.zeros(shape) if device.write_noise > 0 else None)
         self.register_buffer("pulses_up", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("pulses_down", torch.zeros(shape, dtype=torch.int32))
         constants = device.fabricate(shape, stream.child("fabrication"))
@@ -59,11 +59,10 @@ class Tile(nn.Module):
         for name, values in constants.items():
             self.register_buffer(name, values)
 
-    def __getattr__(self, name: str) -> Any:
-        # Without write noise the stored weight is the visible one; an alias survives device moves and deepcopy, a second buffer does not.
-        if name == "stored":
-            return self.weight if "stored" not in self._buffers else self._buffers["stored"]
-        return super().__getattr__(name)
+    @property
+    def stored(self) -> Tensor:
+        """The weight without write noise, on which pulses act; ``weight`` itself for devices without write noise."""
+        return self.weight if self._stored is None else self._stored
 
     @property
     def constants(self) -> dict[str, Tensor]:
@@ -75,37 +74,48 @@ class Tile(nn.Module):
         self.stored.copy_(weight.to(self.weight.dtype))
         self._settle("program", redraw=getattr(self.device, "apply_write_noise_on_set", True))
 
-    def update(self, x: Tensor, d: Tensor, lr: float, train: PulseTrain = DEFAULT_TRAIN, granularity: float | None = None) -> None:
+    def update(self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None) -> None:
         """Apply n rank-1 updates in order and in place, expected change ``-lr d_m x_m^T`` each.
 
         Args:
             x: float32 ``[n, in]``.
             d: float32 ``[n, out]``, derivative of the loss by the outputs.
             lr: learning rate; a negative one climbs.
-            train: pulse train parameters.
+            pulses: pulse train parameters.
             granularity: mean step that sets the pulse probabilities, weight units; the device's own unless an algorithm knows better.
         """
-        kernels.update(self, x, d, lr, train, self.device.granularity if granularity is None else granularity)
+        kernels.update(self, x, d, lr, pulses, self.device.granularity if granularity is None else granularity)
         self.updates += 1
 
-    def read(self, columns: Tensor) -> Tensor:
-        """Read columns exactly, float32 ``[n, out]`` for int64 ``[n]`` indices."""
-        self.transfers_out += columns.numel()
-        return self.weight[:, columns].T.contiguous()
-
-    def write(self, columns: Tensor, values: Tensor, lr: float, train: PulseTrain = DEFAULT_TRAIN) -> None:
-        """Add ``lr * values`` to columns, in expectation, by pulses.
+    def read(self, lines: Tensor, axis: Axis = "column") -> Tensor:
+        """Read whole columns (or rows) exactly.
 
         Args:
-            columns: int64 ``[n]``.
-            values: float32 ``[n, out]``.
-            lr: factor on the values.
-            train: pulse train parameters.
+            lines: int64 ``[n]``, which columns (rows).
+            axis: ``column`` or ``row``.
+
+        Returns:
+            float32 ``[n, out]`` for columns, ``[n, in]`` for rows.
         """
-        x = torch.zeros(columns.numel(), self.shape[1], device=values.device)
-        x[torch.arange(columns.numel(), device=values.device), columns] = 1.0
-        self.transfers_in += columns.numel()
-        self.update(x, -values, lr, train)
+        self.transfers_out += lines.numel()
+        return self.weight[:, lines].T.contiguous() if axis == "column" else self.weight[lines]
+
+    def write(
+        self, lines: Tensor, values: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, axis: Axis = "column"
+    ) -> None:
+        """Add ``lr * values`` to whole columns (or rows), in expectation, by pulses.
+
+        Args:
+            lines: int64 ``[n]``, which columns (rows).
+            values: float32 ``[n, out]`` for columns, ``[n, in]`` for rows.
+            lr: factor on the values.
+            pulses: pulse train parameters.
+            axis: ``column`` or ``row``.
+        """
+        self.transfers_in += lines.numel()
+        one_hot = torch.nn.functional.one_hot(lines, self.shape[1 if axis == "column" else 0]).to(values.dtype)
+        x, d = (one_hot, -values) if axis == "column" else (-values, one_hot)
+        self.update(x, d, lr, pulses)
 
     def end_of_step(self) -> None:
         """Diffusion, then decay toward the reset bias, once for each optimiser step, for devices that have them."""

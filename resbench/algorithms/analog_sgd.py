@@ -1,0 +1,31 @@
+"""Analog SGD: one tile, pulsed with every sample."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from resbench.algorithms.base import Algorithm
+from resbench.crossbar.pulses import PulseTrain
+
+
+class AnalogSGD(Algorithm):
+    """Analog SGD: every sample pulses the one tile that holds the weight.
+
+    ``W <- W - lr d x^T`` in expectation, deformed by the response of the devices: few states and asymmetry pull the weights toward the
+    symmetric point, which is what the other algorithms are there to mend.
+
+    Args:
+        pulses: pulse trains of the update.
+    """
+
+    citation = "Gokmen and Vlasov, Front. Neurosci. 10:333, 2016"
+
+    def __init__(self, pulses: PulseTrain = PulseTrain()) -> None:
+        super().__init__()
+        self.pulses = pulses
+
+    def allocate(self) -> None:
+        self.add_tile("W")
+
+    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+        self.tiles[0].update(x, d, lr, self.pulses)

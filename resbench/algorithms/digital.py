@@ -1,0 +1,20 @@
+"""Digital SGD: the reference row, layers stay as torch has them."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from resbench.algorithms.base import Algorithm
+
+
+class DigitalSGD(Algorithm):
+    """Digital SGD: the layers stay digital and torch trains them in floating point; the reference that every table needs."""
+
+    citation = "Robbins and Monro, Ann. Math. Stat. 22:400, 1951"
+    digital = True
+
+    def allocate(self) -> None:
+        raise ValueError("algorithm: DigitalSGD has no tiles; leave the layer digital, or take AnalogSGD")
+
+    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+        raise ValueError("algorithm: DigitalSGD has no tiles; leave the layer digital, or take AnalogSGD")

@@ -1,0 +1,8 @@
+"""Analog layers, their optimiser, and the conversion of digital models."""
+
+from resbench.nn.convert import to_analog
+from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
+from resbench.nn.optimizer import AnalogSGD
+from resbench.nn.parameter import AnalogWeight
+
+__all__ = ["AnalogConv2d", "AnalogLayer", "AnalogLinear", "AnalogSGD", "AnalogWeight", "analog_layers", "to_analog"]

@@ -1,0 +1,53 @@
+"""The parameter of an analog layer: visible to foreign code like any other, trained by its algorithm alone."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resbench.algorithms import Algorithm
+
+
+class AnalogWeight(nn.Parameter):
+    """The composite weight of an algorithm as a parameter that shares its memory.
+
+    Foreign code may read, count, move and freeze it. Backward records the pairs (x, d) of the layer here, as they entered and left it;
+    the optimiser passes them to the algorithm.
+
+    Attributes:
+        algorithm: the algorithm that holds and trains the weight.
+        pairs: pending (x ``[n, in]``, d ``[n, out]``) of the backward passes since the last step.
+    """
+
+    algorithm: Algorithm
+    pairs: list[tuple[Tensor, Tensor]]
+
+    def __new__(cls, algorithm: Algorithm, shape: torch.Size | tuple[int, ...], requires_grad: bool = True) -> AnalogWeight:
+        weight = super().__new__(cls, algorithm.weight.view(shape), requires_grad)  # type: ignore[call-arg]
+        weight.algorithm = algorithm
+        weight.pairs = []
+        return weight
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+
+    def tie(self) -> None:
+        """Share memory with the algorithm again, after both were moved."""
+        self.data = self.algorithm.weight.view(self.shape)
+
+    def step(self, lr: float) -> None:
+        """Train the weight with the pending pairs and drop them."""
+        pairs, self.pairs = self.pairs, []
+        self.algorithm.step(pairs, lr)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AnalogWeight:
+        if id(self) not in memo:
+            memo[id(self)] = AnalogWeight(copy.deepcopy(self.algorithm, memo), self.shape, self.requires_grad)
+        twin: AnalogWeight = memo[id(self)]
+        return twin
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return AnalogWeight, (self.algorithm, tuple(self.shape), self.requires_grad)
