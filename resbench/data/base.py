@@ -1,0 +1,203 @@
+"""The contract of a data module: a data set that lies in memory whole.
+
+A subclass declares ``num_classes``, ``input_shape`` and ``split_rule`` and writes :meth:`InMemoryData.load` and
+:meth:`InMemoryData.convert`. All else is shared: validation split, order of batches, resuming, checksums, errors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+
+from resbench.data.loaders import EvalLoader, TrainLoader
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples as they are stored, such as uint8 images ``[n, channels, height, width]`` and int64 targets ``[n]``."""
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def part(self, start: int, stop: int) -> Split:
+        """Samples ``start .. stop - 1``, without a copy."""
+        return Split(self.inputs[start:stop], self.targets[start:stop])
+
+    def to(self, device: torch.device) -> Split:
+        """The samples on a device."""
+        return Split(self.inputs.to(device), self.targets.to(device))
+
+    def sha256(self) -> str:
+        """Checksum of the stored bytes, inputs before targets."""
+        digest = hashlib.sha256()
+        for tensor in (self.inputs, self.targets):
+            digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+class InMemoryData(LightningDataModule, ABC):
+    """A data set in memory, with the training order keyed by (seed, epoch).
+
+    ``load()`` gives a training and a test set. The last ``val_size`` training samples are held out for validation, the
+    first ``train_size`` of the others train. Nothing is read before :meth:`setup`, and it is read once.
+
+    Args:
+        batch_size: training samples in a mini-batch; the last mini-batch of an epoch may be short.
+        eval_batch_size: samples in a batch of validation, test and prediction.
+        train_size: number of training samples; None takes all that validation leaves.
+        val_size: training samples held out to choose hyper-parameters on, since the test set is not for that;
+            0 holds out none, as published results do.
+        seed: of the training order; any whole number. The splits do not depend on it.
+
+    Raises:
+        ValueError: for an impossible size, naming it. Sizes that depend on the data are checked by :meth:`setup`.
+    """
+
+    num_classes: int
+    input_shape: tuple[int, ...]
+    split_rule: ClassVar[str]
+
+    def __init__(
+        self,
+        batch_size: int = 8,
+        eval_batch_size: int = 1000,
+        train_size: int | None = None,
+        val_size: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        for name, size in (
+            ("batch_size", batch_size),
+            ("eval_batch_size", eval_batch_size),
+            ("train_size", train_size),
+        ):
+            if size is not None and size < 1:
+                raise ValueError(f"{name}: {size} is too small; write a whole number of 1 or more")
+        if val_size < 0:
+            raise ValueError(f"val_size: {val_size} is negative; write 0 for no validation")
+        self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
+        self.train_size, self.val_size = train_size, val_size
+        self._splits: dict[str, Split] = {}
+        self._sha256: dict[str, str] = {}
+
+    @abstractmethod
+    def load(self) -> tuple[Split, Split]:
+        """Read the training and the test set.
+
+        The end of the training set becomes the validation set and its beginning a smaller training set, so its
+        order must be mixed: where the source is sorted by class, see
+        :func:`resbench.data.order.stratified_permutation`.
+
+        Raises:
+            FileNotFoundError: naming the folder and the files expected there.
+        """
+
+    @abstractmethod
+    def convert(self, inputs: Tensor) -> Tensor:
+        """Stored inputs ``[b, ...]`` as the network takes them, ``[b, *input_shape]``, on the device of ``inputs``."""
+
+    def augment(self, inputs: Tensor, epoch: int, batch: int) -> Tensor:
+        """Stored inputs of one training mini-batch, changed at random; the default changes nothing.
+
+        Draw from :func:`resbench.data.order.random_words` with (seed, epoch, batch) in the path: then a resumed run
+        sees the same.
+        """
+        return inputs
+
+    def setup(self, stage: str) -> None:
+        """Read the data, once for all stages.
+
+        Raises:
+            ValueError: sizes that the data set cannot give, or several devices.
+            FileNotFoundError: from :meth:`load`.
+        """
+        if stage == "validate" and self.val_size == 0:
+            raise ValueError(
+                "val_size: 0 leaves nothing to validate on; hold training samples out, or run `test` instead"
+            )
+        if self.trainer is not None and self.trainer.world_size > 1:
+            raise ValueError(
+                f"trainer.devices: {self.trainer.world_size} processes would train on the same batches; write 1"
+            )
+        if self._splits:
+            return
+        train, test = self.load()
+        left = len(train) - self.val_size
+        if left < 1:
+            raise ValueError(
+                f"val_size: {self.val_size} leaves nothing of the {len(train)} training samples; "
+                f"write {len(train) - 1} or less"
+            )
+        size = left if self.train_size is None else self.train_size
+        if size > left:
+            raise ValueError(
+                f"train_size: {size} is more than the {left} samples that val_size {self.val_size} leaves; "
+                f"write at most {left}, or null for all"
+            )
+        splits = {"train": train.part(0, size), "val": train.part(left, len(train)), "test": test}
+        self._sha256 = {name: split.sha256() for name, split in splits.items() if len(split)}
+        self._splits = splits
+
+    def describe(self) -> dict[str, object]:
+        """What was read, for the record: name, rule of the split, sizes, SHA-256 of the stored bytes of each split.
+
+        Raises:
+            RuntimeError: before :meth:`setup`.
+        """
+        return {
+            "name": type(self).__name__,
+            "split": self.split_rule,
+            **{f"{name}_size": len(self._split(name)) for name in ("train", "val", "test")},
+            "sha256": dict(self._sha256),
+        }
+
+    def train_dataloader(self) -> TrainLoader[Batch]:
+        """Mini-batches of (inputs ``[b, *input_shape]``, targets) in the order of (seed, epoch)."""
+        split = self._split("train").to(self._device())
+
+        def fetch(samples: Tensor, epoch: int, batch: int) -> Batch:
+            inputs = self.augment(split.inputs[samples], epoch, batch)
+            return self.convert(inputs), split.targets[samples]
+
+        return TrainLoader(len(split), self.batch_size, self.seed, fetch, self._device())
+
+    def val_dataloader(self) -> EvalLoader[Batch] | list[Batch]:
+        """Batches of the held-out training samples; an empty list where ``val_size`` is 0."""
+        return self._eval_loader("val") if self.val_size else []
+
+    def test_dataloader(self) -> EvalLoader[Batch]:
+        """Batches of the test set."""
+        return self._eval_loader("test")
+
+    def predict_dataloader(self) -> EvalLoader[Tensor]:
+        """Batches of the inputs of the test set, without targets."""
+        inputs = self._split("test").inputs.to(self._device())
+        return EvalLoader(len(inputs), self.eval_batch_size, lambda samples: self.convert(inputs[samples]))
+
+    def _eval_loader(self, name: str) -> EvalLoader[Batch]:
+        split = self._split(name).to(self._device())
+
+        def fetch(samples: slice) -> Batch:
+            return self.convert(split.inputs[samples]), split.targets[samples]
+
+        return EvalLoader(len(split), self.eval_batch_size, fetch)
+
+    def _split(self, name: str) -> Split:
+        if not self._splits:
+            raise RuntimeError(f"{type(self).__name__} has read nothing yet: call setup() first")
+        return self._splits[name]
+
+    def _device(self) -> torch.device:
+        # The whole set moves to the accelerator once; batches are small and a copy for each of them is not free.
+        return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device

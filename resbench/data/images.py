@@ -1,0 +1,71 @@
+"""What data modules of images share: pixels in, normalised floats out."""
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from resbench.data.base import InMemoryData
+
+NORMALIZATIONS = ("unit", "standard")
+
+
+class ImageData(InMemoryData):
+    """Images, uint8 ``[n, channels, height, width]``, normalised to float32 ``(pixel - offset) / scale`` by channel.
+
+    "unit" divides by the value of white, which gives [0, 1]. "standard" subtracts the mean and divides by the standard
+    deviation of the training images in use, so nothing of the validation and test images enters.
+
+    Args:
+        batch_size: see :class:`~resbench.data.base.InMemoryData`, as for the others.
+        eval_batch_size: samples in a batch of evaluation.
+        train_size: number of training samples, or None.
+        val_size: training samples held out.
+        normalize: unit or standard.
+        seed: of the training order.
+    """
+
+    white: ClassVar[int] = 255
+
+    def __init__(
+        self,
+        batch_size: int = 8,
+        eval_batch_size: int = 1000,
+        train_size: int | None = None,
+        val_size: int = 0,
+        normalize: Literal["unit", "standard"] = "unit",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
+        if normalize not in NORMALIZATIONS:
+            raise ValueError(f"normalize: {normalize!r} is unknown; write one of {', '.join(NORMALIZATIONS)}")
+        self.normalize = normalize
+        self._offset, self._scale = torch.zeros(1, 1, 1), torch.full((1, 1, 1), float(self.white))
+
+    def setup(self, stage: str) -> None:
+        """Read the data and measure its pixels, once for all stages."""
+        first = not self._splits
+        super().setup(stage)
+        if first and self.normalize == "standard":
+            self._offset, self._scale = _pixel_statistics(self._split("train").inputs)
+
+    def describe(self) -> dict[str, object]:
+        """The description of :class:`~resbench.data.base.InMemoryData` with the normalisation."""
+        return {**super().describe(), "normalize": self.normalize}
+
+    def convert(self, inputs: Tensor) -> Tensor:
+        """Pixels ``[b, channels, height, width]`` as normalised float32."""
+        # Tensors on the device, not numbers: CUDA divides by a number through its reciprocal, which rounds otherwise.
+        self._offset, self._scale = self._offset.to(inputs.device), self._scale.to(inputs.device)
+        return (inputs - self._offset).div_(self._scale)
+
+
+def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel, ``[channels, 1, 1]``, from exact counts of the 256 pixel values."""
+    value = torch.arange(256, dtype=torch.float64)
+    mean, std = [], []
+    for channel in images.unbind(1):
+        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        mean.append((share * value).sum())
+        std.append((share * (value - mean[-1]) ** 2).sum().sqrt())
+    return torch.stack(mean).float().view(-1, 1, 1), torch.stack(std).float().view(-1, 1, 1)

@@ -1,0 +1,76 @@
+"""MNIST and Fashion-MNIST through torchvision."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from torchvision import datasets
+
+from resbench.data.base import Split
+from resbench.data.images import ImageData
+
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+
+
+class MNISTData(ImageData):
+    """MNIST handwritten digits 28x28: 60,000 training and 10,000 test images, read from a folder or downloaded.
+
+    Images ``[n, 1, 28, 28]``, 10 classes, in the official order.
+
+    Args:
+        root: folder that holds ``MNIST/raw/train-images-idx3-ubyte`` and the three other files.
+        download: fetch the files where they are missing and the network allows it.
+        batch_size: training images in a mini-batch; the last one of an epoch may be short.
+        eval_batch_size: images in a batch of validation, test and prediction.
+        train_size: number of training images; None takes all that validation leaves.
+        val_size: training images held out to choose hyper-parameters on; 0 holds out none.
+        normalize: "unit" divides by 255; "standard" gives the training images mean 0 and standard deviation 1.
+        seed: of the order of the training images; any whole number.
+
+    Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition,
+    Proc. IEEE 86, 1998.
+    """
+
+    num_classes = 10
+    input_shape = (1, 28, 28)
+    split_rule = "official training and test files; validation the end of the training file"
+    source: ClassVar[type[datasets.MNIST]] = datasets.MNIST
+
+    def __init__(
+        self,
+        root: str = "data",
+        download: bool = True,
+        batch_size: int = 8,
+        eval_batch_size: int = 1000,
+        train_size: int | None = None,
+        val_size: int = 0,
+        normalize: Literal["unit", "standard"] = "unit",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, seed)
+        self.root, self.download = root, download
+
+    def load(self) -> tuple[Split, Split]:
+        """Training and test set from ``root``, downloaded before where that is asked for and needed."""
+        try:
+            train = self.source(self.root, train=True, download=self.download)
+            test = self.source(self.root, train=False, download=self.download)
+        except (RuntimeError, OSError) as error:  # torchvision: RuntimeError for missing files and failed downloads
+            name = self.source.__name__
+            reason = str(error).strip().splitlines()[-1]
+            raise FileNotFoundError(
+                f"root: {name} is not in {Path(self.root, name, 'raw').absolute()} ({reason}); "
+                f"put {', '.join(FILES)} there, or write the folder that holds {name}/raw/{FILES[0]}"
+            ) from error
+        return Split(train.data.unsqueeze(1), train.targets), Split(test.data.unsqueeze(1), test.targets)
+
+
+class FashionMNISTData(MNISTData):
+    """Fashion-MNIST clothing 28x28: 60,000 training and 10,000 test images, read from a folder or downloaded.
+
+    As :class:`MNISTData`, with the files in ``root/FashionMNIST/raw``.
+
+    Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning
+    algorithms, arXiv:1708.07747.
+    """
+
+    source = datasets.FashionMNIST

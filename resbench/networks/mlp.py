@@ -1,0 +1,53 @@
+"""Multi-layer perceptron."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import nn
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
+
+
+class MLP(nn.Sequential):
+    """Multi-layer perceptron: flattens its input, then fc1, activation, fc2, ...; returns logits.
+
+    ``h_i = f(W_i h_{i-1} + b_i)`` for the hidden layers; the last layer has no activation, because the softmax
+    belongs to the loss (cross entropy). The linear layers are named ``fc1``, ``fc2``, ... from the input to the output.
+
+    Args:
+        in_features: values of one input, such as 64 for 8x8 digits or 784 for MNIST.
+        hidden: widths of the hidden layers; an empty list gives softmax regression.
+        classes: number of classes.
+        activation: between the layers: tanh, relu or sigmoid.
+
+    Shapes:
+        input ``[n, ...]`` with ``in_features`` values in each row, output ``[n, classes]``.
+
+    Raises:
+        ValueError: for a width below 1 or an unknown activation.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden: Sequence[int] = (64,),
+        classes: int = 10,
+        activation: Literal["tanh", "relu", "sigmoid"] = "tanh",
+    ) -> None:
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation: {activation!r} is unknown; write one of {', '.join(ACTIVATIONS)}")
+        for name, width in (
+            ("in_features", in_features),
+            *(("hidden", width) for width in hidden),
+            ("classes", classes),
+        ):
+            if width < 1:
+                raise ValueError(f"{name}: {width} is not a width; write a whole number of 1 or more")
+        widths = [in_features, *hidden, classes]
+        modules = OrderedDict[str, nn.Module](flatten=nn.Flatten())
+        for i in range(1, len(widths)):
+            modules[f"fc{i}"] = nn.Linear(widths[i - 1], widths[i])
+            if i < len(widths) - 1:
+                modules[f"{activation}{i}"] = ACTIVATIONS[activation]()
+        super().__init__(modules)
