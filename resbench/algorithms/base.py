@@ -18,9 +18,9 @@ from resbench.crossbar.tile import Tile
 class Algorithm(nn.Module, ABC):
     """One weight matrix ``[out, in]`` on one or more tiles, and the rule that trains it.
 
-    An instance made from a config holds hyper-parameters only; :meth:`build` returns a copy with tiles for one layer. A subclass writes
-    ``__init__`` (hyper-parameters), :meth:`allocate` (its tiles, fast first) and :meth:`update`. The forward pass sees the composite
-    weight ``sum_k gamma_k W_k``.
+    An instance made from a config holds hyper-parameters only; :meth:`build` returns a copy with tiles for one layer.
+    A subclass writes ``__init__`` (hyper-parameters), :meth:`allocate` (its tiles, fast first) and :meth:`update`.
+    The forward pass sees the composite weight ``sum_k gamma_k W_k``.
 
     Attributes:
         citation: where the algorithm is from, for tables and pages.
@@ -47,7 +47,8 @@ class Algorithm(nn.Module, ABC):
         self.register_buffer("composite", None, persistent=False)
         self.register_load_state_dict_post_hook(_compose_after_loading)
 
-    # -- what a subclass writes ------------------------------------------------------------------------------------------------
+    # -- what a subclass writes
+    # ------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def allocate(self) -> None:
@@ -73,7 +74,8 @@ class Algorithm(nn.Module, ABC):
     def on_epoch_end(self, train_loss: float) -> None:
         """Called after each training epoch with its mean loss; most algorithms do not care."""
 
-    # -- what the base gives ---------------------------------------------------------------------------------------------------
+    # -- what the base gives
+    # ---------------------------------------------------------------------------------------------------
 
     def build(self, shape: tuple[int, int], device: Device | Sequence[Device], stream: Stream) -> Self:
         """A copy of this algorithm with tiles for one layer.

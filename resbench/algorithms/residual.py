@@ -11,20 +11,22 @@ from resbench.crossbar.pulses import PulseTrain
 class ResidualLearning(TransferChain):
     """Residual learning on N+1 tiles: each tile tracks the residual that the slower ones leave, at gamma times their scale.
 
-    The forward pass sees ``W = sum_n gamma^n W^(n)``; the fastest tile ``W^(N)`` follows the gradient of the composite loss, and
-    ``W^(n) <- W^(n) + beta_n W^(n+1)`` column by column every ``T_{n+1}`` mini-batches (Algorithm 1, equations 8 to 12). Tiles are listed fast
-    first, as in the released code; names carry both indices, ``tile0_W3`` is the fastest of four.
+    The forward pass sees ``W = sum_n gamma^n W^(n)``; the fastest tile ``W^(N)`` follows the gradient of the
+    composite loss, and ``W^(n) <- W^(n) + beta_n W^(n+1)`` column by column every ``T_{n+1}`` mini-batches (Algorithm
+    1, equations 8 to 12). Tiles are listed fast first, as in the released code; names carry both indices,
+    ``tile0_W3`` is the fastest of four.
 
     Args:
         tiles: number of tiles, N + 1.
         gamma: ratio of scale from a tile to the next faster one, in (0, 1]; or one share for each tile, fast first.
-        transfer_every: period of the fastest tile in mini-batches, or one for each tile, fast first (the last is not used).
+        transfer_every: period of the fastest tile in mini-batches, or one for each tile, fast first (the last is not
+            used).
         transfer_every_growth: ratio of the period from a tile to the next slower one.
         transfer_lr: beta of the slowest transfer, or one for each tile, fast first.
         transfer_lr_growth: ratio of beta from a tile to the next faster one.
         scale_transfer_lr: multiply beta by the optimiser's rate.
-        fast_lr: rate of the fastest tile; null takes the optimiser's rate, as the paper's theory does (alpha); the released code leaves
-            it at 1.0, where the optimiser and its schedule reach the biases only.
+        fast_lr: rate of the fastest tile; null takes the optimiser's rate, as the paper's theory does (alpha); the
+            released code leaves it at 1.0, where the optimiser and its schedule reach the biases only.
         units_in_mbatch: count periods in mini-batches; false counts vectors.
         n_reads_per_transfer: columns in one transfer.
         pulses: pulse trains of the fastest tile.

@@ -11,8 +11,9 @@ from resbench.crossbar.pulses import PulseTrain
 class TikiTaka(TransferChain):
     """Tiki-Taka (TT-v1): the fast tile A follows the gradient, its columns are added to the slow tile C, which holds the weight.
 
-    ``A <- A - fast_lr d x^T``; every ``transfer_every`` mini-batches ``C[:, j] <- C[:, j] + transfer_lr A[:, j]`` for the next column j; the
-    forward pass sees ``gamma A + C``. Because C moves by the average of A, it is insensitive to the asymmetry that pulls A to zero.
+    ``A <- A - fast_lr d x^T``; every ``transfer_every`` mini-batches ``C[:, j] <- C[:, j] + transfer_lr A[:, j]`` for
+    the next column j; the forward pass sees ``gamma A + C``. Because C moves by the average of A, it is insensitive
+    to the asymmetry that pulls A to zero.
 
     Args:
         gamma: share of the fast tile in the weight that the forward pass sees; 0 hides it.

@@ -1,7 +1,8 @@
 """A chain of tiles and the column transfers between them, shared by Tiki-Taka and residual learning.
 
-The fast tile takes the gradient; every ``E_k`` vector updates, tile k is read one column at a time and the values are written, by
-pulses, onto tile k+1. Counting, order and rounding follow aihwkit 1.1.0 (``TransferCompound``), its CPU backend.
+The fast tile takes the gradient; every ``E_k`` vector updates, tile k is read one column at a time and the values are
+written, by pulses, onto tile k+1. Counting, order and rounding follow aihwkit 1.1.0 (``TransferCompound``), its CPU
+backend.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from resbench.crossbar.tile import Axis
 class TransferChain(Algorithm):
     """Base of algorithms that move weight from tile to tile by column transfers.
 
-    For each vector of a mini-batch, in order: pulse tile 0 with the gradient at the fast rate; count ``t += 1``; for every tile k with
-    ``t mod E_k = 0`` transfer k -> k+1, the fast pair first. Vectors between two transfers are pulsed in one call.
+    For each vector of a mini-batch, in order: pulse tile 0 with the gradient at the fast rate; count ``t += 1``; for
+    every tile k with ``t mod E_k = 0`` transfer k -> k+1, the fast pair first. Vectors between two transfers are
+    pulsed in one call.
 
     Args:
         fast_lr: rate of the fast tile; None takes the optimiser's rate (the peer's default is a fixed 1.0).
@@ -91,7 +93,8 @@ class TransferChain(Algorithm):
         self.vectors = 0
         self.pointers = [0] * len(self.tiles)
 
-    # -- periods and rates -----------------------------------------------------------------------------------------------------
+    # -- periods and rates
+    # -----------------------------------------------------------------------------------------------------
 
     @property
     def lines(self) -> int:
@@ -122,7 +125,8 @@ class TransferChain(Algorithm):
         rate = self.transfer_lr[min(source, len(self.transfer_lr) - 1)]
         return rate * lr if self.scale_transfer_lr else rate
 
-    # -- one mini-batch --------------------------------------------------------------------------------------------------------
+    # -- one mini-batch
+    # --------------------------------------------------------------------------------------------------------
 
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
         batch = x.shape[0]

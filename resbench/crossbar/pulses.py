@@ -1,8 +1,9 @@
 """Pulse trains: how one sample's (x, d) becomes bits on the columns and rows of a crossbar.
 
 Each sample is one rank-1 update with its own bit length (BL) and scales. Column j fires in a time slot with probability
-``|x_j| * x_scale``, row i with ``|d_i| * d_scale``; a device where both fire gets one pulse, so that the expected change is
-``-lr * d_i * x_j`` while nothing saturates (Gokmen & Vlasov 2016; managed scales: Gokmen, Onen & Haensch 2017).
+``|x_j| * x_scale``, row i with ``|d_i| * d_scale``; a device where both fire gets one pulse, so that the expected
+change is ``-lr * d_i * x_j`` while nothing saturates (Gokmen & Vlasov 2016; managed scales: Gokmen, Onen & Haensch
+2017).
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ class PulseTrain:
     """Parameters of the pulsed update (aihwkit's ``UpdateParameters``).
 
     Args:
-        pulse_type: ``stochastic``: independent random bits on each line. ``mean_count`` and ``deterministic_implicit``: rounded
-            coincidence counts without random bits, biased for small gradients. ``exact``: the rank-1 product itself, one sample
+        pulse_type: ``stochastic``: independent random bits on each line. ``mean_count`` and
+            ``deterministic_implicit``: rounded coincidence counts without random bits, biased for small gradients.
+                ``exact``: the rank-1 product itself, one sample
             after the other, clipped to each device's bounds (aihwkit's ``NoneWithDevice``).
         desired_bl: longest pulse train, in slots.
         fixed_bl: keep BL at ``desired_bl`` where nothing manages it; False lengthens it for large learning rates.
         update_bl_management: shorten BL to ``ceil(lr max|x| max|d| / granularity)``; implies ``update_management``.
         update_management: balance the row and column probabilities by ``sqrt(max|x| / max|d|)``.
-        um_grad_scale: factor on ``max|d|`` in the management; below 1 it shortens trains and lets the largest d saturate.
+        um_grad_scale: factor on ``max|d|`` in the management; below 1 it shortens trains and lets the largest d
+            saturate.
         res: bin width in (0, 1) to which stochastic probabilities are rounded; 0 for none.
         sto_round: round them stochastically.
         x_res_implicit: bin width of the x side of ``deterministic_implicit``; 0 for none.
@@ -70,14 +73,12 @@ class PulseTrain:
         """Whether the probabilities are balanced; BL management needs it."""
         return self.update_management or self.update_bl_management
 
-    def scales(
-        self, x: Tensor, d: Tensor, lr: float, granularity: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def scales(self, x: Tensor, d: Tensor, lr: float, granularity: float) -> tuple[Tensor, Tensor, Tensor]:
         """Bit length and scales of every sample.
 
         With ``k = |lr| max|x| max|d| / granularity``: ``BL = min(ceil(k), desired_bl)`` under BL management, and
-        ``x_scale * d_scale * BL * granularity = |lr|``. Where k exceeds ``desired_bl`` the d side is driven into saturation.
-        Everything is float32 and in this order, because ``ceil`` decides.
+        ``x_scale * d_scale * BL * granularity = |lr|``. Where k exceeds ``desired_bl`` the d side is driven into
+        saturation. Everything is float32 and in this order, because ``ceil`` decides.
 
         Args:
             x: float32 ``[n, in]``.
@@ -142,7 +143,8 @@ class PulseTrain:
     def counts(self, x: Tensor, d: Tensor, bl: Tensor, x_scale: Tensor, d_scale: Tensor) -> Tensor:
         """Signed coincidence counts of one sample for the two deterministic pulse types.
 
-        ``mean_count``: lines are rounded to whole pulses first, ``n_ij = rint(c_i / BL * c_j)``. ``deterministic_implicit``: only
+        ``mean_count``: lines are rounded to whole pulses first, ``n_ij = rint(c_i / BL * c_j)``.
+            ``deterministic_implicit``: only
         the product is rounded, ``n_ij = rint(q_i BL p_j)``, after an optional rounding of p and q to their bin widths.
 
         Args:

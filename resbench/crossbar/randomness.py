@@ -1,8 +1,9 @@
 """Counter-based random numbers: every draw is a pure function of (seed, path, counter).
 
-The generator is Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A :class:`Stream` is a
-64-bit key, the hash of a path such as ``(seed, "conv1", "tile", 0, "row bits")``; a draw names its counter. Nothing is consumed, so
-there is no generator state to save, and the numbers do not depend on the order, the threads or the device of their evaluation.
+The generator is Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A
+:class:`Stream` is a 64-bit key, the hash of a path such as ``(seed, "conv1", "tile", 0, "row bits")``; a draw names
+its counter. Nothing is consumed, so there is no generator state to save, and the numbers do not depend on the order,
+the threads or the device of their evaluation.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ Index = Tensor | int
 def philox(key: int, c0: Index, c1: Index = 0, c2: Index = 0, c3: Index = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Philox 4x32-10: four 32-bit words for each counter ``(c0, c1, c2, c3)``.
 
-    The counters broadcast against each other; they are taken modulo 2^32. Words come back as int64 tensors in [0, 2^32), because
-    torch has no full set of unsigned operations.
+    The counters broadcast against each other; they are taken modulo 2^32. Words come back as int64 tensors in [0,
+    2^32), because torch has no full set of unsigned operations.
     """
     device = next((c.device for c in (c0, c1, c2, c3) if isinstance(c, Tensor)), None)
     words = torch.broadcast_tensors(
@@ -49,7 +50,10 @@ def philox(key: int, c0: Index, c1: Index = 0, c2: Index = 0, c3: Index = 0) -> 
 
 
 def gaussian(w0: Tensor, w1: Tensor) -> Tensor:
-    """Standard normal float32 of two words (Box-Muller): ``sqrt(-2 ln u0) cos(2 pi u1)``, u0 in (0, 1], u1 in [0, 1)."""
+    """Standard normal float32 of two words (Box-Muller).
+
+    ``xi = sqrt(-2 ln u0) cos(2 pi u1)`` with u0 in (0, 1] and u1 in [0, 1).
+    """
     u0 = (w0 + 1).to(torch.float32) * SCALE32
     u1 = w1.to(torch.float32) * SCALE32
     return torch.sqrt(-2.0 * torch.log(u0)) * torch.cos((2.0 * math.pi) * u1)

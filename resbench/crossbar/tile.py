@@ -19,8 +19,8 @@ Axis = Literal["column", "row"]
 class Tile(nn.Module):
     """An array of ``out x in`` devices, one for each weight.
 
-    Everything that changes is a buffer or a plain counter, so a checkpoint of plain tensors holds the whole state; every random draw is
-    a function of the stream and of :attr:`updates`.
+    Everything that changes is a buffer or a plain counter, so a checkpoint of plain tensors holds the whole state;
+    every random draw is a function of the stream and of :attr:`updates`.
 
     Args:
         device: mean parameters of the devices.
@@ -70,11 +70,13 @@ class Tile(nn.Module):
         return {name: getattr(self, name) for name in self.constant_names}
 
     def program(self, weight: Tensor) -> None:
-        """Set the weights, clipped to the bounds of each device; for devices with write noise the visible weight gets fresh noise."""
+        """Set the weights, clipped to the bounds of each device; write noise, where there is any, is drawn anew."""
         self.stored.copy_(weight.to(self.weight.dtype))
         self._settle("program", redraw=getattr(self.device, "apply_write_noise_on_set", True))
 
-    def update(self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None) -> None:
+    def update(
+        self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
+    ) -> None:
         """Apply n rank-1 updates in order and in place, expected change ``-lr d_m x_m^T`` each.
 
         Args:
@@ -82,7 +84,8 @@ class Tile(nn.Module):
             d: float32 ``[n, out]``, derivative of the loss by the outputs.
             lr: learning rate; a negative one climbs.
             pulses: pulse train parameters.
-            granularity: mean step that sets the pulse probabilities, weight units; the device's own unless an algorithm knows better.
+            granularity: mean step that sets the pulse probabilities, weight units; the device's own unless an
+                algorithm knows better.
         """
         kernels.update(self, x, d, lr, pulses, self.device.granularity if granularity is None else granularity)
         self.updates += 1
@@ -143,7 +146,9 @@ class Tile(nn.Module):
 
     def set_extra_state(self, state: dict[str, int]) -> None:
         """Take the counters of a checkpoint."""
-        self.updates, self.transfers_in, self.transfers_out = state["updates"], state["transfers_in"], state["transfers_out"]
+        self.updates = state["updates"]
+        self.transfers_in = state["transfers_in"]
+        self.transfers_out = state["transfers_out"]
 
     def extra_repr(self) -> str:
         """The array at a glance: shape, device, states."""

@@ -23,8 +23,9 @@ def to_analog(
 ) -> nn.Module:
     """Put linear and convolutional layers of a model on crossbar tiles, in place.
 
-    A pattern names a module, everything below a module (``layer3`` takes ``layer3.0.conv1``), or uses wildcards (``*.conv?``). Modules that
-    appear twice in the model stay one module. :class:`~resbench.algorithms.DigitalSGD` leaves the model as it is.
+    A pattern names a module, everything below a module (``layer3`` takes ``layer3.0.conv1``), or uses wildcards
+    (``*.conv?``). Modules that appear twice in the model stay one module. :class:`~resbench.algorithms.DigitalSGD`
+    leaves the model as it is.
 
     Args:
         model: the model; other kinds of layers stay digital.
@@ -37,7 +38,8 @@ def to_analog(
         The model.
 
     Raises:
-        ValueError: for a pattern that matches no linear or convolutional layer, or one that meets a layer that does not fit.
+        ValueError: for a pattern that matches no linear or convolutional layer, or one that meets a layer that does
+            not fit.
     """
     found: dict[str, nn.Linear | nn.Conv2d] = {
         name: module
@@ -48,7 +50,9 @@ def to_analog(
         if not any(_matches(name, pattern) for name in found):
             close = difflib.get_close_matches(pattern, list(found), n=1, cutoff=0.3)
             hint = f", for example {close[0] if close else next(iter(found))!r}" if found else ""
-            raise ValueError(f"layers: {pattern!r} matches no linear or convolutional layer; write one of {', '.join(found)}{hint}")
+            raise ValueError(
+                f"layers: {pattern!r} matches no linear or convolutional layer; write one of {', '.join(found)}{hint}"
+            )
     if algorithm.digital:
         return model
     root = Stream.from_seed(seed)

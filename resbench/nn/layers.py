@@ -19,8 +19,8 @@ from resbench.nn.parameter import AnalogWeight
 class AnalogLayer(nn.Module):
     """What analog layers share: the weight parameter tied to its algorithm, and the recording of (x, d).
 
-    The bias is digital. Forward uses the composite weight detached, so that autograd computes no weight gradient; the gradient of the
-    output is recorded with the input as a pair for the algorithm.
+    The bias is digital. Forward uses the composite weight detached, so that autograd computes no weight gradient; the
+    gradient of the output is recorded with the input as a pair for the algorithm.
     """
 
     weight: AnalogWeight
@@ -54,7 +54,9 @@ class AnalogLayer(nn.Module):
 
         def append(d: Tensor) -> None:
             if x._version != version:
-                raise RuntimeError("the input of an analog layer was changed in place before backward; use an out-of-place operation")
+                raise RuntimeError(
+                    "the input of an analog layer was changed in place before backward; use an out-of-place operation"
+                )
             rows, errors = self.rows(x, d.detach())
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
             self.weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
@@ -106,7 +108,9 @@ class AnalogConv2d(AnalogLayer):
         ValueError: for a grouped convolution.
     """
 
-    def __init__(self, layer: nn.Conv2d, algorithm: Algorithm, device: Device | Sequence[Device], stream: Stream) -> None:
+    def __init__(
+        self, layer: nn.Conv2d, algorithm: Algorithm, device: Device | Sequence[Device], stream: Stream
+    ) -> None:
         if layer.groups != 1:
             raise ValueError(f"groups: {layer.groups} does not fit one array; leave this convolution digital")
         super().__init__(layer, algorithm, device, stream)

@@ -11,11 +11,11 @@ from resbench.nn.parameter import AnalogWeight
 
 
 class AnalogSGD(torch.optim.SGD):
-    """torch's SGD for digital parameters; every analog weight is trained by its algorithm with the learning rate of its group.
+    """torch's SGD for digital parameters; every analog weight is trained by its algorithm.
 
-    Schedulers, parameter groups, gradient accumulation and Lightning's automatic optimisation work as with any optimiser. Momentum,
-    weight decay and gradient clipping act on digital parameters only; a learning rate of 0 drops the pending pairs, and frozen analog
-    weights are left alone.
+    The learning rate is that of the parameter group. Schedulers, parameter groups, gradient accumulation and
+    Lightning's automatic optimisation work as with any optimiser. Momentum, weight decay and gradient clipping act on
+    digital parameters only; a learning rate of 0 drops the pending pairs, and frozen analog weights are left alone.
 
     Args:
         params: parameters or parameter groups, as for torch.

@@ -14,8 +14,8 @@ from resbench.algorithms import Algorithm
 class AnalogWeight(nn.Parameter):
     """The composite weight of an algorithm as a parameter that shares its memory.
 
-    Foreign code may read, count, move and freeze it. Backward records the pairs (x, d) of the layer here, as they entered and left it;
-    the optimiser passes them to the algorithm.
+    Foreign code may read, count, move and freeze it. Backward records the pairs (x, d) of the layer here, as they
+    entered and left it; the optimiser passes them to the algorithm.
 
     Attributes:
         algorithm: the algorithm that holds and trains the weight.
@@ -25,7 +25,9 @@ class AnalogWeight(nn.Parameter):
     algorithm: Algorithm
     pairs: list[tuple[Tensor, Tensor]]
 
-    def __new__(cls, algorithm: Algorithm, shape: torch.Size | tuple[int, ...], requires_grad: bool = True) -> AnalogWeight:
+    def __new__(
+        cls, algorithm: Algorithm, shape: torch.Size | tuple[int, ...], requires_grad: bool = True
+    ) -> AnalogWeight:
         weight = super().__new__(cls, algorithm.weight.view(shape), requires_grad)  # type: ignore[call-arg]
         weight.algorithm = algorithm
         weight.pairs = []

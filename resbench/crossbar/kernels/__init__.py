@@ -1,7 +1,7 @@
 """The pulsed update, one function with several backends that draw the same random numbers.
 
-``reference`` is the readable truth, sample by sample and slot by slot; ``events`` finds all pulses of a mini-batch first and applies
-only those. Both give the same pulses; weights agree to float rounding.
+``reference`` is the readable truth, sample by sample and slot by slot; ``events`` finds all pulses of a mini-batch
+first and applies only those. Both give the same pulses; weights agree to float rounding.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The pulsed update as a list of events, vectorised over the whole mini-batch.
 
-With update management nearly all lines of nearly all slots are silent. Bits do not depend on the weights, so all pulses of the
-mini-batch are known before the first is applied: rows are drawn first, columns only where a row fired, and a coincidence is an event
-(cell, direction, noise). Devices do not interact, so the events of one device are applied in order, all devices at once.
+With update management nearly all lines of nearly all slots are silent. Bits do not depend on the weights, so all
+pulses of the mini-batch are known before the first is applied: rows are drawn first, columns only where a row fired,
+and a coincidence is an event (cell, direction, noise). Devices do not interact, so the events of one device are
+applied in order, all devices at once.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, train: PulseTrain, granu
     sample, slot, rows = sample[active], slot[active], rows[active]
 
     column_thresholds = train.thresholds(x, x_scale, rounding.child("columns"), tile.updates)
-    columns = tile.stream.child("columns").line_words(x.shape[1], slot, sample, tile.updates) < column_thresholds[sample]
+    columns = (
+        tile.stream.child("columns").line_words(x.shape[1], slot, sample, tile.updates) < column_thresholds[sample]
+    )
 
     pair, row, column = _coincidences(rows, columns)
     if pair.numel() == 0:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def rank_one(tile: Tile, x: Tensor, d: Tensor, lr: float) -> None:
-    """``W <- clip(W - lr d_m x_m^T)`` for one sample after the other, without any property of the device but its bounds."""
+    """``W <- clip(W - lr d_m x_m^T)`` for one sample after the other, using only the bounds of the devices."""
     low, high = tile.constants["w_min"], tile.constants["w_max"]
     for m in range(x.shape[0]):
         tile.stored.addr_(d[m], x[m], alpha=-lr)
@@ -23,9 +23,9 @@ def rank_one(tile: Tile, x: Tensor, d: Tensor, lr: float) -> None:
 def flow(tile: Tile, x: Tensor, d: Tensor, lr: float) -> None:
     """Devices without granularity: ``W <- clip(W + P q_up(W) - N q_down(W))``.
 
-    P and N are the total upward and downward changes that the mini-batch asks of each weight, ``sum max(-+ lr d_m x_m^T, 0)``; q is the
-    response of the device relative to its mean step. This is the limit dw_min -> 0 of the pulsed update to first order in lr: the
-    noise of a pulse vanishes, the asymmetry of the device stays.
+    P and N are the total upward and downward changes that the mini-batch asks of each weight, ``sum max(-+ lr d_m
+    x_m^T, 0)``; q is the response of the device relative to its mean step. This is the limit dw_min -> 0 of the
+    pulsed update to first order in lr: the noise of a pulse vanishes, the asymmetry of the device stays.
     """
     d = -lr * d
     x_up, x_down, d_up, d_down = x.clamp(min=0), (-x).clamp(min=0), d.clamp(min=0), (-d).clamp(min=0)

@@ -37,8 +37,13 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, train: PulseTrain, granu
         for m in range(x.shape[0]):
             for t in range(int(bl[m])):
                 slot, sample = torch.tensor([t]), torch.tensor([m])
-                rows = tile.stream.child("rows").line_words(d.shape[1], slot, sample, tile.updates)[0] < row_thresholds[m]
-                columns = tile.stream.child("columns").line_words(x.shape[1], slot, sample, tile.updates)[0] < column_thresholds[m]
+                rows = (
+                    tile.stream.child("rows").line_words(d.shape[1], slot, sample, tile.updates)[0] < row_thresholds[m]
+                )
+                columns = (
+                    tile.stream.child("columns").line_words(x.shape[1], slot, sample, tile.updates)[0]
+                    < column_thresholds[m]
+                )
                 coincidence = rows[:, None] & columns[None, :]
                 pulse(tile, coincidence, up[m], slot=t, sample=m)
         return
@@ -53,8 +58,8 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, train: PulseTrain, granu
 def pulse(tile: Tile, hit: Tensor, direction: Tensor, slot: int, sample: int) -> None:
     """One pulse on every device where ``hit``, up where ``direction`` is positive.
 
-    ``v = w + reference; v <- clip(v + response(v, xi), w_min, w_max); w = v - reference``, with fresh noise xi for each device, slot and
-    sample, then fresh write noise on the visible weight.
+    ``v = w + reference; v <- clip(v + response(v, xi), w_min, w_max); w = v - reference``, with fresh noise xi for
+    each device, slot and sample, then fresh write noise on the visible weight.
     """
     device, constants = tile.device, tile.constants
     cell = torch.arange(hit.numel()).reshape(hit.shape)
