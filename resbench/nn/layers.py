@@ -65,7 +65,7 @@ class AnalogLayer(nn.Module):
         return y
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.weight.tie()
         return self
 

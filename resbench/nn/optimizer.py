@@ -48,7 +48,7 @@ class AnalogSGD(torch.optim.SGD):
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """One step: torch's for digital parameters, then each analog weight with its pending pairs."""
-        loss = super().step(closure)  # type: ignore[arg-type]
+        loss: float | None = super().step(closure)
         with torch.no_grad():
             for group in self.param_groups:
                 for parameter in group["params"]:

@@ -28,7 +28,7 @@ class AnalogWeight(nn.Parameter):
     def __new__(
         cls, algorithm: Algorithm, shape: torch.Size | tuple[int, ...], requires_grad: bool = True
     ) -> AnalogWeight:
-        weight = super().__new__(cls, algorithm.weight.view(shape), requires_grad)  # type: ignore[call-arg]
+        weight = super().__new__(cls, algorithm.weight.view(shape), requires_grad)
         weight.algorithm = algorithm
         weight.pairs = []
         return weight

@@ -84,11 +84,11 @@ def _apply(tile: Tile, cell: Tensor, up: Tensor, slot: Tensor, sample: Tensor) -
         reference = local.get("reference", torch.zeros((), device=cell.device))
         before = stored[here] + reference
         sign = torch.where(rising, 1.0, -1.0)
-        changes = (
+        rise, fall = (
             device.response(before, sign, *device.directed(local, way), *device.pulse_scalars(way), xi[events])
             for way in (True, False)
         )
-        after = torch.clamp(before + torch.where(rising, *changes), local["w_min"], local["w_max"])
+        after = torch.clamp(before + torch.where(rising, rise, fall), local["w_min"], local["w_max"])
         stored[here] = after - reference
     if device.write_noise > 0:
         noise = gaussian(words[2], words[3])[order][last]
