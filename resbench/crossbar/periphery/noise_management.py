@@ -1,0 +1,55 @@
+"""Noise management: the factor alpha that fits one row into the input range of the DAC."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from resbench.crossbar.periphery.parameters import IOParameters, NoiseManagement
+
+#: Rows of the running mean handled at once; keeps the powers of the decay in range.
+BLOCK = 1024
+
+
+def alpha_of(kind: NoiseManagement, x: Tensor, io: IOParameters, running: Tensor) -> Tensor:
+    """Alpha of every row, ``[n]``; 0 or below means that the row is switched off.
+
+    Args:
+        kind: which rule; bound management asks for one that is not ``io.noise_management``.
+        x: rows ``[n, in]``, before any conversion.
+        io: parameters of the direction.
+        running: float64 ``[1]``, running mean of the array, moved in place by ``average_abs_max``; 0 before the first
+            row that is not zero.
+    """
+    if kind == "none":
+        return torch.ones_like(x[:, 0])
+    if kind == "constant":
+        return torch.full_like(x[:, 0], io.nm_thres if io.nm_thres > 0 else 1.0)
+    peak = x.amax(dim=1) if kind == "max" else x.abs().amax(dim=1)
+    if kind == "average_abs_max":
+        return _running_mean(peak, io.nm_decay, running)
+    if io.nm_thres > 0:
+        peak = peak.clamp(max=io.nm_thres)
+    if kind == "abs_max_np_sum":
+        one_sided = torch.maximum(x.clamp(min=0).sum(dim=1), -x.clamp(max=0).sum(dim=1))
+        needed = io.nm_assumed_wmax * one_sided / (io.out_bound if io.out_bound > 0 else 1.0)
+        if io.inp_step > 0:
+            needed = torch.minimum(needed, peak * (io.max_bm_res / io.inp_step))
+        return torch.maximum(peak, needed)
+    return peak
+
+
+def _running_mean(peak: Tensor, decay: float, running: Tensor) -> Tensor:
+    """``m <- (1 - decay) m + decay a`` row after row, started by the first a above 0; alpha is m after the update."""
+    a = peak.to(torch.float64)
+    started = (torch.cumsum(a, dim=0) > 0) | (running > 0)
+    m = torch.where(running > 0, running, a[started.to(torch.int8).argmax()])
+    a = torch.where(started, a, m)
+    keep = 1.0 - decay
+    means = []
+    for block in torch.split(a, BLOCK):
+        power = keep ** torch.arange(1, len(block) + 1, dtype=torch.float64, device=a.device)
+        means.append(power * (m + decay * torch.cumsum(block / power, dim=0)))
+        m = means[-1][-1:]
+    running.copy_(m)
+    return torch.where(started, torch.cat(means), 0.0).to(peak.dtype)
