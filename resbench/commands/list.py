@@ -17,21 +17,21 @@ class Shelf:
 
     Args:
         folder: package of the kind, relative to `resbench`.
-        base: name of the class that all of them derive from.
+        bases: names of the classes that they derive from.
         exported_only: whether only those count that the package's `__init__` imports; else every public class does.
     """
 
     folder: str
-    base: str
+    bases: set[str]
     exported_only: bool = True
 
 
 SHELVES = {
-    "algorithms": Shelf("algorithms", "Algorithm", exported_only=False),
-    "devices": Shelf("crossbar/devices", "Device", exported_only=False),
-    "networks": Shelf("networks", "Module"),
-    "data": Shelf("data", "LightningDataModule"),
-    "tasks": Shelf("tasks", "LightningModule"),
+    "algorithms": Shelf("algorithms", {"Algorithm"}, exported_only=False),
+    "devices": Shelf("crossbar/devices", {"Device"}, exported_only=False),
+    "networks": Shelf("networks", {"Module", "Sequential"}),
+    "data": Shelf("data", {"LightningDataModule"}),
+    "tasks": Shelf("tasks", {"LightningModule"}),
 }
 
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 def classes(shelf: Shelf) -> list[tuple[str, str]]:
     """`class_path` and first docstring line of every concrete class on a shelf, in the order of their paths.
 
-    A class is one of the kind when its bases lead, by name, to the base of the shelf. Modules named `base` and
+    A class is one of the kind when its bases lead, by name, to one of the shelf. Modules named `base` and
     `transfer` hold what the others share, so their classes count as ancestors and are not listed; nor is a class with
     an abstract method.
     """
@@ -61,7 +61,7 @@ def classes(shelf: Shelf) -> list[tuple[str, str]]:
     found = {node.name: (path, node) for path in sorted(folder.glob("**/*.py")) for node in _classes(path)}
 
     def of_the_kind(name: str) -> bool:
-        return name == shelf.base or (name in found and any(map(of_the_kind, _base_names(found[name][1]))))
+        return name in shelf.bases or (name in found and any(map(of_the_kind, _base_names(found[name][1]))))
 
     rows = []
     for name, (path, node) in found.items():
