@@ -1,0 +1,277 @@
+"""The record of a run: a versioned schema, and writing and reading it as strict JSON.
+
+JSON has no infinity and no NaN: both are written as the strings ``"inf"``, ``"-inf"`` and ``"nan"``, in ``states``, in
+every metric and inside ``config``. All other numbers survive the round trip bit for bit. ``docs/records.md`` describes
+each field.
+"""
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    NonNegativeInt,
+    PlainSerializer,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import from_json
+
+from resbench.leaderboard.files import write_text_atomically
+from resbench.leaderboard.hashing import config_hash, plain
+
+SCHEMA_VERSION = 1
+MAX_RECORD_BYTES = 16 * 2**20
+
+_SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+
+
+class RecordError(ValueError):
+    """A file is not a record; the message is one line that says why."""
+
+
+def _from_json_number(value: Any) -> Any:
+    return _SPECIAL.get(value, value) if isinstance(value, str) else value
+
+
+def _to_json_number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
+
+
+Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
+PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
+
+
+class Entry(BaseModel):
+    """Base of everything in a record: frozen, no conversion of types, unknown fields refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Budget(Entry):
+    """How long a run may train; null where the track sets no such limit."""
+
+    epochs: PositiveInt | None = None
+    max_steps: PositiveInt | None = None
+
+
+class Track(Entry):
+    """What is the same for every row of one table: task, network, data, analog layers and budget.
+
+    ``analog_layers`` are the name patterns of the layers that the track puts on crossbars; the digital reference
+    states them too. ``train_size`` counts training examples.
+    """
+
+    name: str
+    task: str
+    network: str
+    dataset: str
+    analog_layers: list[str]
+    budget: Budget
+    train_size: PositiveInt
+    batch_size: PositiveInt
+
+
+class AlgorithmEntry(Entry):
+    """A training algorithm: the name shown in tables, its class and its hyper-parameters."""
+
+    name: str
+    class_path: str
+    settings: PlainDict
+
+
+class DeviceEntry(Entry):
+    """A device model: the name shown in tables, its class and its parameters."""
+
+    name: str
+    class_path: str
+    settings: PlainDict
+
+
+class TileEntry(Entry):
+    """What one tile of a layer went through.
+
+    ``pulses_up`` and ``pulses_down`` are totals over its devices, ``transfers`` counts columns or rows written to it
+    from another tile, and ``max_writes`` is the number of pulses of its most written device.
+    """
+
+    name: str
+    pulses_up: NonNegativeInt
+    pulses_down: NonNegativeInt
+    transfers: NonNegativeInt
+    max_writes: NonNegativeInt
+
+
+class LayerEntry(Entry):
+    """One analog layer, weights ``[out_features, in_features]``, tiles fast first.
+
+    ``reuse`` counts the vectors that one sample puts through it: 1, or the output positions of a convolution.
+    """
+
+    name: str
+    out_features: PositiveInt
+    in_features: PositiveInt
+    reuse: PositiveInt
+    tiles: list[TileEntry]
+
+
+class EpochMetrics(Entry):
+    """Metrics at the end of one epoch (counted from 0) after ``step`` optimiser steps."""
+
+    epoch: NonNegativeInt
+    step: NonNegativeInt
+    values: dict[str, Number]
+
+
+class GitState(Entry):
+    """The commit that ran, and whether files differed from it."""
+
+    commit: str
+    dirty: bool
+
+
+class Hardware(Entry):
+    """What the run ran on: processor, threads, and torch's device (``cpu`` or the model of the accelerator)."""
+
+    cpu: str
+    threads: PositiveInt
+    device: str
+
+
+class Record(Entry):
+    """The result of one run, finished or not.
+
+    ``states`` is null for a digital run and ``inf`` for devices without granularity; ``bits`` is log2 of it. ``tiles``
+    counts device arrays a weight, 0 for a digital run. ``final`` holds the metrics after the last epoch (``test/acc``
+    as a fraction).
+
+    Raises:
+        ValidationError: for a missing, unknown or wrong field, or where fields contradict each other.
+    """
+
+    schema_version: Literal[1] = 1
+    run_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    status: Literal["complete", "interrupted", "failed", "diverged"]
+    error: str | None = None
+    track: Track
+    algorithm: AlgorithmEntry
+    device: DeviceEntry | None
+    states: Annotated[Number, Field(gt=0)] | None
+    bits: Number | None
+    tiles: NonNegativeInt
+    seed: NonNegativeInt
+    config: PlainDict
+    config_hash: str
+    epochs: list[EpochMetrics]
+    final: dict[str, Number]
+    layers: list[LayerEntry]
+    data: PlainDict
+    steps: NonNegativeInt
+    wall_time_s: float = Field(ge=0, allow_inf_nan=False)
+    steps_per_s: float = Field(ge=0, allow_inf_nan=False)
+    versions: dict[str, str]
+    git: GitState | None
+    hardware: Hardware
+    started: AwareDatetime
+    finished: AwareDatetime
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        if self.config_hash != (computed := config_hash(self.config)):
+            raise ValueError(
+                f"config_hash: {self.config_hash[:12]}… does not match config, which gives {computed[:12]}…"
+            )
+        if self.states is None or self.bits is None:
+            if self.bits is not self.states:
+                raise ValueError(
+                    f"bits: {self.bits} with states {self.states}; both are null for a digital run, else neither"
+                )
+        elif not math.isclose(self.bits, math.log2(self.states)):
+            raise ValueError(f"bits: {self.bits} is not log2 of states {self.states}; write {math.log2(self.states)}")
+        if self.status == "complete" and (self.error is not None or not self.final):
+            raise ValueError("status: a complete run has final metrics and no error")
+        if self.status == "failed" and not self.error:
+            raise ValueError("error: a failed run says why")
+        numbers = [entry.epoch for entry in self.epochs]
+        if numbers != sorted(set(numbers)):
+            raise ValueError("epochs: not in ascending order, each once")
+        if self.finished < self.started:
+            raise ValueError("finished: earlier than started")
+        return self
+
+
+def write_record(path: Path | str, record: Record) -> None:
+    """Write a record as JSON, atomically: a reader or a killed run never leaves half a file. Missing folders are made.
+
+    Raises:
+        OSError: where ``path`` cannot be written.
+    """
+    write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
+
+
+def read_record(path: Path | str) -> Record:
+    """Read a record; nothing in the file is executed, imported or unpickled.
+
+    Raises:
+        RecordError: where the file is missing, larger than 16 MiB, not strict JSON, of another schema version, or not
+        a valid record.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_RECORD_BYTES + 1)
+    except OSError as error:
+        raise RecordError(f"cannot be read: {error.strerror}") from None
+    if len(content) > MAX_RECORD_BYTES:
+        raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB: not a record")
+    try:
+        document = from_json(content, allow_inf_nan=False)
+    except ValueError as error:
+        raise RecordError(f"not strict JSON: {error}") from None
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version is None:
+        raise RecordError("not a record: it has no schema_version")
+    if version != SCHEMA_VERSION:
+        raise RecordError(f"schema version {version!r} is not {SCHEMA_VERSION}, the one this resbench reads")
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError as error:
+        raise RecordError(_reason(error)) from None
+
+
+def metric_differences(a: Record, b: Record) -> list[str]:
+    """Where the metrics of two records (per epoch and final) differ in any bit, one line each; NaN equals NaN."""
+    left, right = _metrics(a), _metrics(b)
+    return [
+        f"{key}: {left.get(key, 'absent')} and {right.get(key, 'absent')}"
+        for key in dict.fromkeys([*left, *right])
+        if left.get(key) != right.get(key)
+    ]
+
+
+def metrics_equal(a: Record, b: Record) -> bool:
+    """Whether two records hold the same metrics bit for bit; :func:`metric_differences` says where they do not."""
+    return not metric_differences(a, b)
+
+
+def _metrics(record: Record) -> dict[str, str]:
+    """Every metric by place; ``repr`` tells all floats apart, and -0.0 from 0.0, but calls any two NaN the same."""
+    metrics = {}
+    for entry in record.epochs:
+        metrics[f"epoch {entry.epoch}, step"] = str(entry.step)
+        metrics |= {f"epoch {entry.epoch}, {key}": repr(value) for key, value in entry.values.items()}
+    return metrics | {f"final {key}": repr(value) for key, value in record.final.items()}
+
+
+def _reason(error: ValidationError) -> str:
+    """One line for the first of the errors, and how many more there are."""
+    first, *others = error.errors(include_url=False, include_context=False)
+    place = ".".join(str(part) for part in first["loc"])
+    message = " ".join(first["msg"].removeprefix("Value error, ").split())
+    return (f"{place}: " if place else "") + message + (f" (and {len(others)} more)" if others else "")

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from resbench.cli import main
+from resbench.leaderboard.records import Record, write_record
+
+MakeRecord = Callable[..., Record]
+
+
+def test_leaderboard_prints_markdown_and_writes_the_same(
+    tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(tmp_path / "records" / "a.json", make_record())
+    assert main(["leaderboard", "--records", str(tmp_path / "records"), "--out", str(tmp_path / "out")]) == 0
+    printed = capsys.readouterr().out
+    assert "| Residual learning, 4 tiles | 91.00 n=1 |" in printed
+    assert (tmp_path / "out" / "leaderboard.md").read_text(encoding="utf-8") == printed
+
+
+def test_leaderboard_without_records_says_what_to_do_in_two_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["leaderboard", "--records", str(tmp_path)]) == 2
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert len(streams.err.splitlines()) == 2
+    assert str(tmp_path) in streams.err
+    assert "--records DIR" in streams.err
+
+
+def test_leaderboard_that_cannot_be_written_is_a_mistake_of_the_user(
+    tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(tmp_path / "a.json", make_record())
+    assert main(["leaderboard", "--records", str(tmp_path), "--out", str(tmp_path / "a.json")]) == 2
+    assert "name a folder that can be written" in capsys.readouterr().err
+
+
+def test_record_validate_prints_one_line_a_file(
+    tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    write_record(good, make_record(seed=3))
+    bad.write_text("{}")
+    assert main(["record", "validate", str(good)]) == 0
+    assert main(["record", "validate", str(bad), str(good)]) == 1
+    valid = f"{good}: valid: complete, mnist-10k-lenet5, Residual learning, seed 3"
+    invalid = f"{bad}: invalid: not a record: it has no schema_version"
+    assert capsys.readouterr().out.splitlines() == [valid, invalid, valid]
+
+
+def test_what_the_leaderboard_needs_to_start_leaves_heavy_packages_alone() -> None:
+    code = (
+        "import sys, resbench.leaderboard.compile, resbench.leaderboard.render;"
+        "print({'torch', 'lightning', 'numpy', 'scipy'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"

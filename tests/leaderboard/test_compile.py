@@ -1,0 +1,175 @@
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.records import Record, write_record
+from resbench.leaderboard.tables import Table
+
+MakeRecord = Callable[..., Record]
+
+
+def table_of(folder: Path, *records: Record) -> Table:
+    for index, record in enumerate(records):
+        write_record(folder / f"{index}.json", record)
+    leaderboard = compile_leaderboard(folder)
+    assert not leaderboard.rejected
+    (table,) = leaderboard.tables
+    return table
+
+
+def reasons(folder: Path, *records: Record) -> dict[str, str]:
+    for index, record in enumerate(records):
+        write_record(folder / f"{index}.json", record)
+    return {entry.file: entry.reason for entry in compile_leaderboard(folder).rejected}
+
+
+def test_rows_are_algorithms_and_columns_precisions(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        make_record(states=math.inf, accuracy=0.97),
+        make_record(states=4, accuracy=0.8),
+        make_record("Analog SGD", tiles=1, states=16, accuracy=0.5),
+        make_record(tiles=6, states=4, accuracy=0.95),
+    )
+    assert table.columns == [4, 16, math.inf]
+    assert [row.label for row in table.rows] == [
+        "Residual learning, 6 tiles",
+        "Residual learning, 4 tiles",
+        "Analog SGD",
+    ]
+    four_tiles = table.rows[1]
+    assert [cell and cell.mean for cell in four_tiles.cells] == [0.8, None, 0.97]
+    assert four_tiles.mean == pytest.approx(0.885)
+
+
+def test_cells_average_over_seeds_with_interval_and_gap(tmp_path: Path, make_record: MakeRecord) -> None:
+    digital = [make_record("Digital", states=None, tiles=0, seed=seed, accuracy=0.98) for seed in range(2)]
+    analog = [make_record(seed=seed, accuracy=accuracy) for seed, accuracy in enumerate((0.90, 0.92))]
+    reference, row = table_of(tmp_path, *analog, *digital).rows
+    (cell,) = row.cells
+    assert cell
+    assert (cell.mean, cell.low, cell.high, cell.gap) == pytest.approx((0.91, 0.90, 0.92, -0.07))
+    assert cell.seeds == [0, 1]
+    assert reference.digital
+    assert reference.cells[0]
+    assert reference.cells[0].gap is None
+
+
+def test_one_seed_has_no_interval_and_no_reference_no_gap(tmp_path: Path, make_record: MakeRecord) -> None:
+    (row,) = table_of(tmp_path, make_record(accuracy=0.9)).rows
+    assert row.cells[0]
+    assert (row.cells[0].low, row.cells[0].high, row.cells[0].gap) == (None, None, None)
+
+
+def test_the_digital_row_has_its_one_cell_in_every_column_and_comes_first(
+    tmp_path: Path, make_record: MakeRecord
+) -> None:
+    table = table_of(
+        tmp_path,
+        make_record(states=4, accuracy=0.99),
+        make_record(states=16, accuracy=0.99),
+        make_record("Digital", states=None, tiles=0, accuracy=0.98),
+    )
+    assert table.rows[0].label == "Digital"
+    assert [cell and cell.mean for cell in table.rows[0].cells] == [0.98, 0.98]
+
+
+def test_a_track_of_digital_runs_alone_has_one_column(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(tmp_path, make_record("Digital", states=None, tiles=0))
+    assert table.columns == [None]
+
+
+def test_two_digital_rows_are_no_reference(tmp_path: Path, make_record: MakeRecord) -> None:
+    digital = [make_record("Digital", states=None, tiles=0, lr=lr) for lr in (0.1, 0.2)]
+    rows = table_of(tmp_path, make_record(), *digital).rows
+    assert [row.label for row in rows[:2]] == ["Digital (lr=0.1)", "Digital (lr=0.2)"]
+    assert rows[2].cells[0]
+    assert rows[2].cells[0].gap is None
+
+
+def test_runs_of_different_settings_are_never_averaged(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        *(make_record(lr=0.1, seed=seed, accuracy=0.9) for seed in range(2)),
+        make_record(lr=0.2, accuracy=0.8),
+        make_record(lr=0.2, states=4, accuracy=0.7),
+    )
+    assert [(row.label, [cell and cell.seeds for cell in row.cells]) for row in table.rows] == [
+        ("Residual learning, 4 tiles (lr=0.1)", [None, [0, 1]]),
+        ("Residual learning, 4 tiles (lr=0.2)", [[0], [0]]),
+    ]
+
+
+def test_settings_tuned_for_each_precision_share_a_row(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(tmp_path, make_record(states=4, lr=0.1), make_record(states=10, lr=0.2))
+    assert [row.label for row in table.rows] == ["Residual learning, 4 tiles"]
+
+
+def test_tracks_of_one_name_but_other_budgets_are_apart(tmp_path: Path, make_record: MakeRecord) -> None:
+    for epochs in (2, 3):
+        write_record(tmp_path / f"{epochs}.json", make_record(epochs=epochs))
+    assert [table.track.budget.epochs for table in compile_leaderboard(tmp_path).tables] == [2, 3]
+
+
+def test_runs_that_did_not_complete_are_counted_not_averaged(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        make_record(seed=0, accuracy=0.9),
+        make_record(seed=1, status="diverged", final={"test/acc": 0.1}),
+        make_record("TT-v1", tiles=2, status="failed", error="Traceback\nRuntimeError: no memory"),
+    )
+    finished, failed = table.rows
+    assert finished.cells[0]
+    assert (finished.cells[0].seeds, finished.unfinished) == ([0], 1)
+    assert (failed.label, failed.cells, failed.mean, failed.unfinished) == ("TT-v1, 2 tiles", [None], None, 1)
+    assert [(run.file, run.status) for run in table.unfinished] == [("1.json", "diverged"), ("2.json", "failed")]
+
+
+def test_without_accuracy_the_lower_test_loss_is_better(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        make_record("TT-v2", tiles=2, final={"test/loss": 1.9}),
+        make_record("Analog SGD", tiles=1, final={"test/loss": 2.4}),
+        make_record("TT-v1", tiles=2, final={"test/loss": math.nan}),
+    )
+    assert table.metric.key == "test/loss"
+    assert [row.label for row in table.rows] == ["TT-v2, 2 tiles", "Analog SGD", "TT-v1, 2 tiles"]
+
+
+def test_of_equal_repeats_the_earliest_counts(tmp_path: Path, make_record: MakeRecord) -> None:
+    repeats = [make_record(minutes=minutes) for minutes in (10, 0, 20)]
+    assert reasons(tmp_path, *repeats) == {"0.json": "duplicate of 1.json", "2.json": "duplicate of 1.json"}
+    assert compile_leaderboard(tmp_path).tables[0].rows[0].cells[0]
+
+
+def test_repeats_that_disagree_are_all_refused(tmp_path: Path, make_record: MakeRecord) -> None:
+    repeats = [make_record(accuracy=accuracy, minutes=index) for index, accuracy in enumerate((0.9, 0.9, 0.91))]
+    reason = "conflicting: same config and seed, other metrics (final test/acc: 0.9 and 0.91) in 0.json, 1.json, 2.json"
+    assert reasons(tmp_path, *repeats) == dict.fromkeys(["0.json", "1.json", "2.json"], reason)
+    assert compile_leaderboard(tmp_path).tables == []
+
+
+def test_a_complete_run_without_the_metric_of_its_track_is_refused(tmp_path: Path, make_record: MakeRecord) -> None:
+    records = make_record(seed=0), make_record(seed=1, final={"test/loss": 0.3})
+    assert reasons(tmp_path, *records) == {"1.json": "no final test/acc"}
+
+
+def test_foreign_files_are_listed_and_stop_nothing(tmp_path: Path, make_record: MakeRecord) -> None:
+    write_record(tmp_path / "mnist" / "good.json", make_record())
+    (tmp_path / "mnist" / "half.json").write_text('{"schema_version": 1,')
+    (tmp_path / "weights.ckpt").write_bytes(b"\x80\x04")
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / ".gitkeep").touch()
+    leaderboard = compile_leaderboard(tmp_path)
+    assert len(leaderboard.tables) == 1
+    assert [entry.file for entry in leaderboard.rejected] == ["gone.json", "mnist/half.json", "weights.ckpt"]
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_no_file_at_all_is_an_error(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileNotFoundError, match=f"no records in .*{folder}"):
+        compile_leaderboard(tmp_path / folder)

@@ -1,0 +1,84 @@
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resbench.leaderboard.hashing import config_hash, plain
+
+CONFIG: dict[str, Any] = {
+    "seed_everything": 0,
+    "trainer": {"max_epochs": 2, "logger": None, "callbacks": None},
+    "model": {"init_args": {"device": {"init_args": {"states": math.inf}}}},
+    "data": {"class_path": "resbench.data.MNISTData", "init_args": {"root": "data", "batch_size": 8}},
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    config = copy.deepcopy(CONFIG)
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node.setdefault(key, {})
+    node[last] = value
+    return config
+
+
+def test_the_hash_is_a_fixed_function_of_the_config() -> None:
+    # Stored records name this hash: if it changes, raise the schema version.
+    assert config_hash(CONFIG) == "ff6f80b806c17961c13ccaf41644dee106d52eeb2f6ec54a738f2e5719b20392"
+
+
+def test_order_of_keys_does_not_matter() -> None:
+    assert config_hash(dict(reversed(CONFIG.items()))) == config_hash(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.init_args.root", "/elsewhere"),
+        ("trainer.default_root_dir", "runs/7"),
+        ("trainer.logger", {"class_path": "lightning.pytorch.loggers.WandbLogger"}),
+        ("trainer.enable_progress_bar", False),
+        ("trainer.callbacks", []),
+        ("trainer.callbacks", {"class_path": "lightning.pytorch.callbacks.RichProgressBar"}),
+        ("trainer.callbacks", [{"class_path": "resbench.callbacks.TileState", "init_args": {"every": 10}}]),
+        ("ckpt_path", "last.ckpt"),
+    ],
+)
+def test_keys_that_cannot_change_the_numbers_are_left_out(path: str, value: Any) -> None:
+    assert config_hash(changed(path, value)) == config_hash(CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("seed_everything", 1),
+        ("trainer.max_epochs", 3),
+        ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.EarlyStopping"}]),
+        ("model.init_args.device.init_args.states", 4),
+        ("data.init_args.batch_size", 16),
+        ("model.init_args.root", "a key that is free elsewhere only"),
+    ],
+)
+def test_everything_else_counts(path: str, value: Any) -> None:
+    assert config_hash(changed(path, value)) != config_hash(CONFIG)
+
+
+def test_plain_data_hash_as_what_json_returns() -> None:
+    config = {"path": Path("a/b"), "pair": (1, 2.5), "limit": -math.inf, "nan": math.nan}
+    assert plain(config) == {"path": "a/b", "pair": [1, 2.5], "limit": "-inf", "nan": "nan"}
+    assert config_hash(plain(config)) == config_hash(config)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"model": {"loss": [1, math.sqrt]}}, r"model\.loss\.1: .* is a builtin"),
+        ({"a": {0: 1}}, "a: the key 0 is a int"),
+    ],
+)
+def test_what_json_cannot_hold_is_refused_by_name(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        config_hash(config)
