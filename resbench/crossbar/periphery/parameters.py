@@ -210,9 +210,6 @@ NOT_NEGATIVE = (
 )
 DEFAULT_RES = {"inp": 1 / 126, "out": 1 / 510}
 
-#: Exact product in place of an analog one.
-PERFECT = IOParameters(is_perfect=True)
-
 
 def _check_resolution(side: str, res: float, bits: int | None) -> None:
     if bits is not None:
@@ -245,3 +242,7 @@ def _converter(bound: float, step: float) -> str:
         return f"+-{bound:g} without rounding"
     levels = round(2 * bound / step) + 1
     return f"+-{bound:g}, {levels} levels ({math.log2(levels):.1f} bits), step {step:.4g}"
+
+
+#: Exact product in place of an analog one.
+PERFECT = IOParameters(is_perfect=True)
