@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -158,19 +158,31 @@ class InMemoryData(LightningDataModule, ABC):
         return {
             "name": type(self).__name__,
             "split": self.split_rule,
-            **{f"{name}_size": len(self._split(name)) for name in ("train", "val", "test")},
+            "train_size": len(self.split("train")),
+            "val_size": len(self.split("val")),
+            "test_size": len(self.split("test")),
             "sha256": dict(self._sha256),
         }
 
+    def split(self, name: Literal["train", "val", "test"]) -> Split:
+        """The samples of a split as they are stored; validation may be empty.
+
+        Raises:
+            RuntimeError: before :meth:`setup`.
+        """
+        if not self._splits:
+            raise RuntimeError(f"{type(self).__name__} has read nothing yet: call setup() first")
+        return self._splits[name]
+
     def train_dataloader(self) -> TrainLoader[Batch]:
         """Mini-batches of (inputs ``[b, *input_shape]``, targets) in the order of (seed, epoch)."""
-        split = self._split("train").to(self._device())
+        split = self.split("train").to(self._device())
 
         def fetch(samples: Tensor, epoch: int, batch: int) -> Batch:
             inputs = self.augment(split.inputs[samples], epoch, batch)
             return self.convert(inputs), split.targets[samples]
 
-        return TrainLoader(len(split), self.batch_size, self.seed, fetch, self._device())
+        return TrainLoader(len(split), self.batch_size, self.seed, fetch, self._current_epoch, self._device())
 
     def val_dataloader(self) -> EvalLoader[Batch] | list[Batch]:
         """Batches of the held-out training samples; an empty list where ``val_size`` is 0."""
@@ -182,21 +194,19 @@ class InMemoryData(LightningDataModule, ABC):
 
     def predict_dataloader(self) -> EvalLoader[Tensor]:
         """Batches of the inputs of the test set, without targets."""
-        inputs = self._split("test").inputs.to(self._device())
+        inputs = self.split("test").inputs.to(self._device())
         return EvalLoader(len(inputs), self.eval_batch_size, lambda samples: self.convert(inputs[samples]))
 
-    def _eval_loader(self, name: str) -> EvalLoader[Batch]:
-        split = self._split(name).to(self._device())
+    def _eval_loader(self, name: Literal["val", "test"]) -> EvalLoader[Batch]:
+        split = self.split(name).to(self._device())
 
         def fetch(samples: slice) -> Batch:
             return self.convert(split.inputs[samples]), split.targets[samples]
 
         return EvalLoader(len(split), self.eval_batch_size, fetch)
 
-    def _split(self, name: str) -> Split:
-        if not self._splits:
-            raise RuntimeError(f"{type(self).__name__} has read nothing yet: call setup() first")
-        return self._splits[name]
+    def _current_epoch(self) -> int:
+        return 0 if self.trainer is None else self.trainer.current_epoch
 
     def _device(self) -> torch.device:
         # The whole set moves to the accelerator once; batches are small and a copy for each of them is not free.

@@ -47,7 +47,7 @@ class ImageData(InMemoryData):
         first = not self._splits
         super().setup(stage)
         if first and self.normalize == "standard":
-            self._offset, self._scale = _pixel_statistics(self._split("train").inputs)
+            self._offset, self._scale = _pixel_statistics(self.split("train").inputs)
 
     def describe(self) -> dict[str, object]:
         """The description of :class:`~resbench.data.base.InMemoryData` with the normalisation."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -35,17 +35,21 @@ class EvalLoader(Generic[Batch]):
 class TrainLoader(Generic[Batch]):
     """Batches in an order keyed by (seed, epoch); the last one may be short.
 
-    Lightning announces the epoch through ``loader.sampler.set_epoch`` and keeps ``state_dict()`` in its
-    checkpoints, so a run that resumes from a checkpoint written inside an epoch gets exactly the batches that were
-    left. Iterating twice in one epoch gives the same batches twice.
+    Lightning keeps ``state_dict()`` in its checkpoints, so a run that resumes from a checkpoint written inside an epoch
+    gets exactly the batches that were left. Iterating twice in one epoch gives the same batches twice.
 
     Args:
         size: number of samples.
         batch_size: samples in a batch.
         seed: any whole number.
         fetch: makes the batch of (sample indices int64 ``[b]``, epoch, number of the batch in the epoch).
-        device: where the indices live.
+        current_epoch: asked for the epoch when an iteration begins, such as ``lambda: trainer.current_epoch``; without
+            it the epoch is 0 until :meth:`set_epoch`.
+        device: where the sample indices live.
     """
+
+    # The epoch is asked for, not announced: resumed from the end of an epoch under `max_steps`, Lightning 2.6.6
+    # announces one epoch too many to `sampler.set_epoch`, while `trainer.current_epoch` is right.
 
     def __init__(
         self,
@@ -53,41 +57,38 @@ class TrainLoader(Generic[Batch]):
         batch_size: int,
         seed: int,
         fetch: Callable[[Tensor, int, int], Batch],
+        current_epoch: Callable[[], int] = lambda: 0,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.size, self.batch_size, self.seed, self.fetch, self.device = size, batch_size, seed, fetch, device
-        self._epoch = 0
-        self._done = 0  # batches of this epoch handed out so far
-        self._start = 0  # where the next iteration begins; above 0 only after load_state_dict
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.fetch, self.current_epoch, self.device = fetch, current_epoch, device
+        self._position = (0, 0)  # epoch, batches of it handed out so far
+        self._resume_at: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return math.ceil(self.size / self.batch_size)
 
-    @property
-    def sampler(self) -> Self:
-        """The loader itself: Lightning looks for ``set_epoch`` here."""
-        return self
-
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration. Another epoch than the current one begins at its first batch."""
-        if epoch != self._epoch:
-            self._epoch, self._done, self._start = epoch, 0, 0
+        """Fix the epoch of the iterations from now on, for loops without a trainer."""
+        self.current_epoch = lambda: epoch
 
     def __iter__(self) -> Iterator[Batch]:
-        # A generator runs from its first `next` on: Lightning calls `iter` before it announces the epoch.
-        start, self._start = self._start, 0
-        epoch = self._epoch
+        # A generator runs from its first `next` on; Lightning calls `iter` earlier, before it loads a state.
+        epoch = self.current_epoch()
+        resume_epoch, done = self._resume_at or (epoch, 0)
+        self._resume_at = None
         order = torch.from_numpy(permutation(self.size, "order", self.seed, epoch)).to(self.device)
-        for batch in range(start, len(self)):
-            self._done = batch + 1
+        for batch in range(done if resume_epoch == epoch else 0, len(self)):
+            self._position = (epoch, batch + 1)
             yield self.fetch(order[batch * self.batch_size : (batch + 1) * self.batch_size], epoch, batch)
 
     def state_dict(self) -> dict[str, int]:
         """The position, with what the order depends on."""
-        return {"epoch": self._epoch, "batch": self._done, **self._order()}
+        epoch, batch = self._position
+        return {"epoch": epoch, "batch": batch, **self._order()}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Continue at a saved position.
+        """Let the next iteration continue at a saved position, if it is in the saved epoch.
 
         Raises:
             ValueError: the order was another one, so the batches that are left are not defined.
@@ -96,9 +97,9 @@ class TrainLoader(Generic[Batch]):
             if state[name] != value:
                 raise ValueError(
                     f"{name}: the checkpoint was written with {state[name]}, this run has {value}; "
-                    f"resume with {state[name]} or start afresh without the checkpoint"
+                    f"write {state[name]}, or start afresh without the checkpoint"
                 )
-        self._epoch, self._done, self._start = state["epoch"], state["batch"], state["batch"]
+        self._position = self._resume_at = (state["epoch"], state["batch"])
 
     def _order(self) -> dict[str, int]:
         return {"seed": self.seed, "batch_size": self.batch_size, "train_size": self.size}

@@ -17,7 +17,7 @@ class MNISTData(ImageData):
     Images ``[n, 1, 28, 28]``, 10 classes, in the official order.
 
     Args:
-        root: folder that holds ``MNIST/raw/train-images-idx3-ubyte`` and the three other files.
+        root: folder that holds ``MNIST/raw`` or ``FashionMNIST/raw`` with the four files of the source.
         download: fetch the files where they are missing and the network allows it.
         batch_size: training images in a mini-batch; the last one of an epoch may be short.
         eval_batch_size: images in a batch of validation, test and prediction.
@@ -54,11 +54,12 @@ class MNISTData(ImageData):
         try:
             train = self.source(self.root, train=True, download=self.download)
             test = self.source(self.root, train=False, download=self.download)
-        except (RuntimeError, OSError) as error:  # torchvision: RuntimeError for missing files and failed downloads
+        except (RuntimeError, OSError, ValueError) as error:  # missing, not downloadable, cut short
             name = self.source.__name__
-            reason = str(error).strip().splitlines()[-1]
+            folder = Path(self.root, name, "raw").expanduser().absolute()
+            reason = (str(error).strip() or repr(error)).splitlines()[-1]
             raise FileNotFoundError(
-                f"root: {name} is not in {Path(self.root, name, 'raw').absolute()} ({reason}); "
+                f"root: no complete {name} in {folder} ({reason}); "
                 f"put {', '.join(FILES)} there, or write the folder that holds {name}/raw/{FILES[0]}"
             ) from error
         return Split(train.data.unsqueeze(1), train.targets), Split(test.data.unsqueeze(1), test.targets)
