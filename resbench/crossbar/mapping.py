@@ -63,6 +63,10 @@ class MappingParameters:
                 warnings.warn(f"{flag}: true has no effect without {needed}", stacklevel=3)
 
 
+#: One array for each layer, no scales.
+ONE_ARRAY = MappingParameters()
+
+
 def mapping_scale(weight: Tensor, mapping: MappingParameters) -> Tensor | None:
     """The scale s with which ``weight / s`` has largest magnitude ``weight_scaling_omega``.
 

@@ -4,5 +4,15 @@ from resbench.nn.convert import to_analog
 from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
 from resbench.nn.optimizer import AnalogSGD
 from resbench.nn.parameter import AnalogWeight
+from resbench.nn.tiled import TiledLayer
 
-__all__ = ["AnalogConv2d", "AnalogLayer", "AnalogLinear", "AnalogSGD", "AnalogWeight", "analog_layers", "to_analog"]
+__all__ = [
+    "AnalogConv2d",
+    "AnalogLayer",
+    "AnalogLinear",
+    "AnalogSGD",
+    "AnalogWeight",
+    "TiledLayer",
+    "analog_layers",
+    "to_analog",
+]

@@ -10,8 +10,11 @@ from torch import nn
 
 from resbench.algorithms import Algorithm
 from resbench.crossbar.devices import Device
+from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
+from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear
+from resbench.nn.layers import AnalogConv2d, AnalogLinear
+from resbench.nn.tiled import TiledLayer
 
 
 def to_analog(
@@ -20,6 +23,9 @@ def to_analog(
     device: Device | Sequence[Device],
     layers: Sequence[str] = ("*",),
     seed: int = 0,
+    forward_io: IOParameters = PERFECT,
+    backward_io: IOParameters = PERFECT,
+    mapping: MappingParameters = ONE_ARRAY,
 ) -> nn.Module:
     """Put linear and convolutional layers of a model on crossbar tiles, in place.
 
@@ -33,6 +39,10 @@ def to_analog(
         device: device of all tiles, or one for each tile, fast tile first.
         layers: patterns of the names of modules.
         seed: seed of all random numbers of the tiles; each layer has its own stream by name.
+        forward_io: periphery of the forward products.
+        backward_io: periphery of the backward products.
+        mapping: scales, bias column and largest array; a layer beyond the limits becomes a
+            :class:`~resbench.nn.TiledLayer`.
 
     Returns:
         The model.
@@ -56,19 +66,37 @@ def to_analog(
     if algorithm.digital:
         return model
     root = Stream.from_seed(seed)
-    twins: dict[int, AnalogLayer] = {}
+    twins: dict[int, nn.Module] = {}
     for name, module in found.items():
         if not any(_matches(name, pattern) for pattern in layers):
             continue
         if id(module) not in twins:
-            kind = AnalogLinear if isinstance(module, nn.Linear) else AnalogConv2d
             try:
-                twins[id(module)] = kind(module, algorithm, device, root.child("layer", name))  # type: ignore[arg-type]
+                twins[id(module)] = _twin(
+                    module, algorithm, device, root.child("layer", name), forward_io, backward_io, mapping
+                )
             except ValueError as error:
                 raise ValueError(f"layers: {name!r} cannot be analog: {error}") from None
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, twins[id(module)])
     return model
+
+
+def _twin(
+    layer: nn.Linear | nn.Conv2d,
+    algorithm: Algorithm,
+    device: Device | Sequence[Device],
+    stream: Stream,
+    forward_io: IOParameters,
+    backward_io: IOParameters,
+    mapping: MappingParameters,
+) -> nn.Module:
+    out, columns = layer.weight.flatten(1).shape
+    if len(TilePlan.of((out, columns), mapping).arrays) > 1:
+        return TiledLayer(layer, algorithm, device, stream, forward_io, backward_io, mapping)
+    if isinstance(layer, nn.Linear):
+        return AnalogLinear(layer, algorithm, device, stream, forward_io, backward_io, mapping)
+    return AnalogConv2d(layer, algorithm, device, stream, forward_io, backward_io, mapping)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -12,33 +12,123 @@ from torch.nn import functional
 
 from resbench.algorithms import Algorithm
 from resbench.crossbar.devices import Device
+from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, mapping_scale
+from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
 from resbench.nn.parameter import AnalogWeight
+from resbench.nn.product import analog_product, mask_gradient
 
 
 class AnalogLayer(nn.Module):
-    """What analog layers share: the weight parameter tied to its algorithm, and the recording of (x, d).
+    """What analog layers on one array share: product, scales, bias, and the recording of (x, d) for the algorithm.
 
-    The bias is digital. Forward uses the composite weight detached, so that autograd computes no weight gradient; the
-    gradient of the output is recorded with the input as a pair for the algorithm.
+    ``y = a * (s * MVM(x)) + bias``, where MVM is the product with the composite weight of the array (through the
+    periphery, unless it is perfect), s the mapping scale, and a the learned output scale. Autograd computes no weight
+    gradient: the pair of x and ``d = (dL/d(s MVM)) / s`` is recorded, raw, without converters. The input gradient is
+        the
+    backward MVM of ``s * dL/d(s MVM)``.
+
+    Attributes:
+        weight: composite weight of the array, ``[out, in]`` or the shape of a convolution's kernel; ``[out, in + 1]``
+            with an analog bias. The logical weight is ``a * s * weight``: :meth:`get_weights`.
+        bias: digital bias ``[out]``.
+        mapping_scale: s, ``[1]`` or ``[out]``; None without ``weight_scaling_omega``.
+        out_scaling: a, ``[1]`` or ``[out]``, trained by the optimiser; None without ``learn_out_scaling``.
+        periphery: converters and noise; None where both directions are perfect.
     """
 
     weight: AnalogWeight
     bias: nn.Parameter | None
+    mapping_scale: Tensor | None
+    out_scaling: nn.Parameter | None
 
     def __init__(
-        self, layer: nn.Linear | nn.Conv2d, algorithm: Algorithm, device: Device | Sequence[Device], stream: Stream
+        self,
+        layer: nn.Linear | nn.Conv2d,
+        algorithm: Algorithm,
+        device: Device | Sequence[Device],
+        stream: Stream,
+        forward_io: IOParameters = PERFECT,
+        backward_io: IOParameters = PERFECT,
+        mapping: MappingParameters = ONE_ARRAY,
     ) -> None:
         super().__init__()
-        weight = layer.weight.detach().flatten(1)
-        self.algorithm = algorithm.build((weight.shape[0], weight.shape[1]), device, stream)
-        self.algorithm.program(weight)
-        self.weight = AnalogWeight(self.algorithm, layer.weight.shape)
-        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
+        out, columns = layer.weight.flatten(1).shape
+        plan = TilePlan.of((out, columns), mapping, bias=layer.bias is not None)
+        if len(plan.arrays) > 1:
+            raise ValueError(f"max_input_size, max_output_size: they split this layer ({plan}); write a TiledLayer")
+        self.mapping = mapping
+        self.bias_column = plan.bias_column
+        self.kernel_shape = layer.weight.shape
+        self.algorithm = algorithm.build(plan.arrays[0], device, stream)
+        _check_omega(mapping.weight_scaling_omega, self.algorithm)
+        perfect = all(io.is_exact and io.out_scale == 1 for io in (forward_io, backward_io))
+        self.periphery = (
+            None if perfect else Periphery(plan.arrays[0], forward_io, backward_io, stream.child("periphery"))
+        )
+        self.gradient_bound = (
+            0.999 * forward_io.out_bound if forward_io.grad_mask == "peer" and forward_io.out_bound > 0 else None
+        )
+        self.weight = AnalogWeight(self.algorithm, plan.arrays[0] if plan.bias_column else layer.weight.shape)
+        self.bias = None if layer.bias is None or plan.bias_column else nn.Parameter(layer.bias.detach().clone())
+        self.register_buffer(
+            "mapping_scale",
+            torch.ones(out if mapping.weight_scaling_columnwise else 1) if mapping.weight_scaling_omega > 0 else None,
+        )
+        self.out_scaling = (
+            nn.Parameter(torch.ones(out if mapping.out_scaling_columnwise else 1))
+            if mapping.learn_out_scaling
+            else None
+        )
+        self.register_load_state_dict_post_hook(_compensate_after_loading)  # type: ignore[no-untyped-call]
+        self.set_weights(layer.weight, layer.bias)
+
+    # -- geometry, by the kind of layer ----------------------------------------------------------------------------
 
     @abstractmethod
-    def rows(self, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-        """The pair as rank-1 updates: x ``[n, in]``, d ``[n, out]``, images outermost, positions inner."""
+    def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
+        """The product with the array ``[out, in]`` in floating point, plus the analog bias."""
+
+    @abstractmethod
+    def input_rows(self, x: Tensor) -> Tensor:
+        """The inputs as rows of the matrix-vector product ``[n, in]``, images outermost, positions inner."""
+
+    @abstractmethod
+    def output_rows(self, y: Tensor) -> Tensor:
+        """Outputs, or their gradients, as rows ``[n, out]``."""
+
+    @abstractmethod
+    def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
+        """Inverse of :meth:`output_rows`, for the input x."""
+
+    @abstractmethod
+    def per_output(self, values: Tensor) -> Tensor:
+        """``[out]`` or ``[1]`` in a shape that broadcasts against the outputs."""
+
+    # -- forward and the recording of pairs --------------------------------------------------------------------------
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.product(x)
+        if self.mapping_scale is not None:
+            y = y * self.per_output(self.mapping_scale)
+        y = self.record(x, y)
+        if self.out_scaling is not None:
+            y = y * self.per_output(self.out_scaling)
+        return y if self.bias is None else y + self.per_output(self.bias)
+
+    def product(self, x: Tensor) -> Tensor:
+        """The matrix-vector product with the array, in floating point or through the periphery."""
+        array = self.weight.detach().flatten(1)
+        if self.periphery is not None:
+            return self.from_output_rows(analog_product(self.driven_rows(x), array, self.periphery), x)
+        weight, offset = (array[:, :-1], array[:, -1]) if self.bias_column else (array, None)
+        y = self.exact_product(x, weight, offset)
+        return y if self.gradient_bound is None else mask_gradient(y, y.detach().abs() >= self.gradient_bound)
+
+    def driven_rows(self, x: Tensor) -> Tensor:
+        """What drives the array: the input rows, and a constant 1 for an analog bias."""
+        rows = self.input_rows(x)
+        return functional.pad(rows, (0, 1), value=1.0) if self.bias_column else rows
 
     def record(self, x: Tensor, y: Tensor) -> Tensor:
         """Have backward append (x, dL/dy) to the pending pairs of the weight.
@@ -57,12 +147,61 @@ class AnalogLayer(nn.Module):
                 raise RuntimeError(
                     "the input of an analog layer was changed in place before backward; use an out-of-place operation"
                 )
-            rows, errors = self.rows(x, d.detach())
+            rows, errors = (side.to(self.weight.dtype) for side in (self.driven_rows(x), self.output_rows(d.detach())))
+            if self.mapping_scale is not None:
+                errors = errors / (self.mapping_scale * self.weight.lr_scale)
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
             self.weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
 
         y.register_hook(append)
         return y
+
+    # -- the logical weight ------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def set_weights(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        """Program the logical weight, as far as the devices can hold it, and the bias.
+
+        With ``weight_scaling_omega`` the mapping scale is computed anew and the learned output scale becomes 1;
+        without it the output scale stays and is divided out, so that ``set_weights(*get_weights())`` changes nothing.
+
+        Args:
+            weight: in the shape of the digital layer.
+            bias: ``[out]``; None leaves a digital bias as it is, and means 0 for an analog one.
+        """
+        matrix = weight.detach().flatten(1).to(self.weight.device)
+        if self.bias_column:
+            column = matrix.new_zeros(len(matrix)) if bias is None else bias.detach().to(matrix)
+            matrix = torch.cat([matrix, column[:, None]], dim=1)
+        elif bias is not None and self.bias is not None:
+            self.bias.copy_(bias)
+        scale = mapping_scale(matrix, self.mapping)
+        if scale is not None and self.mapping_scale is not None:
+            self.mapping_scale.copy_(scale)
+            if self.out_scaling is not None:
+                self.out_scaling.fill_(1.0)
+            matrix = matrix / scale[:, None]
+        elif self.out_scaling is not None:
+            self.out_scaling.masked_fill_(self.out_scaling == 0, 1.0)
+            matrix = matrix / self.out_scaling[:, None]
+        self.algorithm.program(matrix)
+        self.compensate()
+
+    @torch.no_grad()
+    def get_weights(self) -> tuple[Tensor, Tensor | None]:
+        """Logical weight ``a * s * W`` in the shape of the digital layer, and bias: copies."""
+        matrix = self.algorithm.weight.clone()
+        for scale in (self.mapping_scale, self.out_scaling):
+            if scale is not None:
+                matrix = matrix * scale[:, None]
+        if self.bias_column:
+            return matrix[:, :-1].reshape(self.kernel_shape), matrix[:, -1]
+        return matrix.view(self.kernel_shape), None if self.bias is None else self.bias.detach().clone()
+
+    def compensate(self) -> None:
+        """Keep the factor on the learning rate of the array in step with the mapping scale."""
+        if self.mapping_scale is not None and self.mapping.weight_scaling_lr_compensation:
+            self.weight.lr_scale = 1.0 / float(self.mapping_scale.mean())
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -71,71 +210,145 @@ class AnalogLayer(nn.Module):
 
 
 class AnalogLinear(AnalogLayer):
-    """A linear layer on crossbar tiles: ``y = x W^T + b`` with W ``[out, in]`` held by an algorithm.
+    """A linear layer on one array: ``y = x W^T + b`` with W ``[out, in]`` held by an algorithm.
 
     Args:
         layer: the digital layer to take shape, weights and bias from, the weights as far as the devices can hold them.
         algorithm: how the weight is held and trained.
         device: device of the tiles, or one for each tile, fast tile first.
         stream: random stream of the layer; layers with different streams are independent.
+        forward_io: periphery of the forward product.
+        backward_io: periphery of the backward product.
+        mapping: scales and bias column.
+
+    Raises:
+        ValueError: where the mapping splits the layer, or scales its weight beyond the devices.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        y = self.record(x, functional.linear(x, self.weight.detach()))
-        return y if self.bias is None else y + self.bias
+    def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
+        return functional.linear(x, weight, offset)
 
-    def rows(self, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-        return x.reshape(-1, x.shape[-1]), d.reshape(-1, d.shape[-1])
+    def input_rows(self, x: Tensor) -> Tensor:
+        return x.reshape(-1, x.shape[-1])
+
+    def output_rows(self, y: Tensor) -> Tensor:
+        return y.reshape(-1, y.shape[-1])
+
+    def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
+        return rows.view(*x.shape[:-1], rows.shape[-1])
+
+    def per_output(self, values: Tensor) -> Tensor:
+        return values
 
     def extra_repr(self) -> str:
         """The geometry, as torch prints it."""
-        out, columns = self.weight.shape
-        return f"in_features={columns}, out_features={out}, bias={self.bias is not None}"
+        out, columns = self.kernel_shape
+        return f"in_features={columns}, out_features={out}, bias={self.bias is not None or self.bias_column}"
 
 
 class AnalogConv2d(AnalogLayer):
-    """A two-dimensional convolution on crossbar tiles; on the array W is ``[out_channels, in_channels * kh * kw]``.
+    """A two-dimensional convolution on one array, there ``[out_channels, in_channels * kh * kw]``.
 
-    Every output position of every image is one row of the matrix-vector product and one rank-1 update.
+    Every output position of every image is one row of the matrix-vector product, with its own noise and bound
+    management, and one rank-1 update.
 
     Args:
         layer: the digital convolution to take geometry, weights and bias from; ``groups`` must be 1.
         algorithm: how the weight is held and trained.
         device: device of the tiles, or one for each tile, fast tile first.
         stream: random stream of the layer.
+        forward_io: periphery of the forward product.
+        backward_io: periphery of the backward product.
+        mapping: scales and bias column.
+
+    Raises:
+        ValueError: for a grouped convolution, or as :class:`AnalogLinear`.
+    """
+
+    def __init__(
+        self,
+        layer: nn.Conv2d,
+        algorithm: Algorithm,
+        device: Device | Sequence[Device],
+        stream: Stream,
+        forward_io: IOParameters = PERFECT,
+        backward_io: IOParameters = PERFECT,
+        mapping: MappingParameters = ONE_ARRAY,
+    ) -> None:
+        super().__init__(layer, algorithm, device, stream, forward_io, backward_io, mapping)
+        self.patches = Patches(layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.patches.pad(x)) if x.dim() == 4 else self(x[None])[0]
+
+    def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
+        return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)
+
+    def input_rows(self, x: Tensor) -> Tensor:
+        return self.patches.unfold(x).flatten(0, 1)
+
+    def output_rows(self, y: Tensor) -> Tensor:
+        return y.flatten(2).transpose(1, 2).flatten(0, 1)
+
+    def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
+        return self.patches.images(rows.view(x.shape[0], -1, rows.shape[-1]), x)
+
+    def per_output(self, values: Tensor) -> Tensor:
+        return values[:, None, None]
+
+    def extra_repr(self) -> str:
+        """The geometry, in torch's words."""
+        shape = "x".join(str(size) for size in self.kernel_shape)
+        return f"{shape}, " + ", ".join(f"{name}={value}" for name, value in self.patches.geometry.items())
+
+
+class Patches:
+    """Geometry of a convolution: images to patches and back.
+
+    Args:
+        layer: the digital convolution.
 
     Raises:
         ValueError: for a grouped convolution.
     """
 
-    def __init__(
-        self, layer: nn.Conv2d, algorithm: Algorithm, device: Device | Sequence[Device], stream: Stream
-    ) -> None:
+    def __init__(self, layer: nn.Conv2d) -> None:
         if layer.groups != 1:
             raise ValueError(f"groups: {layer.groups} does not fit one array; leave this convolution digital")
-        super().__init__(layer, algorithm, device, stream)
         self.kernel_size = layer.kernel_size
         self.geometry: dict[str, Any] = {"stride": layer.stride, "dilation": layer.dilation, "padding": layer.padding}
         self.outer_padding: tuple[list[int], str] | None = None
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
             self.outer_padding = list(layer._reversed_padding_repeated_twice), mode
-            self.geometry["padding"] = 0
+            self.geometry["padding"] = (0, 0)
 
-    def forward(self, x: Tensor) -> Tensor:
-        if self.outer_padding is not None:
-            x = functional.pad(x, *self.outer_padding)
-        y = self.record(x, functional.conv2d(x, self.weight.detach(), **self.geometry))
-        return y if self.bias is None else y + self.bias[:, None, None]
+    def pad(self, x: Tensor) -> Tensor:
+        """Padding that the product itself cannot do: circular, reflected, named."""
+        return x if self.outer_padding is None else functional.pad(x, *self.outer_padding)
 
-    def rows(self, x: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
-        patches = functional.unfold(x, self.kernel_size, **self.geometry)
-        return patches.transpose(1, 2).flatten(0, 1), d.flatten(2).transpose(1, 2).flatten(0, 1)
+    def unfold(self, x: Tensor) -> Tensor:
+        """Images ``[b, channels, h, w]`` to patches ``[b, positions, channels * kh * kw]``, row-major both."""
+        return functional.unfold(x, self.kernel_size, **self.geometry).transpose(1, 2)
 
-    def extra_repr(self) -> str:
-        """The geometry, in torch's words."""
-        shape = "x".join(str(size) for size in self.weight.shape)
-        return f"{shape}, " + ", ".join(f"{name}={value}" for name, value in self.geometry.items())
+    def images(self, y: Tensor, x: Tensor) -> Tensor:
+        """Outputs ``[b, positions, out]`` to ``[b, out, h', w']`` for the padded images x."""
+        sides = zip(x.shape[2:], self.kernel_size, *self.geometry.values(), strict=True)
+        height, width = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in sides)
+        return y.transpose(1, 2).reshape(x.shape[0], -1, height, width)
+
+
+def _check_omega(omega: float, algorithm: Algorithm) -> None:
+    *_, (_, gamma, tile) = algorithm.named_tiles()
+    bound = gamma * max(tile.device.w_max, -tile.device.w_min)
+    if omega > bound:
+        raise ValueError(
+            f"weight_scaling_omega: {omega} is beyond what the devices hold; write a number up to {bound:g}"
+        )
+
+
+def _compensate_after_loading(layer: AnalogLayer, _: object) -> None:
+    layer.compensate()
 
 
 def analog_layers(model: nn.Module) -> Iterator[tuple[str, AnalogLayer]]:

@@ -20,17 +20,24 @@ class AnalogWeight(nn.Parameter):
     Attributes:
         algorithm: the algorithm that holds and trains the weight.
         pairs: pending (x ``[n, in]``, d ``[n, out]``) of the backward passes since the last step.
+        lr_scale: factor on the learning rate, for a mapping scale that is compensated there.
     """
 
     algorithm: Algorithm
     pairs: list[tuple[Tensor, Tensor]]
+    lr_scale: float
 
     def __new__(
-        cls, algorithm: Algorithm, shape: torch.Size | tuple[int, ...], requires_grad: bool = True
+        cls,
+        algorithm: Algorithm,
+        shape: torch.Size | tuple[int, ...],
+        requires_grad: bool = True,
+        lr_scale: float = 1.0,
     ) -> AnalogWeight:
         weight = super().__new__(cls, algorithm.weight.view(shape), requires_grad)
         weight.algorithm = algorithm
         weight.pairs = []
+        weight.lr_scale = lr_scale
         return weight
 
     def __init__(self, *_: object) -> None:
@@ -43,13 +50,14 @@ class AnalogWeight(nn.Parameter):
     def step(self, lr: float) -> None:
         """Train the weight with the pending pairs and drop them."""
         pairs, self.pairs = self.pairs, []
-        self.algorithm.step(pairs, lr)
+        self.algorithm.step(pairs, lr * self.lr_scale)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogWeight:
         if id(self) not in memo:
-            memo[id(self)] = AnalogWeight(copy.deepcopy(self.algorithm, memo), self.shape, self.requires_grad)
+            algorithm = copy.deepcopy(self.algorithm, memo)
+            memo[id(self)] = AnalogWeight(algorithm, self.shape, self.requires_grad, self.lr_scale)
         twin: AnalogWeight = memo[id(self)]
         return twin
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return AnalogWeight, (self.algorithm, tuple(self.shape), self.requires_grad)
+        return AnalogWeight, (self.algorithm, tuple(self.shape), self.requires_grad, self.lr_scale)

@@ -1,0 +1,59 @@
+"""The analog matrix-vector product in autograd: forward through one periphery, backward through the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from resbench.crossbar.periphery import Periphery
+
+
+class _Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, periphery: Periphery) -> Tensor:
+        y, masked = periphery.multiply(weight, rows)
+        ctx.save_for_backward(weight, masked)
+        ctx.periphery = periphery
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None]:
+        weight, masked = ctx.saved_tensors
+        if masked is not None:
+            d = d.masked_fill(masked, 0.0)
+        return ctx.periphery.backward(weight, d), None, None
+
+
+class _MaskedGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, masked: Tensor) -> Tensor:
+        ctx.save_for_backward(masked)
+        return y.view_as(y)
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None]:
+        (masked,) = ctx.saved_tensors
+        return d.masked_fill(masked, 0.0), None
+
+
+def analog_product(rows: Tensor, weight: Tensor, periphery: Periphery) -> Tensor:
+    """``W x`` of every row, with the backward product of the periphery as gradient by x and none by W.
+
+    Autograd runs the backward product only where the rows need a gradient.
+
+    Args:
+        rows: ``[n, in]``.
+        weight: ``[out, in]``, detached.
+        periphery: converters of both directions; its mask drops entries of the gradient by the outputs.
+
+    Returns:
+        ``[n, out]``.
+    """
+    return _Product.apply(rows, weight, periphery)  # type: ignore[no-any-return]
+
+
+def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:
+    """``y`` itself, whose gradient is 0 where ``masked``."""
+    return _MaskedGradient.apply(y, masked)  # type: ignore[no-any-return]

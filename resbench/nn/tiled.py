@@ -1,0 +1,107 @@
+"""A layer that is too large for one array: a grid of blocks, each on arrays of its own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from resbench.algorithms import Algorithm
+from resbench.crossbar.devices import Device
+from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
+from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.randomness import Stream
+from resbench.nn.layers import AnalogLinear, Patches
+
+
+class TiledLayer(nn.Module):
+    """A linear or convolutional layer split into blocks, each with its own devices, converters and scales.
+
+    ``y_i = sum_j block_ij(x_j) + bias``: partial outputs are added digitally and the bias is digital. The blocks are
+    :class:`AnalogLinear` layers. A convolution is unfolded once; its patches stay in memory for the update.
+
+    Args:
+        layer: the digital layer to take geometry, weights and bias from.
+        algorithm: how the weights are held and trained.
+        device: device of the tiles, or one for each tile, fast tile first.
+        stream: random stream of the layer.
+        forward_io: periphery of the forward products.
+        backward_io: periphery of the backward products.
+        mapping: limits of an array, and the scales of each.
+
+    Attributes:
+        plan: the blocks and their sizes.
+        blocks: the block layers, block row by block row.
+        bias: digital bias ``[out]``.
+    """
+
+    def __init__(
+        self,
+        layer: nn.Linear | nn.Conv2d,
+        algorithm: Algorithm,
+        device: Device | Sequence[Device],
+        stream: Stream,
+        forward_io: IOParameters = PERFECT,
+        backward_io: IOParameters = PERFECT,
+        mapping: MappingParameters = ONE_ARRAY,
+    ) -> None:
+        super().__init__()
+        matrix = layer.weight.detach().flatten(1)
+        self.kernel_shape = layer.weight.shape
+        self.patches = Patches(layer) if isinstance(layer, nn.Conv2d) else None
+        self.plan = TilePlan.of((matrix.shape[0], matrix.shape[1]), mapping, bias=layer.bias is not None)
+        self.blocks = nn.ModuleList()
+        for index, weight in enumerate(self._split(matrix)):
+            block = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], bias=False)
+            block.weight = nn.Parameter(weight)
+            place = stream.child("block", *divmod(index, len(self.plan.in_sizes)))
+            self.blocks.append(AnalogLinear(block, algorithm, device, place, forward_io, backward_io, mapping))
+        self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.patches is None:
+            return self._outputs(x)
+        if x.dim() == 3:
+            return self.forward(x[None])[0]
+        x = self.patches.pad(x)
+        return self.patches.images(self._outputs(self.patches.unfold(x)), x)
+
+    def _outputs(self, x: Tensor) -> Tensor:
+        parts = x.split(self.plan.in_sizes, dim=-1)
+        columns = len(parts)
+        sums = []
+        for row in range(len(self.plan.out_sizes)):
+            blocks = self._layers()[row * columns : (row + 1) * columns]
+            sums.append(functools.reduce(torch.add, [block(part) for block, part in zip(blocks, parts, strict=True)]))
+        y = torch.cat(sums, dim=-1)
+        return y if self.bias is None else y + self.bias
+
+    @torch.no_grad()
+    def set_weights(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        """Program the logical weight, block by block, and the bias; as :meth:`AnalogLinear.set_weights`."""
+        for block, part in zip(self._layers(), self._split(weight.detach().flatten(1)), strict=True):
+            block.set_weights(part)
+        if bias is not None and self.bias is not None:
+            self.bias.copy_(bias)
+
+    @torch.no_grad()
+    def get_weights(self) -> tuple[Tensor, Tensor | None]:
+        """Logical weight in the shape of the digital layer, and bias: copies."""
+        blocks = [block.get_weights()[0] for block in self._layers()]
+        columns = len(self.plan.in_sizes)
+        rows = [torch.cat(blocks[start : start + columns], dim=1) for start in range(0, len(blocks), columns)]
+        return torch.cat(rows).view(self.kernel_shape), None if self.bias is None else self.bias.detach().clone()
+
+    def _layers(self) -> list[AnalogLinear]:
+        return [block for block in self.blocks if isinstance(block, AnalogLinear)]
+
+    def _split(self, matrix: Tensor) -> list[Tensor]:
+        """The blocks of a matrix ``[out, in]``, block row by block row."""
+        rows = matrix.split(self.plan.out_sizes)
+        return [block.contiguous() for row in rows for block in row.split(self.plan.in_sizes, dim=1)]
+
+    def extra_repr(self) -> str:
+        """The plan of the blocks."""
+        return str(self.plan)
