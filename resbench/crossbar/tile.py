@@ -1,14 +1,14 @@
-"""One crossbar array: its devices, its weights, and the three things one can do with it: update, read, write."""
+"""One crossbar array: its devices, its weights, and what one can do with it: update, read, write, reset, wait."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from resbench.crossbar import kernels
-from resbench.crossbar.devices import Device
+from resbench.crossbar.devices import Device, Element
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 
@@ -20,7 +20,8 @@ class Tile(nn.Module):
     """An array of ``out x in`` devices, one for each weight.
 
     Everything that changes is a buffer or a plain counter, so a checkpoint of plain tensors holds the whole state;
-    every random draw is a function of the stream and of :attr:`updates`.
+    every random draw is a function of the stream and of these counters. Unit cells of several devices have their own
+    tiles: make one with :func:`resbench.crossbar.cells.make_tile`, which takes any device.
 
     Args:
         device: mean parameters of the devices.
@@ -31,10 +32,14 @@ class Tile(nn.Module):
         weight: float32 ``[out, in]``, what a read of the array sees.
         pulses_up: int32 ``[out, in]``, pulses that each device has received upward.
         pulses_down: the same downward.
-        updates: calls of :meth:`update` and :meth:`write` so far, the counter of the random draws.
+        updates: calls of :meth:`update` and :meth:`write` so far, the counter of their random draws.
+        operations: calls of everything else that sets weights so far, the counter of their random draws.
         transfers_in: lines written by :meth:`write` so far.
         transfers_out: lines read by :meth:`read` so far.
+        clock: time that has passed in :meth:`pass_time`, in units of the device's ``t_0``.
     """
+
+    COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "clock")
 
     weight: Tensor
     _stored: Tensor | None
@@ -47,17 +52,35 @@ class Tile(nn.Module):
         self.shape = shape
         self.stream = stream
         self.updates = 0
+        self.operations = 0
         self.transfers_in = 0
         self.transfers_out = 0
+        self.clock = 0.0
+        self.constant_names: tuple[str, ...] = ()
         self.register_buffer("weight", torch.zeros(shape))
-        # Without write noise the stored weight is the visible one: no second buffer that could come apart from it.
-        self.register_buffer("_stored", torch.zeros(shape) if device.write_noise > 0 else None)
         self.register_buffer("pulses_up", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("pulses_down", torch.zeros(shape, dtype=torch.int32))
-        constants = device.fabricate(shape, stream.child("fabrication"))
+        self._fabricate()
+
+    def _fabricate(self) -> None:
+        element = self.element
+        # Without write noise the stored weight is the visible one: no second buffer that could come apart from it.
+        self.register_buffer("_stored", torch.zeros(self.shape) if element.write_noise > 0 else None)
+        constants = element.fabricate(self.shape, self.stream.child("fabrication"))
         self.constant_names = tuple(constants)
         for name, values in constants.items():
             self.register_buffer(name, values)
+        if "drift_nu" in constants:
+            self.register_buffer("drift_start", torch.zeros(self.shape))
+            self.register_buffer("drift_since", torch.zeros(self.shape))
+            self.register_buffer("drift_seen", torch.full(self.shape, torch.nan))
+
+    @property
+    def element(self) -> Element:
+        """The device, for arrays of single elements."""
+        if not isinstance(self.device, Element):
+            raise ValueError(f"device: {type(self.device).__name__} holds several elements; make its tile by make_tile")
+        return self.device
 
     @property
     def stored(self) -> Tensor:
@@ -66,13 +89,28 @@ class Tile(nn.Module):
 
     @property
     def constants(self) -> dict[str, Tensor]:
-        """Per-device constants by name, float32 ``[out, in]`` each."""
-        return {name: getattr(self, name) for name in self.constant_names}
+        """Per-device constants by name, float32 ``[out, in]`` each; ``w_max`` and ``w_min`` are always there."""
+        return {name: self.get_buffer(name) for name in self.constant_names}
+
+    def route(self, up: Tensor, sample: Tensor) -> list[tuple[Tile, Tensor, Tensor]]:
+        """Which arrays of devices get the pulses of a coincidence.
+
+        Args:
+            up: bool, direction in which the weight shall move.
+            sample: int64 of a shape that broadcasts with ``up``, index of the sample in the mini-batch.
+
+        Returns:
+            (array, chosen, up) for each array: where it gets a pulse, and in which direction; both of the shape of
+            ``up``. An array of single devices gets all of them itself.
+        """
+        return [(self, torch.ones_like(up), up)]
+
+    # -- training ------------------------------------------------------------------------------------------------------
 
     def program(self, weight: Tensor) -> None:
         """Set the weights, clipped to the bounds of each device; write noise, where there is any, is drawn anew."""
         self.stored.copy_(weight.to(self.weight.dtype))
-        self._settle("program", redraw=getattr(self.device, "apply_write_noise_on_set", True))
+        self.settle(noisy=self.element.noisy_program)
 
     def update(
         self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
@@ -120,35 +158,102 @@ class Tile(nn.Module):
         x, d = (one_hot, -values) if axis == "column" else (-values, one_hot)
         self.update(x, d, lr, pulses)
 
+    # -- what happens to devices beside pulses -------------------------------------------------------------------------
+
     def end_of_step(self) -> None:
-        """Diffusion, then decay toward the reset bias, once for each optimiser step, for devices that have them."""
-        if self.device.diffusion == 0 and self.device.lifetime == 0:
+        """Diffusion, then decay, once for each optimiser step, for devices that have them."""
+        if self.element.diffusion > 0:
+            self.diffuse()
+        if self.element.lifetime > 0:
+            self.decay()
+
+    def diffuse(self) -> None:
+        """Random walk of the stored weights: ``w <- clip(w + rate xi)``."""
+        if self.element.diffusion > 0:
+            self.stored.add_(self.get_buffer("diffusion") * self._normal("diffusion"))
+        self.settle()
+
+    def decay(self, strength: float = 1.0) -> None:
+        """Decay toward the reset value b: ``w <- clip((w - b)(1 - strength / lifetime) + b)``.
+
+        Args:
+            strength: factor on the inverse lifetime.
+        """
+        if self.element.lifetime > 0:
+            bias, keep = self.get_buffer("reset_bias"), 1 + strength * (self.get_buffer("decay") - 1)
+            self.stored.copy_((self.stored - bias) * keep + bias)
+        self.settle()
+
+    def reset(self, cells: Tensor | None = None, probability: float = 1.0) -> None:
+        """Reset devices: ``w <- clip(b + reset_std xi)`` with b the reset value of each device.
+
+        Args:
+            cells: bool, ``[out, in]`` or broadcastable to it such as ``[in]`` for columns; all if left out.
+            probability: chance of each of them to be reset.
+        """
+        target = self.get_buffer("reset_bias") + self.element.reset_std * self._normal("reset")
+        hit = torch.ones_like(target, dtype=torch.bool) if cells is None else cells.to(target.device).expand(self.shape)
+        if probability < 1:
+            chance = self.stream.child("reset chance").uniform(self.shape, self.operations)
+            hit = hit & (chance.to(target.device) < probability)
+        self.stored.copy_(torch.where(hit, target, self.stored))
+        self.settle()
+
+    def clip(self, bound: float) -> None:
+        """Clip the stored weights to ``[-bound, bound]`` and to the bounds of each device."""
+        if not bound >= 0:
+            raise ValueError(f"bound: {bound} is negative; write the largest absolute weight")
+        self.stored.clamp_(-bound, bound)
+        self.settle()
+
+    def pass_time(self, dt: float) -> None:
+        """Let the weights drift for a time, for devices with a drift exponent; see :class:`Drift`.
+
+        A weight that was changed since the last call counts as programmed now and does not drift in this call; the
+        very first call takes all weights as programmed at time 0.
+
+        Args:
+            dt: time, in the same unit as the device's ``t_0``.
+        """
+        drift = self.element.drift
+        if drift is None or "drift_nu" not in self.constant_names:
             return
-        if self.device.diffusion > 0:
-            noise = self.stream.child("diffusion").normal(self.shape, self.updates).to(self.weight.device)
-            self.stored.add_(self.get_buffer("diffusion") * noise)
-        if self.device.lifetime > 0:
-            bias = self.get_buffer("reset_bias")
-            self.stored.copy_((self.stored - bias) * self.get_buffer("decay") + bias)
-        self._settle("end of step", redraw=True)
-        self.updates += 1
+        self.clock += dt / drift.t_0
+        start, since, seen = (self.get_buffer(f"drift_{name}") for name in ("start", "since", "seen"))
+        first = seen.isnan()
+        moved = (self.stored - seen).abs() > drift.reset_tol
+        start.copy_(torch.where(first | moved, self.stored, start))
+        since.copy_(torch.where(moved, self.clock, since))
+        age = (self.clock - since).clamp(min=1.0)
+        noise = (
+            (self._normal("drift"), self._normal("drift weight")) if drift.is_noisy else (torch.zeros_like(age),) * 2
+        )
+        drifted = drift.drifted(self.stored, start, age, self.get_buffer("drift_nu"), *noise)
+        self.stored.copy_(torch.where(moved, self.stored, drifted))
+        self.settle()
+        seen.copy_(self.stored)
 
-    def _settle(self, purpose: str, redraw: bool) -> None:
-        """Clip the stored weight to the bounds and derive the visible one."""
+    def settle(self, noisy: bool = True) -> None:
+        """Clip the stored weights to the bounds and derive the visible ones, with fresh write noise if ``noisy``."""
         torch.clamp(self.stored, self.get_buffer("w_min"), self.get_buffer("w_max"), out=self.stored)
-        if self.device.write_noise > 0:
-            noise = self.stream.child(purpose).normal(self.shape, self.updates).to(self.weight.device)
-            self.weight.copy_(self.stored + self.device.write_noise * noise if redraw else self.stored)
+        if self.element.write_noise > 0:
+            noise = self.element.write_noise * self._normal("write noise") if noisy else 0.0
+            self.weight.copy_(self.stored + noise)
+        self.operations += 1
 
-    def get_extra_state(self) -> dict[str, int]:
+    def _normal(self, purpose: str) -> Tensor:
+        return self.stream.child(purpose).normal(self.shape, self.operations).to(self.weight.device)
+
+    # -- checkpoint ----------------------------------------------------------------------------------------------------
+
+    def get_extra_state(self) -> dict[str, Any]:
         """Plain counters for the checkpoint."""
-        return {"updates": self.updates, "transfers_in": self.transfers_in, "transfers_out": self.transfers_out}
+        return {name: getattr(self, name) for name in self.COUNTERS}
 
-    def set_extra_state(self, state: dict[str, int]) -> None:
+    def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take the counters of a checkpoint."""
-        self.updates = state["updates"]
-        self.transfers_in = state["transfers_in"]
-        self.transfers_out = state["transfers_out"]
+        for name in self.COUNTERS:
+            setattr(self, name, state[name])
 
     def extra_repr(self) -> str:
         """The array at a glance: shape, device, states."""

@@ -1,6 +1,31 @@
 """Device models: mean parameters, fabrication of an array, response to one pulse."""
 
-from resbench.crossbar.devices.base import Constants, Device, Response
-from resbench.crossbar.devices.steps import ConstantStep, SoftBounds
+from resbench.crossbar.devices.base import Constants, Device, Element, Ideal
+from resbench.crossbar.devices.cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
+from resbench.crossbar.devices.curves import ExpStep, PiecewiseStep, PowStep, PowStepReference
+from resbench.crossbar.devices.drift import Drift
+from resbench.crossbar.devices.pulsed import PulsedDevice, Response
+from resbench.crossbar.devices.steps import ConstantStep, LinearStep, SoftBounds, SoftBoundsPmax, SoftBoundsReference
 
-__all__ = ["ConstantStep", "Constants", "Device", "Response", "SoftBounds"]
+__all__ = [
+    "ConstantStep",
+    "Constants",
+    "Device",
+    "Drift",
+    "Element",
+    "ExpStep",
+    "Ideal",
+    "LinearStep",
+    "OneSidedCell",
+    "PiecewiseStep",
+    "PowStep",
+    "PowStepReference",
+    "PulsedDevice",
+    "ReferenceCell",
+    "Response",
+    "SoftBounds",
+    "SoftBoundsPmax",
+    "SoftBoundsReference",
+    "UnitCell",
+    "VectorCell",
+]

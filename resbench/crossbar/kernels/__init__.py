@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
+from resbench.crossbar.devices import Ideal
 from resbench.crossbar.kernels import events, exact, reference
 
 if TYPE_CHECKING:
@@ -29,16 +30,18 @@ def use(backend: Backend) -> None:
     _backend = backend
 
 
-def update(tile: Tile, x: Tensor, d: Tensor, lr: float, train: PulseTrain, granularity: float) -> None:
+def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Apply the rank-1 updates of a mini-batch to a tile, in place; see :meth:`resbench.crossbar.tile.Tile.update`."""
     if lr == 0 or x.shape[0] == 0:
         return
     x, d = x.to(tile.weight.dtype), d.to(tile.weight.dtype)
-    if tile.device.is_continuous:
+    if isinstance(tile.device, Ideal):
+        exact.ideal(tile, x, d, lr)
+    elif tile.device.is_continuous:
         exact.flow(tile, x, d, lr)
-    elif train.pulse_type == "exact":
+    elif pulses.pulse_type == "exact":
         exact.rank_one(tile, x, d, lr)
-    elif _backend == "reference" or train.pulse_type != "stochastic":
-        reference.update(tile, x, d, lr, train, granularity)
+    elif _backend == "reference" or pulses.pulse_type != "stochastic":
+        reference.update(tile, x, d, lr, pulses, granularity)
     else:
-        events.update(tile, x, d, lr, train, granularity)
+        events.update(tile, x, d, lr, pulses, granularity)

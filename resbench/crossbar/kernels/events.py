@@ -2,66 +2,96 @@
 
 With update management nearly all lines of nearly all slots are silent. Bits do not depend on the weights, so all
 pulses of the mini-batch are known before the first is applied: rows are drawn first, columns only where a row fired,
-and a coincidence is an event (cell, direction, noise). Devices do not interact, so the events of one device are
+and a coincidence is an event (cell, direction, slot, sample). Devices do not interact, so the events of one device are
 applied in order, all devices at once.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from resbench.crossbar.randomness import gaussian, philox
+from resbench.crossbar.devices import PulsedDevice
+from resbench.crossbar.randomness import Stream, gaussian, philox
 
 if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
     from resbench.crossbar.tile import Tile
 
 
-def update(tile: Tile, x: Tensor, d: Tensor, lr: float, train: PulseTrain, granularity: float) -> None:
+class Events(NamedTuple):
+    """Coincidences in order of time, one entry each."""
+
+    cell: Tensor  # int64, row * in + column
+    up: Tensor  # bool
+    slot: Tensor  # int64
+    sample: Tensor  # int64
+
+
+def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    bl, x_scale, d_scale = train.scales(x, d, lr, granularity)
-    sample = torch.repeat_interleave(torch.arange(bl.numel(), device=bl.device), bl)
-    if sample.numel() == 0:
+    found = find(tile, x, d, lr, pulses, granularity)
+    if found.cell.numel() == 0:
         return
+    for array, chosen, rising in tile.route(found.up, found.sample):
+        apply(array, Events(found.cell[chosen], rising[chosen], found.slot[chosen], found.sample[chosen]))
+
+
+def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> Events:
+    """All coincidences of a mini-batch."""
+    bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
+    sample = torch.repeat_interleave(torch.arange(bl.numel(), device=bl.device), bl)
     slot = torch.arange(sample.numel(), device=bl.device) - (torch.cumsum(bl, 0) - bl)[sample]
 
     rounding = tile.stream.child("rounding")
-    row_thresholds = train.thresholds(d, d_scale, rounding.child("rows"), tile.updates)
-    rows = tile.stream.child("rows").line_words(d.shape[1], slot, sample, tile.updates) < row_thresholds[sample]
-    active = rows.any(dim=1)
-    sample, slot, rows = sample[active], slot[active], rows[active]
+    thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), tile.updates)
+    pair, row = _fired(tile.stream.child("rows"), thresholds, slot, sample, tile.updates)
+    active, row_pair = torch.unique_consecutive(pair, return_inverse=True)
+    slot, sample = slot[active], sample[active]
 
-    column_thresholds = train.thresholds(x, x_scale, rounding.child("columns"), tile.updates)
-    columns = (
-        tile.stream.child("columns").line_words(x.shape[1], slot, sample, tile.updates) < column_thresholds[sample]
-    )
+    thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), tile.updates)
+    column_pair, column = _fired(tile.stream.child("columns"), thresholds, slot, sample, tile.updates)
 
-    pair, row, column = _coincidences(rows, columns)
-    if pair.numel() == 0:
-        return
-    up = (torch.sign(d[sample[pair], row]) * torch.sign(x[sample[pair], column]) * lr) < 0
-    _apply(tile, row * tile.shape[1] + column, up, slot[pair], sample[pair])
-
-
-def _coincidences(rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Indices (pair, row, column) of all coincidences of ``rows [p, out]`` and ``columns [p, in]``, pairs ascending."""
-    row_pair, row_line = rows.nonzero(as_tuple=True)
-    _, column_line = columns.nonzero(as_tuple=True)
-    width = columns.sum(dim=1)
+    # Every row of a pair meets every column of that pair.
+    width = torch.bincount(column_pair, minlength=active.numel())
     start = torch.cumsum(width, 0) - width
     repeats = width[row_pair]
-    event_row = torch.repeat_interleave(torch.arange(row_pair.numel(), device=rows.device), repeats)
-    offset = torch.arange(event_row.numel(), device=rows.device) - (torch.cumsum(repeats, 0) - repeats)[event_row]
-    pair = row_pair[event_row]
-    return pair, row_line[event_row], column_line[start[pair] + offset]
+    event_row = torch.repeat_interleave(torch.arange(row.numel(), device=row.device), repeats)
+    offset = torch.arange(event_row.numel(), device=row.device) - (torch.cumsum(repeats, 0) - repeats)[event_row]
+    pair, row = row_pair[event_row], row[event_row]
+    column, sample = column[start[pair] + offset], sample[pair]
+    up = torch.sign(d[sample, row]) * torch.sign(x[sample, column]) * lr < 0
+    return Events(row * tile.shape[1] + column, up, slot[pair], sample)
 
 
-def _apply(tile: Tile, cell: Tensor, up: Tensor, slot: Tensor, sample: Tensor) -> None:
-    """Apply events, which come in order of time, to the devices: the r-th event of every device in round r."""
+def _fired(bits: Stream, thresholds: Tensor, slot: Tensor, sample: Tensor, update: int) -> tuple[Tensor, Tensor]:
+    """Indices (pair, line) of the lines that fire, pairs ascending.
+
+    The same bits as ``Stream.line_words``, but only those blocks of four lines are drawn in which one can fire.
+
+    Args:
+        bits: stream of the lines' bits.
+        thresholds: int64 ``[n, lines]``.
+        slot: int64 ``[p]``.
+        sample: int64 ``[p]``.
+        update: update counter of the tile.
+    """
+    blocks = torch.nn.functional.pad(thresholds, (0, -thresholds.shape[1] % 4)).unflatten(1, (-1, 4))
+    pair, block = (blocks > 0).any(dim=2)[sample].nonzero(as_tuple=True)
+    words = torch.stack(philox(bits.key, block, slot[pair], sample[pair], update), dim=1)
+    found, lane = (words < blocks[sample[pair], block]).nonzero(as_tuple=True)
+    return pair[found], 4 * block[found] + lane
+
+
+def apply(tile: Tile, events: Events) -> None:
+    """Apply events, which come in order of time, to an array: the r-th event of every device in round r."""
     device = tile.device
+    assert isinstance(device, PulsedDevice)
+    cell, up, slot, sample = events
+    if cell.numel() == 0:
+        return
     words = philox(tile.stream.child("cycle noise").key, cell, slot, sample, tile.updates)
     xi = gaussian(words[0], words[1])
 
@@ -78,14 +108,14 @@ def _apply(tile: Tile, cell: Tensor, up: Tensor, slot: Tensor, sample: Tensor) -
     constants = {name: values.reshape(-1) for name, values in tile.constants.items()}
     stored = tile.stored.view(-1)
     by_rank = torch.argsort(rank, stable=True)
-    for events in torch.split(by_rank, torch.bincount(rank).tolist()):
-        here, rising = cell[events], up[events]
+    for now in torch.split(by_rank, torch.bincount(rank).tolist()):
+        here, rising = cell[now], up[now]
         local = {name: values[here] for name, values in constants.items()}
         reference = local.get("reference", torch.zeros((), device=cell.device))
         before = stored[here] + reference
         sign = torch.where(rising, 1.0, -1.0)
         rise, fall = (
-            device.response(before, sign, *device.directed(local, way), *device.pulse_scalars(way), xi[events])
+            device.response(before, sign, *device.directed(local, way), *device.pulse_scalars(way), xi[now])
             for way in (True, False)
         )
         after = torch.clamp(before + torch.where(rising, rise, fall), local["w_min"], local["w_max"])

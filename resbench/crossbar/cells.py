@@ -1,0 +1,214 @@
+"""Tiles of unit cells: several arrays of elements that share their bit lines and are seen as one weight matrix."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from resbench.crossbar.devices import Device
+from resbench.crossbar.devices.cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
+from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.randomness import Stream, philox
+from resbench.crossbar.tile import DEFAULT_PULSES, Tile
+
+
+def make_tile(device: Device, shape: tuple[int, int], stream: Stream) -> Tile:
+    """One crossbar array of any device: single elements or unit cells.
+
+    Args:
+        device: what each crosspoint holds.
+        shape: ``(out, in)``.
+        stream: random stream of this array; arrays with different streams are independent.
+    """
+    if isinstance(device, OneSidedCell):
+        return OneSidedTile(device, shape, stream)
+    if isinstance(device, (VectorCell, ReferenceCell)):
+        return VectorTile(device, shape, stream)
+    return Tile(device, shape, stream)
+
+
+class CellTile(Tile):
+    """An array of unit cells: ``weight = sum_k share_k arrays[k].weight``.
+
+    Every array has its own constants, noise and counters; the pulse trains on the bit lines are common to all.
+    ``pulses_up`` and ``pulses_down`` count what raised and lowered the weight, over all elements of a cell.
+
+    Attributes:
+        arrays: one tile for each element of the cell.
+        samples: samples of all updates so far.
+    """
+
+    COUNTERS: ClassVar[tuple[str, ...]] = (*Tile.COUNTERS, "samples")
+
+    device: UnitCell
+
+    def _fabricate(self) -> None:
+        self.samples = 0
+        self._stored = None
+        self.arrays = nn.ModuleList(
+            Tile(element, self.shape, self.stream.child("element", k)) for k, element in enumerate(self.device.elements)
+        )
+
+    @property
+    def tiles(self) -> list[Tile]:
+        """The arrays, typed."""
+        return [array for array in self.arrays if isinstance(array, Tile)]
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """Bounds of the weight of each cell, ``w_max`` and ``w_min``; the elements' constants are in the arrays."""
+        high, low = torch.zeros_like(self.weight), torch.zeros_like(self.weight)
+        for share, tile in zip(self.device.shares, self.tiles, strict=True):
+            bounds = share * tile.get_buffer("w_max"), share * tile.get_buffer("w_min")
+            high, low = high + torch.maximum(*bounds), low + torch.minimum(*bounds)
+        return {"w_max": high, "w_min": low}
+
+    def update(
+        self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
+    ) -> None:
+        super().update(x, d, lr, pulses, granularity)
+        self.samples += x.shape[0]
+        for tile in self.tiles:
+            tile.updates += 1
+        self.compose()
+
+    def compose(self) -> None:
+        """Recompute the weight and the pulse counts from the arrays."""
+        for total in (self.weight, self.pulses_up, self.pulses_down):
+            total.zero_()
+        for share, tile in zip(self.device.shares, self.tiles, strict=True):
+            self.weight.add_(tile.weight, alpha=share)
+            raising, lowering = (tile.pulses_up, tile.pulses_down) if share > 0 else (tile.pulses_down, tile.pulses_up)
+            self.pulses_up.add_(raising)
+            self.pulses_down.add_(lowering)
+
+    def end_of_step(self) -> None:
+        for tile in self.tiles:
+            tile.end_of_step()
+        self.compose()
+
+    def diffuse(self) -> None:
+        for tile in self.tiles:
+            tile.diffuse()
+        self.compose()
+
+    def decay(self, strength: float = 1.0) -> None:
+        for tile in self.tiles:
+            tile.decay(strength)
+        self.compose()
+
+    def reset(self, cells: Tensor | None = None, probability: float = 1.0) -> None:
+        if probability < 1:
+            chance = self.stream.child("reset chance").uniform(self.shape, self.operations).to(self.weight.device)
+            cells = (chance < probability) & (True if cells is None else cells)
+        for tile in self.tiles:
+            tile.reset(cells)
+        self.operations += 1
+        self.compose()
+
+    def clip(self, bound: float) -> None:
+        for tile in self.tiles:
+            tile.clip(bound)
+        self.compose()
+
+    def pass_time(self, dt: float) -> None:
+        for tile in self.tiles:
+            tile.pass_time(dt)
+        self.compose()
+
+
+class VectorTile(CellTile):
+    """Cells whose elements add up; which of them a sample pulses is the policy of the cell."""
+
+    device: VectorCell | ReferenceCell
+
+    @property
+    def _policy(self) -> tuple[str, int]:
+        cell = self.device
+        return (cell.update_policy, cell.first_update_idx) if isinstance(cell, VectorCell) else ("single_fixed", 0)
+
+    def program(self, weight: Tensor) -> None:
+        """Give every element the weight, or with the policy ``single_fixed`` only the one that is updated."""
+        policy, first = self._policy
+        for k, tile in enumerate(self.tiles):
+            if policy != "single_fixed" or k == first:
+                tile.program(weight)
+        self.compose()
+
+    def route(self, up: Tensor, sample: Tensor) -> list[tuple[Tile, Tensor, Tensor]]:
+        policy, first = self._policy
+        everywhere = torch.ones_like(up)
+        if policy == "all":
+            return [(tile, everywhere, up) for tile in self.tiles]
+        if policy == "single_fixed":
+            return [(self.tiles[first], everywhere, up)]
+        if policy == "single_sequential":
+            turn = (first + self.samples + 1 + sample) % len(self.tiles)
+        else:
+            turn = philox(self.stream.child("policy").key, sample, 0, 0, self.updates)[0] % len(self.tiles)
+        return [(tile, (turn == k).expand_as(up), up) for k, tile in enumerate(self.tiles)]
+
+
+class OneSidedTile(CellTile):
+    """Pairs of elements that are only pulsed up, with their refresh."""
+
+    device: OneSidedCell
+
+    def _fabricate(self) -> None:
+        super()._fabricate()
+        if self.device.copy_inverted:
+            minus, plus = self.tiles
+            for name, values in _mirrored(minus.constants).items():
+                plus.get_buffer(name).copy_(values)
+
+    def program(self, weight: Tensor) -> None:
+        """The positive part on ``g_plus``, the negative part on ``g_minus``."""
+        minus, plus = self.tiles
+        plus.program(weight.clamp(min=0))
+        minus.program((-weight).clamp(min=0))
+        self.compose()
+
+    def route(self, up: Tensor, sample: Tensor) -> list[tuple[Tile, Tensor, Tensor]]:
+        minus, plus = self.tiles
+        rising = torch.ones_like(up)
+        return [(plus, up, rising), (minus, ~up, rising)]
+
+    def update(
+        self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
+    ) -> None:
+        before = self.updates if self.device.units_in_mbatch else self.samples
+        super().update(x, d, lr, pulses, granularity)
+        after = self.updates if self.device.units_in_mbatch else self.samples
+        period = self.device.refresh_every
+        if period > 0 and after // period > before // period:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Reset the cells of which both elements are near their bound, and write their difference back."""
+        cell = self.device
+        minus, plus = self.tiles
+        larger, smaller = torch.maximum(plus.weight, minus.weight), torch.minimum(plus.weight, minus.weight)
+        bound = cell.device.w_max
+        worn = (larger > cell.refresh_upper_thres * bound) & (smaller > cell.refresh_lower_thres * bound)
+        columns = worn.any(dim=0).nonzero()[:, 0]
+        if columns.numel() == 0:
+            return
+        values = torch.where(worn, plus.weight - minus.weight, 0.0)[:, columns].T.contiguous()
+        for tile, difference in ((plus, values), (minus, -values)):
+            tile.reset(worn)
+            tile.write(columns, difference.clamp(min=0), 1.0, cell.refresh_update)
+        self.compose()
+
+
+def _mirrored(constants: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Constants of the device that does downward what the given one does upward."""
+    swapped = {"w_max": "w_min", "w_min": "w_max"}
+    negated = ("w_max", "w_min", "reference", "reset_bias")
+    mirrored = {}
+    for name, values in constants.items():
+        stem, _, side = name.rpartition("_")
+        other = swapped.get(name) or {"up": f"{stem}_down", "down": f"{stem}_up"}.get(side, name)
+        mirrored[other] = -values if name in negated or stem == "slope" else values
+    return mirrored

@@ -1,0 +1,42 @@
+"""The arithmetic a response may use beside ``+ - * /``, elementwise on tensors.
+
+These are the torch versions. A compiled backend takes the code of a response and rebinds these five names to its own
+versions, so a response is written once; it must not use anything else, nor branch.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Smallest span or base that is divided by or raised to a power; anything below is treated as this.
+TINY = 1e-30
+
+
+def exp(a: Tensor) -> Tensor:
+    """``e^a``."""
+    return torch.exp(a)
+
+
+def absolute(a: Tensor) -> Tensor:
+    """``|a|``."""
+    return torch.abs(a)
+
+
+def maximum(a: Tensor, floor: float) -> Tensor:
+    """``max(a, floor)`` for a number ``floor``."""
+    return torch.clamp(a, min=floor)
+
+
+def power(base: Tensor, exponent: Tensor) -> Tensor:
+    """``base^exponent`` for a base above 0."""
+    return torch.pow(base, exponent)
+
+
+def interpolate(nodes: tuple[float, ...], position: Tensor) -> Tensor:
+    """Piecewise linear function through ``nodes`` equally spaced over [0, 1]; constant outside and for one node."""
+    table = position.new_tensor([*nodes, nodes[-1]])
+    at = position.clamp(0.0, 1.0) * (len(nodes) - 1)
+    left = at.floor()
+    index = left.to(torch.int64)
+    return table[index] + (table[index + 1] - table[index]) * (at - left)

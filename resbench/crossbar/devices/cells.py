@@ -1,0 +1,171 @@
+"""Unit cells: several elements at one crosspoint, seen as one weight."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, Self
+
+from resbench.crossbar.devices.base import Device
+from resbench.crossbar.devices.pulsed import PulsedDevice
+from resbench.crossbar.devices.steps import SoftBounds
+from resbench.crossbar.pulses import PulseTrain
+
+Policy = Literal["all", "single_fixed", "single_sequential", "single_random"]
+POLICIES = ("all", "single_fixed", "single_sequential", "single_random")
+
+
+@dataclass(frozen=True)
+class UnitCell(Device):
+    """Several elements at one crosspoint; the weight is ``sum_k share_k w_k``.
+
+    Args:
+        states: number of states of each element, in place of what the elements say themselves.
+    """
+
+    def __post_init__(self) -> None:
+        if len({element.is_continuous for element in self.elements}) > 1:
+            raise ValueError(
+                "states: elements with and without granularity do not share a cell; write inf for all of them"
+            )
+
+    @property
+    @abstractmethod
+    def elements(self) -> tuple[PulsedDevice, ...]:
+        """The elements, with the cell's number of states."""
+
+    @property
+    @abstractmethod
+    def shares(self) -> tuple[float, ...]:
+        """Share of each element in the weight."""
+
+    @property
+    def w_max(self) -> float:
+        return sum(c * (e.w_max if c > 0 else e.w_min) for c, e in zip(self.shares, self.elements, strict=True))
+
+    @property
+    def w_min(self) -> float:
+        return sum(c * (e.w_min if c > 0 else e.w_max) for c, e in zip(self.shares, self.elements, strict=True))
+
+    @property
+    def granularity(self) -> float:
+        """Mean granularity of the elements; like the peer, without their shares."""
+        return sum(element.granularity for element in self.elements) / len(self.elements)
+
+    @property
+    def state_count(self) -> float:
+        """Mean number of states of the elements."""
+        return sum(element.state_count for element in self.elements) / len(self.elements)
+
+    def with_states(self, states: float) -> Self:
+        return dataclasses.replace(self, states=states)
+
+    def _with_cell_states(self, *elements: PulsedDevice) -> tuple[PulsedDevice, ...]:
+        return elements if self.states is None else tuple(element.with_states(self.states) for element in elements)
+
+
+@dataclass(frozen=True)
+class VectorCell(UnitCell):
+    """Several elements that add up to one weight, ``w = sum_k gamma_k w_k``.
+
+    Programming a weight gives each element the same value (with ``single_fixed`` only the one that is updated).
+
+    Args:
+        devices: the elements; they may be of different models.
+        update_policy: which element a coincidence pulses: ``all`` of them, each with its own noise; ``single_fixed``
+            the one of ``first_update_idx``; ``single_sequential`` the next one with every sample, beginning after
+            ``first_update_idx``; ``single_random`` one at random for every sample.
+        first_update_idx: where the single policies begin.
+        gamma_vec: share of each element; ``1/n`` each if left empty. The pulse probabilities do not know it: with a
+            single policy and equal shares a sample changes the weight by ``lr d x / n``.
+
+    Raises:
+        ValueError: if there is no element, an unknown policy, or another number of shares than of elements.
+    """
+
+    devices: tuple[PulsedDevice, ...] = field(default_factory=lambda: (SoftBounds(), SoftBounds()))
+    update_policy: Policy = "all"
+    first_update_idx: int = 0
+    gamma_vec: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.devices:
+            raise ValueError("devices: a cell needs at least one element; write a list of devices")
+        if self.update_policy not in POLICIES:
+            raise ValueError(f"update_policy: {self.update_policy!r} is unknown; write one of {', '.join(POLICIES)}")
+        if not 0 <= self.first_update_idx < len(self.devices):
+            raise ValueError(f"first_update_idx: {self.first_update_idx} is not one of {len(self.devices)} elements")
+        if self.gamma_vec and len(self.gamma_vec) != len(self.devices):
+            raise ValueError(f"gamma_vec: {len(self.gamma_vec)} shares, {len(self.devices)} elements; write one each")
+        super().__post_init__()
+
+    @cached_property
+    def elements(self) -> tuple[PulsedDevice, ...]:
+        return self._with_cell_states(*self.devices)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return tuple(self.gamma_vec) or (1 / len(self.devices),) * len(self.devices)
+
+
+@dataclass(frozen=True)
+class ReferenceCell(UnitCell):
+    """An element and a reference that is never pulsed: ``w = w_0 - w_1``. The reference begins at zero.
+
+    Args:
+        device: the element that is updated.
+        reference: the reference; of the same model as ``device`` if left out.
+    """
+
+    device: PulsedDevice = field(default_factory=SoftBounds)
+    reference: PulsedDevice | None = None
+
+    @cached_property
+    def elements(self) -> tuple[PulsedDevice, ...]:
+        return self._with_cell_states(self.device, self.reference or self.device)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return (1.0, -1.0)
+
+
+@dataclass(frozen=True)
+class OneSidedCell(UnitCell):
+    """Two elements that are only ever pulsed up, ``w = g_plus - g_minus``: for uni-directional devices such as PCM.
+
+    An up coincidence pulses ``g_plus``, a down coincidence ``g_minus``. Cells of which both elements have come near
+    their bound are refreshed after a mini-batch: both elements are reset and the difference is written back.
+
+    Args:
+        device: model of both elements; each has constants of its own.
+        refresh_every: refresh after so many mini-batches (or samples, see ``units_in_mbatch``); 0 for never.
+        units_in_mbatch: count mini-batches (True), or samples; at most one refresh is done in a mini-batch.
+        refresh_upper_thres: a cell is refreshed where the larger element exceeds this share of ``w_max`` ...
+        refresh_lower_thres: ... and the smaller one this.
+        refresh_update: pulse trains of the writing back, at most ``desired_bl`` pulses each.
+        copy_inverted: give ``g_plus`` the mirrored constants of ``g_minus``.
+    """
+
+    device: PulsedDevice = field(default_factory=SoftBounds)
+    refresh_every: int = 0
+    units_in_mbatch: bool = True
+    refresh_upper_thres: float = 0.75
+    refresh_lower_thres: float = 0.25
+    refresh_update: PulseTrain = PulseTrain()
+    copy_inverted: bool = False
+
+    def __post_init__(self) -> None:
+        if self.refresh_every < 0:
+            raise ValueError(f"refresh_every: {self.refresh_every} is negative; write a period, or 0 for no refresh")
+        super().__post_init__()
+
+    @cached_property
+    def elements(self) -> tuple[PulsedDevice, ...]:
+        """``g_minus``, ``g_plus``."""
+        return self._with_cell_states(self.device, self.device)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        return (-1.0, 1.0)
