@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import overload
 
 import torch
+from torch import Tensor
 
 from resbench.nn.parameter import AnalogWeight
 
@@ -16,6 +17,8 @@ class AnalogSGD(torch.optim.SGD):
     The learning rate is that of the parameter group. Schedulers, parameter groups, gradient accumulation and
     Lightning's automatic optimisation work as with any optimiser. Momentum, weight decay and gradient clipping act on
     digital parameters only; a learning rate of 0 drops the pending pairs, and frozen analog weights are left alone.
+    Under a ``GradScaler`` the optimiser unscales gradients and pairs itself, so call ``scaler.step(optimizer)`` without
+    ``scaler.unscale_``.
 
     Args:
         params: parameters or parameter groups, as for torch.
@@ -23,10 +26,16 @@ class AnalogSGD(torch.optim.SGD):
         momentum: momentum of digital parameters.
         weight_decay: weight decay of digital parameters.
         nesterov: Nesterov momentum of digital parameters.
+        keep_pairs: let pending pairs survive ``zero_grad``, as aihwkit does, so that a skipped batch still trains.
 
     Raises:
         ValueError: for a negative learning rate, momentum or weight decay.
     """
+
+    #: A GradScaler then leaves unscaling to :meth:`step`; its own would reach `.grad` only, not the pairs.
+    _step_supports_amp_scaling = True
+    grad_scale: Tensor | None
+    found_inf: Tensor | None
 
     def __init__(
         self,
@@ -35,10 +44,12 @@ class AnalogSGD(torch.optim.SGD):
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
+        keep_pairs: bool = False,
     ) -> None:
         if lr < 0:
             raise ValueError(f"lr: {lr} is negative; write a learning rate of 0 or above")
         super().__init__(params, lr, momentum, weight_decay=weight_decay, nesterov=nesterov)
+        self.keep_pairs = keep_pairs
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -47,7 +58,13 @@ class AnalogSGD(torch.optim.SGD):
     def step(self, closure: Callable[[], float]) -> float: ...
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step: torch's for digital parameters, then each analog weight with its pending pairs."""
+        """One step: torch's for digital parameters, then each analog weight with its pending pairs.
+
+        Raises:
+            RuntimeError: for ``GradScaler.unscale_`` before this step.
+        """
+        if hasattr(self, "grad_scale") and not self._unscale():
+            return None
         loss: float | None = super().step(closure)
         with torch.no_grad():
             for group in self.param_groups:
@@ -56,9 +73,35 @@ class AnalogSGD(torch.optim.SGD):
                         parameter.step(float(group["lr"]))
         return loss
 
+    @torch.no_grad()
+    def _unscale(self) -> bool:
+        """Divide gradients and pairs by the scale of a GradScaler; False for an overflow, which drops the pairs."""
+        scale, found_inf = self.grad_scale, self.found_inf
+        self.grad_scale, self.found_inf = None, None  # torch's step takes them for a fused kernel's
+        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
+        weights = [parameter for parameter in parameters if isinstance(parameter, AnalogWeight)]
+        if scale is None:
+            if any(weight.pairs for weight in weights):
+                raise RuntimeError(
+                    "GradScaler.unscale_ reaches digital gradients only; leave it out, AnalogSGD unscales by itself"
+                )
+            return not found_inf
+        for parameter in parameters:
+            if parameter.grad is not None:
+                parameter.grad.div_(scale)
+        for weight in weights:
+            weight.pairs = [(x, d / scale) for x, d in weight.pairs]
+        overflow = bool(found_inf) or not all(d.isfinite().all() for weight in weights for _, d in weight.pairs)
+        if overflow:
+            for weight in weights:
+                weight.pairs.clear()
+        return not overflow
+
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear gradients and drop pending pairs."""
         super().zero_grad(set_to_none)
+        if self.keep_pairs:
+            return
         for group in self.param_groups:
             for parameter in group["params"]:
                 if isinstance(parameter, AnalogWeight):
