@@ -11,6 +11,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.devices.cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream, philox
+from resbench.crossbar.rows import LazyRows
 from resbench.crossbar.tile import DEFAULT_PULSES, Tile
 
 
@@ -66,7 +67,12 @@ class CellTile(Tile):
         return {"w_max": high, "w_min": low}
 
     def update(
-        self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
+        self,
+        x: Tensor | LazyRows,
+        d: Tensor | LazyRows,
+        lr: float,
+        pulses: PulseTrain = DEFAULT_PULSES,
+        granularity: float | None = None,
     ) -> None:
         super().update(x, d, lr, pulses, granularity)
         self.samples += x.shape[0]
@@ -76,6 +82,7 @@ class CellTile(Tile):
 
     def compose(self) -> None:
         """Recompute the weight and the pulse counts from the arrays."""
+        self.touch(None)
         for total in (self.weight, self.pulses_up, self.pulses_down):
             total.zero_()
         for share, tile in zip(self.device.shares, self.tiles, strict=True):
@@ -176,7 +183,12 @@ class OneSidedTile(CellTile):
         return [(plus, up, rising), (minus, ~up, rising)]
 
     def update(
-        self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
+        self,
+        x: Tensor | LazyRows,
+        d: Tensor | LazyRows,
+        lr: float,
+        pulses: PulseTrain = DEFAULT_PULSES,
+        granularity: float | None = None,
     ) -> None:
         before = self.updates if self.device.units_in_mbatch else self.samples
         super().update(x, d, lr, pulses, granularity)

@@ -69,6 +69,11 @@ class PulseTrain:
                 raise ValueError(f"{name}: {value} is not a bin width; write a number in [0, 1), 1/levels for levels")
 
     @property
+    def is_plain(self) -> bool:
+        """Stochastic pulses with unrounded probabilities, what the compiled kernels know."""
+        return self.pulse_type == "stochastic" and self.res == 0
+
+    @property
     def managed(self) -> bool:
         """Whether the probabilities are balanced; BL management needs it."""
         return self.update_management or self.update_bl_management
@@ -129,7 +134,8 @@ class PulseTrain:
             update: update counter of the tile.
 
         Returns:
-            int64 ``[n, lines]`` in [0, 2^32]: ``floor(p 2^32)``, exact because p is float32.
+            int64 ``[n, lines]`` in [0, 2^32]: ``ceil(p 2^32)``: a word, which is whole, is below p 2^32
+            exactly where it is below this.
         """
         p = values.abs() * scale[:, None]
         if self.res > 0:
@@ -138,7 +144,7 @@ class PulseTrain:
                 sample = torch.arange(p.shape[0], device=p.device)
                 p = p + unit(rounding.line_words(p.shape[1], torch.zeros_like(sample), sample, update)) - 0.5
             p = self.res * torch.round(p)
-        return (p.clamp(0.0, 1.0).to(torch.float64) * ONE).to(torch.int64)
+        return torch.ceil(p.clamp(0.0, 1.0).to(torch.float64) * ONE).to(torch.int64)
 
     def counts(self, x: Tensor, d: Tensor, bl: Tensor, x_scale: Tensor, d_scale: Tensor) -> Tensor:
         """Signed coincidence counts of one sample for the two deterministic pulse types.

@@ -11,6 +11,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device, Element
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import LazyRows
 
 DEFAULT_PULSES = PulseTrain()
 Axis = Literal["column", "row"]
@@ -56,6 +57,7 @@ class Tile(nn.Module):
         self.transfers_in = 0
         self.transfers_out = 0
         self.clock = 0.0
+        self._touched: list[Any] | None = None
         self.constant_names: tuple[str, ...] = ()
         self.register_buffer("weight", torch.zeros(shape))
         self.register_buffer("pulses_up", torch.zeros(shape, dtype=torch.int32))
@@ -113,7 +115,12 @@ class Tile(nn.Module):
         self.settle(noisy=self.element.noisy_program)
 
     def update(
-        self, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
+        self,
+        x: Tensor | LazyRows,
+        d: Tensor | LazyRows,
+        lr: float,
+        pulses: PulseTrain = DEFAULT_PULSES,
+        granularity: float | None = None,
     ) -> None:
         """Apply n rank-1 updates in order and in place, expected change ``-lr d_m x_m^T`` each.
 
@@ -235,6 +242,7 @@ class Tile(nn.Module):
 
     def settle(self, noisy: bool = True) -> None:
         """Clip the stored weights to the bounds and derive the visible ones, with fresh write noise if ``noisy``."""
+        self.touch(None)
         torch.clamp(self.stored, self.get_buffer("w_min"), self.get_buffer("w_max"), out=self.stored)
         if self.element.write_noise > 0:
             noise = self.element.write_noise * self._normal("write noise") if noisy else 0.0
@@ -244,6 +252,20 @@ class Tile(nn.Module):
     def _normal(self, purpose: str) -> Tensor:
         return self.stream.child(purpose).normal(self.shape, self.operations).to(self.weight.device)
 
+    # -- what changed ------------------------------------------------------------------------------------------------
+
+    def touch(self, cells: Any | None) -> None:
+        """Note which cells (an array of flat indices) changed since :meth:`collect_touched`; None for any of them."""
+        if cells is None:
+            self._touched = None
+        elif self._touched is not None:
+            self._touched.append(cells)
+
+    def collect_touched(self) -> list[Any] | None:
+        """Arrays of the cells that changed since the last call, None if that is not known."""
+        touched, self._touched = self._touched, []
+        return touched
+
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -252,6 +274,7 @@ class Tile(nn.Module):
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take the counters of a checkpoint."""
+        self.touch(None)
         for name in self.COUNTERS:
             setattr(self, name, state[name])
 

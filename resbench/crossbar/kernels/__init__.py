@@ -1,40 +1,53 @@
 """The pulsed update, one function with several backends that draw the same random numbers.
 
-``reference`` is the readable truth, sample by sample and slot by slot; ``events`` finds all pulses of a mini-batch
-first and applies only those. Both give the same pulses; weights agree to float rounding.
+``reference`` is the readable truth, sample by sample and slot by slot. ``events`` finds all pulses of a mini-batch
+first and applies only those, vectorised in torch. ``cpu`` does the same compiled by Numba. All give the same pulses;
+weights agree to float rounding.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from torch import Tensor
 
 from resbench.crossbar.devices import Ideal
 from resbench.crossbar.kernels import events, exact, reference
+from resbench.crossbar.rows import LazyRows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
     from resbench.crossbar.tile import Tile
 
-Backend = Literal["auto", "events", "reference"]
-BACKENDS: tuple[Backend, ...] = ("auto", "events", "reference")
+Backend = Literal["auto", "cpu", "events", "reference"]
+BACKENDS: tuple[Backend, ...] = ("auto", "cpu", "events", "reference")
 _backend: Backend = "auto"
 
 
 def use(backend: Backend) -> None:
-    """Choose the backend of all tiles of this process; ``auto`` takes the fastest that is available."""
+    """Choose the backend of all tiles of this process; ``auto`` takes the fastest that covers the case."""
     global _backend
     if backend not in BACKENDS:
         raise ValueError(f"backend: {backend!r} is unknown; write one of {', '.join(BACKENDS)}")
     _backend = backend
 
 
-def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> None:
+def update(
+    tile: Tile, x: Tensor | LazyRows, d: Tensor | LazyRows, lr: float, pulses: PulseTrain, granularity: float
+) -> None:
     """Apply the rank-1 updates of a mini-batch to a tile, in place; see :meth:`resbench.crossbar.tile.Tile.update`."""
     if lr == 0 or x.shape[0] == 0:
         return
-    x, d = x.to(tile.weight.dtype), d.to(tile.weight.dtype)
+    exactly = isinstance(tile.device, Ideal) or tile.device.is_continuous or pulses.pulse_type == "exact"
+    if not exactly and _compiled(tile.weight) and pulses.is_plain:
+        from resbench.crossbar.kernels import cpu
+
+        cpu.update(tile, x, d, lr, pulses, granularity)
+        return
+    tile.touch(None)
+    x, d = matrix(x).to(tile.weight.dtype), matrix(d).to(tile.weight.dtype)
     if isinstance(tile.device, Ideal):
         exact.ideal(tile, x, d, lr)
     elif tile.device.is_continuous:
@@ -45,3 +58,21 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, gran
         reference.update(tile, x, d, lr, pulses, granularity)
     else:
         events.update(tile, x, d, lr, pulses, granularity)
+
+
+def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -> None:
+    """Bring ``composite = sum_k gamma_k W_k`` up to date in place, only where tiles were touched if that is known."""
+    touched = [tile.collect_touched() for tile in tiles]
+    if _compiled(composite):
+        from resbench.crossbar.kernels import cpu
+
+        cpu.compose(composite, [tile.weight for tile in tiles], gammas, touched)
+        return
+    composite.zero_()
+    for gamma, tile in zip(gammas, tiles, strict=True):
+        composite.add_(tile.weight, alpha=gamma)
+
+
+def _compiled(weight: Tensor) -> bool:
+    """Whether the Numba kernels serve this tensor; they are imported where they are used, because they compile."""
+    return _backend in ("auto", "cpu") and weight.dtype == torch.float32 and weight.device.type == "cpu"

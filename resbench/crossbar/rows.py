@@ -1,0 +1,102 @@
+"""The rows of a convolution as the image they come from, unfolded only if somebody asks for them as a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class LazyRows:
+    """A matrix of rows that is not yet laid out; any torch function that takes it gets the matrix.
+
+    Kernels that can work from the image take :attr:`source`; everything else, an algorithm's own arithmetic for
+    example, sees a float32 matrix ``[n, lines]``.
+
+    Args:
+        source: the tensor that the rows come from.
+        shape: ``(n, lines)`` of the matrix.
+        lay_out: makes the matrix from the source.
+    """
+
+    def __init__(self, source: Tensor, shape: tuple[int, int], lay_out: Callable[[Tensor], Tensor]) -> None:
+        self.source = source
+        self.shape = torch.Size(shape)
+        self._lay_out = lay_out
+        self._matrix: Tensor | None = None
+
+    def dense(self) -> Tensor:
+        """The matrix ``[n, lines]``, laid out at the first call."""
+        if self._matrix is None:
+            self._matrix = self._lay_out(self.source)
+        return self._matrix
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice) and index.indices(self.shape[0]) == (0, self.shape[0], 1):
+            return self
+        return self.dense()[index]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dense(), name)
+
+    @classmethod
+    def __torch_function__(
+        cls, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run any torch function on the matrix."""
+        return function(*_densify(args), **{name: _densify(value) for name, value in (kwargs or {}).items()})
+
+
+def _densify(value: Any) -> Any:
+    if isinstance(value, LazyRows):
+        return value.dense()
+    if isinstance(value, (tuple, list)):
+        return type(value)(_densify(item) for item in value)
+    return value
+
+
+class Patches(LazyRows):
+    """The input rows of a convolution: one row for each output position, images outermost.
+
+    Args:
+        image: ``[images, channels, height, width]``, padded already.
+        kernel: height and width of the kernel.
+        stride: its stride.
+        dilation: its dilation.
+    """
+
+    def __init__(
+        self, image: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
+    ) -> None:
+        positions = tuple(
+            (image.shape[2 + side] - dilation[side] * (kernel[side] - 1) - 1) // stride[side] + 1 for side in (0, 1)
+        )
+        self.geometry = (*kernel, *stride, *dilation, positions[1])
+        rows = image.shape[0] * positions[0] * positions[1]
+        super().__init__(
+            image,
+            (rows, image.shape[1] * kernel[0] * kernel[1]),
+            lambda source: (
+                functional.unfold(source, kernel, dilation=dilation, stride=stride).transpose(1, 2).flatten(0, 1)
+            ),
+        )
+
+
+class Maps(LazyRows):
+    """The error rows of a convolution: ``[images, channels, height, width]``, one row for each position."""
+
+    def __init__(self, maps: Tensor) -> None:
+        positions = maps.shape[2] * maps.shape[3]
+        super().__init__(
+            maps,
+            (maps.shape[0] * positions, maps.shape[1]),
+            lambda source: source.flatten(2).transpose(1, 2).flatten(0, 1),
+        )
+
+
+def matrix(rows: Tensor | LazyRows) -> Tensor:
+    """Rows as a matrix."""
+    return rows.dense() if isinstance(rows, LazyRows) else rows
