@@ -5,12 +5,10 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, Self
 
 from resbench.crossbar.devices.base import Device
 from resbench.crossbar.devices.pulsed import PulsedDevice
-from resbench.crossbar.devices.steps import SoftBounds
 from resbench.crossbar.pulses import PulseTrain
 
 Policy = Literal["all", "single_fixed", "single_sequential", "single_random"]
@@ -85,7 +83,7 @@ class VectorCell(UnitCell):
         ValueError: if there is no element, an unknown policy, or another number of shares than of elements.
     """
 
-    devices: tuple[PulsedDevice, ...] = field(default_factory=lambda: (SoftBounds(), SoftBounds()))
+    devices: tuple[PulsedDevice, ...] = field(kw_only=True)
     update_policy: Policy = "all"
     first_update_idx: int = 0
     gamma_vec: tuple[float, ...] = ()
@@ -101,7 +99,7 @@ class VectorCell(UnitCell):
             raise ValueError(f"gamma_vec: {len(self.gamma_vec)} shares, {len(self.devices)} elements; write one each")
         super().__post_init__()
 
-    @cached_property
+    @property
     def elements(self) -> tuple[PulsedDevice, ...]:
         return self._with_cell_states(*self.devices)
 
@@ -119,10 +117,10 @@ class ReferenceCell(UnitCell):
         reference: the reference; of the same model as ``device`` if left out.
     """
 
-    device: PulsedDevice = field(default_factory=SoftBounds)
+    device: PulsedDevice = field(kw_only=True)
     reference: PulsedDevice | None = None
 
-    @cached_property
+    @property
     def elements(self) -> tuple[PulsedDevice, ...]:
         return self._with_cell_states(self.device, self.reference or self.device)
 
@@ -148,7 +146,7 @@ class OneSidedCell(UnitCell):
         copy_inverted: give ``g_plus`` the mirrored constants of ``g_minus``.
     """
 
-    device: PulsedDevice = field(default_factory=SoftBounds)
+    device: PulsedDevice = field(kw_only=True)
     refresh_every: int = 0
     units_in_mbatch: bool = True
     refresh_upper_thres: float = 0.75
@@ -161,7 +159,7 @@ class OneSidedCell(UnitCell):
             raise ValueError(f"refresh_every: {self.refresh_every} is negative; write a period, or 0 for no refresh")
         super().__post_init__()
 
-    @cached_property
+    @property
     def elements(self) -> tuple[PulsedDevice, ...]:
         """``g_minus``, ``g_plus``."""
         return self._with_cell_states(self.device, self.device)

@@ -10,7 +10,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Self
 
 import torch
@@ -95,7 +94,7 @@ class PulsedDevice(Element):
             )
         _ = self.step  # refuses an impossible precision now, not at the first update
 
-    @cached_property
+    @property
     def step(self) -> float:
         """Mean step ``dw_min`` in weight units, from ``states`` or as given; 0 for a device without granularity."""
         if self.states is None:
