@@ -1,0 +1,49 @@
+"""Hardware cost of in-memory training as pure arithmetic on layer shapes; nothing here was measured on hardware.
+
+>>> from resbench.costs import CostModel, lenet5, residual
+>>> cost = CostModel(batch_size=8).cost(lenet5(), residual(tiles=4))
+>>> f"{cost.latency_ns:.1f} ns, {cost.storage_bytes} bytes"
+'87.7 ns, 2130 bytes'
+"""
+
+from resbench.costs.algorithms import (
+    Algorithm,
+    InMemory,
+    MixedPrecision,
+    agad,
+    analog_sgd,
+    c_tt_v2,
+    mixed_precision,
+    residual,
+    tt_v1,
+    tt_v2,
+)
+from resbench.costs.energy import Energy, break_even_tiles, energy
+from resbench.costs.hardware import Hardware
+from resbench.costs.model import CostModel, LayerCost, NetworkCost, plane_area_mm2
+from resbench.costs.networks import REFERENCE_PERCEPTRON, LayerShape, lenet5, resnet
+
+__all__ = [
+    "REFERENCE_PERCEPTRON",
+    "Algorithm",
+    "CostModel",
+    "Energy",
+    "Hardware",
+    "InMemory",
+    "LayerCost",
+    "LayerShape",
+    "MixedPrecision",
+    "NetworkCost",
+    "agad",
+    "analog_sgd",
+    "break_even_tiles",
+    "c_tt_v2",
+    "energy",
+    "lenet5",
+    "mixed_precision",
+    "plane_area_mm2",
+    "residual",
+    "resnet",
+    "tt_v1",
+    "tt_v2",
+]

@@ -1,0 +1,177 @@
+"""What each training algorithm asks of the hardware for one training vector pair (x, δ), layer by layer.
+
+Two kinds of hardware: :class:`InMemory` updates the crossbar by pulse trains and carries weight from tile to tile
+by transfers; :class:`MixedPrecision` accumulates the gradient digitally and writes it row by row. The functions
+below are the published algorithms.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+from resbench.costs.hardware import Hardware
+
+
+@dataclass(frozen=True, kw_only=True)
+class InMemory:
+    """An algorithm that updates tiles by pulses, parallel over the whole array.
+
+    With S transfers of one vector of u words a sample, a layer stores ``q (digital_matrices · in · out + v)``
+    bytes, moves ``S u (words_moved q + flag_bits)`` bits and does ``v + S u ops_per_word`` operations; its pulses take
+    ``(l_avg + S pulses_per_transfer) t_sp`` and its reads ``S t_M``.
+
+    Args:
+        name: As the literature writes it.
+        tiles: Device arrays a weight: 1 for no transfer, ``inf`` for the limit of many tiles.
+        digital_matrices: Digital matrices of the shape of the weights.
+        words_moved: Words read or written for each word of a transferred vector.
+        flag_bits: Further bits for each word of it.
+        ops_per_word: Floating-point operations for each word of it.
+        pulses_per_transfer: Pulses of a write to the next tile; None for a train of mean length.
+        periods: Samples between transfers of each hop, fast tile first, in place of n_s, n_s², ...
+        periods_in_batches: The periods count mini-batches (of vectors: batch size times reuse) instead of vectors.
+        planes: Planes of devices; None for a differential pair a tile.
+        composite: Every tile takes part in the forward and backward pass, not only one.
+        derived: Why its figures are not printed in a source, empty where they are.
+        planes_derived: The same of its planes.
+
+    Raises:
+        ValueError: for a number of tiles or periods that makes no chain.
+    """
+
+    name: str
+    tiles: float
+    digital_matrices: int = 0
+    words_moved: int = 0
+    flag_bits: int = 0
+    ops_per_word: int = 0
+    pulses_per_transfer: float | None = None
+    periods: tuple[float, ...] | None = None
+    periods_in_batches: bool = False
+    planes: float | None = None
+    composite: bool = False
+    derived: str = ""
+    planes_derived: str = ""
+
+    def __post_init__(self) -> None:
+        if not (self.tiles >= 1 and (self.tiles == math.inf or float(self.tiles).is_integer())):
+            raise ValueError(f"tiles: {self.tiles}; write a whole number from 1, or inf")
+        if self.periods is not None and (len(self.periods) != self.tiles - 1 or min(self.periods, default=1) <= 0):
+            raise ValueError(
+                f"periods: {self.periods} with {self.tiles:g} tiles; write one positive number for each hop"
+            )
+
+    def transfers_per_sample(self, hardware: Hardware, vectors_per_batch: float) -> float:
+        """S = Σ_{k=1}^{N-1} n_s^-k, 1/(n_s - 1) for N → ∞; with explicit periods Σ 1/T_k."""
+        if self.periods is not None:
+            unit = vectors_per_batch if self.periods_in_batches else 1
+            return sum(1 / (period * unit) for period in self.periods)
+        n_s = hardware.samples_per_read
+        if self.tiles < math.inf:
+            return sum(n_s**-k for k in range(1, int(self.tiles)))
+        if n_s <= 1:
+            raise ValueError(f"samples_per_read: {n_s} with infinitely many tiles; the transfers only converge above 1")
+        return 1 / (n_s - 1)
+
+    @property
+    def device_planes(self) -> float:
+        """Planes of devices, infinite for infinitely many tiles."""
+        return 2 * self.tiles if self.planes is None else self.planes
+
+    @property
+    def forward_tiles(self) -> float:
+        """Tiles that a forward or backward pass reads."""
+        return self.tiles if self.composite else 1
+
+    def with_tiles(self, tiles: float) -> "InMemory":
+        """The same algorithm with another number of tiles at geometric periods."""
+        return replace(self, tiles=tiles, periods=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedPrecision:
+    """Mixed precision (MP): the batch's outer products are summed digitally, then rows are written one after the other.
+
+    A layer stores ``q (in · out + v B)`` bytes, moves ``2 q in out / B`` bits, does ``ops_per_weight · in · out +
+    in`` operations and writes for ``(out / B) t_sp``. P's Table 7 can only be had with one operation a weight,
+    against its own text and Table 5: two.
+    """
+
+    name: str = "MP"
+    ops_per_weight: int = 2
+    device_planes: float = 2
+    derived: str = ""
+    planes_derived: str = ""
+
+
+Algorithm = InMemory | MixedPrecision
+
+
+def analog_sgd() -> InMemory:
+    """Analog SGD: one tile, nothing transferred."""
+    return InMemory(name="Analog SGD", tiles=1)
+
+
+def tt_v1() -> InMemory:
+    """Tiki-Taka, version 1: costed as residual learning with two tiles."""
+    return InMemory(name="TT-v1", tiles=2, derived="costed as residual learning with 2 tiles")
+
+
+def tt_v2() -> InMemory:
+    """Tiki-Taka, version 2: transfers pass through a digital matrix."""
+    return InMemory(name="TT-v2", tiles=2, digital_matrices=1, words_moved=2, ops_per_word=2, pulses_per_transfer=1)
+
+
+def c_tt_v2() -> InMemory:
+    """Chopped TT-v2; the vector of signs is not counted, as in R."""
+    return replace(tt_v2(), name="c-TTv2", flag_bits=2)
+
+
+def agad(*, beta_one: bool = False) -> InMemory:
+    """AGAD: dynamic references in digital matrices; β = 1 saves one of the three."""
+    note = "3, since R needs no programmable reference for the fast array; 4 if that pair is kept"
+    three_matrices = replace(
+        c_tt_v2(), name="AGAD", digital_matrices=3, words_moved=6, ops_per_word=6, planes=3, planes_derived=note
+    )
+    if not beta_one:
+        return three_matrices
+    return replace(
+        three_matrices,
+        name="AGAD, β=1",
+        digital_matrices=2,
+        words_moved=4,
+        ops_per_word=3,
+        derived="no row printed for β=1",
+    )
+
+
+def mixed_precision() -> MixedPrecision:
+    """Mixed precision with two operations a weight."""
+    return MixedPrecision()
+
+
+def residual(
+    tiles: float | None = None,
+    *,
+    periods: tuple[float, ...] | None = None,
+    periods_in_batches: bool = False,
+    charge_hops: bool = False,
+) -> InMemory:
+    """Residual learning: a train of pulses for each hop, nothing stored digitally, every tile in the forward pass.
+
+    Args:
+        tiles: Tiles a weight; None for one more than periods, and without periods ``inf``, the bound that P prints.
+        periods: Samples between transfers of each hop, fast tile first; None for n_s, n_s², ...
+        periods_in_batches: The periods count mini-batches.
+        charge_hops: Charge each hop the digital operations of a TT-v2 transfer, which P does not.
+    """
+    if tiles is None:
+        tiles = math.inf if periods is None else len(periods) + 1
+    return InMemory(
+        name="Residual learning",
+        tiles=tiles,
+        periods=periods,
+        periods_in_batches=periods_in_batches,
+        ops_per_word=2 if charge_hops else 0,
+        composite=True,
+        derived="hops charged with digital operations" if charge_hops else "",
+    )
