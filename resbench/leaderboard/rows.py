@@ -14,14 +14,17 @@ _PRECISION_KEYS = ("states",)
 def row_labels(records: Iterable[Record]) -> dict[str, str]:
     """The label of the row of each record of one track, by ``config_hash``.
 
-    A row is an algorithm's name and its number of tiles. Runs are averaged only where their configs differ in nothing
-    but the seed, so where one cell of that row would hold several configs, the row is split and each part names what
-    sets it apart, for example "Analog SGD (lr=0.05)".
+    A row is an algorithm's name and its number of tiles, and where the track has several device models the device's
+    name. Runs are averaged only where their configs differ in nothing but the seed, so where one cell of that row would
+    hold several configs, the row is split and each part names what sets it apart, for example "Analog SGD (lr=0.05)".
     """
+    records = list(records)
+    several_devices = len({record.device.name for record in records if record.device}) > 1
     by_name: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         tiles = f", {record.tiles} tiles" if record.tiles > 1 else ""
-        by_name[record.algorithm.name + tiles].append(record)
+        device = f" on {record.device.name}" if record.device and several_devices else ""
+        by_name[record.algorithm.name + tiles + device].append(record)
     labels: dict[str, str] = {}
     for name, group in by_name.items():
         configs = {record.config_hash: result_config(record.config) for record in group}

@@ -34,6 +34,7 @@ def make_record(
     seed: int = 0,
     accuracy: float = 0.91,
     lr: float = 0.05,
+    device_name: str = "SoftBounds",
     status: str = "complete",
     error: str | None = None,
     track: str = "mnist-10k-lenet5",
@@ -43,7 +44,7 @@ def make_record(
 ) -> Record:
     class_path = f"resbench.algorithms.{algorithm.title().replace(' ', '')}"
     settings: dict[str, Any] = {"states": states, "w_max": 0.6, "w_min": -0.6}
-    device: dict[str, Any] = {"class_path": "resbench.crossbar.devices.SoftBounds", "init_args": settings}
+    device: dict[str, Any] = {"class_path": f"resbench.crossbar.devices.{device_name}", "init_args": settings}
     config: dict[str, Any] = {
         "seed_everything": seed,
         "trainer": {"max_epochs": epochs, "accelerator": "cpu", "callbacks": None, "logger": False},
@@ -79,7 +80,7 @@ def make_record(
         algorithm=AlgorithmEntry(name=algorithm, class_path=class_path, settings={"tiles": tiles}),
         device=None
         if states is None
-        else DeviceEntry(name="SoftBounds", class_path=device["class_path"], settings=settings),
+        else DeviceEntry(name=device_name, class_path=device["class_path"], settings=settings),
         states=states,
         bits=None if states is None else math.log2(states),
         tiles=tiles,

@@ -108,6 +108,17 @@ def test_settings_tuned_for_each_precision_share_a_row(tmp_path: Path, make_reco
     assert [row.label for row in table.rows] == ["Residual learning, 4 tiles"]
 
 
+def test_device_models_of_one_track_have_rows_of_their_own(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        make_record(states=4, accuracy=0.8),
+        make_record(states=10, accuracy=0.7, device_name="ExpStep"),
+        make_record("Digital", states=None, tiles=0),
+    )
+    labels = ["Digital", "Residual learning, 4 tiles on SoftBounds", "Residual learning, 4 tiles on ExpStep"]
+    assert [row.label for row in table.rows] == labels
+
+
 def test_tracks_of_one_name_but_other_budgets_are_apart(tmp_path: Path, make_record: MakeRecord) -> None:
     for epochs in (2, 3):
         write_record(tmp_path / f"{epochs}.json", make_record(epochs=epochs))
