@@ -11,7 +11,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.devices.cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream, philox
-from resbench.crossbar.rows import LazyRows
+from resbench.crossbar.rows import Rows
 from resbench.crossbar.tile import DEFAULT_PULSES, Tile
 
 
@@ -68,8 +68,8 @@ class CellTile(Tile):
 
     def update(
         self,
-        x: Tensor | LazyRows,
-        d: Tensor | LazyRows,
+        x: Rows,
+        d: Rows,
         lr: float,
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,
@@ -184,8 +184,8 @@ class OneSidedTile(CellTile):
 
     def update(
         self,
-        x: Tensor | LazyRows,
-        d: Tensor | LazyRows,
+        x: Rows,
+        d: Rows,
         lr: float,
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,

@@ -50,6 +50,21 @@ class LazyRows:
         return function(*_densify(args), **{name: _densify(value) for name, value in (kwargs or {}).items()})
 
 
+def _delegated(operator: str) -> Callable[..., Any]:
+    def method(self: LazyRows, *args: Any) -> Any:
+        return getattr(self.dense(), operator)(*_densify(args))
+
+    return method
+
+
+# Python looks operators up on the class, where ``__getattr__`` does not reach.
+for _operator in (
+    *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "matmul", "rmatmul", "pow", "neg", "abs"),
+    *("lt", "le", "gt", "ge", "len", "iter"),
+):
+    setattr(LazyRows, f"__{_operator}__", _delegated(f"__{_operator}__"))
+
+
 def _densify(value: Any) -> Any:
     if isinstance(value, LazyRows):
         return value.dense()
@@ -58,7 +73,10 @@ def _densify(value: Any) -> Any:
     return value
 
 
-class Patches(LazyRows):
+Rows = Tensor | LazyRows
+
+
+class PatchRows(LazyRows):
     """The input rows of a convolution: one row for each output position, images outermost.
 
     Args:
@@ -85,7 +103,7 @@ class Patches(LazyRows):
         )
 
 
-class Maps(LazyRows):
+class MapRows(LazyRows):
     """The error rows of a convolution: ``[images, channels, height, width]``, one row for each position."""
 
     def __init__(self, maps: Tensor) -> None:
@@ -98,5 +116,5 @@ class Maps(LazyRows):
 
 
 def matrix(rows: Tensor | LazyRows) -> Tensor:
-    """Rows as a matrix."""
+    """Rows as a matrix ``[n, lines]``."""
     return rows.dense() if isinstance(rows, LazyRows) else rows

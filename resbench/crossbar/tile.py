@@ -11,7 +11,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device, Element
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import LazyRows
+from resbench.crossbar.rows import Rows
 
 DEFAULT_PULSES = PulseTrain()
 Axis = Literal["column", "row"]
@@ -116,8 +116,8 @@ class Tile(nn.Module):
 
     def update(
         self,
-        x: Tensor | LazyRows,
-        d: Tensor | LazyRows,
+        x: Rows,
+        d: Rows,
         lr: float,
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,

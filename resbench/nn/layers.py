@@ -15,6 +15,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, mapping_scale
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 from resbench.nn.parameter import AnalogWeight
 from resbench.nn.product import analog_product, mask_gradient
 
@@ -105,6 +106,10 @@ class AnalogLayer(nn.Module):
     def per_output(self, values: Tensor) -> Tensor:
         """``[out]`` or ``[1]`` in a shape that broadcasts against the outputs."""
 
+    def update_rows(self, x: Tensor, d: Tensor) -> tuple[Rows, Rows]:
+        """The pair for the algorithm as rows ``[n, in]`` and ``[n, out]``, laid out only if somebody reads them so."""
+        return self.driven_rows(x), self.output_rows(d)
+
     # -- forward and the recording of pairs --------------------------------------------------------------------------
 
     def forward(self, x: Tensor) -> Tensor:
@@ -147,9 +152,10 @@ class AnalogLayer(nn.Module):
                 raise RuntimeError(
                     "the input of an analog layer was changed in place before backward; use an out-of-place operation"
                 )
-            rows, errors = (side.to(self.weight.dtype) for side in (self.driven_rows(x), self.output_rows(d.detach())))
+            dtype = self.weight.dtype
+            rows, errors = self.update_rows(x.to(dtype), d.detach().to(dtype))
             if self.mapping_scale is not None:
-                errors = errors / (self.mapping_scale * self.weight.lr_scale)
+                errors = matrix(errors) / (self.mapping_scale * self.weight.lr_scale)
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
             self.weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
 
@@ -290,6 +296,9 @@ class AnalogConv2d(AnalogLayer):
     def output_rows(self, y: Tensor) -> Tensor:
         return y.flatten(2).transpose(1, 2).flatten(0, 1)
 
+    def update_rows(self, x: Tensor, d: Tensor) -> tuple[Rows, Rows]:
+        return super().update_rows(x, d) if self.bias_column else (self.patches.rows(x), MapRows(d))
+
     def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
         return self.patches.images(rows.view(x.shape[0], -1, rows.shape[-1]), x)
 
@@ -331,11 +340,22 @@ class Patches:
         """Images ``[b, channels, h, w]`` to patches ``[b, positions, channels * kh * kw]``, row-major both."""
         return functional.unfold(x, self.kernel_size, **self.geometry).transpose(1, 2)
 
+    def rows(self, x: Tensor) -> PatchRows:
+        """The patches as rows that stay in the image until a matrix of them is asked for."""
+        high, wide = self.geometry["padding"]
+        padded = functional.pad(x, (wide, wide, high, high)) if high or wide else x
+        return PatchRows(padded, _pair(self.kernel_size), self.geometry["stride"], self.geometry["dilation"])
+
     def images(self, y: Tensor, x: Tensor) -> Tensor:
         """Outputs ``[b, positions, out]`` to ``[b, out, h', w']`` for the padded images x."""
         sides = zip(x.shape[2:], self.kernel_size, *self.geometry.values(), strict=True)
         height, width = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in sides)
         return y.transpose(1, 2).reshape(x.shape[0], -1, height, width)
+
+
+def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
+    height, width = sizes
+    return height, width
 
 
 def _check_omega(omega: float, algorithm: Algorithm) -> None:

@@ -8,6 +8,7 @@ from typing import overload
 import torch
 from torch import Tensor
 
+from resbench.crossbar.rows import matrix
 from resbench.nn.parameter import AnalogWeight
 
 
@@ -90,8 +91,8 @@ class AnalogSGD(torch.optim.SGD):
             if parameter.grad is not None:
                 parameter.grad.div_(scale)
         for weight in weights:
-            weight.pairs = [(x, d / scale) for x, d in weight.pairs]
-        overflow = bool(found_inf) or not all(d.isfinite().all() for weight in weights for _, d in weight.pairs)
+            weight.pairs = [(x, matrix(d) / scale) for x, d in weight.pairs]
+        overflow = bool(found_inf) or not all(matrix(d).isfinite().all() for weight in weights for _, d in weight.pairs)
         if overflow:
             for weight in weights:
                 weight.pairs.clear()

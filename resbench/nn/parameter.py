@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from resbench.algorithms import Algorithm
+from resbench.crossbar.rows import Rows
 
 
 class AnalogWeight(nn.Parameter):
@@ -24,7 +25,7 @@ class AnalogWeight(nn.Parameter):
     """
 
     algorithm: Algorithm
-    pairs: list[tuple[Tensor, Tensor]]
+    pairs: list[tuple[Rows, Rows]]
     lr_scale: float
 
     def __new__(
@@ -50,7 +51,8 @@ class AnalogWeight(nn.Parameter):
     def step(self, lr: float) -> None:
         """Train the weight with the pending pairs and drop them."""
         pairs, self.pairs = self.pairs, []
-        self.algorithm.step(pairs, lr * self.lr_scale)
+        # Lazy rows pass for tensors: every torch function takes them.
+        self.algorithm.step(cast(list[tuple[Tensor, Tensor]], pairs), lr * self.lr_scale)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogWeight:
         if id(self) not in memo:

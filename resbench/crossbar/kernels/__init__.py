@@ -15,7 +15,7 @@ from torch import Tensor
 
 from resbench.crossbar.devices import Ideal
 from resbench.crossbar.kernels import events, exact, reference
-from resbench.crossbar.rows import LazyRows, matrix
+from resbench.crossbar.rows import Rows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
@@ -34,9 +34,7 @@ def use(backend: Backend) -> None:
     _backend = backend
 
 
-def update(
-    tile: Tile, x: Tensor | LazyRows, d: Tensor | LazyRows, lr: float, pulses: PulseTrain, granularity: float
-) -> None:
+def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Apply the rank-1 updates of a mini-batch to a tile, in place; see :meth:`resbench.crossbar.tile.Tile.update`."""
     if lr == 0 or x.shape[0] == 0:
         return

@@ -13,7 +13,7 @@ from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import apply, events
 from resbench.crossbar.kernels.compiled import announce
 from resbench.crossbar.kernels.scan import scan
-from resbench.crossbar.rows import LazyRows, Maps, Patches, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
@@ -28,11 +28,9 @@ Array = Any
 announce()
 
 
-def update(
-    tile: Tile, x: Tensor | LazyRows, d: Tensor | LazyRows, lr: float, pulses: PulseTrain, granularity: float
-) -> None:
+def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    if isinstance(x, Patches) and isinstance(d, Maps):
+    if isinstance(x, PatchRows) and isinstance(d, MapRows):
         images, errors, geometry = x.source.contiguous().numpy(), d.source.contiguous().flatten(2).numpy(), x.geometry
     else:
         rows, columns = matrix(d), matrix(x)
