@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
+from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
@@ -25,7 +26,8 @@ class Algorithm(nn.Module, ABC):
     Attributes:
         citation: where the algorithm is from, for tables and pages.
         digital: whether layers stay digital (only the digital reference says so).
-        counters: names of the attributes that a checkpoint keeps beside the buffers; plain numbers or lists of numbers.
+        counters: names of the attributes that a checkpoint keeps beside the buffers: numbers, or lists of numbers.
+        reads_batch_loss: whether :meth:`on_batch_end` wants to be called; False saves a synchronisation each step.
         shape: ``(out, in)`` once built.
         stream: random stream of the layer once built, for the algorithm's own draws.
         steps: optimiser steps so far.
@@ -35,24 +37,27 @@ class Algorithm(nn.Module, ABC):
     digital: ClassVar[bool] = False
     counters: ClassVar[tuple[str, ...]] = ()
 
+    reads_batch_loss: bool = False
     shape: tuple[int, int]
     stream: Stream
     composite: Tensor | None
+    tiles: Sequence[Tile]  # a ModuleList
+    _devices: list[Device]
 
     def __init__(self) -> None:
         super().__init__()
-        self.tiles = nn.ModuleList()
+        self.steps = 0
+        self.tiles = nn.ModuleList()  # type: ignore[assignment]
         self.tile_names: list[str] = []
         self.gammas: list[float] = []
         self.register_buffer("composite", None, persistent=False)
-        self.register_load_state_dict_post_hook(_compose_after_loading)
+        self.register_load_state_dict_post_hook(_compose_after_loading)  # type: ignore[no-untyped-call]
 
-    # -- what a subclass writes
-    # ------------------------------------------------------------------------------------------------
+    # What a subclass writes: the first two, and of the others what it needs.
 
     @abstractmethod
     def allocate(self) -> None:
-        """Make the tiles with :meth:`add_tile`, fast tile first, and any digital buffers with ``register_buffer``."""
+        """Make the tiles with :meth:`add_tile`, fast tile first, and any digital memory with ``register_buffer``."""
 
     @abstractmethod
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
@@ -64,18 +69,29 @@ class Algorithm(nn.Module, ABC):
             lr: learning rate of the optimiser's parameter group; never 0.
         """
 
-    def program(self, weight: Tensor) -> None:
-        """Set the composite weight: all of it on the last tile, divided by its gamma and clipped to its devices; the others zero."""
+    def start(self) -> None:
+        """Put counters and digital memory at their initial values; called after the tiles are made or programmed."""
+
+    def place(self, weight: Tensor) -> None:
+        """Write a composite weight onto the tiles: all on the last one, divided by its gamma, as it can hold it."""
         for tile in self.tiles[:-1]:
             tile.program(torch.zeros_like(weight))
         self.tiles[-1].program(weight / self.gammas[-1])
-        self.compose()
+
+    def compose(self) -> None:
+        """Recompute the composite weight ``sum_k gamma_k W_k``."""
+        if self.composite is None:
+            return
+        shares = [(gamma, tile) for _, gamma, tile in self.named_tiles() if gamma != 0]
+        kernels.compose(self.composite, [tile for _, tile in shares], [gamma for gamma, _ in shares])
+
+    def on_batch_end(self, train_loss: float) -> None:
+        """Called after each training step with the loss of its mini-batch, where :attr:`reads_batch_loss` says so."""
 
     def on_epoch_end(self, train_loss: float) -> None:
-        """Called after each training epoch with its mean loss; most algorithms do not care."""
+        """Called after each training epoch with its mean loss."""
 
-    # -- what the base gives
-    # ---------------------------------------------------------------------------------------------------
+    # What the base gives.
 
     def build(self, shape: tuple[int, int], device: Device | Sequence[Device], stream: Stream) -> Self:
         """A copy of this algorithm with tiles for one layer.
@@ -89,11 +105,13 @@ class Algorithm(nn.Module, ABC):
         built.shape = shape
         built.stream = stream
         built._devices = [device] if isinstance(device, Device) else list(device)
-        built.steps = 0
         built.allocate()
         del built._devices
-        if len(built.tiles) > 1 or built.gammas != [1.0]:
+        # Where the last tile alone is visible it is the weight: no copy that could come apart from it.
+        visible = [gamma for gamma in built.gammas if gamma != 0]
+        if visible != [1.0] or built.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose:
             built.composite = torch.zeros(shape)
+        built.start()
         return built
 
     def add_tile(self, name: str, gamma: float = 1.0) -> Tile:
@@ -101,36 +119,34 @@ class Algorithm(nn.Module, ABC):
         index = len(self.tiles)
         device = self._devices[min(index, len(self._devices) - 1)]
         tile = Tile(device, self.shape, self.stream.child("tile", index))
-        self.tiles.append(tile)
+        cast(nn.ModuleList, self.tiles).append(tile)
         self.tile_names.append(name)
         self.gammas.append(gamma)
         return tile
 
     @property
     def weight(self) -> Tensor:
-        """The composite weight ``[out, in]``, what the forward pass sees; always current."""
+        """The composite weight ``[out, in]``, what the forward pass sees; always the same memory."""
         if self.composite is not None:
             return self.composite
-        weight: Tensor = self.tiles[0].weight
+        weight: Tensor = self.tiles[-1].weight
         return weight
 
-    def compose(self) -> None:
-        """Recompute the composite weight ``sum_k gamma_k W_k``; subclasses call it after they changed a tile."""
-        if self.composite is None:
-            return
-        self.composite.zero_()
-        for gamma, tile in zip(self.gammas, self.tiles, strict=True):
-            if gamma != 0:
-                self.composite.add_(tile.weight, alpha=gamma)
+    def program(self, weight: Tensor) -> None:
+        """Set the composite weight, as far as the devices can hold it, and start anew."""
+        self.place(weight)
+        self.start()
+        self.compose()
 
     def step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
-        """One optimiser step: the pending (x, d) pairs as one mini-batch, then what happens to the devices once for each step."""
+        """One optimiser step: the (x, d) pairs as one mini-batch, then what time does to the devices."""
         if pairs and lr != 0:
             x, d = (torch.cat([pair[side] for pair in pairs]) if len(pairs) > 1 else pairs[0][side] for side in (0, 1))
             self.update(x, d, lr)
         for tile in self.tiles:
             tile.end_of_step()
         self.steps += 1
+        self.compose()
 
     def named_tiles(self) -> Iterator[tuple[str, float, Tile]]:
         """(name, gamma, tile) of every tile, fast tile first."""
@@ -142,12 +158,12 @@ class Algorithm(nn.Module, ABC):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Counters for the checkpoint, plain types only."""
-        return {name: getattr(self, name) for name in ("steps", *self.counters)}
+        return {name: copy.copy(getattr(self, name)) for name in ("steps", *self.counters)}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take the counters of a checkpoint."""
         for name in ("steps", *self.counters):
-            setattr(self, name, state[name])
+            setattr(self, name, copy.copy(state[name]))
 
 
 def _compose_after_loading(algorithm: Algorithm, _: object) -> None:

@@ -8,7 +8,7 @@ from resbench.algorithms.base import Algorithm
 
 
 class DigitalSGD(Algorithm):
-    """Digital SGD: the layers stay digital and torch trains them in floating point; the reference that every table needs."""
+    """Digital SGD: layers stay as torch has them, trained in floating point; the reference that every table needs."""
 
     citation = "Robbins and Monro, Ann. Math. Stat. 22:400, 1951"
     digital = True

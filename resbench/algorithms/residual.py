@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Literal
 
-from resbench.algorithms.transfer import TransferChain
+from torch import Tensor
+
+from resbench.algorithms.residual_schedules import (
+    HISTORY,
+    RELEASED_PLATEAU,
+    SCHEDULES,
+    Plateau,
+    ScheduleName,
+    Transfers,
+)
+from resbench.algorithms.transfer import TransferChain, series
+from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 
 class ResidualLearning(TransferChain):
-    """Residual learning on N+1 tiles: each tile tracks the residual that the slower ones leave, at gamma times their scale.
+    """Residual learning on N+1 tiles: each tile learns the residual of the slower ones, at gamma times their scale.
 
-    The forward pass sees ``W = sum_n gamma^n W^(n)``; the fastest tile ``W^(N)`` follows the gradient of the
-    composite loss, and ``W^(n) <- W^(n) + beta_n W^(n+1)`` column by column every ``T_{n+1}`` mini-batches (Algorithm
-    1, equations 8 to 12). Tiles are listed fast first, as in the released code; names carry both indices,
-    ``tile0_W3`` is the fastest of four.
+    The forward pass sees ``W = sum_n gamma^n W^(n)``; the fastest tile ``W^(N)`` follows the gradient of the composite
+    loss, ``W^(N) <- W^(N) - alpha d x^T``, and ``W^(n) <- W^(n) + beta_n W^(n+1)`` every ``T_(n+1)`` mini-batches
+    (arXiv:2510.02516, Algorithm 1 and Theorem 3). The paper numbers the slowest tile 0, the released code the fastest:
+    tiles are listed fast first and named by both, ``tile0_W3`` is the fastest of four. Text, pseudo-code and released
+    code disagree in places; each is an argument here.
 
     Args:
         tiles: number of tiles, N + 1.
         gamma: ratio of scale from a tile to the next faster one, in (0, 1]; or one share for each tile, fast first.
-        transfer_every: period of the fastest tile in mini-batches, or one for each tile, fast first (the last is not
-            used).
-        transfer_every_growth: ratio of the period from a tile to the next slower one.
-        transfer_lr: beta of the slowest transfer, or one for each tile, fast first.
-        transfer_lr_growth: ratio of beta from a tile to the next faster one.
-        scale_transfer_lr: multiply beta by the optimiser's rate.
-        fast_lr: rate of the fastest tile; null takes the optimiser's rate, as the paper's theory does (alpha); the
-            released code leaves it at 1.0, where the optimiser and its schedule reach the biases only.
+        transfer_every: period of the fastest tile in mini-batches, or one for each tile, fast first; the last is not
+            used.
+        transfer_every_growth: ratio of the period from a tile to the next slower one (5 for MNIST, 2 for CIFAR).
+        transfer_lr: beta of tile k is ``transfer_lr transfer_lr_growth^(n-1-k)``, a factor on what is read from it; or
+            one for each tile, fast first; the last is not used.
+        transfer_lr_growth: ratio of beta from a tile to the next faster one; 1 in the pseudo-code, which has one beta.
+        scale_transfer_lr: multiply beta by the optimiser's rate. False in the paper and the released MNIST script, true
+            in the released CIFAR script.
+        fast_lr: alpha; null takes the optimiser's rate, as the theory does. The released scripts leave it at 1.0, where
+            the optimiser and its schedule reach the digital parameters only; with few tiles that diverges.
+        schedule: ``chain``: all transfers from the first step on, as in the theory; the default, because a warm start
+            corrects nothing while it waits for its next switch, at least two epochs each. ``paper``: warm start of
+            Algorithm 1. ``released-cpu``, ``released-gpu``: warm starts of the released code.
+        plateau: when a warm start moves on.
+        count: ``global``: periods count mini-batches, for every tile the same, as released. ``local``: a slower tile
+            counts the transfers it received, as in Algorithm 1, so that the periods of faster tiles multiply.
+        initial_weights: ``slowest``: on the slowest tile; ``decomposed``: each faster tile takes, divided by its gamma,
+            what the slower ones could not hold.
         units_in_mbatch: count periods in mini-batches; false counts vectors.
-        n_reads_per_transfer: columns in one transfer.
+        n_reads_per_transfer: columns in one transfer, taken in turn; null for the whole matrix, as in Algorithm 1.
+        transfer_io: periphery of the transfer reads; the released CIFAR script has it noisy.
         pulses: pulse trains of the fastest tile.
         transfer_pulses: pulse trains of the transfers.
 
@@ -36,7 +60,10 @@ class ResidualLearning(TransferChain):
         ValueError: for a parameter outside its range or a list of the wrong length.
     """
 
-    citation = "arXiv:2510.02516, 2025"
+    citation = "Li, Wu, Liu, Gokmen and Chen, arXiv:2510.02516, 2025"
+    counters: ClassVar[tuple[str, ...]] = (
+        *TransferChain.counters, "received", "target", "flag", "switches", "history",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -48,37 +75,93 @@ class ResidualLearning(TransferChain):
         transfer_lr_growth: float = 1.2,
         scale_transfer_lr: bool = False,
         fast_lr: float | None = None,
+        schedule: ScheduleName = "chain",
+        plateau: Plateau = RELEASED_PLATEAU,
+        count: Literal["global", "local"] = "global",
+        initial_weights: Literal["slowest", "decomposed"] = "slowest",
         units_in_mbatch: bool = True,
-        n_reads_per_transfer: int = 1,
+        n_reads_per_transfer: int | None = 1,
+        transfer_io: IOParameters = PERFECT,
         pulses: PulseTrain = PulseTrain(),
         transfer_pulses: PulseTrain = PulseTrain(),
     ) -> None:
         if tiles < 1:
             raise ValueError(f"tiles: {tiles} is not a number of tiles; write 1 or more")
-        gammas = _series("gamma", gamma, tiles, lambda g, k: g ** (tiles - 1 - k))
+        if schedule not in SCHEDULES:
+            raise ValueError(f"schedule: {schedule!r} is unknown; write one of {', '.join(SCHEDULES)}")
+        if count == "local" and schedule.startswith("released"):
+            raise ValueError(f"count: local does not exist for schedule {schedule}; write global")
+        last = tiles - 1
+        gammas = series("gamma", gamma, tiles, lambda share, k: share ** (last - k))
         if not all(0 < share <= 1 for share in gammas):
             raise ValueError(f"gamma: {gamma} is outside (0, 1]; the paper uses 0.1 to 0.5")
-        periods = _series("transfer_every", transfer_every, tiles, lambda t, k: t * transfer_every_growth**k)
-        rates = _series("transfer_lr", transfer_lr, tiles, lambda b, k: b * transfer_lr_growth ** (tiles - 1 - k))
         super().__init__(
-            fast_lr, periods[0], rates, scale_transfer_lr, units_in_mbatch, n_reads_per_transfer,
-            pulses=pulses, transfer_pulses=transfer_pulses,
-        )  # fmt: skip
-        self.tile_gammas = gammas
-        self.tile_periods = periods
+            transfer_every=series("transfer_every", transfer_every, tiles, lambda t, k: t * transfer_every_growth**k),
+            transfer_lr=series("transfer_lr", transfer_lr, tiles, lambda b, k: b * transfer_lr_growth ** (last - k)),
+            scale_transfer_lr=scale_transfer_lr,
+            fast_lr=fast_lr,
+            units_in_mbatch=units_in_mbatch,
+            n_reads_per_transfer=n_reads_per_transfer,
+            transfer_columns=True,
+            transfer_io=transfer_io,
+            pulses=pulses,
+            transfer_pulses=transfer_pulses,
+        )
+        self.shares = gammas
+        self.schedule: ScheduleName = schedule
+        self.order = "gpu" if schedule == "released-gpu" else "cpu"
+        self.plateau = plateau
+        self.count = count
+        self.initial_weights = initial_weights
+        self.reads_batch_loss = schedule != "chain" and plateau.every == "batch"
 
     def allocate(self) -> None:
-        n = len(self.tile_gammas)
-        self.allocate_chain([f"tile{k}_W{n - 1 - k}" for k in range(n)], self.tile_gammas)
+        n = len(self.shares)
+        self.allocate_chain([f"tile{k}_W{n - 1 - k}" for k in range(n)], self.shares)
 
-    def periods(self) -> list[float]:
-        return self.tile_periods
+    def start(self) -> None:
+        super().start()
+        self.received = [0] * len(self.tiles)
+        self.target = -1 if self.schedule == "chain" else len(self.tiles) - 1
+        self.flag = False
+        self.switches = 0
+        self.history: list[float] = []
 
+    def place(self, weight: Tensor) -> None:
+        if self.initial_weights == "slowest":
+            return super().place(weight)
+        residual = weight
+        for gamma, tile in zip(reversed(self.gammas), reversed(self.tiles), strict=True):
+            tile.program(residual / gamma)
+            residual = residual - gamma * tile.weight
 
-def _series(name: str, value: float | Sequence[float], tiles: int, rule: Callable[[float, int], float]) -> list[float]:
-    """One value for each tile: as given, or the first by ``rule``."""
-    if isinstance(value, (int, float)):
-        return [rule(float(value), k) for k in range(tiles)]
-    if len(value) != tiles:
-        raise ValueError(f"{name}: {len(value)} values for {tiles} tiles; write one number, or one for each tile")
-    return [float(v) for v in value]
+    def periods(self, batch: int) -> list[int]:
+        periods = super().periods(batch)
+        if self.count == "local":
+            periods[1:] = [round(period) for period in self.transfer_every[1:]]
+        if self.schedule != "released-cpu":
+            periods[-1] = 0  # nobody is slower; only the released CPU code uses this period, for its warm start
+        return periods
+
+    def stops(self, batch: int, periods: Sequence[int]) -> Iterator[int]:
+        return super().stops(batch, periods if self.count == "global" else periods[:1])
+
+    def due(self, before: int, periods: Sequence[int]) -> Transfers:
+        return SCHEDULES[self.schedule](self, before, periods)
+
+    def on_epoch_end(self, train_loss: float) -> None:
+        if self.plateau.every == "epoch":
+            self._watch(train_loss)
+
+    def on_batch_end(self, train_loss: float) -> None:
+        if self.plateau.every == "batch":
+            self._watch(train_loss)
+
+    def _watch(self, loss: float) -> None:
+        """Ask for a switch of the warm start where the loss is flat; it happens with the next mini-batch."""
+        if self.target < 0:
+            return
+        history = [*self.history, loss]
+        self.flag = self.plateau.reached(history, self.switches)
+        self.switches += self.flag
+        self.history = [] if self.flag and self.plateau.clear_history else history[-HISTORY:]

@@ -1,180 +1,225 @@
-"""A chain of tiles and the column transfers between them, shared by Tiki-Taka and residual learning.
+"""A chain of tiles and the transfers between them: what Tiki-Taka, its successors and residual learning share.
 
-The fast tile takes the gradient; every ``E_k`` vector updates, tile k is read one column at a time and the values are
-written, by pulses, onto tile k+1. Counting, order and rounding follow aihwkit 1.1.0 (``TransferCompound``), its CPU
-backend.
+The fast tile takes the gradient; every ``E_k`` vector updates tile k is read, one column at a time, and the values are
+written onto tile k+1 by pulses. Counting, order and rounding follow aihwkit 1.1.0 (``TransferCompound``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from resbench.algorithms.base import Algorithm
+from resbench.crossbar.periphery import IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.tile import Axis
 
+Order = Literal["cpu", "gpu"]
+
+#: Columns in one call to a tile, so that the one-hot lines of a whole-matrix transfer stay small.
+LINES_AT_ONCE = 256
+#: Step that stands for the granularity of a device without one, where an algorithm counts in steps.
+NOMINAL_STEP = 0.001
+
 
 class TransferChain(Algorithm):
-    """Base of algorithms that move weight from tile to tile by column transfers.
+    """Base of algorithms that move weight from tile to tile by transfers.
 
     For each vector of a mini-batch, in order: pulse tile 0 with the gradient at the fast rate; count ``t += 1``; for
     every tile k with ``t mod E_k = 0`` transfer k -> k+1, the fast pair first. Vectors between two transfers are
     pulsed in one call.
 
     Args:
-        fast_lr: rate of the fast tile; None takes the optimiser's rate (the peer's default is a fixed 1.0).
-        transfer_every: period of tile 0, in mini-batches (or vectors).
-        transfer_lr: factor on the values that are transferred out of a tile: one number, or one for each tile.
+        transfer_every: period of each tile but the last, fast tile first, in mini-batches (or vectors); 0 for never.
+        transfer_lr: factor on the values that are read from each tile but the last.
         scale_transfer_lr: multiply ``transfer_lr`` by the optimiser's rate.
-        units_in_mbatch: periods count mini-batches; ``E_k = ceil(period * n)`` for a mini-batch of n vectors.
-        n_reads_per_transfer: columns in one transfer.
+        fast_lr: rate of the fast tile; None takes the optimiser's rate.
+        units_in_mbatch: periods count mini-batches, ``E_k = ceil(period * n)`` for one of n vectors.
+        n_reads_per_transfer: columns in one transfer; None for all.
         transfer_columns: transfer columns; False transfers rows.
-        random_selection: start at a random column instead of the next one.
-        with_reset_prob: probability to reset a column of the source after it was read.
+        transfer_io: periphery of the transfer reads; noise and bound management are always off there.
         pulses: pulse trains of the fast tile.
         transfer_pulses: pulse trains of the writes.
     """
 
-    counters = ("vectors", "pointers")
+    counters: ClassVar[tuple[str, ...]] = ("vectors", "pointers")
+
+    readers: Sequence[Periphery]  # a ModuleList
+
+    #: Order of aihwkit's CPU code, vector by vector, or of its GPU code: transfers out of slower tiles wait for one out
+    #: of the fast tile, and a mini-batch with transfers inside but none at its end loses the vectors after the last.
+    order: Order = "cpu"
+    random_selection: bool = False
 
     def __init__(
         self,
-        fast_lr: float | None,
-        transfer_every: float,
-        transfer_lr: float | Sequence[float],
+        transfer_every: Sequence[float],
+        transfer_lr: Sequence[float],
         scale_transfer_lr: bool,
-        units_in_mbatch: bool = True,
-        n_reads_per_transfer: int = 1,
-        transfer_columns: bool = True,
-        random_selection: bool = False,
-        with_reset_prob: float = 0.0,
-        pulses: PulseTrain = PulseTrain(),
-        transfer_pulses: PulseTrain = PulseTrain(),
+        fast_lr: float | None,
+        units_in_mbatch: bool,
+        n_reads_per_transfer: int | None,
+        transfer_columns: bool,
+        transfer_io: IOParameters,
+        pulses: PulseTrain,
+        transfer_pulses: PulseTrain,
     ) -> None:
         super().__init__()
         if fast_lr is not None and not fast_lr > 0:
             raise ValueError(f"fast_lr: {fast_lr} must be above 0; leave it out (null) to use the optimiser's rate")
-        if not transfer_every >= 0:
-            raise ValueError(f"transfer_every: {transfer_every} is negative; write a period, or 0 for no transfer")
-        if n_reads_per_transfer < 1:
-            raise ValueError(f"n_reads_per_transfer: {n_reads_per_transfer} must be 1 or more")
-        if not 0 <= with_reset_prob <= 1:
-            raise ValueError(f"with_reset_prob: {with_reset_prob} is not a probability; write 0 to 1")
-        rates = [transfer_lr] if isinstance(transfer_lr, (int, float)) else list(transfer_lr)
-        if not rates or any(rate < 0 for rate in rates):
-            raise ValueError(f"transfer_lr: {transfer_lr} must be 0 or above for every tile")
-        self.fast_lr = fast_lr
-        self.transfer_every = transfer_every
-        self.transfer_lr = rates
+        if not all(period >= 0 for period in transfer_every):
+            raise ValueError(f"transfer_every: {list(transfer_every)} has a negative period; write 0 for no transfer")
+        if not all(rate >= 0 for rate in transfer_lr):
+            raise ValueError(f"transfer_lr: {list(transfer_lr)} has a negative rate; write 0 or above for every tile")
+        if n_reads_per_transfer is not None and n_reads_per_transfer < 1:
+            raise ValueError(f"n_reads_per_transfer: {n_reads_per_transfer} must be 1 or more; leave it out for all")
+        self.transfer_every = list(transfer_every)
+        self.transfer_lr = list(transfer_lr)
         self.scale_transfer_lr = scale_transfer_lr
+        self.fast_lr = fast_lr
         self.units_in_mbatch = units_in_mbatch
         self.n_reads_per_transfer = n_reads_per_transfer
         self.axis: Axis = "column" if transfer_columns else "row"
-        self.random_selection = random_selection
-        self.with_reset_prob = with_reset_prob
+        self.transfer_io = transfer_io
         self.pulses = pulses
         self.transfer_pulses = transfer_pulses
+        self.readers = nn.ModuleList()  # type: ignore[assignment]
+        self.batch = 0
         self.vectors = 0
         self.pointers: list[int] = []
 
     def allocate_chain(self, names: Sequence[str], gammas: Sequence[float]) -> None:
-        """Add the tiles of the chain and start its counters."""
+        """Add the tiles of the chain, and a periphery for the reads of each tile but the last if it is not perfect."""
         for name, gamma in zip(names, gammas, strict=True):
             self.add_tile(name, gamma)
+        if not self.transfer_io.is_exact or self.transfer_io.out_scale != 1:
+            streams = (self.stream.child("transfer read", index) for index in range(len(names) - 1))
+            readers = (Periphery(self.shape, self.transfer_io, self.transfer_io, stream) for stream in streams)
+            self.readers = nn.ModuleList(readers)  # type: ignore[assignment]
+
+    def start(self) -> None:
         self.vectors = 0
         self.pointers = [0] * len(self.tiles)
 
-    def program(self, weight: Tensor) -> None:
-        super().program(weight)
-        self.vectors = 0
-        self.pointers = [0] * len(self.tiles)
-
-    # -- periods and rates
-    # -----------------------------------------------------------------------------------------------------
+    # Sizes, periods, rates.
 
     @property
     def lines(self) -> int:
         """Columns (rows) that a full sweep of a tile reads."""
         return self.shape[1 if self.axis == "column" else 0]
 
-    def periods(self) -> list[float]:
-        """Period of every tile in mini-batches (or vectors), 0 for no transfer.
+    @property
+    def reads(self) -> int:
+        """Columns (rows) in one transfer."""
+        return min(self.n_reads_per_transfer or self.lines, self.lines)
 
-        Default of the peer: each tile waits for a full sweep of the one before, ``v_{k+1} = v_k * out / n_reads`` (its
-        documentation says ``in``, its code does this), and the last tile has none.
-        """
-        across = self.shape[0 if self.axis == "column" else 1]
-        reads = min(self.n_reads_per_transfer, self.lines)
-        periods = [self.transfer_every]
-        for _ in self.tiles[1:]:
-            periods.append(periods[-1] * (across / reads))
-        return [*periods[:-1], 0.0]
-
-    def periods_in_vectors(self, batch: int) -> list[int]:
-        """Periods ``E_k`` counted in vector updates, for mini-batches of ``batch`` vectors."""
+    def periods(self, batch: int) -> list[int]:
+        """Periods ``E_k`` counted in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""
         if self.units_in_mbatch:
-            return [math.ceil(period * batch) for period in self.periods()]
-        return [round(period) for period in self.periods()]
+            return [math.ceil(period * batch) for period in self.transfer_every]
+        return [round(period) for period in self.transfer_every]
 
     def transfer_rate(self, source: int, lr: float) -> float:
         """Factor on the values read from tile ``source``."""
-        rate = self.transfer_lr[min(source, len(self.transfer_lr) - 1)]
-        return rate * lr if self.scale_transfer_lr else rate
+        return self.transfer_lr[source] * (lr if self.scale_transfer_lr else 1.0)
 
-    # -- one mini-batch
-    # --------------------------------------------------------------------------------------------------------
+    # One mini-batch.
 
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        batch = x.shape[0]
-        periods = self.periods_in_vectors(batch)
-        start = 0
-        while start < batch:
-            stop = min(batch, start + self._until_transfer(periods))
-            self.pulse_fast(x[start:stop], d[start:stop], lr)
-            self.vectors += stop - start
-            self.transfers(periods, lr)
-            start = stop
-        self.compose()
+        self.batch, first = x.shape[0], 0
+        periods = self.periods(self.batch)
+        for stop in self.stops(self.batch, periods):
+            self.pulse_fast(x[first:stop], d[first:stop], lr)
+            before, self.vectors = self.vectors, self.vectors + stop - first
+            for source, target in self.due(before, periods):
+                self.transfer(source, target, lr)
+            first = stop
+
+    def stops(self, batch: int, periods: Sequence[int]) -> Iterator[int]:
+        """Where the mini-batch is cut: after every vector with a transfer, and at its end."""
+        start, stop = self.vectors, 0
+        cuts = [period for period in (periods if self.order == "cpu" else periods[:1]) if period > 0]
+        while stop < batch:
+            wait = min((period - (start + stop) % period for period in cuts), default=batch)
+            if self.order == "gpu" and stop > 0 and batch < stop + wait:
+                return
+            stop = min(batch, stop + wait)
+            yield stop
+
+    def passed(self, source: int, before: int, periods: Sequence[int]) -> bool:
+        """Whether the count of vectors passed a multiple of the period of tile ``source`` since it was ``before``."""
+        period = periods[source]
+        return period > 0 and self.vectors // period > before // period
+
+    def due(self, before: int, periods: Sequence[int]) -> Iterator[tuple[int, int | None]]:
+        """Transfers (source, target) that are due now, in order; target None moves the pointer and writes nothing."""
+        for source in range(len(self.tiles) - 1):
+            if self.passed(source, before, periods):
+                yield source, source + 1
 
     def pulse_fast(self, x: Tensor, d: Tensor, lr: float) -> None:
-        """Pulse the fast tile; its probabilities use the mean granularity of all tiles, as in the peer."""
+        """``W_0 <- W_0 - eta d x^T`` with the fast rate eta."""
+        self.pulse(x, d, lr if self.fast_lr is None else self.fast_lr)
+
+    def pulse(self, x: Tensor, d: Tensor, rate: float) -> None:
+        """Pulse the fast tile; probabilities come from the mean granularity of all tiles, as in the peer."""
         granularity = sum(tile.device.granularity for tile in self.tiles) / len(self.tiles)
-        self.tiles[0].update(x, d, self.fast_lr or lr, self.pulses, granularity)
+        self.tiles[0].update(x, d, rate, self.pulses, granularity)
 
-    def transfers(self, periods: Sequence[int], lr: float) -> None:
-        """All transfers that are due at the current count, fast pair first; a later tile sees what an earlier one just wrote."""
-        for source, period in enumerate(periods[:-1]):
-            if period > 0 and self.vectors % period == 0:
-                self.transfer(source, source + 1, lr)
-
-    def transfer(self, source: int, target: int, lr: float) -> None:
+    def transfer(self, source: int, target: int | None, lr: float) -> None:
         """Read the next columns of ``source`` and add ``transfer_rate`` times their values to ``target``.
 
-        The pointer advances also where nothing is written; the source is not cleared.
+        A later transfer at the same count sees what this one wrote. The source is not cleared, and the pointer
+        advances even where nothing is written.
         """
-        reads = min(self.n_reads_per_transfer, self.lines)
-        start = self.pointers[source]
+        start, reads = self.pointers[source], self.reads
         if self.random_selection:
-            draw = self.stream.child("selection", source).uniform((1,), self.vectors)
-            start = int(draw * self.lines)
-        rate = self.transfer_rate(source, lr)
-        for offset in range(reads):
-            line = torch.tensor([(start + offset) % self.lines], device=self.weight.device)
-            if rate == 0 or source == target:
-                continue
-            values = self.tiles[source].read(line, self.axis)
-            self.write(source, target, line, values, rate)
+            start = int(self.stream.child("selection", source).uniform((1,), self.vectors) * self.lines)
         self.pointers[source] = (start + reads) % self.lines
+        rate = self.transfer_rate(source, lr)
+        if target is None or rate == 0:
+            return
+        lines = (torch.arange(start, start + reads) % self.lines).to(self.tiles[source].weight.device)
+        for some in torch.split(lines, LINES_AT_ONCE):
+            self.write(source, target, some, self.read(source, some), rate)
 
-    def write(self, source: int, target: int, line: Tensor, values: Tensor, rate: float) -> None:
-        """Write what was read; algorithms with digital buffers put them here."""
-        self.tiles[target].write(line, values, rate, self.transfer_pulses, self.axis)
+    def read(self, source: int, lines: Tensor) -> Tensor:
+        """Values of columns (rows) of tile ``source``, float32 ``[n, out]`` (``[n, in]``), through its periphery."""
+        tile = self.tiles[source]
+        exact: Tensor = tile.read(lines, self.axis)
+        if not self.readers:
+            return exact
+        reader = self.readers[source]
+        values: Tensor = (reader.read_columns if self.axis == "column" else reader.read_rows)(tile.weight, lines)
+        return values
 
-    def _until_transfer(self, periods: Sequence[int]) -> int:
-        """Vectors until the next transfer of any tile."""
-        waits = [period - self.vectors % period for period in periods if period > 0]
-        return min(waits, default=1 << 62)
+    def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
+        """Write what was read from ``source``; algorithms with digital memory put it there first."""
+        self.tiles[target].write(lines, values, rate, self.transfer_pulses, self.axis)
+
+    # Shared by the algorithms that transfer whole pulses.
+
+    def step_of(self, index: int) -> float:
+        """Mean step of the devices of a tile, weight units; a nominal one for devices without granularity."""
+        granularity: float = self.tiles[index].device.granularity
+        return granularity or NOMINAL_STEP
+
+    def whole(self, target: int, steps: Tensor) -> Tensor:
+        """``trunc(steps)``, at most one pulse train; all of it for a target without granularity."""
+        if self.tiles[target].device.is_continuous:
+            return steps
+        longest = self.transfer_pulses.desired_bl
+        return torch.trunc(steps).clamp(-longest, longest)
+
+
+def series(name: str, value: float | Sequence[float], tiles: int, rule: Callable[[float, int], float]) -> list[float]:
+    """One value for each tile, fast tile first: as given, or from one number by ``rule(number, tile)``."""
+    if isinstance(value, (int, float)):
+        return [rule(float(value), k) for k in range(tiles)]
+    if len(value) != tiles:
+        raise ValueError(f"{name}: {len(value)} values for {tiles} tiles; write one number, or one for each tile")
+    return [float(v) for v in value]

@@ -1,0 +1,136 @@
+"""Mixed precision: the gradient is summed digitally, whole pulses go to the devices."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from resbench.algorithms.base import Algorithm
+from resbench.algorithms.transfer import NOMINAL_STEP
+from resbench.crossbar.pulses import PulseTrain
+
+
+class MixedPrecision(Algorithm):
+    """Mixed precision (MP): a digital matrix chi gathers the update, the one tile takes it in whole steps.
+
+    ``chi <- chi + lr q(d) q(x)^T``; every ``transfer_every`` mini-batches, row by row: ``s = trunc(chi / epsilon)``,
+    ``chi <- chi - epsilon s``, and s pulses go to W, at most one pulse train (what is beyond is lost). Accurate, at the
+    price of a digital outer product for every sample and as much digital memory as weights. Behaviour of aihwkit's
+    ``MixedPrecisionCompound``, which like here makes no transfer at the first mini-batch.
+
+    Args:
+        transfer_every: mini-batches between two transfers.
+        transfer_at: ``batch_end``: after all vectors of a mini-batch are in chi, as published and as in the peer's GPU
+            code; ``first_vector``: after its first vector, the peer's CPU code.
+        transfer_lr: factor on what is written.
+        n_rows_per_transfer: rows in one transfer; null for all.
+        random_row: start at a random row instead of the next one.
+        granularity: epsilon, weight units; 0 takes the mean step of the devices.
+        n_x_bins: levels to which x is rounded, relative to its maximum; 0 for none.
+        n_d_bins: levels to which d is rounded.
+        stoc_round_x: round x stochastically.
+        stoc_round_d: round d stochastically.
+        pulses: pulse trains of the transfers; both managements are always on.
+
+    Raises:
+        ValueError: for a parameter outside its range.
+    """
+
+    citation = "Nandakumar et al., Front. Neurosci. 14:406, 2020"
+    counters = ("vectors", "next_row")
+
+    chi: Tensor
+
+    def __init__(
+        self,
+        transfer_every: int = 1,
+        transfer_at: Literal["batch_end", "first_vector"] = "batch_end",
+        transfer_lr: float = 1.0,
+        n_rows_per_transfer: int | None = None,
+        random_row: bool = False,
+        granularity: float = 0.0,
+        n_x_bins: int = 0,
+        n_d_bins: int = 0,
+        stoc_round_x: bool = True,
+        stoc_round_d: bool = True,
+        pulses: PulseTrain = PulseTrain(),
+    ) -> None:
+        super().__init__()
+        if transfer_every < 1:
+            raise ValueError(f"transfer_every: {transfer_every} must be a whole number of mini-batches, 1 or more")
+        if n_rows_per_transfer is not None and n_rows_per_transfer < 1:
+            raise ValueError(f"n_rows_per_transfer: {n_rows_per_transfer} must be 1 or more; leave it out for all rows")
+        for name, bins in (("n_x_bins", n_x_bins), ("n_d_bins", n_d_bins)):
+            if bins < 0 or bins == 1:
+                raise ValueError(f"{name}: {bins} cannot tell signs apart; write 2 or more, or 0 for no rounding")
+        self.transfer_every = transfer_every
+        self.transfer_at = transfer_at
+        self.transfer_lr = transfer_lr
+        self.n_rows_per_transfer = n_rows_per_transfer
+        self.random_row = random_row
+        self.granularity = granularity
+        self.bins = (n_x_bins, n_d_bins)
+        self.stochastic = (stoc_round_x, stoc_round_d)
+        self.pulses = dataclasses.replace(pulses, update_management=True, update_bl_management=True)
+
+    def allocate(self) -> None:
+        self.add_tile("W")
+        self.register_buffer("chi", torch.zeros(self.shape))
+
+    def start(self) -> None:
+        self.vectors = 0
+        self.next_row = 0
+        self.chi.zero_()
+
+    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+        x, d = (self.quantise(values, side) for side, values in enumerate((x, d)))
+        batch = x.shape[0]
+        if self.transfer_at == "batch_end":
+            self.chi.addmm_(d.T, x, alpha=lr)
+            done = self.vectors // batch
+            if done > 0 and done % self.transfer_every == 0:
+                self.transfer()
+        else:
+            period, first = self.transfer_every * batch, 0
+            while first < batch:
+                # A transfer follows the vector before which the count is a multiple of the period, but not the first.
+                stop = min(batch, first + 1 + -(self.vectors + first) % period)
+                self.chi.addmm_(d[first:stop].T, x[first:stop], alpha=lr)
+                last = self.vectors + stop - 1
+                if last > 0 and last % period == 0:
+                    self.transfer()
+                first = stop
+        self.vectors += batch
+
+    def transfer(self) -> None:
+        """Move whole steps of the next rows from chi to the tile."""
+        rows = self.shape[0]
+        count = min(self.n_rows_per_transfer or rows, rows)
+        if self.random_row and count < rows:
+            self.next_row = int(self.stream.child("row").uniform((1,), self.vectors) * rows)
+        lines = (torch.arange(self.next_row, self.next_row + count) % rows).to(self.chi.device)
+        self.next_row = (self.next_row + count) % rows
+
+        tile = self.tiles[0]
+        epsilon = self.granularity or tile.device.granularity or NOMINAL_STEP
+        steps = self.chi[lines] / epsilon
+        s = steps if tile.device.is_continuous else torch.trunc(steps)
+        self.chi[lines] -= epsilon * s
+        busy = s.any(dim=1)
+        if busy.any():
+            tile.write(lines[busy], -s[busy], epsilon * self.transfer_lr, self.pulses, axis="row")
+
+    def quantise(self, values: Tensor, side: int) -> Tensor:
+        """``q(v) = w clip(rint(v / w), -h, h)`` for each vector, ``h = floor(bins / 2)``, ``w = max|v| / h``."""
+        half = self.bins[side] // 2
+        if half == 0:
+            return values
+        width = values.abs().amax(dim=1, keepdim=True) / half
+        levels = values / torch.where(width == 0, 1.0, width)
+        if self.stochastic[side]:
+            stream = self.stream.child("rounding", side)
+            levels = levels + stream.uniform(tuple(values.shape), self.vectors).to(values.device) - 0.5
+        return width * torch.round(levels).clamp(-half, half)
