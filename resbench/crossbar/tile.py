@@ -187,7 +187,7 @@ class Tile(nn.Module):
             strength: factor on the inverse lifetime.
         """
         if self.element.lifetime > 0:
-            bias, keep = self.get_buffer("reset_bias"), 1 + strength * (self.get_buffer("decay") - 1)
+            bias, keep = self.get_buffer("reset_bias"), 1 + strength * (self.get_buffer("decay_factor") - 1)
             self.stored.copy_((self.stored - bias) * keep + bias)
         self.settle()
 

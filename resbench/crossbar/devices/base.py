@@ -136,7 +136,7 @@ class Element(Device):
             constants["diffusion"] = (self.diffusion * (1 + self.diffusion_dtod * xi("diffusion"))).abs()
         if self.lifetime > 0:
             lifetime = self.lifetime * (1 + self.lifetime_dtod * xi("lifetime"))
-            constants["decay"] = torch.where(lifetime > 1, 1 - 1 / lifetime, 0.0)
+            constants["decay_factor"] = torch.where(lifetime > 1, 1 - 1 / lifetime, 0.0)
         if self.drift is not None and self.drift.nu > 0:
             constants["drift_nu"] = self.drift.nu * (1 + self.drift.nu_dtod * xi("drift"))
         return constants
