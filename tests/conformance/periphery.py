@@ -23,6 +23,7 @@ from resbench.crossbar.mapping import MappingParameters, split_sizes
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import matrix
 from resbench.crossbar.tile import Tile
 from resbench.nn import AnalogLayer, AnalogSGD, TiledLayer, analog_layers, to_analog
 from tests.conformance.result import Result
@@ -240,7 +241,7 @@ def quantities(model: nn.Module, x: Tensor, grad_output: Any, lr: float) -> dict
     if grad_output is None:
         return got
     got["output"].backward(torch.tensor(grad_output))
-    ((rows, d),) = layer.weight.pairs
+    rows, d = (matrix(side) for side in layer.weight.pairs[0])
     compensated = 1.0 if layer.mapping_scale is None else layer.mapping_scale * layer.weight.lr_scale
     images = x.shape[0] if x.dim() == 4 else 1
     got |= {
@@ -332,7 +333,7 @@ class Training:
 
     @property
     def stored(self) -> list[Tensor]:
-        return [d for _, d in self.layer.weight.pairs]
+        return [matrix(d) for _, d in self.layer.weight.pairs]
 
 
 def optimizer(vector: Vector) -> list[str]:

@@ -57,4 +57,4 @@ def test_flags_without_effect_warn(flag: str) -> None:
 @pytest.mark.parametrize("field", ["weight_scaling_omega", "max_input_size", "max_output_size"])
 def test_negative_values_are_refused(field: str) -> None:
     with pytest.raises(ValueError, match=f"{field}: -1 is negative; write 0 for none"):
-        dataclasses.replace(ONE_ARRAY, **{field: -1})
+        dataclasses.replace(ONE_ARRAY, **{field: -1})  # type: ignore[arg-type]
