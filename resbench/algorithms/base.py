@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.crossbar import kernels
+from resbench.crossbar.cells import make_tile
 from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
@@ -65,6 +66,7 @@ class Algorithm(nn.Module, ABC):
 
         Args:
             x: float32 ``[n, in]``, the rows that entered the layer (all positions of a convolution, images outermost).
+                Rows of a convolution are laid out as a matrix only when something other than a tile takes them.
             d: float32 ``[n, out]``, derivative of the loss by the outputs; a mean over the mini-batch is in it already.
             lr: learning rate of the optimiser's parameter group; never 0.
         """
@@ -82,8 +84,8 @@ class Algorithm(nn.Module, ABC):
         """Recompute the composite weight ``sum_k gamma_k W_k``."""
         if self.composite is None:
             return
-        shares = [(gamma, tile) for _, gamma, tile in self.named_tiles() if gamma != 0]
-        kernels.compose(self.composite, [tile for _, tile in shares], [gamma for gamma, _ in shares])
+        visible = [(gamma, tile) for _, gamma, tile in self.named_tiles() if gamma != 0]
+        kernels.compose(self.composite, [tile for _, tile in visible], [gamma for gamma, _ in visible])
 
     def on_batch_end(self, train_loss: float) -> None:
         """Called after each training step with the loss of its mini-batch, where :attr:`reads_batch_loss` says so."""
@@ -118,7 +120,7 @@ class Algorithm(nn.Module, ABC):
         """Add the next tile, with share ``gamma`` in the composite weight; for use in :meth:`allocate`."""
         index = len(self.tiles)
         device = self._devices[min(index, len(self._devices) - 1)]
-        tile = Tile(device, self.shape, self.stream.child("tile", index))
+        tile = make_tile(device, self.shape, self.stream.child("tile", index))
         cast(nn.ModuleList, self.tiles).append(tile)
         self.tile_names.append(name)
         self.gammas.append(gamma)

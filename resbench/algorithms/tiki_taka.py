@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from resbench.algorithms.transfer import Order, TransferChain, series
@@ -103,5 +104,7 @@ class TikiTaka(TransferChain):
     def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
         if self.with_reset_prob > 0:
             chance = self.stream.child("reset", source).uniform((self.lines,), self.vectors).to(lines.device)
-            self.tiles[source].reset(lines[chance[lines] < self.with_reset_prob])
+            columns = torch.zeros(self.lines, dtype=torch.bool, device=lines.device)
+            columns[lines] = chance[lines] < self.with_reset_prob
+            self.tiles[source].reset(columns)
         super().write(source, target, lines, values, rate)
