@@ -8,6 +8,7 @@ change is ``-lr * d_i * x_j`` while nothing saturates (Gokmen & Vlasov 2016; man
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,18 +27,18 @@ class PulseTrain:
     """Parameters of the pulsed update (aihwkit's ``UpdateParameters``).
 
     Args:
-        pulse_type: ``stochastic``: independent random bits on each line. ``mean_count`` and
-            ``deterministic_implicit``: rounded coincidence counts without random bits, biased for small gradients.
-                ``exact``: the rank-1 product itself, one sample
-            after the other, clipped to each device's bounds (aihwkit's ``NoneWithDevice``).
+        pulse_type: ``stochastic``: independent random bits on each line (the peer's ``StochasticCompressed`` and
+            ``Stochastic``, which are the same in distribution). ``mean_count`` and ``deterministic_implicit``: rounded
+            coincidence counts without random bits, biased for small gradients. ``exact``: the rank-1 product itself,
+            one sample after the other, clipped to each device's bounds (the peer's ``NoneWithDevice``).
         desired_bl: longest pulse train, in slots.
         fixed_bl: keep BL at ``desired_bl`` where nothing manages it; False lengthens it for large learning rates.
         update_bl_management: shorten BL to ``ceil(lr max|x| max|d| / granularity)``; implies ``update_management``.
         update_management: balance the row and column probabilities by ``sqrt(max|x| / max|d|)``.
         um_grad_scale: factor on ``max|d|`` in the management; below 1 it shortens trains and lets the largest d
             saturate.
-        res: bin width in (0, 1) to which stochastic probabilities are rounded; 0 for none.
-        sto_round: round them stochastically.
+        res: bin width, up to 1, to which line probabilities are rounded; 0 for none.
+        sto_round: round stochastically, with one draw for each line and sample.
         x_res_implicit: bin width of the x side of ``deterministic_implicit``; 0 for none.
         d_res_implicit: the same for the d side.
 
@@ -65,8 +66,8 @@ class PulseTrain:
             raise ValueError(f"um_grad_scale: {self.um_grad_scale} must be above 0; 1 leaves the management as it is")
         for name in ("res", "x_res_implicit", "d_res_implicit"):
             value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"{name}: {value} is not a bin width; write a number in [0, 1), 1/levels for levels")
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name}: {value} is not a bin width; write a number from 0 to 1, 1/levels for levels")
 
     @property
     def is_plain(self) -> bool:
@@ -137,41 +138,50 @@ class PulseTrain:
             int64 ``[n, lines]`` in [0, 2^32]: ``ceil(p 2^32)``: a word, which is whole, is below p 2^32
             exactly where it is below this.
         """
-        p = values.abs() * scale[:, None]
-        if self.res > 0:
-            p = p / self.res
-            if self.sto_round:
-                sample = torch.arange(p.shape[0], device=p.device)
-                p = p + unit(rounding.line_words(p.shape[1], torch.zeros_like(sample), sample, update)) - 0.5
-            p = self.res * torch.round(p)
+        p = self._probabilities(values, scale, self.res, rounding, update)
         return torch.ceil(p.clamp(0.0, 1.0).to(torch.float64) * ONE).to(torch.int64)
 
-    def counts(self, x: Tensor, d: Tensor, bl: Tensor, x_scale: Tensor, d_scale: Tensor) -> Tensor:
-        """Signed coincidence counts of one sample for the two deterministic pulse types.
+    def counts(
+        self, x: Tensor, d: Tensor, lr: float, granularity: float, rounding: Stream, update: int
+    ) -> Iterator[Tensor]:
+        """Signed coincidence counts of every sample for the two deterministic pulse types.
 
         ``mean_count``: lines are rounded to whole pulses first, ``n_ij = rint(c_i / BL * c_j)``.
-            ``deterministic_implicit``: only
-        the product is rounded, ``n_ij = rint(q_i BL p_j)``, after an optional rounding of p and q to their bin widths.
+        ``deterministic_implicit``: only the product is rounded, ``n_ij = rint(q_i BL p_j)``.
 
         Args:
-            x: float32 ``[in]``.
-            d: float32 ``[out]``.
-            bl: bit length, a scalar tensor.
-            x_scale: scalar tensor.
-            d_scale: scalar tensor.
+            x: float32 ``[n, in]``.
+            d: float32 ``[n, out]``.
+            lr: learning rate.
+            granularity: mean step of the device, weight units.
+            rounding: stream for stochastic rounding of the probabilities.
+            update: update counter of the tile.
 
-        Returns:
-            float32 ``[out, in]`` with the sign of ``d_i x_j``.
+        Yields:
+            float32 ``[out, in]`` with the sign of ``d_i x_j``, sample by sample.
         """
-        length = bl.to(torch.float32)
-        if self.pulse_type == "mean_count":
-            columns = torch.round(length * _bin(x.abs() * x_scale, self.res)).clamp(0, float(bl)) * torch.sign(x)
-            rows = torch.round(length * _bin(d.abs() * d_scale, self.res)).clamp(0, float(bl)) * torch.sign(d)
-            return torch.round((rows / length)[:, None] * columns[None, :])
-        p = _bin(x.abs() * x_scale, self.x_res_implicit).clamp(max=1.0)
-        q = _bin(d.abs() * d_scale, self.d_res_implicit).clamp(max=1.0)
-        return torch.round((q * length)[:, None] * p[None, :]) * torch.sign(d)[:, None] * torch.sign(x)[None, :]
+        bl, x_scale, d_scale = self.scales(x, d, lr, granularity)
+        implicit = self.pulse_type == "deterministic_implicit"
+        x_width, d_width = (self.x_res_implicit, self.d_res_implicit) if implicit else (self.res, self.res)
+        p = self._probabilities(x, x_scale, x_width, rounding.child("columns"), update)
+        q = self._probabilities(d, d_scale, d_width, rounding.child("rows"), update)
+        length = bl.to(torch.float32)[:, None]
+        if implicit:
+            columns, rows = p.clamp(max=1.0), q.clamp(max=1.0) * length
+        else:
+            columns, rows = (torch.minimum(torch.round(length * side), length) for side in (p, q))
+            rows = rows / length.clamp(min=1.0)
+        columns, rows = columns * torch.sign(x), rows * torch.sign(d)
+        for m in range(x.shape[0]):
+            yield torch.round(torch.outer(rows[m], columns[m]))
 
-
-def _bin(p: Tensor, width: float) -> Tensor:
-    return width * torch.round(p / width) if width > 0 else p
+    def _probabilities(self, values: Tensor, scale: Tensor, width: float, rounding: Stream, update: int) -> Tensor:
+        """``|values| scale`` rounded to multiples of a bin width, float32 ``[n, lines]``, not yet cut at 1."""
+        p = values.abs() * scale[:, None]
+        if width == 0:
+            return p
+        p = p / width
+        if self.sto_round:
+            sample = torch.arange(p.shape[0], device=p.device)
+            p = p + unit(rounding.line_words(p.shape[1], torch.zeros_like(sample), sample, update)) - 0.5
+        return width * torch.round(p)

@@ -29,9 +29,9 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, gran
         pulses: pulse train parameters.
         granularity: mean step that sets the probabilities.
     """
-    bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
+    rounding = tile.stream.child("rounding")
     if pulses.pulse_type == "stochastic":
-        rounding = tile.stream.child("rounding")
+        bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
         column_thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), tile.updates)
         row_thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), tile.updates)
         row_bits, column_bits = tile.stream.child("rows"), tile.stream.child("columns")
@@ -43,10 +43,7 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, gran
                 columns = column_bits.line_words(x.shape[1], slot, sample, tile.updates)[0] < column_thresholds[m]
                 coincide(tile, rows[:, None] & columns[None, :], up, slot=t, sample=m)
         return
-    for m in range(x.shape[0]):
-        if bl[m] == 0:
-            continue
-        counts = pulses.counts(x[m], d[m], bl[m], x_scale[m], d_scale[m])
+    for m, counts in enumerate(pulses.counts(x, d, lr, granularity, rounding, tile.updates)):
         for t in range(int(counts.abs().max())):
             coincide(tile, counts.abs() > t, counts * lr < 0, slot=t, sample=m)
 
