@@ -1,10 +1,13 @@
 """The analog matrix-vector product; weights and inputs are multiples of 1/8 where results must be bit-equal."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
@@ -37,6 +40,59 @@ def periphery(io: IOParameters, weight: Tensor, backward: IOParameters = PERFECT
 
 WEIGHT = dyadic(5, 12, seed=1)
 ROWS = dyadic(40, 12, seed=2)
+
+
+def one_row(weight: Tensor, x: Tensor, io: IOParameters) -> Tensor:
+    """The algorithm for one row as the textbook has it, without noise and rare effects: loops and ifs."""
+
+    def convert(values: Tensor, step: float, bound: float) -> tuple[Tensor, Tensor]:
+        values = torch.round(values / step) * step if step > 0 else values
+        return (values.clamp(-bound, bound) if bound > 0 else values), values
+
+    def alpha(rule: str) -> float:
+        peak = x.max() if rule == "max" else x.abs().max()
+        peak = peak.clamp(max=io.nm_thres) if io.nm_thres > 0 else peak
+        if rule == "abs_max_np_sum":
+            needed = 0.6 * torch.maximum(x[x > 0].sum(), -x[x < 0].sum()) / (io.out_bound if io.out_bound > 0 else 1.0)
+            needed = torch.minimum(needed, peak * io.max_bm_res / io.inp_step) if io.inp_step > 0 else needed
+            return float(torch.maximum(peak, needed))
+        return {"none": 1.0, "constant": io.nm_thres or 1.0}.get(rule, float(peak))
+
+    scale = alpha(io.noise_management)
+    if io.noise_management != "none" and scale <= 0:
+        return torch.zeros(len(weight))
+    rho, passes = 1.0, 0
+    while True:
+        passes += 1
+        u, _ = convert(x / (scale * rho), io.inp_step, io.inp_bound)
+        z, raw = convert(weight @ u, io.out_step, io.out_bound)
+        negative_hit = io.bm_test_negative_bound and bool((raw < -io.out_bound).any())
+        hit = io.out_bound > 0 and (bool((raw > io.out_bound).any()) or negative_hit)
+        stopped = math.floor(rho) > io.max_bm_factor or (io.inp_step > 0 and rho > io.max_bm_res / io.inp_step)
+        if io.bound_management == "none" or not hit or stopped:
+            return z * io.out_scale * scale * rho
+        if io.bound_management == "iterative_worst_case" and passes == 1 and io.noise_management != "abs_max_np_sum":
+            scale = alpha("abs_max_np_sum")
+        else:
+            rho *= 2
+
+
+@given(
+    noise_management=st.sampled_from(["none", "abs_max", "max", "constant", "abs_max_np_sum"]),
+    nm_thres=st.sampled_from([0.0, 0.5]),
+    bound_management=st.sampled_from(["none", "iterative", "iterative_worst_case"]),
+    out_bound=st.sampled_from([0.0, 0.5, 2.0, 12.0]),
+    inp_res=st.sampled_from([0.0, 1 / 126, 1 / 14]),
+    out_res=st.sampled_from([0.0, 1 / 510]),
+    bm_test_negative_bound=st.booleans(),
+    max_bm_factor=st.sampled_from([3.0, 1000.0]),
+    out_scale=st.sampled_from([1.0, 2.5]),
+)
+def test_batches_follow_the_algorithm_for_one_row(**fields: Any) -> None:
+    io = IOParameters(out_noise=0.0, **fields)
+    weight, x = (Stream.from_seed(11).child(name).normal((30, 9)) for name in "wx")
+    weight, x = weight[:4].double(), torch.cat([x, torch.zeros(1, 9)]).double()
+    torch.testing.assert_close(periphery(io, weight)(weight, x), torch.stack([one_row(weight, row, io) for row in x]))
 
 
 def test_perfect_is_a_matrix_product_times_out_scale() -> None:
