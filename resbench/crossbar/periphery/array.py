@@ -116,7 +116,8 @@ class Periphery(nn.Module):
         rows = torch.arange(len(x), device=x.device) + self.rows[direction]
         self.rows[direction] += len(x)
         wide = x if x.dtype == torch.float64 else x.to(torch.float32)
-        y, clipped = product(weight.to(wide.dtype), wide, self.running, Draws(self.noise[direction], rows), managed)
+        with torch.autocast(x.device.type, enabled=False):  # a converter's grid needs single precision
+            y, clipped = product(weight.to(wide.dtype), wide, self.running, Draws(self.noise[direction], rows), managed)
         return y.to(x.dtype), clipped
 
     def get_extra_state(self) -> dict[str, int]:
