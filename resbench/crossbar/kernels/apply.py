@@ -79,72 +79,44 @@ def respond(kind, w, sign, a, b, c, e, s, nodes, xi):
 
 
 @compiled
-def apply(
-    events,
-    key,
-    update,
-    kind,
-    up,
-    down,
-    scalars_up,
-    scalars_down,
-    nodes_up,
-    nodes_down,
-    bounds,
-    noisy,
-    write_noise,
-    state,
-):
+def apply(events, update, key, kind, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts):
     """Apply pulses in order, each at the current weight with its own noise and clip.
 
     Args:
         events: int64 ``[events, 4]``: cell, direction (1 up, 0 down), slot, sample.
-        key: key of the cycle-to-cycle noise.
         update: update counter of the tile.
+        key: key of the cycle-to-cycle noise.
         kind: which response.
-        up: four arrays of constants of the up direction, flat float32; unused ones repeat.
-        down: the same of the down direction.
-        scalars_up: float32 ``[6]`` scalars of the up direction.
-        scalars_down: the same of the down direction.
-        nodes_up: float32 nodes of a tabulated response.
-        nodes_down: the same of the down direction.
+        constants: flat float32 arrays that the response reads, four of the up and four of the down direction; unused
+            ones repeat.
+        scalars: float32 ``[2, 6]`` numbers that it reads, up and down.
+        nodes: float32 tables that it reads, up and down.
         bounds: w_min, w_max and reference, flat float32 (the reference is empty for devices without one).
         noisy: whether the response reads its noise.
         write_noise: standard deviation of the write noise, 0 for none.
-        state: stored and visible weight (flat float32), pulses up and down (flat int32).
+        weights: stored and visible weight, flat float32, changed in place.
+        counts: pulses up and down, flat int32, changed in place.
     """
     w_min, w_max, reference = bounds
-    stored, visible, count_up, count_down = state
+    stored, visible = weights
+    u0, u1, u2, u3, d0, d1, d2, d3 = constants
     referenced = reference.size > 0
-    xi = np.float32(0.0)
+    noise = np.float32(0.0)
     for e in range(events.shape[0]):
         cell, rising = events[e, 0], events[e, 1] == 1
         if noisy or write_noise > 0:
-            w0, w1, w2, w3 = philox(key, np.uint64(cell), np.uint64(events[e, 2]), np.uint64(events[e, 3]), update)
-            xi = gaussian(w0, w1)
+            counter = np.uint64(cell), np.uint64(events[e, 2]), np.uint64(events[e, 3])
+            w0, w1, w2, w3 = philox(key, counter[0], counter[1], counter[2], np.uint64(update))
+            noise = gaussian(w0, w1)
         origin = reference[cell] if referenced else np.float32(0.0)
-        before = stored[cell] + origin
+        w = stored[cell] + origin
         if rising:
-            change = respond(
-                kind, before, 1.0, up[0][cell], up[1][cell], up[2][cell], up[3][cell], scalars_up, nodes_up, xi
-            )
-            count_up[cell] += 1
+            change = respond(kind, w, 1.0, u0[cell], u1[cell], u2[cell], u3[cell], scalars[0], nodes[0], noise)
+            counts[0][cell] += 1
         else:
-            change = respond(
-                kind,
-                before,
-                -1.0,
-                down[0][cell],
-                down[1][cell],
-                down[2][cell],
-                down[3][cell],
-                scalars_down,
-                nodes_down,
-                xi,
-            )
-            count_down[cell] += 1
-        after = min(max(np.float32(before + change), w_min[cell]), w_max[cell])
-        stored[cell] = after - origin
+            change = respond(kind, w, -1.0, d0[cell], d1[cell], d2[cell], d3[cell], scalars[1], nodes[1], noise)
+            counts[1][cell] += 1
+        stored[cell] = min(max(np.float32(w + change), w_min[cell]), w_max[cell]) - origin
         if write_noise > 0:
             visible[cell] = stored[cell] + write_noise * gaussian(w2, w3)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
     from resbench.crossbar.tile import Tile
 
-EMPTY = np.empty(0, np.float32)
 EVERYWHERE = np.empty(0, np.int64)
+POINT = (1, 1, 1, 1, 1, 1, 1)
 SCALARS = 6
 CONSTANTS = 4
 Array = Any
@@ -35,62 +36,86 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     else:
         rows, columns = matrix(d), matrix(x)
         images = columns.contiguous().numpy()[:, :, None, None]
-        errors, geometry = rows.T.contiguous().numpy()[None], (1, 1, 1, 1, 1, 1, 1)
+        errors, geometry = rows.T.contiguous().numpy()[None], POINT
+    memory = Memory.of(tile)
     found = scan(
         images,
         errors,
         geometry,
-        np.uint64(tile.stream.child("rows").key),
-        np.uint64(tile.stream.child("columns").key),
-        np.uint64(tile.updates),
+        *memory.keys,
+        tile.updates,
         lr < 0,
-        tuple(np.float32(number) for number in (abs(lr), granularity, pulses.desired_bl, pulses.um_grad_scale)),
+        (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
         (not (pulses.fixed_bl or pulses.update_bl_management), pulses.managed, pulses.update_bl_management),
     )
     if found.shape[0] == 0:
         return
-    cell, up, slot, sample = torch.from_numpy(found).T
-    for array, chosen, rising in tile.route(up.bool(), sample):
-        if _device(array).response not in apply.KINDS:
-            events.apply(array, events.Events(cell[chosen], rising[chosen], slot[chosen], sample[chosen]))
-        elif array is tile:
-            _apply(array, found)
-        else:
-            _apply(array, torch.stack([cell, rising.long(), slot, sample], dim=1)[chosen].numpy())
-    tile.touch(np.ascontiguousarray(found[:, 0]))
+    if memory.kind is not None:
+        apply.apply(found, tile.updates, *memory.arguments)
+    else:
+        cell, up, slot, sample = torch.from_numpy(found).T
+        for array, chosen, rising in tile.route(up.bool(), sample):
+            part = Memory.of(array)
+            if part.kind is None:
+                events.apply(array, events.Events(cell[chosen], rising[chosen], slot[chosen], sample[chosen]))
+            else:
+                mine = torch.stack([cell, rising.long(), slot, sample], dim=1)[chosen]
+                apply.apply(mine.numpy(), array.updates, *part.arguments)
+    tile.touch(found[:, 0])
 
 
-def _apply(tile: Tile, found: Array) -> None:
-    device, constants = _device(tile), tile.constants
-    ways = []
-    for up in (True, False):
-        arrays = [_flat(values) for values in device.directed(constants, up)]
-        scalars = np.zeros(SCALARS, np.float32)
-        nodes = EMPTY
-        numbers = [value for value in device.pulse_scalars(up) if isinstance(value, (int, float))]
-        scalars[: len(numbers)] = numbers
-        for value in device.pulse_scalars(up):
-            if isinstance(value, tuple):
-                nodes = np.asarray(value, np.float32)
-        ways.append((tuple(arrays + [arrays[0]] * (CONSTANTS - len(arrays))), scalars, nodes))
-    (up_arrays, up_scalars, up_nodes), (down_arrays, down_scalars, down_nodes) = ways
-    reference = _flat(constants["reference"]) if "reference" in constants else EMPTY
-    apply.apply(
-        found,
-        np.uint64(tile.stream.child("cycle noise").key),
-        np.uint64(tile.updates),
-        apply.KINDS[device.response],
-        up_arrays,
-        down_arrays,
-        up_scalars,
-        down_scalars,
-        up_nodes,
-        down_nodes,
-        (_flat(constants["w_min"]), _flat(constants["w_max"]), reference),
-        device.dw_min_std > 0,
-        np.float32(device.write_noise),
-        (_flat(tile.stored), _flat(tile.weight), _flat(tile.pulses_up), _flat(tile.pulses_down)),
-    )
+class Memory:
+    """The memory of a tile as the compiled kernels take it, kept as long as the tile stays where it is.
+
+    Attributes:
+        keys: keys of the row and column bits.
+        kind: number of the response that the compiled kernel knows; None for cells and for devices of users.
+        arguments: what :func:`apply.apply` takes after the update counter.
+    """
+
+    def __init__(self, tile: Tile) -> None:
+        self.address = tile.weight.data_ptr()
+        self.keys = tuple(np.uint64(tile.stream.child(side).key) for side in ("rows", "columns"))
+        device = tile.device
+        self.kind = apply.KINDS.get(device.response) if isinstance(device, PulsedDevice) else None
+        if self.kind is None or not isinstance(device, PulsedDevice):
+            return
+        constants = tile.constants
+        arrays, scalars, nodes = [], np.zeros((2, SCALARS), np.float32), []
+        for way, up in enumerate((True, False)):
+            directed = [_flat(values) for values in device.directed(constants, up)]
+            arrays += directed + [directed[0]] * (CONSTANTS - len(directed))
+            numbers = [value for value in device.pulse_scalars(up) if isinstance(value, (int, float))]
+            tables = [value for value in device.pulse_scalars(up) if isinstance(value, tuple)]
+            scalars[way, : len(numbers)] = numbers
+            nodes.append(np.asarray(tables[0] if tables else (), np.float32))
+        self.arguments = (
+            np.uint64(tile.stream.child("cycle noise").key),
+            self.kind,
+            tuple(arrays),
+            scalars,
+            tuple(nodes),
+            (
+                _flat(constants["w_min"]),
+                _flat(constants["w_max"]),
+                _flat(constants["reference"]) if "reference" in constants else np.empty(0, np.float32),
+            ),
+            device.dw_min_std > 0,
+            np.float32(device.write_noise),
+            (_flat(tile.stored), _flat(tile.weight)),
+            (_flat(tile.pulses_up), _flat(tile.pulses_down)),
+        )
+
+    @classmethod
+    def of(cls, tile: Tile) -> Memory:
+        """The memory of a tile, looked up again after the tile was moved."""
+        memory = _memories.get(tile)
+        if memory is None or memory.address != tile.weight.data_ptr():
+            memory = _memories[tile] = cls(tile)
+        return memory
+
+
+_memories: WeakKeyDictionary[Tile, Memory] = WeakKeyDictionary()
 
 
 def compose(
@@ -105,11 +130,6 @@ def compose(
         cells = np.concatenate(found) if len(found) > 1 else found[0]
     flat = tuple(_flat(weight) for weight in weights)
     apply.compose(_flat(composite), flat, np.asarray(gammas, np.float32), cells)
-
-
-def _device(tile: Tile) -> PulsedDevice:
-    assert isinstance(tile.device, PulsedDevice)
-    return tile.device
 
 
 def _flat(values: Tensor) -> Array:

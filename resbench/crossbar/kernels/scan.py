@@ -57,24 +57,30 @@ def line_maxima(d, out):
 
 @compiled
 def patch_maxima(image, kernel, stride, dilation, width, out):
-    """``out[p] = max |x|`` over the patch of position p, from the channel maximum and a window over it."""
-    height, columns = image.shape[1], image.shape[2]
-    peak = np.zeros((height, columns), np.float32)
+    """``out[p] = max |x|`` over the patch of position p: the channel maximum, then a window across, then one down.
+
+    The windows slide over the flat image. Where they run over the end of a row the value is wrong and not read.
+    """
+    columns = image.shape[2]
+    peak = np.zeros(image.shape[1] * columns, np.float32)
     for c in range(image.shape[0]):
-        for h in range(height):
-            for w in range(columns):
-                peak[h, w] = max(peak[h, w], abs(image[c, h, w]))
-    across = np.zeros((height, width), np.float32)
-    for h in range(height):
-        for k in range(kernel[1]):
-            for w in range(width):
-                across[h, w] = max(across[h, w], peak[h, w * stride[1] + k * dilation[1]])
+        channel = image[c].reshape(-1)
+        for i in range(peak.size):
+            peak[i] = max(peak[i], abs(channel[i]))
+    window_maxima(peak, kernel[1], dilation[1])
+    window_maxima(peak, kernel[0], dilation[0] * columns)
     for p in range(out.size):
-        top, left = p // width * stride[0], p % width
-        value = np.float32(0)
-        for k in range(kernel[0]):
-            value = max(value, across[top + k * dilation[0], left])
-        out[p] = value
+        out[p] = peak[p // width * stride[0] * columns + p % width * stride[1]]
+
+
+@compiled
+def window_maxima(values, size, step):
+    """``values[i] <- max_k values[i + k step]``, k below ``size``, as far as there are values."""
+    original = values.copy()
+    for k in range(1, size):
+        ahead = original[k * step :]
+        for i in range(ahead.size):
+            values[i] = max(values[i], ahead[i])
 
 
 @compiled
@@ -83,6 +89,24 @@ def grow(array):
     larger = np.empty(2 * array.size, array.dtype)
     larger[: array.size] = array
     return larger
+
+
+@compiled
+def block_hits(key, block, first, update, d, scale):
+    """How many of four lines' bits may fire in the first slot: an upper bound, cheap because nothing is stored.
+
+    ``word < p 2^32`` implies ``word >> 8 <= p 2^24``, which float32 holds exactly.
+    """
+    d0, d1, d2, d3 = d[0], d[1], d[2], d[3]
+    total = np.int32(0)
+    for p in range(scale.size):
+        w0, w1, w2, w3 = philox(key, np.uint64(block), np.uint64(0), np.uint64(first) + np.uint64(p), update)
+        reach = scale[p] * np.float32(16777216.0)
+        total += np.int32(np.float32(np.uint32(w0) >> np.uint32(8)) <= abs(d0[p]) * reach)
+        total += np.int32(np.float32(np.uint32(w1) >> np.uint32(8)) <= abs(d1[p]) * reach)
+        total += np.int32(np.float32(np.uint32(w2) >> np.uint32(8)) <= abs(d2[p]) * reach)
+        total += np.int32(np.float32(np.uint32(w3) >> np.uint32(8)) <= abs(d3[p]) * reach)
+    return total
 
 
 @compiled
@@ -127,6 +151,9 @@ def fired_rows(d, scale, bl, key, update, first, fired):
     words = np.empty((4, positions), np.uint32)
     hits = np.empty(positions, np.uint8)
     for block in range(blocks):
+        full = 4 * block + 4 <= lines
+        if full and block_hits(key, block, first, update, d[4 * block : 4 * block + 4], scale) == 0:
+            continue
         block_words(key, block, 0, first, update, words)
         for lane in range(min(4, lines - 4 * block)):
             row = 4 * block + lane
@@ -181,7 +208,7 @@ def fired_columns(row, scale, slot, sample, key, update, words, columns):
 
 
 @compiled
-def scan(x, d, geometry, row_key, column_key, update, rising, numbers, switches):
+def scan(x, d, geometry, row_key, column_key, counter, rising, numbers, switches):
     """All pulses of a mini-batch in order of time.
 
     Args:
@@ -191,9 +218,9 @@ def scan(x, d, geometry, row_key, column_key, update, rising, numbers, switches)
         geometry: kernel, stride and dilation (two each) and the width of the output.
         row_key: key of the row bits.
         column_key: key of the column bits.
-        update: update counter of the tile.
+        counter: update counter of the tile.
         rising: whether the learning rate is negative, which turns every pulse.
-        numbers: float32 rate, step, desired_bl, um_grad_scale.
+        numbers: rate, step, desired_bl, um_grad_scale.
         switches: whether BL adapts to the rate, is managed, is shortened by the management.
 
     Returns:
@@ -201,7 +228,13 @@ def scan(x, d, geometry, row_key, column_key, update, rising, numbers, switches)
     """
     images, lines, positions = d.shape
     linear = images == 1 and x.shape[0] == positions and geometry[0] * geometry[1] == 1
-    rate, step, longest, d_factor = numbers
+    rate, step, longest, d_factor = (
+        np.float32(numbers[0]),
+        np.float32(numbers[1]),
+        np.float32(numbers[2]),
+        np.float32(numbers[3]),
+    )
+    update = np.uint64(counter)
     adaptive, managed, shortened = switches
     n = x.shape[1] * geometry[0] * geometry[1]
     row = np.empty(n, np.float32)
