@@ -16,7 +16,7 @@ def training(scale: float | None, factor: float = 1.0) -> tuple[nn.Module, Analo
     torch.manual_seed(0)
     model = to_analog(nn.Sequential(nn.Linear(3, 2)), OneTile(), Ideal())
     scaler = torch.amp.GradScaler("cpu", init_scale=scale or 1.0, enabled=scale is not None)
-    loss: Tensor = scaler.scale(factor * model(X).square().sum())  # type: ignore[assignment]
+    loss: Tensor = scaler.scale(factor * model(X).square().sum())
     loss.backward()
     return model, AnalogSGD(model.parameters(), lr=0.1), scaler
 
