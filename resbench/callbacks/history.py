@@ -1,0 +1,81 @@
+"""Metrics by epoch, time, and how often each analog layer is used: what a record needs from a training."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from resbench.nn import AnalogLayer, analog_layers
+
+
+class History(Checkpoint):
+    """Collects what a record holds of a training; its state is in the checkpoint, so it spans interruptions.
+
+    Lightning calls a ``Checkpoint`` after the module's own hooks: only then are the metrics of the epoch there.
+
+    Attributes:
+        epochs: one entry an epoch: ``epoch``, ``step``, ``values`` (``train/*`` and ``val/*``).
+        reuse: by analog layer, the vectors that one sample puts through it.
+        seconds: wall time of training so far, validation included.
+        steps: optimiser steps so far.
+    """
+
+    def __init__(self) -> None:
+        self.epochs: list[dict[str, Any]] = []
+        self.reuse: dict[str, int] = {}
+        self.seconds = 0.0
+        self.steps = 0
+        self._before = 0.0
+        self._validated = False
+        self._start: float | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock, and wait for the first batch to pass the analog layers."""
+        self._before, self._start = self.seconds, time.perf_counter()
+        self.epochs = [entry for entry in self.epochs if entry["epoch"] < trainer.current_epoch]
+        for name, layer in analog_layers(pl_module.network if isinstance(pl_module.network, nn.Module) else pl_module):
+            self._count_vectors(name, layer)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the number of steps and the time for a run that breaks off."""
+        self.steps = trainer.global_step
+        self._take_time()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note that this epoch has metrics of the validation set."""
+        self._validated = not trainer.sanity_checking
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Keep the metrics of the epoch."""
+        splits = ("train/", "val/") if self._validated else ("train/",)
+        self._validated = False
+        values = {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith(splits)}
+        self.epochs.append({"epoch": trainer.current_epoch, "step": trainer.global_step, "values": values})
+        self._take_time()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain types, for the checkpoint."""
+        return {"epochs": self.epochs, "reuse": self.reuse, "seconds": self.seconds, "steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue the history of a checkpoint."""
+        self.epochs, self.reuse = list(state_dict["epochs"]), dict(state_dict["reuse"])
+        self.seconds, self.steps = state_dict["seconds"], state_dict["steps"]
+
+    def _take_time(self) -> None:
+        if self._start is not None:
+            self.seconds = self._before + time.perf_counter() - self._start
+
+    def _count_vectors(self, name: str, layer: AnalogLayer) -> None:
+        def count(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            self.reuse[name] = layer.output_rows(output).shape[0] // inputs[0].shape[0]
+            handle.remove()
+
+        handle: RemovableHandle = layer.register_forward_hook(count)

@@ -1,0 +1,126 @@
+"""The contract of a task: a network whose chosen layers live on crossbars, its loss and its metrics."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+
+from resbench.algorithms import Algorithm
+from resbench.crossbar import kernels
+from resbench.crossbar.devices import Device
+from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
+from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.nn import analog_layers, to_analog
+
+
+class Diverged(ArithmeticError):
+    """The loss is not finite; raised before it reaches the tiles."""
+
+
+class Task(LightningModule, ABC):
+    """Base of tasks: converts the network, trains it by automatic optimisation, logs the metrics of each epoch.
+
+    A subclass names its :attr:`metrics` and writes :meth:`measure`. Logged are ``train/*``, ``val/*`` and ``test/*``,
+    means over the samples of an epoch; those of training are taken while it goes on.
+
+    Args:
+        network: the digital network.
+        algorithm: how analog layers hold and train their weights.
+        device: device of all tiles; digital algorithms need none.
+        layers: patterns of the names of the layers that become analog, see :func:`resbench.nn.to_analog`.
+        forward_io: converters and noise of the forward products.
+        backward_io: converters and noise of the backward products.
+        mapping: how weights map to arrays.
+        backend: kernels of the pulsed update; ``auto`` takes the fastest one.
+        seed: seed of the tiles.
+
+    Attributes:
+        metrics: names of what :meth:`measure` gives, the loss first.
+        network: the network, with its analog layers.
+
+    Raises:
+        ValueError: where an analog algorithm gets no device, or a layer cannot be analog.
+    """
+
+    metrics: ClassVar[tuple[str, ...]] = ("loss",)
+
+    train_sums: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        algorithm: Algorithm,
+        device: Device | None = None,
+        layers: Sequence[str] = ("*",),
+        forward_io: IOParameters = PERFECT,
+        backward_io: IOParameters = PERFECT,
+        mapping: MappingParameters = ONE_ARRAY,
+        backend: kernels.Backend = "auto",
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if device is None and not algorithm.digital:
+            raise ValueError(
+                f"device: {type(algorithm).__name__} needs one; write a class_path, for example "
+                "resbench.crossbar.devices.SoftBounds with init_args {states: 4}"
+            )
+        kernels.use(backend)
+        # A digital algorithm has no tiles, but its patterns are checked like those of any other.
+        self.network = to_analog(network, algorithm, device or (), layers, seed, forward_io, backward_io, mapping)
+        self._batch_listeners = [
+            layer.algorithm for _, layer in analog_layers(self.network) if layer.algorithm.reads_batch_loss
+        ]
+        # A buffer, so that a run that resumes inside an epoch still knows the mean loss of the whole epoch.
+        self.register_buffer("train_sums", torch.zeros(len(self.metrics) + 1, dtype=torch.float64))
+
+    @abstractmethod
+    def measure(self, batch: Any) -> tuple[list[Tensor], int]:
+        """Means of :attr:`metrics` over a batch, the loss first and differentiable, and the number of samples."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """Loss of a mini-batch.
+
+        Raises:
+            Diverged: if it is not finite.
+        """
+        means, samples = self.measure(batch)
+        loss = means[0]
+        if not torch.isfinite(loss):
+            raise Diverged(f"the training loss is {loss.item()} at step {self.global_step}; a smaller lr may help")
+        with torch.no_grad():
+            self.train_sums += samples * torch.stack([*means, torch.ones_like(loss)])
+        return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Tell the algorithms that ask for it the loss of the mini-batch."""
+        if self._batch_listeners:
+            loss = float(outputs["loss"])
+            for algorithm in self._batch_listeners:
+                algorithm.on_batch_end(loss)
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means of the epoch, and tell the algorithms its loss."""
+        *sums, samples = self.train_sums.tolist()
+        self.train_sums.zero_()
+        means = [total / samples for total in sums]
+        self.log_dict({f"train/{name}": mean for name, mean in zip(self.metrics, means, strict=True)})
+        for _, layer in analog_layers(self.network):
+            layer.algorithm.on_epoch_end(means[0])
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        """Log the metrics of the validation set."""
+        self._log("val", batch)
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        """Log the metrics of the test set."""
+        self._log("test", batch)
+
+    def _log(self, split: str, batch: Any) -> None:
+        means, samples = self.measure(batch)
+        names = [f"{split}/{name}" for name in self.metrics]
+        self.log_dict(dict(zip(names, means, strict=True)), batch_size=samples)

@@ -1,0 +1,214 @@
+"""LightningCLI as resbench uses it: composed configs, exact keys, one seed, errors for people."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jsonargparse import ArgumentError, Namespace
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, Logger
+from torch import nn
+
+import resbench.algorithms
+import resbench.crossbar.devices
+import resbench.data
+import resbench.networks
+import resbench.tasks  # noqa: F401 - what is imported here can be named in YAML without its module
+from resbench.callbacks import TileState
+from resbench.errors import UserError
+from resbench.leaderboard.hashing import config_hash
+from resbench.training.config_files import load_yaml, merged_arguments
+from resbench.training.folder import RunFolder
+from resbench.training.messages import explain, explain_value
+
+#: Keys that follow from seed_everything.
+SEEDS = ("model.init_args.seed", "data.init_args.seed")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass
+class Experiment:
+    """What a run is called and where it goes.
+
+    Args:
+        name: folder of the runs of this experiment.
+        track: leaderboard table that the run belongs to; null for one named after data and network.
+        root: folder of all experiments.
+    """
+
+    name: str = "unnamed"
+    track: str | None = None
+    root: str = "runs"
+
+
+class RunCLI(LightningCLI):
+    """Parses one command line and builds task, data and trainer; writes nothing.
+
+    Args:
+        argv: arguments of the command, without its name.
+        prog: the program's name in help.
+        build: False only parses.
+
+    Attributes:
+        resolved: the resolved config as plain data.
+        config_hash: its hash.
+        folder: the run folder.
+
+    Raises:
+        UserError: for a config that cannot be built.
+    """
+
+    def __init__(self, argv: Sequence[str], prog: str, build: bool = True) -> None:
+        for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+            logging.getLogger(name).setLevel(logging.WARNING)  # no word on devices, seeds and products
+        self.build = build
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            save_config_callback=None,
+            trainer_defaults={
+                "deterministic": True,
+                "enable_model_summary": False,  # the table of analog layers stands for it
+                "num_sanity_val_steps": 0,
+            },
+            parser_kwargs={"prog": prog, "allow_abbrev": False, "exit_on_error": False},
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=list(argv),
+            run=False,
+            load_from_checkpoint_support=False,
+        )
+
+    def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """The one seed, a number: a run with a seed of chance cannot be repeated."""
+        parser.add_argument("--seed_everything", type=int, default=0, help="Seed of weights, tiles and data order.")
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Keys beside those of Lightning."""
+        parser.add_argument(
+            "--threads",
+            type=int,
+            default=1,
+            help="CPU threads. Sums depend on their number in the last bits, so it belongs to the result; 1 makes "
+            "machines with different numbers of cores agree.",
+        )
+        parser.add_argument("--ckpt_path", type=str | None, default=None, help="Checkpoint to continue or evaluate.")
+        parser.add_class_arguments(Experiment, "experiment")
+        parser.add_lightning_class_args(TileState, "tile_state")
+        parser.add_optimizer_args((torch.optim.Optimizer,))
+        parser.set_defaults({"optimizer": {"class_path": "resbench.nn.AnalogSGD"}})
+        for key in SEEDS:
+            parser.link_arguments("seed_everything", key)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse and check what the parser cannot check."""
+        self.config = self.resolve(args)
+        self.resolved = self.plain(self.config)
+        self.config_hash = config_hash(self.resolved)
+        experiment = self.config.experiment
+        self.folder = RunFolder(experiment.root, experiment.name, self.config_hash)
+
+    def resolve(self, argv: Sequence[str]) -> Namespace:
+        """The namespace of a command line.
+
+        Raises:
+            UserError: for what the parser refuses, and for a value that no run can have.
+        """
+        arguments = merged_arguments(argv)
+        _refuse_seeds(arguments)
+        try:
+            config = self.parser.parse_args(arguments)
+        except ArgumentError as error:
+            keys = [action.dest for action in self.parser._actions]
+            raise UserError(explain(str(error), keys)) from None
+        seed = config.seed_everything
+        if not 0 <= seed < 2**32:
+            raise UserError(f"seed_everything: {seed} is no seed; write a whole number from 0 to {2**32 - 1}")
+        if config.threads < 1:
+            raise UserError(f"threads: {config.threads} is too few; write 1 or more")
+        for key in ("name", "track"):
+            value = config.experiment[key]
+            if value is not None and not NAME.fullmatch(value):
+                raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
+        if config.trainer.default_root_dir is not None:
+            raise UserError("trainer.default_root_dir: the run folder follows from experiment.root; write that instead")
+        return config
+
+    def plain(self, config: Namespace) -> dict[str, Any]:
+        """A resolved config as plain data, links applied."""
+        dumped: dict[str, Any] = load_yaml(self.parser.dump(config, skip_link_targets=False, skip_none=False))
+        dumped.pop("config", None)
+        return dumped
+
+    def config_yaml(self) -> str:
+        """A file that gives this config again."""
+        text: str = self.parser.dump(self.config, skip_none=False)
+        return text
+
+    def before_instantiate_classes(self) -> None:
+        """Threads, and a fresh generator for the first module, which belongs to the network."""
+        torch.set_num_threads(self.config.threads)
+        seeded = False
+
+        def seed_once(class_type: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+            # Whatever was built before drew numbers or not: the initial weights depend on the seed alone.
+            nonlocal seeded
+            if not seeded:
+                torch.manual_seed(self.config.seed_everything)
+            seeded = True
+            return class_type(*args, **kwargs)
+
+        self.parser.add_instantiator(seed_once, nn.Module, subclasses=True)
+
+    def instantiate_classes(self) -> None:
+        """Build task, data, optimiser and trainer."""
+        if not self.build:
+            return
+        original = self.config
+        self.config = copy.deepcopy(original)
+        for logger in _as_list(self.config.trainer.logger):
+            arguments = logger.get("init_args") if isinstance(logger, Namespace) else None
+            if arguments is not None and "save_dir" in arguments:
+                arguments["save_dir"] = str(self.folder.attempt / (arguments["save_dir"] or "."))
+        try:
+            super().instantiate_classes()
+        except (ValueError, TypeError, OSError) as error:
+            raise UserError(explain_value(str(error), self.resolved)) from error
+        finally:
+            self.config = original
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """The trainer, with its metrics in ``metrics.csv`` of the run folder beside all loggers of the config."""
+        config = self.config_init.trainer
+        loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
+        bar = config.enable_progress_bar
+        arguments = {
+            "logger": [CSVLogger(self.folder.attempt, name="", version=""), *loggers],
+            "default_root_dir": self.folder.attempt,
+            "enable_progress_bar": sys.stdout.isatty() if bar is None else bar,
+            "enable_checkpointing": True,
+        }
+        return super().instantiate_trainer(**arguments, **kwargs)
+
+
+def _refuse_seeds(arguments: list[str]) -> None:
+    """The parser would take a seed that is derived from another, and drop it without a word."""
+    flags = {argument.partition("=")[0].removeprefix("--").replace(".init_args", "") for argument in arguments}
+    content = load_yaml(arguments[1]) if arguments[:1] == ["--config"] else {}
+    for key in SEEDS:
+        section = content.get(key.split(".")[0])
+        init_args = section.get("init_args") if isinstance(section, dict) else None
+        if key.replace(".init_args", "") in flags or (isinstance(init_args, dict) and "seed" in init_args):
+            raise UserError(f"{key}: it follows from seed_everything; write that instead")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,141 @@
+"""YAML files of a run: numbers as people write them, and files composed of fragments."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from resbench.errors import UserError
+
+#: Key of a list of files whose keys come before those of the file that names them.
+COMPOSE = "compose"
+PACKAGE = Path(__file__).resolve().parent.parent
+FLOAT = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|[-+]?\.?(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+class Loader(yaml.SafeLoader):
+    """YAML in which 1e-3, inf and .inf are numbers and dates are strings, unlike in YAML 1.1."""
+
+
+Loader.yaml_implicit_resolvers = {
+    letter: [pair for pair in pairs if pair[0].rpartition(":")[2] not in ("float", "timestamp")]
+    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(f"^(?:{FLOAT.pattern})$"), list("-+0123456789.iI"))
+
+
+def load_yaml(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        yaml.YAMLError: where it is none.
+    """
+    return yaml.load(text, Loader)  # noqa: S506 - derived from SafeLoader
+
+
+def merged_arguments(argv: Sequence[str]) -> list[str]:
+    """A command line whose ``--config`` files are merged into one YAML text at its beginning.
+
+    Files count from left to right, and flags override files. ``inf`` is a number as in files.
+
+    Raises:
+        UserError: for a file that cannot be used.
+    """
+    config: dict[str, Any] = {}
+    flags: list[str] = []
+    arguments = iter(argv)
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        if flag in ("-c", "--config"):
+            path = value if equals else next(arguments, None)
+            if not path:
+                raise UserError(f"{flag}: the file is missing; write {flag} FILE.yaml")
+            config = merge(config, read_config(path))
+        else:
+            flags.append(re.sub(r"^(|--[^=]+=)([-+]?)inf$", r"\1\2.inf", argument))
+    return ["--config", yaml.safe_dump(config, sort_keys=False), *flags] if config else flags
+
+
+def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The keys of a config file, merged with those of the fragments that it composes.
+
+    ``compose: [task/digits.yaml, device/softbounds.yaml]`` names files relative to the one that holds it, or to
+    ``configs`` of the working directory or of the package; the file's own keys come last.
+
+    Raises:
+        UserError: for a file that does not exist, is not a YAML mapping, or composes itself.
+    """
+    path = Path(path)
+    if path.resolve() in composers:
+        raise UserError(f"{path}: {COMPOSE}: the file composes itself; take it out of the list")
+    own = read_mapping(path)
+    fragments = own.pop(COMPOSE, None) or []
+    if isinstance(fragments, str) or not all(isinstance(name, str) for name in fragments):
+        raise UserError(f"{path}: {COMPOSE}: {fragments!r} is not a list of files; write [task/digits.yaml, ...]")
+    config: dict[str, Any] = {}
+    for name in fragments:
+        config = merge(config, read_config(_find(name, path), (*composers, path.resolve())))
+    return merge(config, own)
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Both configs, ``over`` on top of ``base``.
+
+    Mappings merge key by key, all else is replaced. Another ``class_path`` drops the ``init_args`` of the class before
+    it, also those that the new class knows by the same name. ``key+`` appends to the list ``key``.
+    """
+    result = dict(base)
+    for key, value in over.items():
+        name = key.removesuffix("+")
+        before = result.get(name if name in result else key)
+        if key.endswith("+") and isinstance(before, list):
+            result[name if name in result else key] = [*before, *(value if isinstance(value, list) else [value])]
+        elif isinstance(value, Mapping) and isinstance(before, Mapping) and _same_class(before, value):
+            result[key] = merge(before, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _same_class(before: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    """By the last part of the name: short names and full paths may be mixed."""
+    names = [str(config.get("class_path", "")).rpartition(".")[2] for config in (before, value)]
+    return not names[1] or names[0] in ("", names[1])
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file.
+
+    Raises:
+        UserError: naming the file and what is wrong.
+    """
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise UserError(f"{path}: {reason}; 'resbench list configs' shows the files that there are") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{place}: not YAML: {getattr(error, 'problem', None) or error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise UserError(f"{path}: not a mapping of keys to values; write lines such as 'seed_everything: 0'")
+    return content
+
+
+def _find(name: str, composer: Path) -> Path:
+    folders = [composer.parent, Path("configs"), PACKAGE / "configs", PACKAGE.parent / "configs"]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    there = [path.relative_to(folder).as_posix() for folder in folders for path in folder.glob("*/*.yaml")]
+    close = difflib.get_close_matches(name, there, n=1)
+    hint = f"did you mean {close[0]}?" if close else "'resbench list configs' shows the files that there are"
+    raise UserError(f"{composer}: {COMPOSE}: there is no {name}; {hint}")

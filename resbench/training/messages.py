@@ -1,0 +1,193 @@
+"""What jsonargparse says about a wrong config, in one or two lines: the dotted key, the reason, what to write."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+_KEY = re.compile(r'Parser key "([^"]+)":\s*(.*)')
+_CLASS = re.compile(r"Problem with given class_path '([^']+)':")
+_UNKNOWN = re.compile(r"Option '([^']+)' is not accepted|unrecognized arguments: --([^=\s]+)")
+_UNKNOWN_IN_GROUP = re.compile(r"Group '([^']+)' does not accept option '([^']+)'")
+_EXPECTED = re.compile(r"Expected an? (.+?)(?:\. Got value: (.*))?$")
+_NO_NAME = re.compile(r"module '([^']+)' has no attribute '([^']+)'|No module named '([^']+)'")
+_NOT_A_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
+_WRONG_CLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\S+)")
+_MISSING = re.compile(r"(?:arguments are required: |Key\(s\) required.*?: ?|missing.*?: )(.+)$", re.IGNORECASE)
+_FRAME = ("Does not validate", "Subtypes:", "Errors:", "Given value type:")
+_WORDS = {
+    "NoneType": "null",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a string",
+}
+
+
+@dataclass
+class _Problem:
+    """The innermost thing that jsonargparse complains about: where, inside which classes, why, about what value."""
+
+    path: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    given: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Dotted key."""
+        path = self.path[:-1] if self.path[-1:] == ["init_args"] else self.path
+        return ".".join(path)
+
+
+def explain(message: str, keys: Iterable[str]) -> str:
+    """Shorten the message of a failed parse.
+
+    Args:
+        message: what jsonargparse says.
+        keys: the keys of the parser, for hints.
+    """
+    problem = _innermost(message)
+    reason = problem.reasons[0] if problem.reasons else " ".join(message.split())
+    if match := _UNKNOWN_IN_GROUP.search(reason):
+        return _unknown_key(f"{match[1]}.{match[2]}", keys)
+    if match := _UNKNOWN.search(reason):
+        name = match[1] or match[2]
+        return _unknown_argument(name, problem) if problem.classes else _unknown_key(name, keys)
+    if match := _NO_NAME.search(reason):
+        module, name = (match[1], match[2]) if match[1] else match[3].rpartition(".")[::2]
+        return _at(problem.place, f"there is no {module}.{name}{_hint(name, _names(module))}")
+    if match := _NOT_A_CLASS.search(reason):
+        return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], _class_names())}")
+    if match := _WRONG_CLASS.search(reason):
+        return _at(problem.place, f"{match[1]} is no {match[2].rpartition('.')[2]}; write the class_path of one")
+    if match := _MISSING.search(reason):
+        names = ", ".join(".".join([*problem.path, name]) for name in match[1].split(", "))
+        return f"{names}: missing; write it, or give a --config FILE.yaml that has it"
+    return _at(problem.place, _wrong_type(problem) or reason)
+
+
+def explain_value(message: str, config: Mapping[str, Any]) -> str:
+    """Shorten the message of a class that refuses its arguments, and give the key that it names its full path.
+
+    Args:
+        message: what the class says, ``key: value is ...; write ...``, bare or inside what jsonargparse makes of it.
+        config: the resolved config.
+    """
+    reason = next(iter(_innermost(message).reasons), message)
+    key, colon, rest = reason.partition(":")
+    if not colon or not re.fullmatch(r"\w+(, \w+)*", key):
+        return reason
+    first = key.split(",")[0]
+    places = {path: str(value) for path, value in _leaves(config) if path.rpartition(".")[2] == first}
+    named = [path for path, value in places.items() if value in rest]
+    best = named if len(named) == 1 else list(places)
+    return f"{best[0].removesuffix(first)}{key}:{rest}" if len(best) == 1 else reason
+
+
+def _innermost(message: str) -> _Problem:
+    """Follow the nesting down to the first group of reasons; what comes after is about the keys around it."""
+    problem = _Problem()
+    for line in map(str.strip, message.splitlines()):
+        text = line.removeprefix("- ")
+        if match := _KEY.match(text):
+            if problem.reasons:
+                break
+            problem.path.append(match[1])
+            text = match[2]
+        if match := _CLASS.search(text):
+            problem.classes.append(match[1])
+            problem.path.append("init_args")
+        elif text.startswith("Given value:"):
+            problem.given = text.removeprefix("Given value:").strip()
+            break
+        elif text and not text.startswith(_FRAME):
+            problem.reasons.append(text)
+    said = [reason for reason in problem.reasons if not _EXPECTED.match(reason)]
+    problem.reasons = said or problem.reasons
+    return problem
+
+
+def _wrong_type(problem: _Problem) -> str | None:
+    matches = [match for reason in problem.reasons if (match := _EXPECTED.match(reason))]
+    if not matches:
+        return None
+    if matches[0][2] is not None:  # a single type, so what follows is about a key around it
+        problem.given, matches = matches[0][2], matches[:1]
+    given = re.sub(r"^NestedArg\(key='[^']*', val='(.*)'\)$", r"\1", problem.given or "this")
+    kinds = " or ".join(dict.fromkeys(_plain_type(match[1]) for match in matches))
+    return f"{given} does not fit; write {kinds}"
+
+
+def _unknown_argument(name: str, problem: _Problem) -> str:
+    """A key that the class of its section does not take."""
+    class_path = problem.classes[-1]
+    parameters = _parameters(class_path)
+    head, _, rest = name.partition(".")
+    place, owner = ".".join([*problem.path, head]), class_path.rpartition(".")[2]
+    if head in parameters and rest:
+        default = parameters[head].default
+        known = [f.name for f in dataclasses.fields(default)] if dataclasses.is_dataclass(default) else []
+        return f"{place}.{rest}: there is no such key{_hint(rest, known)}"
+    hint = _hint(head, parameters) or f"; it has {', '.join(parameters) or 'none'}"
+    return f"{place}: {owner} has no such key{hint}"
+
+
+def _unknown_key(name: str, keys: Iterable[str]) -> str:
+    """A key outside of any class: said up to the first part that is unknown."""
+    keys = list(keys)
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        head = ".".join(parts[:end])
+        if not any(key == head or key.startswith(f"{head}.") for key in keys):
+            return f"{head}: there is no such key{_hint(head, keys)}"
+    return f"{name}: there is no such key"
+
+
+def _at(place: str, text: str) -> str:
+    return f"{place}: {text}" if place else text
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _parameters(class_path: str) -> dict[str, inspect.Parameter]:
+    module, _, name = class_path.rpartition(".")
+    try:
+        return dict(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+    except (ImportError, AttributeError, ValueError):
+        return {}
+
+
+def _names(module: str) -> list[str]:
+    try:
+        return [name for name in dir(importlib.import_module(module)) if not name.startswith("_")]
+    except (ImportError, ValueError):
+        return []
+
+
+def _class_names() -> list[str]:
+    rooms = ("algorithms", "crossbar.devices", "data", "networks", "nn", "tasks")
+    return [name for room in rooms for name in _names(f"resbench.{room}") if name[0].isupper()]
+
+
+def _plain_type(text: str) -> str:
+    text = re.sub(r"<class '([^']+)'>", r"\1", text)
+    text = re.sub(r"(?:typing|collections\.abc)\.(?:Sequence|List)\[(.*)\]", r"a list of \1", text)
+    return _WORDS.get(text, re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", text))
+
+
+def _leaves(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield from _leaves(value, f"{parent}.{key}" if parent else str(key))
+    else:
+        yield parent, config
