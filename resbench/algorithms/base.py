@@ -54,6 +54,13 @@ class Algorithm(nn.Module, ABC):
         self.register_buffer("composite", None, persistent=False)
         self.register_load_state_dict_post_hook(_compose_after_loading)  # type: ignore[no-untyped-call]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Counters change every step, and torch's bookkeeping of parameters and modules takes microseconds.
+        if isinstance(value, (int, float)):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     # What a subclass writes: the first two, and of the others what it needs.
 
     @abstractmethod

@@ -11,6 +11,7 @@ from torch import Tensor
 from resbench.algorithms.base import Algorithm
 from resbench.algorithms.transfer import NOMINAL_STEP
 from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import outer_sum
 
 
 class MixedPrecision(Algorithm):
@@ -89,7 +90,7 @@ class MixedPrecision(Algorithm):
         x, d = (self.quantise(values, side) for side, values in enumerate((x, d)))
         batch = x.shape[0]
         if self.transfer_at == "batch_end":
-            self.chi.addmm_(d.T, x, alpha=lr)
+            self.chi.add_(outer_sum(d, x), alpha=lr)
             done = self.vectors // batch
             if done > 0 and done % self.transfer_every == 0:
                 self.transfer()
@@ -98,12 +99,18 @@ class MixedPrecision(Algorithm):
             while first < batch:
                 # A transfer follows the vector before which the count is a multiple of the period, but not the first.
                 stop = min(batch, first + 1 + -(self.vectors + first) % period)
-                self.chi.addmm_(d[first:stop].T, x[first:stop], alpha=lr)
+                self.chi.add_(self.gradient(x, d, first, stop), alpha=lr)
                 last = self.vectors + stop - 1
                 if last > 0 and last % period == 0:
                     self.transfer()
                 first = stop
         self.vectors += batch
+
+    def gradient(self, x: Tensor, d: Tensor, first: int, stop: int) -> Tensor:
+        """``sum_m d_m x_m^T`` over some vectors of a mini-batch; a whole one is summed without laying out patches."""
+        if stop < x.shape[0]:
+            return d[first:stop].T @ x[first:stop]
+        return outer_sum(d, x) - d[:first].T @ x[:first] if first > 0 else outer_sum(d, x)
 
     def transfer(self) -> None:
         """Move whole steps of the next rows from chi to the tile."""

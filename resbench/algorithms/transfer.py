@@ -88,6 +88,7 @@ class TransferChain(Algorithm):
         self.pulses = pulses
         self.transfer_pulses = transfer_pulses
         self.readers = nn.ModuleList()  # type: ignore[assignment]
+        self.granularity = 0.0
         self.batch = 0
         self.vectors = 0
         self.pointers: list[int] = []
@@ -100,6 +101,8 @@ class TransferChain(Algorithm):
             streams = (self.stream.child("transfer read", index) for index in range(len(names) - 1))
             readers = (Periphery(self.shape, self.transfer_io, self.transfer_io, stream) for stream in streams)
             self.readers = nn.ModuleList(readers)  # type: ignore[assignment]
+
+        self.granularity = sum(tile.device.granularity for tile in self.tiles) / len(self.tiles)
 
     def start(self) -> None:
         self.vectors = 0
@@ -167,8 +170,7 @@ class TransferChain(Algorithm):
 
     def pulse(self, x: Tensor, d: Tensor, rate: float) -> None:
         """Pulse the fast tile; probabilities come from the mean granularity of all tiles, as in the peer."""
-        granularity = sum(tile.device.granularity for tile in self.tiles) / len(self.tiles)
-        self.tiles[0].update(x, d, rate, self.pulses, granularity)
+        self.tiles[0].update(x, d, rate, self.pulses, self.granularity)
 
     def transfer(self, source: int, target: int | None, lr: float) -> None:
         """Read the next columns of ``source`` and add ``transfer_rate`` times their values to ``target``.
@@ -183,9 +185,11 @@ class TransferChain(Algorithm):
         rate = self.transfer_rate(source, lr)
         if target is None or rate == 0:
             return
-        lines = (torch.arange(start, start + reads) % self.lines).to(self.tiles[source].weight.device)
-        for some in torch.split(lines, LINES_AT_ONCE):
-            self.write(source, target, some, self.read(source, some), rate)
+        device = self.tiles[source].weight.device
+        for first in range(start, start + reads, LINES_AT_ONCE):
+            last = min(first + LINES_AT_ONCE, start + reads)
+            lines = torch.tensor([line % self.lines for line in range(first, last)], device=device)
+            self.write(source, target, lines, self.read(source, lines), rate)
 
     def read(self, source: int, lines: Tensor) -> Tensor:
         """Values of columns (rows) of tile ``source``, float32 ``[n, out]`` (``[n, in]``), through its periphery."""

@@ -35,9 +35,15 @@ class LazyRows:
         return self._matrix
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice) and index.indices(self.shape[0]) == (0, self.shape[0], 1):
+        if not isinstance(index, slice) or self._matrix is not None:
+            return self.dense()[index]
+        start, stop, step = index.indices(self.shape[0])
+        if (start, stop, step) == (0, self.shape[0], 1):
             return self
-        return self.dense()[index]
+        # Lay out only the images that the rows come from.
+        positions = self.shape[0] // self.source.shape[0]
+        first, last = start // positions, -(-stop // positions)
+        return self._lay_out(self.source[first:last])[start - first * positions : stop - first * positions : step]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.dense(), name)
@@ -113,6 +119,29 @@ class MapRows(LazyRows):
             (maps.shape[0] * positions, maps.shape[1]),
             lambda source: source.flatten(2).transpose(1, 2).flatten(0, 1),
         )
+
+
+def outer_sum(d: Rows, x: Rows) -> Tensor:
+    """``sum_m d_m x_m^T``, ``[out, in]``; of convolutions without laying out the patches.
+
+    Args:
+        d: ``[n, out]``.
+        x: ``[n, in]``.
+    """
+    if isinstance(d, MapRows) and isinstance(x, PatchRows):
+        kh, kw, *steps = x.geometry[:6]
+        maps, image = d.source, x.source
+        # A convolution may not see the last lines of the image; its gradient needs exactly what it saw.
+        high, wide = (
+            (maps.shape[2 + side] - 1) * steps[side] + steps[2 + side] * ((kh, kw)[side] - 1) + 1 for side in (0, 1)
+        )
+        kernel = image.new_empty(1).expand(maps.shape[1], image.shape[1], kh, kw)
+        gradient: Tensor = torch.ops.aten.convolution_backward(
+            maps, image[:, :, :high, :wide], kernel, None, steps[:2], [0, 0], steps[2:4], False, [0, 0], 1,
+            [False, True, False],
+        )[1]  # fmt: skip
+        return gradient.flatten(1)
+    return matrix(d).T @ matrix(x)
 
 
 def matrix(rows: Tensor | LazyRows) -> Tensor:

@@ -77,6 +77,13 @@ class Tile(nn.Module):
             self.register_buffer("drift_since", torch.zeros(self.shape))
             self.register_buffer("drift_seen", torch.full(self.shape, torch.nan))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Counters change many times a step, and torch's bookkeeping of parameters and modules takes microseconds.
+        if isinstance(value, (int, float)):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @property
     def element(self) -> Element:
         """The device, for arrays of single elements."""
@@ -161,8 +168,9 @@ class Tile(nn.Module):
             axis: ``column`` or ``row``.
         """
         self.transfers_in += lines.numel()
-        one_hot = torch.nn.functional.one_hot(lines, self.shape[1 if axis == "column" else 0]).to(values.dtype)
-        x, d = (one_hot, -values) if axis == "column" else (-values, one_hot)
+        chosen = values.new_zeros(lines.numel(), self.shape[1 if axis == "column" else 0])
+        chosen.scatter_(1, lines[:, None], 1.0)
+        x, d = (chosen, -values) if axis == "column" else (-values, chosen)
         self.update(x, d, lr, pulses)
 
     # -- what happens to devices beside pulses -------------------------------------------------------------------------
