@@ -1,4 +1,4 @@
-"""Noise of the rows of a matrix-vector product, a pure function of (stream, row number, pass, element)."""
+"""Noise of the rows of a matrix-vector product, a pure function of (stream, row number, attempt, element)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from resbench.crossbar.randomness import SCALE32, Stream, philox, unit
+from resbench.crossbar.randomness import SCALE32, Stream, philox
 
 
 @dataclass(frozen=True)
 class Draws:
     """Random numbers for some rows in one pass.
 
-    The counter is (element // 4, pass, row number low, row number high), so a row gets the same numbers in whatever
-    batch it comes.
+    A counter (block, attempt, row number low, row number high) gives four numbers of a row, so a row gets the same
+    numbers in whatever batch it comes.
 
     Args:
         stream: stream of the direction.
@@ -33,24 +33,27 @@ class Draws:
         return replace(self, rows=self.rows[selected], attempt=self.attempt + 1)
 
     def normal(self, purpose: str, like: Tensor, part: int = 0) -> Tensor:
-        """Standard normals of the shape and dtype of ``like``, ``[n, width]``; part 1 is a second read."""
-        w0, w1, w2, w3 = self._words(purpose, like.shape[1], part)
-        normals = (*_box_muller(w0, w1), *_box_muller(w2, w3))
-        return torch.stack(normals, dim=-1).flatten(1)[:, : like.shape[1]].to(like.dtype)
+        """Standard normals of the shape and dtype of ``like``, ``[n, width]``; part 1 is a second read.
+
+        Box-Muller of two pairs of uniforms: ``sqrt(-2 ln u0) (cos, sin)(2 pi u1)``.
+        """
+        uniforms = self._uniforms(purpose, like.shape[1], part)
+        radius = torch.log(uniforms[:, :2]).mul_(-2.0).sqrt_()
+        angle = uniforms[:, 2:] * (2.0 * math.pi)
+        normals = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
+        return normals.flatten(1)[:, : like.shape[1]].to(like.dtype)
 
     def centred_uniform(self, purpose: str, like: Tensor, part: int = 0) -> Tensor:
-        """Uniforms in [-1/2, 1/2), otherwise as :meth:`normal`."""
-        words = self._words(purpose, like.shape[1], part)
-        return (torch.stack([unit(w) for w in words], dim=-1).flatten(1)[:, : like.shape[1]] - 0.5).to(like.dtype)
+        """Uniforms in (-1/2, 1/2], otherwise as :meth:`normal`."""
+        return (self._uniforms(purpose, like.shape[1], part).flatten(1)[:, : like.shape[1]] - 0.5).to(like.dtype)
 
-    def _words(self, purpose: str, width: int, part: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        block = torch.arange((width + 3) // 4, device=self.rows.device)
+    def _uniforms(self, purpose: str, width: int, part: int) -> Tensor:
+        """Uniforms float32 in (0, 1], ``[n, 4, blocks]`` with at least ``width`` for each row."""
+        key, blocks, read = self.stream.child(purpose).key, (width + 3) // 4, 2 * self.attempt + part
+        if self.rows.device.type == "cpu":
+            from resbench.crossbar.kernels.uniform import row_uniforms  # here, because it compiles
+
+            return row_uniforms(key, blocks, read, self.rows)
         row = self.rows[:, None]
-        return philox(self.stream.child(purpose).key, block, 2 * self.attempt + part, row, row >> 32)
-
-
-def _box_muller(w0: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
-    """Two independent standard normals float32 of two words."""
-    radius = torch.sqrt(-2.0 * torch.log((w0 + 1).to(torch.float32) * SCALE32))
-    angle = w1.to(torch.float32) * (2.0 * math.pi * SCALE32)
-    return radius * torch.cos(angle), radius * torch.sin(angle)
+        words = philox(key, torch.arange(blocks, device=row.device), read, row, row >> 32)
+        return (torch.stack(words, dim=1) + 1).to(torch.float32) * SCALE32

@@ -25,7 +25,7 @@ def alpha_of(kind: NoiseManagement, x: Tensor, io: IOParameters, running: Tensor
         return torch.ones_like(x[:, 0])
     if kind == "constant":
         return torch.full_like(x[:, 0], io.nm_thres if io.nm_thres > 0 else 1.0)
-    peak = x.amax(dim=1) if kind == "max" else x.abs().amax(dim=1)
+    peak = x.amax(dim=1) if kind == "max" else torch.linalg.vector_norm(x, torch.inf, dim=1)
     if kind == "average_abs_max":
         return _running_mean(peak, io.nm_decay, running)
     if io.nm_thres > 0:

@@ -96,7 +96,7 @@ class AnalogProduct(nn.Module):
         scale = torch.where(alpha > 0, alpha, 1.0)[:, None]
         worst_case = io.bound_management == "iterative_worst_case" and io.noise_management != "abs_max_np_sum"
         rho = 1.0
-        z, clipped, repeat = self._attempt(io, weight, x / scale, draws)
+        z, clipped, repeat = self._attempt(io, weight, x, scale, draws)
         y = z * (io.out_scale * scale)
         repeat &= on
         rows = torch.arange(len(x), device=x.device)
@@ -110,14 +110,16 @@ class AnalogProduct(nn.Module):
                 scale = torch.where(alpha > 0, alpha, 1.0)[:, None]
             else:
                 rho *= 2
-            z, clipped[rows], repeat = self._attempt(io, weight, x / (scale * rho), draws)
+            z, clipped[rows], repeat = self._attempt(io, weight, x, scale * rho, draws)
             y[rows] = z * (io.out_scale * rho * scale)
         y = torch.where(on[:, None], y, 0.0)
         return y, clipped & on[:, None] if io.out_bound > 0 else None
 
-    def _attempt(self, io: IOParameters, weight: Tensor, scaled: Tensor, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+    def _attempt(
+        self, io: IOParameters, weight: Tensor, x: Tensor, scale: Tensor, draws: Draws
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """One pass: outputs of the ADC where it clipped ``[n, outputs]``, and which rows to repeat ``[n]``."""
-        u = self._convert_inputs(io, scaled, draws)
+        u = self._convert_inputs(io, x, scale, draws)
         if io.mv_type == "one_pass":
             return self._convert_outputs(io, self._array(io, weight, u, draws, 0), draws, 0)
         negative_weight = weight if self.read_asymmetry is None else weight * self.read_asymmetry
@@ -129,15 +131,19 @@ class AnalogProduct(nn.Module):
         z_positive, clipped_positive, repeat_positive = self._convert_outputs(io, z_positive, draws, 1)
         return z_negative + z_positive, clipped_negative | clipped_positive, repeat_negative | repeat_positive
 
-    def _convert_inputs(self, io: IOParameters, u: Tensor, draws: Draws) -> Tensor:
+    def _convert_inputs(self, io: IOParameters, x: Tensor, scale: Tensor, draws: Draws) -> Tensor:
         """DAC: rounding before the clip, so that a bound off the grid is one more level; noise after it."""
         if io.inp_step > 0:
-            u = u / io.inp_step
-            u = torch.round(u + draws.centred_uniform("input rounding", u) if io.inp_sto_round else u) * io.inp_step
+            u = x / (scale * io.inp_step)
+            if io.inp_sto_round:
+                u += draws.centred_uniform("input rounding", u)
+            u = u.round_().mul_(io.inp_step)
+        else:
+            u = x / scale
         if io.inp_bound > 0:
-            u = u.clamp(-io.inp_bound, io.inp_bound)
+            u = u.clamp_(-io.inp_bound, io.inp_bound)
         if io.inp_noise > 0:
-            u = u + io.inp_noise * draws.normal("input noise", u)
+            u += io.inp_noise * draws.normal("input noise", u)
         return _damp_negative(u, io.inp_asymmetry)
 
     def _array(self, io: IOParameters, weight: Tensor, u: Tensor, draws: Draws, part: int) -> Tensor:
@@ -164,7 +170,7 @@ class AnalogProduct(nn.Module):
         return (1 - v) * device - (1 + v) * reference / (1 + io.r_series * reference.abs())
 
     def _convert_outputs(self, io: IOParameters, z: Tensor, draws: Draws, part: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Output stage and ADC; its range is tested after noise and rounding."""
+        """Output stage and ADC, in place; the range is tested after noise and rounding."""
         if self.saturation is not None:
             z = z / (1 + self.saturation * z.abs())
         if io.slope_calibration > 0 and (self.saturation is not None or io.r_series > 0):
@@ -173,19 +179,18 @@ class AnalogProduct(nn.Module):
         z = _damp_negative(z, io.out_asymmetry)
         if io.out_noise > 0:
             sigma = io.out_noise if self.out_sigma is None else self.out_sigma
-            z = z + sigma * draws.normal("output noise", z, part)
+            z = z.add_(draws.normal("output noise", z, part).mul_(sigma))
         if io.out_step > 0:
-            z = z / io.out_step
-            z = (
-                torch.round(z + draws.centred_uniform("output rounding", z, part) if io.out_sto_round else z)
-                * io.out_step
-            )
+            z = z.div_(io.out_step)
+            if io.out_sto_round:
+                z += draws.centred_uniform("output rounding", z, part)
+            z = z.round_().mul_(io.out_step)
         if io.out_bound <= 0:
             clipped = torch.zeros_like(z, dtype=torch.bool)
             return z, clipped, clipped[:, 0]
-        above, below = z > io.out_bound, z < -io.out_bound
-        tested = above | below if io.bm_test_negative_bound else above
-        return z.clamp(-io.out_bound, io.out_bound), above | below, tested.any(dim=1)
+        clipped = z.abs() > io.out_bound
+        repeat = clipped if io.bm_test_negative_bound else z > io.out_bound
+        return z.clamp_(-io.out_bound, io.out_bound), clipped, repeat.any(dim=1)
 
     def extra_repr(self) -> str:
         """Converters and noise at a glance."""
