@@ -140,7 +140,7 @@ class AGAD(ChoppedTikiTaka):
 
     def flips(self, line: int) -> bool:
         regular = self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
-        return regular or (self.in_chop_random and self.chance("chop")[line] < self.in_chop_prob)
+        return regular or (self.in_chop_random and self.chance("chop", line) < self.in_chop_prob)
 
     def flip(self, line: int) -> None:
         super().flip(line)

@@ -224,7 +224,7 @@ class ChoppedTikiTaka(TransferChain):
         if self.in_chop_prob == 0:
             return False
         if self.in_chop_random:
-            return self.chance("chop")[line] < self.in_chop_prob
+            return self.chance("chop", line) < self.in_chop_prob
         return self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
 
     def flip(self, line: int) -> None:
@@ -238,10 +238,9 @@ class ChoppedTikiTaka(TransferChain):
             self.cross_signs[(chance < self.out_chop_prob).to(self.cross_signs.device)] *= -1
         self.sweeps += 1
 
-    def chance(self, purpose: str) -> list[float]:
-        """Uniform numbers of this count of vectors, one for each column."""
-        numbers: list[float] = self.stream.child(purpose).uniform((self.lines,), self.vectors).tolist()
-        return numbers
+    def chance(self, purpose: str, line: int) -> float:
+        """Uniform number for a column at this count of vectors."""
+        return self.stream.child(purpose).number(line, self.vectors)
 
 
 def _follow(mean: float, value: float, tau: float) -> float:

@@ -117,7 +117,7 @@ class MixedPrecision(Algorithm):
         rows = self.shape[0]
         count = min(self.n_rows_per_transfer or rows, rows)
         if self.random_row and count < rows:
-            self.next_row = int(self.stream.child("row").uniform((1,), self.vectors) * rows)
+            self.next_row = int(self.stream.child("row").number(self.vectors) * rows)
         lines = (torch.arange(self.next_row, self.next_row + count) % rows).to(self.chi.device)
         self.next_row = (self.next_row + count) % rows
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.tiki_taka import TikiTaka
+from resbench.algorithms.transfer import Order
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
@@ -40,6 +41,7 @@ class TikiTakaV2(TikiTaka):
         transfer_columns: transfer columns; false transfers rows.
         random_selection: start at a random column instead of the next one.
         transfer_io: periphery of the transfer reads.
+        order: order of the peer's CPU code (exact) or of its GPU code; see :class:`TikiTaka`.
         pulses: pulse trains of the fast tile.
         transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.
 
@@ -66,6 +68,7 @@ class TikiTakaV2(TikiTaka):
         transfer_columns: bool = True,
         random_selection: bool = False,
         transfer_io: IOParameters = PERFECT,
+        order: Order = "cpu",
         pulses: PulseTrain = PulseTrain(desired_bl=10),
         transfer_pulses: PulseTrain = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False),
     ) -> None:
@@ -81,6 +84,7 @@ class TikiTakaV2(TikiTaka):
             transfer_columns=transfer_columns,
             random_selection=random_selection,
             transfer_io=transfer_io,
+            order=order,
             pulses=pulses,
             transfer_pulses=transfer_pulses,
         )

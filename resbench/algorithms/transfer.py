@@ -180,7 +180,7 @@ class TransferChain(Algorithm):
         """
         start, reads = self.pointers[source], self.reads
         if self.random_selection:
-            start = int(self.stream.child("selection", source).uniform((1,), self.vectors) * self.lines)
+            start = int(self.stream.child("selection", source).number(self.vectors) * self.lines)
         self.pointers[source] = (start + reads) % self.lines
         rate = self.transfer_rate(source, lr)
         if target is None or rate == 0:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +23,7 @@ WEYL = (0x9E3779B9, 0xBB67AE85)
 SCALE32 = 2.0**-32
 
 Index = Tensor | int
+W = TypeVar("W", Tensor, int)
 
 
 def philox(key: int, c0: Index, c1: Index = 0, c2: Index = 0, c3: Index = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -34,7 +36,11 @@ def philox(key: int, c0: Index, c1: Index = 0, c2: Index = 0, c3: Index = 0) -> 
     words = torch.broadcast_tensors(
         *(torch.as_tensor(c, dtype=torch.int64, device=device) & MASK32 for c in (c0, c1, c2, c3))
     )
-    w0, w1, w2, w3 = words
+    return _rounds(key, *words)
+
+
+def _rounds(key: int, w0: W, w1: W, w2: W, w3: W) -> tuple[W, W, W, W]:
+    """The ten rounds, for tensors or plain integers."""
     k0, k1 = key & MASK32, (key >> 32) & MASK32
     for _ in range(ROUNDS):
         # A 32 x 32 bit product may wrap int64; the masked shift still yields its true high word.
@@ -107,6 +113,11 @@ class Stream:
     def uniform(self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0) -> Tensor:
         """Uniforms float32 in [0, 1) of ``shape``, one counter for each element in row-major order."""
         return unit(philox(self.key, torch.arange(math.prod(shape)), c1, c2, c3)[0]).reshape(shape)
+
+    def number(self, c0: int = 0, c1: int = 0, c2: int = 0, c3: int = 0) -> float:
+        """One uniform in [0, 1): what :meth:`uniform` has at this counter, without the cost of tensors."""
+        word, *_ = _rounds(self.key, c0 & MASK32, c1 & MASK32, c2 & MASK32, c3 & MASK32)
+        return (word >> 8) * 2.0**-24
 
 
 def _hash(*path: str | int) -> int:
