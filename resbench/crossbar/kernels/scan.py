@@ -92,88 +92,59 @@ def grow(array):
 
 
 @compiled
-def block_hits(key, block, first, update, d, scale):
-    """How many of four lines' bits may fire in the first slot: an upper bound, cheap because nothing is stored.
+def candidates(key, block, first, update, d, scale, codes):
+    """``codes[p]``, bit by bit: which of four lines may fire in the first slot at position p.
 
-    ``word < p 2^32`` implies ``word >> 8 <= p 2^24``, which float32 holds exactly.
+    An upper bound that vector instructions find: ``word < p 2^32`` implies ``word >> 8 <= p 2^24``, which float32 holds
+    exactly. A block at the end repeats its last line.
     """
-    d0, d1, d2, d3 = d[0], d[1], d[2], d[3]
-    total = np.int32(0)
+    last = d.shape[0] - 1
+    d0, d1, d2, d3 = d[0], d[min(1, last)], d[min(2, last)], d[min(3, last)]
     for p in range(scale.size):
         w0, w1, w2, w3 = philox(key, np.uint64(block), np.uint64(0), np.uint64(first) + np.uint64(p), update)
         reach = scale[p] * np.float32(16777216.0)
-        total += np.int32(np.float32(np.uint32(w0) >> np.uint32(8)) <= abs(d0[p]) * reach)
-        total += np.int32(np.float32(np.uint32(w1) >> np.uint32(8)) <= abs(d1[p]) * reach)
-        total += np.int32(np.float32(np.uint32(w2) >> np.uint32(8)) <= abs(d2[p]) * reach)
-        total += np.int32(np.float32(np.uint32(w3) >> np.uint32(8)) <= abs(d3[p]) * reach)
-    return total
+        code = np.uint8(np.float32(np.uint32(w0) >> np.uint32(8)) <= abs(d0[p]) * reach)
+        code |= np.uint8(np.float32(np.uint32(w1) >> np.uint32(8)) <= abs(d1[p]) * reach) << np.uint8(1)
+        code |= np.uint8(np.float32(np.uint32(w2) >> np.uint32(8)) <= abs(d2[p]) * reach) << np.uint8(2)
+        code |= np.uint8(np.float32(np.uint32(w3) >> np.uint32(8)) <= abs(d3[p]) * reach) << np.uint8(3)
+        codes[p] = code
 
 
 @compiled
-def block_words(key, block, slot, first, update, words):
-    """``words[lane, p]``: word of line ``4 block + lane`` for sample ``first + p``."""
-    for p in range(words.shape[1]):
-        w0, w1, w2, w3 = philox(key, np.uint64(block), np.uint64(slot), np.uint64(first) + np.uint64(p), update)
-        words[0, p], words[1, p] = np.uint32(w0), np.uint32(w1)
-        words[2, p], words[3, p] = np.uint32(w2), np.uint32(w3)
-
-
-@compiled
-def compare(words, values, scale, hits):
-    """``hits[p]``: whether ``word < p 2^32`` with the probability ``|value| scale`` in float32; returns how many."""
-    total = np.int64(0)
-    for p in range(hits.size):
-        hit = np.float64(words[p]) < np.float64(abs(values[p]) * scale[p]) * ONE
-        hits[p] = hit
-        total += np.int64(hit)
-    return total
-
-
-@compiled
-def collect(hits, row, fired):
-    """Write ``(position, 0, row)`` of every hit."""
-    at = 0
-    for p in range(hits.size):
-        if hits[p]:
-            fired[at], fired[at + 1], fired[at + 2] = p, 0, row
-            at += 3
+def fire(key, block, slot, first, p, update, d, scale, fired, count):
+    """Append ``(position, slot, row)`` of the lines of one block that fire; returns the list and its length."""
+    words = philox(key, np.uint64(block), np.uint64(slot), np.uint64(first) + np.uint64(p), update)
+    if 3 * (count + 4) > fired.size:
+        fired = grow(fired)
+    for lane in range(min(4, d.shape[0] - 4 * block)):
+        row = 4 * block + lane
+        if np.float64(words[lane]) < np.float64(abs(d[row, p]) * scale[p]) * ONE:
+            fired[3 * count], fired[3 * count + 1], fired[3 * count + 2] = p, slot, row
+            count += 1
+    return fired, count
 
 
 @compiled
 def fired_rows(d, scale, bl, key, update, first, fired):
     """``(position, slot, row)`` of every row that fires in one image; returns the flat list and its length.
 
-    The first slot of all positions is scanned line by line, where the compiler can use vector instructions; the few
-    positions with longer trains follow one by one.
+    The first slot of all positions is scanned for candidates; the few positions with longer trains follow one by one.
     """
     lines, positions = d.shape
     blocks, count = (lines + 3) // 4, 0
-    words = np.empty((4, positions), np.uint32)
-    hits = np.empty(positions, np.uint8)
+    codes = np.zeros(8 * ((positions + 7) // 8), np.uint8)
+    eights = codes.view(np.uint64)
     for block in range(blocks):
-        full = 4 * block + 4 <= lines
-        if full and block_hits(key, block, first, update, d[4 * block : 4 * block + 4], scale) == 0:
-            continue
-        block_words(key, block, 0, first, update, words)
-        for lane in range(min(4, lines - 4 * block)):
-            row = 4 * block + lane
-            found = compare(words[lane], d[row], scale, hits)
-            while 3 * (count + found) > fired.size:
-                fired = grow(fired)
-            if found > 0:
-                collect(hits, row, fired[3 * count :])
-                count += found
+        candidates(key, block, first, update, d[4 * block : 4 * block + 4], scale, codes)
+        for eight in range(eights.size):
+            if eights[eight] != 0:
+                for p in range(8 * eight, min(8 * eight + 8, positions)):
+                    if codes[p] != 0:
+                        fired, count = fire(key, block, 0, first, p, update, d, scale, fired, count)
     for p in range(positions):
         for slot in range(1, bl[p]):
             for block in range(blocks):
-                w = philox(key, np.uint64(block), np.uint64(slot), np.uint64(first) + np.uint64(p), update)
-                for lane in range(min(4, lines - 4 * block)):
-                    row = 4 * block + lane
-                    if np.float64(w[lane]) < np.float64(abs(d[row, p]) * scale[p]) * ONE:
-                        if 3 * count + 3 > fired.size:
-                            fired = grow(fired)
-                        fired[3 * count], fired[3 * count + 1], fired[3 * count + 2] = p, slot, row
-                        count += 1
+                fired, count = fire(key, block, slot, first, p, update, d, scale, fired, count)
     return fired, count
 
 
