@@ -1,6 +1,8 @@
 """Plain torch networks. Layers become analog later, by name patterns such as `conv*`; nothing here knows of it."""
 
+from resbench.networks.gpt import CharGPT
 from resbench.networks.lenet import LeNet5
 from resbench.networks.mlp import MLP
+from resbench.networks.resnet import ResNet18, ResNet20, ResNet34
 
-__all__ = ["MLP", "LeNet5"]
+__all__ = ["MLP", "CharGPT", "LeNet5", "ResNet18", "ResNet20", "ResNet34"]

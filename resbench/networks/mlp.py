@@ -20,6 +20,7 @@ class MLP(nn.Sequential):
         hidden: widths of the hidden layers; an empty list gives softmax regression.
         classes: number of classes.
         activation: between the layers: tanh, relu or sigmoid.
+        bias: whether layers have one.
 
     Shapes:
         input ``[n, ...]`` with ``in_features`` values in each row, output ``[n, classes]``.
@@ -34,6 +35,7 @@ class MLP(nn.Sequential):
         hidden: Sequence[int] = (64,),
         classes: int = 10,
         activation: Literal["tanh", "relu", "sigmoid"] = "tanh",
+        bias: bool = True,
     ) -> None:
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation: {activation!r} is unknown; write one of {', '.join(ACTIVATIONS)}")
@@ -47,7 +49,7 @@ class MLP(nn.Sequential):
         widths = [in_features, *hidden, classes]
         modules = OrderedDict[str, nn.Module](flatten=nn.Flatten())
         for i in range(1, len(widths)):
-            modules[f"fc{i}"] = nn.Linear(widths[i - 1], widths[i])
+            modules[f"fc{i}"] = nn.Linear(widths[i - 1], widths[i], bias=bias)
             if i < len(widths) - 1:
                 modules[f"{activation}{i}"] = ACTIVATIONS[activation]()
         super().__init__(modules)

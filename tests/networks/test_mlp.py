@@ -31,3 +31,10 @@ def test_without_hidden_layers_is_linear() -> None:
 def test_refuses_impossible_arguments(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MLP(**options)
+
+
+def test_without_bias_has_weights_alone() -> None:
+    assert [name for name, _ in MLP(in_features=4, hidden=[3], bias=False).named_parameters()] == [
+        "fc1.weight",
+        "fc2.weight",
+    ]

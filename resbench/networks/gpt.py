@@ -1,0 +1,106 @@
+"""A GPT-2-style language model of characters."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu, linear, scaled_dot_product_attention
+
+
+class CharGPT(nn.Module):
+    """GPT-2-style character model; by default 6 layers, 6 heads, 384 wide, context 256 (10.65 M parameters).
+
+    ``x <- x + attn(ln(x))``, ``x <- x + mlp(ln(x))`` in each block, with causal attention, GELU and no biases. Every
+    product but the last is a plain linear layer, so the blocks can be analog: ``blocks.*.attn.qkv``,
+    ``blocks.*.attn.proj``, ``blocks.*.mlp.fc``, ``blocks.*.mlp.proj``, or ``blocks`` for all of them. The output
+    product shares its weight with the embedding of the characters and stays digital. There is no dropout.
+
+    Args:
+        vocabulary: number of different characters, 65 for tiny Shakespeare.
+        context: characters that the model sees at most.
+        layers: number of blocks.
+        heads: attention heads; they share the width evenly.
+        width: values for one character.
+
+    Shapes:
+        input int64 ``[n, t]`` with ``t <= context``, output logits ``[n, t, vocabulary]``.
+
+    Raises:
+        ValueError: for a size below 1, a width that the heads cannot share, or an input longer than the context.
+
+    Source: A. Radford et al., Language models are unsupervised multitask learners, 2019; sizes of nanoGPT's model of
+    tiny Shakespeare, which has 10.65 M parameters without the 98,304 of the positions.
+    """
+
+    def __init__(
+        self, vocabulary: int = 65, context: int = 256, layers: int = 6, heads: int = 6, width: int = 384
+    ) -> None:
+        super().__init__()
+        sizes = {"vocabulary": vocabulary, "context": context, "layers": layers, "heads": heads, "width": width}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"{name}: {size} is too small; write a whole number of 1 or more")
+        if width % heads:
+            raise ValueError(f"width: {width} cannot be shared by {heads} heads; write a multiple of heads")
+        self.context = context
+        self.characters = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
+        self.ln = nn.LayerNorm(width, bias=False)
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                # What is added to the residual path is smaller, so that its variance does not grow with the depth.
+                depth = 2 * layers if name.endswith(".proj") else 1
+                nn.init.normal_(module.weight, std=0.02 / math.sqrt(depth))
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """Logits of the next character at each position, ``[n, t, vocabulary]``."""
+        length = characters.shape[1]
+        if length > self.context:
+            raise ValueError(f"context: {self.context} is less than the {length} characters of the input; write more")
+        x: Tensor = self.characters(characters) + self.positions(torch.arange(length, device=characters.device))
+        for block in self.blocks:
+            x = block(x)
+        return linear(self.ln(x), self.characters.weight)
+
+
+class _Block(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.ln1 = nn.LayerNorm(width, bias=False)
+        self.attn = _Attention(width, heads)
+        self.ln2 = nn.LayerNorm(width, bias=False)
+        self.mlp = _Perceptron(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.ln1(x))
+        y: Tensor = x + self.mlp(self.ln2(x))
+        return y
+
+
+class _Attention(nn.Module):
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # [n, t, 3 width] -> three times [n, heads, t, width / heads]
+        query, key, value = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = scaled_dot_product_attention(query, key, value, is_causal=True)
+        y: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
+        return y
+
+
+class _Perceptron(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(width, 4 * width, bias=False)
+        self.proj = nn.Linear(4 * width, width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.proj(gelu(self.fc(x)))
+        return y
