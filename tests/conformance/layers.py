@@ -79,7 +79,8 @@ def linear(vector: Vector) -> list[str]:
     got = quantities(model, x.requires_grad_(), vector.get("grad_output"), vector.get("lr", 0.0))
     expected = vector.get("expected")
     if not isinstance(expected, dict):
-        name = "grad_input" if "grad_output" in vector else "output"  # what a bare matrix stands for
+        backward = "grad_output" in vector and "forward" not in vector["op"]
+        name = "grad_input" if backward else "output"  # what a bare matrix stands for
         expected = {} if expected is None else {name: expected}
     expected |= {name.removeprefix("expected_"): v for name, v in vector.items() if name.startswith("expected_")}
     if not expected:

@@ -17,7 +17,7 @@ EXACT_PULSES = PulseTrain(pulse_type="exact")
 SAMPLES = 40000
 
 
-class CannotInterpret(Exception):
+class CannotInterpret(ValueError):
     """A vector says something that the replay does not understand."""
 
 
