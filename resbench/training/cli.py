@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 from jsonargparse import ArgumentError, Namespace
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, Logger
 from torch import nn
@@ -20,13 +21,14 @@ from torch import nn
 import resbench.algorithms
 import resbench.crossbar.devices
 import resbench.data
-import resbench.networks
-import resbench.tasks  # noqa: F401 - what is imported here can be named in YAML without its module
-from resbench.callbacks import TileState
+import resbench.networks  # noqa: F401 - what is imported here can be named in YAML without its module
+from resbench.callbacks import EpochLines, History, StopOnSignal, TileState
 from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
+from resbench.tasks.base import Task
+from resbench.training.checkpoint import RunCheckpoint
 from resbench.training.config_files import load_yaml, merged_arguments
-from resbench.training.folder import RunFolder
+from resbench.training.folder import CHECKPOINT, RunFolder
 from resbench.training.messages import explain, explain_value
 
 #: Keys that follow from seed_everything.
@@ -55,23 +57,26 @@ class RunCLI(LightningCLI):
     Args:
         argv: arguments of the command, without its name.
         prog: the program's name in help.
+        training: whether the trainer shall train: with loggers, history and checkpoints.
         build: False only parses.
 
     Attributes:
         resolved: the resolved config as plain data.
         config_hash: its hash.
         folder: the run folder.
+        history: what happened in the training.
+        stop: ends the training at Ctrl-C.
 
     Raises:
         UserError: for a config that cannot be built.
     """
 
-    def __init__(self, argv: Sequence[str], prog: str, build: bool = True) -> None:
+    def __init__(self, argv: Sequence[str], prog: str, training: bool = True, build: bool = True) -> None:
         for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.WARNING)  # no word on devices, seeds and products
-        self.build = build
+        self.training, self.build = training, build
         super().__init__(
-            LightningModule,
+            Task,
             LightningDataModule,
             save_config_callback=None,
             trainer_defaults={
@@ -115,6 +120,8 @@ class RunCLI(LightningCLI):
         self.config_hash = config_hash(self.resolved)
         experiment = self.config.experiment
         self.folder = RunFolder(experiment.root, experiment.name, self.config_hash)
+        self.history = History()
+        self.stop = StopOnSignal(self.folder.attempt / CHECKPOINT)
 
     def resolve(self, argv: Sequence[str]) -> Namespace:
         """The namespace of a command line.
@@ -180,23 +187,27 @@ class RunCLI(LightningCLI):
                 arguments["save_dir"] = str(self.folder.attempt / (arguments["save_dir"] or "."))
         try:
             super().instantiate_classes()
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, MisconfigurationException) as error:
             raise UserError(explain_value(str(error), self.resolved)) from error
         finally:
             self.config = original
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The trainer, with its metrics in ``metrics.csv`` of the run folder beside all loggers of the config."""
+        """The trainer: in training with ``metrics.csv`` beside all loggers of the config, else without any."""
         config = self.config_init.trainer
-        loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
         bar = config.enable_progress_bar
-        arguments = {
-            "logger": [CSVLogger(self.folder.attempt, name="", version=""), *loggers],
-            "default_root_dir": self.folder.attempt,
-            "enable_progress_bar": sys.stdout.isatty() if bar is None else bar,
-            "enable_checkpointing": True,
-        }
-        return super().instantiate_trainer(**arguments, **kwargs)
+        bar = sys.stdout.isatty() if bar is None else bar
+        arguments: dict[str, Any] = {"default_root_dir": self.folder.attempt, "enable_progress_bar": bar}
+        callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
+        if self.training:
+            loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
+            callbacks += [self.stop, self.history, RunCheckpoint(self.folder.attempt, self.resolved)]
+            if not bar:
+                callbacks.append(EpochLines())
+            arguments |= {"logger": [CSVLogger(self.folder.attempt, name="", version=""), *loggers]}
+        else:
+            arguments |= {"logger": False, "enable_checkpointing": False}
+        return super().instantiate_trainer(**arguments, callbacks=callbacks, **kwargs)
 
 
 def _refuse_seeds(arguments: list[str]) -> None:

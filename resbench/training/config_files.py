@@ -35,7 +35,7 @@ def load_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: where it is none.
     """
-    return yaml.load(text, Loader)  # noqa: S506 - derived from SafeLoader
+    return yaml.load(text, Loader)
 
 
 def merged_arguments(argv: Sequence[str]) -> list[str]:

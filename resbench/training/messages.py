@@ -55,15 +55,13 @@ def explain(message: str, keys: Iterable[str]) -> str:
     """
     problem = _innermost(message)
     reason = problem.reasons[0] if problem.reasons else " ".join(message.split())
-    if match := _UNKNOWN_IN_GROUP.search(reason):
-        return _unknown_key(f"{match[1]}.{match[2]}", keys)
-    if match := _UNKNOWN.search(reason):
-        name = match[1] or match[2]
+    if match := _UNKNOWN_IN_GROUP.search(reason) or _UNKNOWN.search(reason):
+        name = ".".join(filter(None, match.groups()))
         return _unknown_argument(name, problem) if problem.classes else _unknown_key(name, keys)
     if match := _NO_NAME.search(reason):
         module, name = (match[1], match[2]) if match[1] else match[3].rpartition(".")[::2]
         return _at(problem.place, f"there is no {module}.{name}{_hint(name, _names(module))}")
-    if match := _NOT_A_CLASS.search(reason):
+    if match := _NOT_A_CLASS.search("\n".join(problem.reasons)):
         return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], _class_names())}")
     if match := _WRONG_CLASS.search(reason):
         return _at(problem.place, f"{match[1]} is no {match[2].rpartition('.')[2]}; write the class_path of one")
@@ -146,7 +144,8 @@ def _unknown_key(name: str, keys: Iterable[str]) -> str:
     for end in range(1, len(parts) + 1):
         head = ".".join(parts[:end])
         if not any(key == head or key.startswith(f"{head}.") for key in keys):
-            return f"{head}: there is no such key{_hint(head, keys)}"
+            parent = ".".join([*parts[: end - 1], ""])
+            return f"{head}: there is no such key{_hint(head, [key for key in keys if key.startswith(parent)])}"
     return f"{name}: there is no such key"
 
 
@@ -181,7 +180,7 @@ def _class_names() -> list[str]:
 
 def _plain_type(text: str) -> str:
     text = re.sub(r"<class '([^']+)'>", r"\1", text)
-    text = re.sub(r"(?:typing|collections\.abc)\.(?:Sequence|List)\[(.*)\]", r"a list of \1", text)
+    text = re.sub(r"^(?:typing|collections\.abc)\.(?:Sequence|List).*", "a list", text)
     return _WORDS.get(text, re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", text))
 
 

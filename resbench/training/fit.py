@@ -1,0 +1,112 @@
+"""`resbench fit`: train, test with the final weights, leave one record, whatever happens."""
+
+from __future__ import annotations
+
+import math
+import sys
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
+
+from resbench.callbacks import Interrupted
+from resbench.leaderboard.files import write_text_atomically
+from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record, write_record
+from resbench.nn import analog_layers
+from resbench.tasks.base import Diverged
+from resbench.training.checks import check_training
+from resbench.training.cli import RunCLI
+from resbench.training.folder import CONFIG, RECORD
+from resbench.training.record import Status, make_record
+
+ERROR = "error.txt"
+EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}
+
+
+def fit(argv: Sequence[str]) -> int:
+    """Run one training and return the exit status: 0, 1 for a failed or diverged run, 130 for an interrupted one.
+
+    Raises:
+        UserError: for a config that cannot be run; nothing is written then.
+    """
+    cli = RunCLI(argv, "resbench fit")
+    checkpoint = check_training(cli)
+    cli.folder.begin(keep=checkpoint is not None and checkpoint.resolve().parent == cli.folder.attempt.resolve())
+    write_text_atomically(cli.folder.attempt / CONFIG, cli.config_yaml())
+    for line in _plan(cli):
+        print(line, flush=True)
+    started = datetime.now(UTC)
+    status, error, metrics = _train_and_test(cli, checkpoint)
+    record = make_record(cli, status, error, metrics, started)
+    write_record(cli.folder.attempt / RECORD, record)
+    if status == "complete":
+        _compare(cli.folder.complete / RECORD, record)
+    folder = cli.folder.end(complete=status == "complete")
+    for name, value in metrics.items():
+        print(f"{name} {value:.4f}")
+    if error is not None:
+        more = f"; traceback: {folder / ERROR}" if (folder / ERROR).exists() else ""
+        print(f"{status}: {error}{more}", file=sys.stderr)
+    print(f"record: {folder / RECORD}", flush=True)
+    return EXIT[status]
+
+
+def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str | None, dict[str, float]]:
+    """How the run ended, why, and the metrics of the test set."""
+    trainer = cli.trainer
+    for logger in trainer.loggers:
+        if not isinstance(logger, CSVLogger):  # beside its file lies the config itself
+            logger.log_hyperparams(cli.resolved)
+    status: Status = "failed"
+    try:
+        with cli.stop:
+            trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+            cli.history.steps = trainer.global_step
+            (results,) = trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
+        metrics = {name: float(value) for name, value in results.items()}
+        if not all(map(math.isfinite, metrics.values())):
+            raise Diverged(f"the test metrics are {metrics}; a smaller lr may help")
+        status = "complete"
+        return status, None, metrics
+    except Diverged as reason:
+        status = "diverged"
+        return status, str(reason), {}
+    except (Interrupted, KeyboardInterrupt, SystemExit) as reason:  # Lightning turns the last two into SystemExit
+        status = "interrupted"
+        return status, str(reason) if isinstance(reason, Interrupted) else "stopped at once", {}
+    except Exception as reason:
+        write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())
+        return status, " ".join(f"{type(reason).__name__}: {reason}".split()), {}
+    finally:
+        for logger in trainer.loggers:
+            logger.finalize("success" if status == "complete" else status)
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish(exit_code=EXIT[status])
+
+
+def _plan(cli: RunCLI) -> list[str]:
+    """What is about to be trained: the run, and a line for each analog layer."""
+    rows = [("layer", "shape", "tiles", "device", "states")]
+    for name, layer in analog_layers(cli.model.network):
+        tiles = list(layer.algorithm.tiles)
+        devices = " ".join(dict.fromkeys(type(tile.device).__name__ for tile in tiles))
+        states = " ".join(dict.fromkeys(f"{tile.device.state_count:g}" for tile in tiles))
+        rows.append((name, "x".join(map(str, layer.algorithm.shape)), str(len(tiles)), devices, states))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    config = cli.config
+    head = f"{config.experiment.name}: seed {config.seed_everything}, threads {config.threads}, {cli.folder.attempt}"
+    return [head, *(table if len(rows) > 1 else ["no analog layers: every layer is digital"])]
+
+
+def _compare(path: Path, record: Record) -> None:
+    """Say so if an earlier complete run of the same config gave other metrics."""
+    try:
+        differences = metric_differences(read_record(path), record)
+    except RecordError:
+        return
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        print(f"warning: metrics differ from the earlier run of this config: {differences[0]}{more}", file=sys.stderr)

@@ -1,0 +1,157 @@
+"""From a run to its record."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from resbench import __version__
+from resbench.crossbar.devices import Device
+from resbench.leaderboard.records import (
+    AlgorithmEntry,
+    Budget,
+    DeviceEntry,
+    EpochMetrics,
+    GitState,
+    Hardware,
+    LayerEntry,
+    Record,
+    TileEntry,
+    Track,
+)
+from resbench.nn import AnalogLayer, analog_layers
+from resbench.training.cli import RunCLI
+
+Status = Literal["complete", "interrupted", "failed", "diverged"]
+
+
+def make_record(
+    cli: RunCLI, status: Status, error: str | None, test_metrics: Mapping[str, float], started: datetime
+) -> Record:
+    """The record of a run that has ended.
+
+    Args:
+        cli: the run.
+        status: how it ended.
+        error: why it is not complete.
+        test_metrics: metrics of the test set, empty if it did not come so far.
+        started: when it began.
+    """
+    model = cli.resolved["model"]["init_args"]
+    history = cli.history
+    layers = [_layer(name, layer, history.reuse.get(name, 1)) for name, layer in analog_layers(cli.model.network)]
+    device = next((tile.device for _, layer in analog_layers(cli.model) for tile in layer.algorithm.tiles), None)
+    states = None if device is None else _states(device, model["device"])
+    last = history.epochs[-1]["values"] if history.epochs and test_metrics else {}
+    return Record(
+        run_id=f"{cli.config.experiment.name}-{cli.folder.complete.name}",
+        status=status,
+        error=error,
+        track=_track(cli),
+        algorithm=AlgorithmEntry(**_component(model["algorithm"])),
+        device=None if device is None else DeviceEntry(**_component(model["device"])),
+        states=states,
+        bits=None if states is None else torch.log2(torch.tensor(states, dtype=torch.float64)).item(),
+        tiles=max((len(layer.tiles) for layer in layers), default=0),
+        seed=cli.config.seed_everything,
+        config=cli.resolved,
+        config_hash=cli.config_hash,
+        epochs=[EpochMetrics(**entry) for entry in history.epochs],
+        final={**last, **test_metrics},
+        layers=layers,
+        data=cli.datamodule.describe(),
+        steps=history.steps,
+        wall_time_s=history.seconds,
+        steps_per_s=history.steps / history.seconds if history.seconds else 0.0,
+        versions={
+            "python": platform.python_version(),
+            "resbench": __version__,
+            **{name: version(name) for name in ("torch", "lightning", "numpy", "numba")},
+        },
+        git=_git(),
+        hardware=Hardware(cpu=_cpu(), threads=torch.get_num_threads(), device=_accelerator(cli)),
+        started=started,
+        finished=datetime.now(UTC),
+    )
+
+
+def _track(cli: RunCLI) -> Track:
+    model, data, trainer = cli.resolved["model"], cli.datamodule.describe(), cli.config.trainer
+    network = _component(model["init_args"]["network"])
+    arguments = ", ".join(f"{key}={value}" for key, value in network["settings"].items())
+    return Track(
+        name=cli.config.experiment.track or f"{data['name']}-{network['name']}",
+        task=_component(model)["name"],
+        network=f"{network['name']}({arguments})",
+        dataset=data["name"],
+        analog_layers=model["init_args"]["layers"],
+        budget=Budget(
+            epochs=trainer.max_epochs if (trainer.max_epochs or 0) > 0 else None,
+            max_steps=trainer.max_steps if trainer.max_steps > 0 else None,
+        ),
+        train_size=data["train_size"],
+        batch_size=cli.datamodule.batch_size,
+    )
+
+
+def _component(config: Mapping[str, Any]) -> dict[str, Any]:
+    path = config["class_path"]
+    return {"name": path.rpartition(".")[2], "class_path": path, "settings": config.get("init_args") or {}}
+
+
+def _states(device: Device, config: Mapping[str, Any]) -> float:
+    """As the config gives it, because the quotient of ranges and steps is rounded."""
+    states = (config.get("init_args") or {}).get("states")
+    return float(device.state_count if states is None else states)
+
+
+def _layer(name: str, layer: AnalogLayer, reuse: int) -> LayerEntry:
+    out, columns = layer.algorithm.shape
+    tiles = [
+        TileEntry(
+            name=tile_name,
+            pulses_up=int(tile.pulses_up.sum(dtype=torch.int64)),
+            pulses_down=int(tile.pulses_down.sum(dtype=torch.int64)),
+            transfers=tile.transfers_in,
+            max_writes=int((tile.pulses_up + tile.pulses_down).max()),
+        )
+        for tile_name, _, tile in layer.algorithm.named_tiles()
+    ]
+    return LayerEntry(name=name, out_features=out, in_features=columns, reuse=reuse, tiles=tiles)
+
+
+def _git() -> GitState | None:
+    """State of the checkout that the package runs from; None where it is installed otherwise."""
+    package = Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(package), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")) != package.parent:
+            return None
+        return GitState(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain")))
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine()
+
+
+def _accelerator(cli: RunCLI) -> str:
+    device = cli.trainer.strategy.root_device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
