@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.chopped_tiki_taka import ONE_PULSE, ChoppedTikiTaka
-from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 
@@ -40,7 +40,7 @@ class AGAD(ChoppedTikiTaka):
         units_in_mbatch: count ``transfer_every`` in mini-batches; false counts vectors, as the peer does by default.
         n_reads_per_transfer: columns in one transfer; null for all.
         transfer_columns: transfer columns; false transfers rows.
-        transfer_io: periphery of the transfer reads.
+        transfer_io: periphery of the transfer reads; null is perfect.
         pulses: pulse trains of the fast tile.
         transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.
 
@@ -73,7 +73,7 @@ class AGAD(ChoppedTikiTaka):
         units_in_mbatch: bool = True,
         n_reads_per_transfer: int | None = 1,
         transfer_columns: bool = True,
-        transfer_io: IOParameters = PERFECT,
+        transfer_io: IOParameters | None = None,
         pulses: PulseTrain = PulseTrain(desired_bl=5),
         transfer_pulses: PulseTrain = ONE_PULSE,
     ) -> None:

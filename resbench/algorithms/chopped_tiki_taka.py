@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.transfer import TransferChain
-from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 ONE_PULSE = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False)
@@ -48,7 +48,7 @@ class ChoppedTikiTaka(TransferChain):
             in a convolution a transfer for every position of every image, each a step of its own here.
         n_reads_per_transfer: columns in one transfer; null for all.
         transfer_columns: transfer columns; false transfers rows, then a_i and b_j change places.
-        transfer_io: periphery of the transfer reads.
+        transfer_io: periphery of the transfer reads; null is perfect.
         pulses: pulse trains of the fast tile.
         transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.
 
@@ -84,7 +84,7 @@ class ChoppedTikiTaka(TransferChain):
         units_in_mbatch: bool = True,
         n_reads_per_transfer: int | None = 1,
         transfer_columns: bool = True,
-        transfer_io: IOParameters = PERFECT,
+        transfer_io: IOParameters | None = None,
         pulses: PulseTrain = PulseTrain(desired_bl=5),
         transfer_pulses: PulseTrain = ONE_PULSE,
     ) -> None:

@@ -16,7 +16,7 @@ from resbench.algorithms.residual_schedules import (
     Transfers,
 )
 from resbench.algorithms.transfer import TransferChain, series
-from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 
@@ -52,7 +52,7 @@ class ResidualLearning(TransferChain):
             what the slower ones could not hold.
         units_in_mbatch: count periods in mini-batches; false counts vectors.
         n_reads_per_transfer: columns in one transfer, taken in turn; null for the whole matrix, as in Algorithm 1.
-        transfer_io: periphery of the transfer reads; the released CIFAR script has it noisy.
+        transfer_io: periphery of the transfer reads, null is perfect; the released CIFAR script has it noisy.
         pulses: pulse trains of the fastest tile.
         transfer_pulses: pulse trains of the transfers.
 
@@ -81,7 +81,7 @@ class ResidualLearning(TransferChain):
         initial_weights: Literal["slowest", "decomposed"] = "slowest",
         units_in_mbatch: bool = True,
         n_reads_per_transfer: int | None = 1,
-        transfer_io: IOParameters = PERFECT,
+        transfer_io: IOParameters | None = None,
         pulses: PulseTrain = PulseTrain(),
         transfer_pulses: PulseTrain = PulseTrain(),
     ) -> None:

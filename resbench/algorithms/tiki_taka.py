@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.transfer import Order, TransferChain, series
-from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 
@@ -36,7 +36,7 @@ class TikiTaka(TransferChain):
         transfer_columns: transfer columns; false transfers rows.
         random_selection: start at a random column instead of the next one.
         with_reset_prob: probability to reset a column of the source after it was read; columns only.
-        transfer_io: periphery of the transfer reads.
+        transfer_io: periphery of the transfer reads; null is perfect.
         order: order of the peer's CPU code (exact) or GPU code (loses vectors where a mini-batch does not end with a
             transfer); they agree where the mini-batch is a multiple of the period or the reverse.
         pulses: pulse trains of the fast tile.
@@ -61,7 +61,7 @@ class TikiTaka(TransferChain):
         transfer_columns: bool = True,
         random_selection: bool = False,
         with_reset_prob: float = 0.0,
-        transfer_io: IOParameters = PERFECT,
+        transfer_io: IOParameters | None = None,
         order: Order = "cpu",
         pulses: PulseTrain = PulseTrain(),
         transfer_pulses: PulseTrain = PulseTrain(),

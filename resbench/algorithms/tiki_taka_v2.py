@@ -9,7 +9,7 @@ from torch import Tensor
 
 from resbench.algorithms.tiki_taka import TikiTaka
 from resbench.algorithms.transfer import Order
-from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 
@@ -40,7 +40,7 @@ class TikiTakaV2(TikiTaka):
         n_reads_per_transfer: columns in one transfer; null for all.
         transfer_columns: transfer columns; false transfers rows.
         random_selection: start at a random column instead of the next one.
-        transfer_io: periphery of the transfer reads.
+        transfer_io: periphery of the transfer reads; null is perfect.
         order: order of the peer's CPU code (exact) or of its GPU code; see :class:`TikiTaka`.
         pulses: pulse trains of the fast tile.
         transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.
@@ -67,7 +67,7 @@ class TikiTakaV2(TikiTaka):
         n_reads_per_transfer: int | None = 1,
         transfer_columns: bool = True,
         random_selection: bool = False,
-        transfer_io: IOParameters = PERFECT,
+        transfer_io: IOParameters | None = None,
         order: Order = "cpu",
         pulses: PulseTrain = PulseTrain(desired_bl=10),
         transfer_pulses: PulseTrain = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False),

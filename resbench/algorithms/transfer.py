@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.algorithms.base import Algorithm
-from resbench.crossbar.periphery import IOParameters, Periphery
+from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.tile import Axis
 
@@ -41,7 +41,7 @@ class TransferChain(Algorithm):
         units_in_mbatch: periods count mini-batches, ``E_k = ceil(period * n)`` for one of n vectors.
         n_reads_per_transfer: columns in one transfer; None for all.
         transfer_columns: transfer columns; False transfers rows.
-        transfer_io: periphery of the transfer reads; noise and bound management are always off there.
+        transfer_io: periphery of the transfer reads, None is perfect; noise and bound management are always off there.
         pulses: pulse trains of the fast tile.
         transfer_pulses: pulse trains of the writes.
     """
@@ -64,7 +64,7 @@ class TransferChain(Algorithm):
         units_in_mbatch: bool,
         n_reads_per_transfer: int | None,
         transfer_columns: bool,
-        transfer_io: IOParameters,
+        transfer_io: IOParameters | None,
         pulses: PulseTrain,
         transfer_pulses: PulseTrain,
     ) -> None:
@@ -84,7 +84,7 @@ class TransferChain(Algorithm):
         self.units_in_mbatch = units_in_mbatch
         self.n_reads_per_transfer = n_reads_per_transfer
         self.axis: Axis = "column" if transfer_columns else "row"
-        self.transfer_io = transfer_io
+        self.transfer_io = PERFECT if transfer_io is None else transfer_io
         self.pulses = pulses
         self.transfer_pulses = transfer_pulses
         self.readers = nn.ModuleList()  # type: ignore[assignment]

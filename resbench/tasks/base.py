@@ -33,8 +33,8 @@ class Task(LightningModule, ABC):
         algorithm: how analog layers hold and train their weights.
         device: device of all tiles; digital algorithms need none.
         layers: patterns of the names of the layers that become analog, see :func:`resbench.nn.to_analog`.
-        forward_io: converters and noise of the forward products.
-        backward_io: converters and noise of the backward products.
+        forward_io: converters and noise of the forward products; null is perfect.
+        backward_io: converters and noise of the backward products; null is perfect.
         mapping: how weights map to arrays.
         backend: kernels of the pulsed update; ``auto`` takes the fastest one.
         seed: seed of the tiles.
@@ -57,8 +57,8 @@ class Task(LightningModule, ABC):
         algorithm: Algorithm,
         device: Device | None = None,
         layers: Sequence[str] = ("*",),
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
+        forward_io: IOParameters | None = None,
+        backward_io: IOParameters | None = None,
         mapping: MappingParameters = ONE_ARRAY,
         backend: kernels.Backend = "auto",
         seed: int = 0,
@@ -71,7 +71,9 @@ class Task(LightningModule, ABC):
             )
         kernels.use(backend)
         # A digital algorithm has no tiles, but its patterns are checked like those of any other.
-        self.network = to_analog(network, algorithm, device or (), layers, seed, forward_io, backward_io, mapping)
+        self.network = to_analog(
+            network, algorithm, device or (), layers, seed, forward_io or PERFECT, backward_io or PERFECT, mapping
+        )
         self._batch_listeners = [
             layer.algorithm for _, layer in analog_layers(self.network) if layer.algorithm.reads_batch_loss
         ]

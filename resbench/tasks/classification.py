@@ -13,7 +13,7 @@ from resbench.algorithms import Algorithm
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
-from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.periphery import IOParameters
 from resbench.tasks.base import Task
 
 
@@ -26,8 +26,8 @@ class Classification(Task):
         device: device of all tiles; digital algorithms need none.
         layers: patterns of the names of the layers that become analog, such as ``fc1`` or ``conv*``.
         label_smoothing: share of the target spread evenly over all classes in training, in [0, 1).
-        forward_io: converters and noise of the forward products.
-        backward_io: converters and noise of the backward products.
+        forward_io: converters and noise of the forward products; null is perfect.
+        backward_io: converters and noise of the backward products; null is perfect.
         mapping: how weights map to arrays.
         backend: kernels of the pulsed update; ``auto`` takes the fastest one.
         seed: seed of the tiles.
@@ -45,8 +45,8 @@ class Classification(Task):
         device: Device | None = None,
         layers: Sequence[str] = ("*",),
         label_smoothing: float = 0.0,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
+        forward_io: IOParameters | None = None,
+        backward_io: IOParameters | None = None,
         mapping: MappingParameters = ONE_ARRAY,
         backend: kernels.Backend = "auto",
         seed: int = 0,
