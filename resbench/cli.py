@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sweep": ("resbench.commands.sweep", "run a plan of algorithms x precisions x seeds"),
     "leaderboard": ("resbench.commands.leaderboard", "compile records into tables and pages"),
     "record": ("resbench.commands.record", "show and check the records of runs"),
+    "check": ("resbench.commands.check", "check that your own training algorithm keeps the contract"),
     "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
 }
 

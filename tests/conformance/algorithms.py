@@ -222,6 +222,12 @@ class Reader:
         """Parameters by our name, from theirs and its default."""
         return {ours: self.take(theirs, default) for ours, (theirs, default) in names.items()}
 
+    def expect(self, name: str, *values: Any) -> None:
+        """A parameter that is without effect here if it has one of these values; any value if there are none."""
+        found = self.left.pop(name, values[0] if values else None)
+        if values and found not in values:
+            raise CannotInterpret(f"{name} = {found}")
+
     def finish(self) -> None:
         """Refuse what nobody took."""
         if self.left:
@@ -235,6 +241,7 @@ class Reader:
 
     def transfers(self, units_in_mbatch: bool, transfer_pulses: Parameters) -> Parameters:
         """What all algorithms with transfers have."""
+        self.expect("no_self_transfer")
         io = self.take("transfer_io", "default")
         peer_io = {"perfect": PERFECT, "default": IOParameters()}
         fast_lr = self.take("fast_lr", 1.0)
@@ -287,6 +294,10 @@ def tiki_taka_v2(reader: Reader) -> Algorithm:
 
 
 def _choppers(reader: Reader) -> Parameters:
+    reader.expect("gamma", 0)
+    reader.expect("gamma_vec", [], [0, 1])
+    reader.expect("random_selection", False)
+    reader.expect("thres_scale")
     names = ("buffer_granularity", "auto_granularity", "auto_momentum", "momentum", "step")
     defaults = (1.0, 0.0, 0.99, 0.0, 1.0)
     return {

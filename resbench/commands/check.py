@@ -1,0 +1,65 @@
+"""`resbench check`: does a training algorithm, yours for example, do what every algorithm has to?"""
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from resbench.errors import UserError
+
+if TYPE_CHECKING:
+    from resbench.algorithms import Algorithm
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the class and its arguments."""
+    parser.add_argument("class_path", help="my_module.MyAlgorithm, found from here; or the name of one of resbench")
+    parser.add_argument("init_args", nargs="*", metavar="name=value", help="its arguments, values as in YAML")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the contract checks on the class, one line each; 0 if all pass, 1 if one fails."""
+    algorithm = _instantiate(args.class_path, dict(_split(text) for text in args.init_args))
+    if algorithm.digital:
+        raise UserError(f"class_path: {args.class_path} leaves layers digital, so there is nothing to check")
+
+    from resbench.algorithms.contract import outcomes
+
+    failed = total = 0
+    for outcome in outcomes(algorithm):
+        total += 1
+        failed += outcome.complaint is not None
+        print(
+            f"pass  {outcome.check}"
+            if outcome.complaint is None
+            else f"FAIL  {outcome.check}\n      {outcome.complaint}"
+        )
+    print(f"{type(algorithm).__name__}: {total - failed} of {total} checks passed")
+    return 1 if failed else 0
+
+
+def _split(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"init_args: {text!r} has no value; write name=value, for example gamma=0.5")
+    return name, yaml.safe_load(value)
+
+
+def _instantiate(class_path: str, init_args: dict[str, Any]) -> "Algorithm":
+    """Make the algorithm as a config would."""
+    import jsonargparse
+
+    from resbench.algorithms import Algorithm
+
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())  # as `python -m` has it; the console script leaves it out
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_argument("--algorithm", type=Algorithm)
+    try:
+        config = parser.parse_object({"algorithm": {"class_path": class_path, "init_args": init_args}})
+        algorithm: Algorithm = parser.instantiate_classes(config).algorithm
+    except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
+        raise UserError(f"class_path: {class_path} cannot be made in {os.getcwd()}: {error}") from None
+    return algorithm
