@@ -35,11 +35,13 @@ class LazyRows:
         return self._matrix
 
     def __getitem__(self, index: Any) -> Any:
-        if not isinstance(index, slice) or self._matrix is not None:
+        if not isinstance(index, slice):
             return self.dense()[index]
         start, stop, step = index.indices(self.shape[0])
         if (start, stop, step) == (0, self.shape[0], 1):
             return self
+        if self._matrix is not None:
+            return self._matrix[index]
         # Lay out only the images that the rows come from.
         positions = self.shape[0] // self.source.shape[0]
         first, last = start // positions, -(-stop // positions)
