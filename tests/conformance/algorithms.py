@@ -38,7 +38,7 @@ Run = Callable[[Algorithm, int], Iterator[None]]
 
 RUNS = 2000  # what the tolerances of the vectors are meant for; fewer runs meet the same ones less easily
 SLOW_RUNS = 500  # where copies cannot share an array, or make thousands of steps
-STACK = 50  # copies in one tall array
+STACK = 100  # copies in one tall array
 NOISELESS = dict.fromkeys(
     ("dw_min_dtod", "dw_min_std", "w_max_dtod", "w_min_dtod", "up_down_dtod", "reset_std", "reset_dtod"), 0.0
 )

@@ -141,11 +141,25 @@ def fired_rows(d, scale, bl, key, update, first, fired):
                 for p in range(8 * eight, min(8 * eight + 8, positions)):
                     if codes[p] != 0:
                         fired, count = fire(key, block, 0, first, p, update, d, scale, fired, count)
+    live = np.empty(blocks, np.int64)
     for p in range(positions):
-        for slot in range(1, bl[p]):
-            for block in range(blocks):
-                fired, count = fire(key, block, slot, first, p, update, d, scale, fired, count)
+        if bl[p] > 1:
+            n = live_blocks(d, p, live)
+            for slot in range(1, bl[p]):
+                for i in range(n):
+                    fired, count = fire(key, live[i], slot, first, p, update, d, scale, fired, count)
     return fired, count
+
+
+@compiled
+def live_blocks(d, p, live):
+    """Blocks of four lines of which one is not zero at position p: no other can fire; returns how many."""
+    n = 0
+    for row in range(d.shape[0]):
+        if d[row, p] != 0 and (n == 0 or live[n - 1] != row // 4):
+            live[n] = row // 4
+            n += 1
+    return n
 
 
 @compiled
