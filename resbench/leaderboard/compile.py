@@ -6,14 +6,13 @@
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from statistics import fmean
 
+from resbench.leaderboard.cells import table_rows
 from resbench.leaderboard.records import Entry, Record, RecordError, metric_differences, read_record
 from resbench.leaderboard.rows import row_labels
-from resbench.leaderboard.statistics import mean_interval
-from resbench.leaderboard.tables import METRICS, Cell, Leaderboard, Metric, Rejected, Row, Table, Unfinished
+from resbench.leaderboard.tables import METRICS, Leaderboard, Metric, Rejected, Row, Table, Unfinished
 
 
 class _Run(Entry):
@@ -49,8 +48,19 @@ def compile_leaderboard(records_dir: Path | str) -> Leaderboard:
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
-    """Files under a folder and their names relative to it; links to folders are not followed."""
-    found = [Path(parent, name) for parent, _, names in os.walk(folder) for name in names if not name.startswith(".")]
+    """Files under a folder and their names relative to it; links to folders are not followed.
+
+    Of the folder of a run, which `resbench fit` gives a config.yaml, only the record counts. Names that begin with a
+    dot are passed over.
+    """
+    found = []
+    for parent, folders, names in os.walk(folder):
+        names = [name for name in names if not name.startswith(".")]
+        if "config.yaml" in names:
+            folders.clear()
+            names = [name for name in names if name == "record.json"]
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(parent, name) for name in names]
     return sorted((path.relative_to(folder).as_posix(), path) for path in found)
 
 
@@ -109,58 +119,24 @@ def _table(runs: list[_Run]) -> tuple[Table, list[Rejected]]:
             counted.append(run)
 
     labels = row_labels(run.record for run in counted)
-    groups: dict[tuple[str, bool], list[_Run]] = defaultdict(list)
+    groups: dict[tuple[str, bool], list[Record]] = defaultdict(list)
     for run in counted:
-        groups[labels[run.record.config_hash], run.record.states is None].append(run)
+        groups[labels[run.record.config_hash], run.record.states is None].append(run.record)
     levels = {run.record.states for run in counted if run.record.states is not None}
     columns: list[float | None] = [*sorted(levels)] or [None]
-    references = [_cell(group, metric, None) for (_, digital), group in groups.items() if digital]
-    reference = references[0].mean if len(references) == 1 and references[0] else None
-    rows = [
-        _row(label, digital, group, columns, metric, None if digital else reference)
-        for (label, digital), group in groups.items()
-    ]
+    rows, rankings, target = table_rows(groups, columns, metric)
     table = Table(
         track=track,
         metric=metric,
+        target=target,
         columns=columns,
         rows=sorted(rows, key=lambda row: _place(row, metric)),
+        rankings=rankings,
         unfinished=[
             _unfinished(run, labels[run.record.config_hash]) for run in counted if run.record.status != "complete"
         ],
     )
     return table, rejected
-
-
-def _row(
-    label: str,
-    digital: bool,
-    runs: list[_Run],
-    columns: Sequence[float | None],
-    metric: Metric,
-    reference: float | None,
-) -> Row:
-    cells = [
-        _cell([run for run in runs if digital or run.record.states == states], metric, reference) for states in columns
-    ]
-    means = [cell.mean for cell in cells if cell]
-    return Row(
-        label=label,
-        digital=digital,
-        cells=cells,
-        mean=fmean(means) if means else None,
-        unfinished=sum(run.record.status != "complete" for run in runs),
-    )
-
-
-def _cell(runs: list[_Run], metric: Metric, reference: float | None) -> Cell | None:
-    complete = [run.record for run in runs if run.record.status == "complete"]
-    if not complete:
-        return None
-    mean, interval = mean_interval([record.final[metric.key] for record in complete])
-    low, high = interval or (None, None)
-    gap = None if reference is None else mean - reference
-    return Cell(mean=mean, low=low, high=high, gap=gap, seeds=sorted(record.seed for record in complete))
 
 
 def _place(row: Row, metric: Metric) -> tuple[bool, bool, float, str]:

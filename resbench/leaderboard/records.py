@@ -188,6 +188,8 @@ class Record(Entry):
             raise ValueError(
                 f"config_hash: {self.config_hash[:12]}… does not match config, which gives {computed[:12]}…"
             )
+        if (seed := self.config.get("seed_everything")) != self.seed:
+            raise ValueError(f"seed: {self.seed} with seed_everything {seed} in config; both name the one seed")
         if self.states is None or self.bits is None:
             if self.bits is not self.states:
                 raise ValueError(

@@ -7,34 +7,81 @@ class Metric(Entry):
     """What a table compares: a final metric on test data, how it is shown, and whether more of it is better.
 
     ``factor`` and ``decimals`` are for people (0.9662 is shown as 96.62 %); CSV and JSON hold the numbers as the
-    records do.
+    records do. ``val_key`` is the same metric on validation data after each epoch, and ``target_factor`` times that of
+    the digital reference is the target of the track. A mean within ``tolerance`` of the best of its column counts as
+    close to it.
     """
 
     key: str
+    val_key: str
     title: str
+    unit: str
     factor: int
     decimals: int
     higher_is_better: bool
+    target_factor: float
+    tolerance: float
 
 
 #: The first of these that any run of a track reports is what its table compares.
 METRICS = (
-    Metric(key="test/acc", title="test accuracy, %", factor=100, decimals=2, higher_is_better=True),
-    Metric(key="test/loss", title="test loss", factor=1, decimals=4, higher_is_better=False),
+    Metric(
+        key="test/acc",
+        val_key="val/acc",
+        title="test accuracy, %",
+        unit="point",
+        factor=100,
+        decimals=2,
+        higher_is_better=True,
+        target_factor=0.95,
+        tolerance=0.01,
+    ),
+    Metric(
+        key="test/loss",
+        val_key="val/loss",
+        title="test loss",
+        unit="nats",
+        factor=1,
+        decimals=4,
+        higher_is_better=False,
+        target_factor=1.05,
+        tolerance=0.05,
+    ),
 )
 
 
-class Cell(Entry):
-    """One algorithm at one precision: mean over seeds, its 95 % interval (null for one seed), and the gap.
+class Curve(Entry):
+    """A validation metric over training: mean, minimum and maximum over seeds after so many optimiser steps."""
 
-    ``gap`` is the mean minus the mean of the digital reference, null where the track has none.
+    steps: list[int]
+    mean: list[Number]
+    low: list[Number]
+    high: list[Number]
+
+
+class Cell(Entry):
+    """One algorithm at one precision: mean over seeds, its 95 % interval (null for one seed), gap, rank, and effort.
+
+    ``values`` are the results of ``seeds``. ``gap`` is the mean minus the mean of the digital reference, with the
+    interval of that difference; null where the track has no reference. ``behind`` is the distance to the best mean
+    of the column, 0 for the best. ``rank`` is null where seeds are too few for a claim. ``steps_to_target`` is the
+    median over seeds of the optimiser steps to the target of the table, infinite where most never reach it, and
+    ``reached`` counts those that do; null without a target.
     """
 
     mean: Number
     low: Number | None
     high: Number | None
-    gap: Number | None
+    gap: Number | None = None
+    gap_low: Number | None = None
+    gap_high: Number | None = None
+    behind: Number | None = None
+    rank: int | None = None
     seeds: list[int]
+    values: list[Number]
+    steps_to_target: Number | None = None
+    reached: int | None = None
+    curve: Curve | None = None
 
 
 class Row(Entry):
@@ -51,6 +98,29 @@ class Row(Entry):
     unfinished: int
 
 
+class Claim(Entry):
+    """A difference that chance does not explain: by how much, over how many shared seeds, and the adjusted p-value."""
+
+    better: str
+    worse: str
+    difference: Number
+    p: float
+    seeds: int
+
+
+class Ranking(Entry):
+    """Ranks of the rows of one column, and the claims behind them.
+
+    ``seeds_needed`` is the number of seeds of every row at which a claim becomes possible; null for a single row.
+    """
+
+    states: Number | None
+    comparisons: int
+    seeds_needed: int | None
+    ranks: dict[str, int]
+    claims: list[Claim]
+
+
 class Unfinished(Entry):
     """A run that did not complete."""
 
@@ -65,13 +135,16 @@ class Unfinished(Entry):
 class Table(Entry):
     """One track: the digital reference on top, then the rows, the better mean earlier.
 
-    ``columns`` are numbers of states, ascending. Where all runs of a track are digital, the one column is null.
+    ``columns`` are numbers of states, ascending, and ``rankings`` are in the same order. Where all runs of a track are
+    digital, the one column is null. ``target`` is the validation metric that steps are counted to.
     """
 
     track: Track
     metric: Metric
+    target: Number | None
     columns: list[Number | None]
     rows: list[Row]
+    rankings: list[Ranking]
     unfinished: list[Unfinished]
 
 

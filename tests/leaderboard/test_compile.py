@@ -52,10 +52,44 @@ def test_cells_average_over_seeds_with_interval_and_gap(tmp_path: Path, make_rec
     (cell,) = row.cells
     assert cell
     assert (cell.mean, cell.low, cell.high, cell.gap) == pytest.approx((0.91, 0.90, 0.92, -0.07))
-    assert cell.seeds == [0, 1]
+    assert (cell.gap_low, cell.gap_high) == pytest.approx((-0.08, -0.06))
+    assert (cell.seeds, cell.values) == ([0, 1], [0.90, 0.92])
     assert reference.digital
     assert reference.cells[0]
     assert reference.cells[0].gap is None
+
+
+def test_the_result_is_the_final_test_metric_not_the_best_epoch(tmp_path: Path, make_record: MakeRecord) -> None:
+    (row,) = table_of(tmp_path, make_record(final={"test/acc": 0.7, "val/acc": 0.95})).rows  # epochs reach 0.9
+    assert row.cells[0]
+    assert row.cells[0].mean == 0.7
+
+
+def test_rows_are_ranked_column_by_column_and_the_reference_is_not(tmp_path: Path, make_record: MakeRecord) -> None:
+    accuracies = {("TT-v2", 4): 0.7, ("TT-v2", 10): 0.9, ("Residual learning", 4): 0.8, ("Residual learning", 10): 0.9}
+    table = table_of(
+        tmp_path,
+        *(
+            make_record(name, states=states, seed=seed, accuracy=accuracy + seed % 2 / 1000)
+            for (name, states), accuracy in accuracies.items()
+            for seed in range(6)
+        ),
+        *(make_record("Digital", states=None, tiles=0, seed=seed, accuracy=0.98) for seed in range(6)),
+    )
+    ranks = {row.label: [cell and (cell.rank, cell.behind) for cell in row.cells] for row in table.rows}
+    assert ranks == {
+        "Digital": [(None, None)] * 2,
+        "Residual learning, 4 tiles": [(1, 0), (1, 0)],
+        "TT-v2, 4 tiles": [(2, pytest.approx(0.1)), (1, 0)],
+    }
+    assert [(ranking.states, len(ranking.claims)) for ranking in table.rankings] == [(4, 1), (10, 0)]
+
+
+def test_steps_are_counted_to_the_target_of_the_reference(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(tmp_path, make_record(), make_record("Digital", states=None, tiles=0))
+    assert table.target == pytest.approx(0.95 * 0.9)
+    assert table.rows[1].cells[0]
+    assert (table.rows[1].cells[0].steps_to_target, table.rows[1].cells[0].reached) == (1250, 1)
 
 
 def test_one_seed_has_no_interval_and_no_reference_no_gap(tmp_path: Path, make_record: MakeRecord) -> None:

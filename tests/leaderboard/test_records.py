@@ -76,6 +76,7 @@ def change_config(document: dict[str, Any]) -> None:
         (lambda document: document["epochs"].reverse(), "epochs: not in ascending order"),
         (lambda document: document.update(finished="2026-01-01T00:00:00Z"), "finished: earlier than started"),
         (lambda document: document.update(started="2026-01-01T00:00:00"), "started: .* timezone"),
+        (lambda document: document.update(seed=7), "seed: 7 with seed_everything 0 in config"),
         (change_config, "config_hash: [0-9a-f]{12}… does not match config"),
     ],
 )

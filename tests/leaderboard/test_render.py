@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.records import Record, write_record
-from resbench.leaderboard.render import to_csv, to_json, to_markdown, write_leaderboard
+from resbench.leaderboard.render import to_csv, to_json, write_leaderboard
 from resbench.leaderboard.tables import Leaderboard
 
 MakeRecord = Callable[..., Record]
@@ -16,6 +17,10 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture
 def leaderboard(tmp_path: Path, make_record: MakeRecord) -> Leaderboard:
+    return golden_leaderboard(tmp_path, make_record)
+
+
+def golden_leaderboard(folder: Path, make_record: MakeRecord) -> Leaderboard:
     """Two tracks with every kind of cell: several seeds, one seed, none; digital, unlimited, diverged, refused."""
     records = [
         *(make_record("Digital", states=None, tiles=0, seed=s, accuracy=a) for s, a in enumerate((0.9818, 0.9830))),
@@ -28,9 +33,9 @@ def leaderboard(tmp_path: Path, make_record: MakeRecord) -> Leaderboard:
         make_record("TT-v2 | variant", tiles=2, states=4, track="text", final={"test/loss": 1.84321}),
     ]
     for index, record in enumerate(records):
-        write_record(tmp_path / f"{index}.json", record)
-    (tmp_path / "notes.txt").touch()
-    return compile_leaderboard(tmp_path)
+        write_record(folder / f"{index}.json", record)
+    (folder / "notes.txt").touch()
+    return compile_leaderboard(folder)
 
 
 @pytest.mark.parametrize(

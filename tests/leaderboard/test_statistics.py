@@ -5,7 +5,14 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from resbench.leaderboard.statistics import mean_interval
+from resbench.leaderboard.statistics import (
+    ALPHA,
+    difference_interval,
+    holm,
+    mean_interval,
+    seeds_for_claim,
+    sign_flip_p,
+)
 
 ACCURACIES = [0.866, 0.859, 0.871, 0.868, 0.862, 0.880]
 
@@ -46,3 +53,60 @@ def test_what_is_not_finite_has_no_interval(value: float) -> None:
     mean, interval = mean_interval([0.5, value])
     assert not math.isfinite(mean)
     assert interval is None
+
+
+def test_a_sum_beyond_any_float_is_no_number() -> None:
+    assert math.isnan(mean_interval([1.7e308, 1.7e308])[0])
+    assert math.isnan(mean_interval([math.inf, -math.inf])[0])
+
+
+def test_differences_of_the_same_seeds_are_paired() -> None:
+    ours, reference = {0: 0.90, 1: 0.80, 2: 0.70}, {0: 0.95, 1: 0.85, 2: 0.74}
+    difference, interval = difference_interval(ours, reference)
+    assert difference == pytest.approx(-0.14 / 3)
+    assert interval == pytest.approx((-0.05, -0.04))  # the spread of the seeds themselves cancels
+
+
+def test_differences_of_other_seeds_are_not_paired() -> None:
+    rng = np.random.default_rng(1)
+    ours, reference = (dict(enumerate(rng.normal(m, 0.01, 40).tolist(), start)) for m, start in ((0.8, 0), (0.9, 100)))
+    difference, interval = difference_interval(ours, reference)
+    assert interval is not None
+    width = 1.96 * math.hypot(*(np.std(list(side.values())) / 40**0.5 for side in (ours, reference)))
+    assert interval == pytest.approx((difference - width, difference + width), abs=5e-4)
+    assert difference_interval({0: 0.5, 1: 0.5}, {5: 0.7, 6: 0.7})[1] == pytest.approx((-0.2, -0.2))
+    assert difference_interval({0: 0.5, 1: 0.6}, {5: 0.7})[1] is None
+
+
+@pytest.mark.parametrize(
+    "differences", [[0.3, 0.1, -0.05, 0.2], [1, 2, 3, 4, 5, 6], [0.1, -0.1], [2, 2, -1, 0, 5, -3, 1]]
+)
+def test_sign_flips_are_enumerated(differences: list[float]) -> None:
+    means = [np.dot(signs, differences) for signs in itertools.product((1, -1), repeat=len(differences))]
+    p = np.mean(np.abs(means) >= abs(sum(differences)) - 1e-12)
+    assert sign_flip_p(differences) == sign_flip_p(differences[::-1]) == pytest.approx(p)
+
+
+def test_differences_of_zero_are_no_evidence() -> None:
+    assert sign_flip_p([0.0] * 8) == 1
+
+
+@pytest.mark.parametrize("seeds", range(2, 16))
+def test_six_seeds_are_the_first_that_can_support_a_claim(seeds: int) -> None:
+    p = sign_flip_p([0.01 * (1 + seed) for seed in range(seeds)])
+    if seeds <= 14:
+        assert p == pytest.approx(2.0 ** (1 - seeds))
+    assert (p <= ALPHA) == (seeds >= 6)
+
+
+@pytest.mark.parametrize("comparisons", [1, 2, 3, 6, 10, 28])
+def test_more_comparisons_need_more_seeds(comparisons: int) -> None:
+    needed = seeds_for_claim(comparisons)
+    assert comparisons * 2.0 ** (1 - needed) <= ALPHA < comparisons * 2.0 ** (2 - needed)
+
+
+def test_holm_adjusts_in_the_order_of_the_p_values() -> None:
+    # The example of R's p.adjust(method = "holm").
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1, 1]
+    assert holm([]) == []

@@ -1,0 +1,52 @@
+"""How a training went: the curve over epochs, and the steps that it took to a target."""
+
+import math
+from collections.abc import Sequence
+from statistics import median
+
+from resbench.leaderboard.records import Record
+from resbench.leaderboard.statistics import mean
+from resbench.leaderboard.tables import Curve, Metric
+
+#: A curve of more epochs is thinned to this number of points, the last always among them.
+MAX_POINTS = 100
+
+
+def target(digital: Sequence[Record], metric: Metric) -> float | None:
+    """What a run has to reach: the final validation metric of the digital reference, less a margin of 5 %.
+
+    Null without a reference, or where one of its runs reports no validation metric. Validation data, because a target
+    that is looked at after each epoch must not touch test data.
+    """
+    finals = [record.epochs[-1].values.get(metric.val_key) if record.epochs else None for record in digital]
+    values = [value for value in finals if value is not None and math.isfinite(value)]
+    return mean(values) * metric.target_factor if values and len(values) == len(finals) else None
+
+
+def steps_to_target(records: Sequence[Record], metric: Metric, goal: float) -> tuple[float, int]:
+    """Median over seeds of the optimiser steps to the first epoch that reaches the goal, and how many runs do.
+
+    A run that never does counts as infinitely many steps.
+    """
+    sign = 1 if metric.higher_is_better else -1
+    steps = [
+        next((e.step for e in record.epochs if sign * e.values.get(metric.val_key, math.nan) >= sign * goal), math.inf)
+        for record in records
+    ]
+    return float(median(steps)), sum(map(math.isfinite, steps))
+
+
+def curve(records: Sequence[Record], metric: Metric) -> Curve | None:
+    """Mean and range over seeds at the steps that all of them report; null where there is none."""
+    runs = [
+        {e.step: e.values[metric.val_key] for e in record.epochs if metric.val_key in e.values} for record in records
+    ]
+    steps = sorted(set.intersection(*map(set, runs)))
+    if not steps:
+        return None
+    stride = math.ceil(len(steps) / MAX_POINTS)
+    steps = steps[::-1][::stride][::-1]
+    values = [[run[step] for run in runs] for step in steps]
+    return Curve(
+        steps=steps, mean=[mean(v) for v in values], low=[min(v) for v in values], high=[max(v) for v in values]
+    )

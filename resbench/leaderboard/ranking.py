@@ -1,0 +1,70 @@
+"""Which rows of one column differ by more than chance, the ranks that follow, and profiles over all columns."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from math import isfinite
+
+from resbench.leaderboard.statistics import ALPHA, holm, mean, seeds_for_claim, sign_flip_p
+from resbench.leaderboard.tables import Claim, Ranking, Row
+
+#: The result of each seed of one row in one column.
+Scores = Mapping[int, float]
+
+
+def rank(scores: Mapping[str, Scores], states: float | None, higher_is_better: bool) -> Ranking:
+    """Rank the rows of one column; ``docs/rules.md`` has the rules.
+
+    Rows with at least six seeds are compared pair by pair: the differences of their shared seeds by the exact paired
+    sign-flip test, adjusted by Holm's method for the number of pairs. The rank of a row is one more than the number of
+    rows that are better at level 0.05, so rows that cannot be told apart share one. Rows with fewer seeds have no rank,
+    and nobody has one where the seeds are too few for any claim.
+
+    Args:
+        scores: Results by row and seed.
+        states: The column.
+        higher_is_better: Direction of the metric.
+    """
+    needed = seeds_for_claim()
+    compared = {
+        row: values for row, values in scores.items() if len(values) >= needed and all(map(isfinite, values.values()))
+    }
+    differences = {
+        (a, b): [compared[a][seed] - compared[b][seed] for seed in sorted(compared[a].keys() & compared[b].keys())]
+        for a, b in combinations(compared, 2)
+    }
+    # A pair with fewer shared seeds cannot reach the level, so it is no comparison (Tarone, Biometrics 46, 1990).
+    differences = {pair: values for pair, values in differences.items() if len(values) >= needed}
+    adjusted = holm([sign_flip_p(values) for values in differences.values()])
+    claims = []
+    for ((a, b), values), p in zip(differences.items(), adjusted, strict=True):
+        difference = mean(values)
+        if p <= ALPHA:
+            better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
+            claims.append(Claim(better=better, worse=worse, difference=abs(difference), p=p, seeds=len(values)))
+    pairs = len(scores) * (len(scores) - 1) // 2
+    can_claim = any(len(values) >= seeds_for_claim(len(differences)) for values in differences.values())
+    return Ranking(
+        states=states,
+        comparisons=len(differences),
+        seeds_needed=seeds_for_claim(pairs) if pairs else None,
+        ranks={row: 1 + sum(claim.worse == row for claim in claims) for row in compared} if can_claim else {},
+        claims=sorted(claims, key=lambda claim: (claim.p, claim.better, claim.worse)),
+    )
+
+
+def profile(row: Row) -> list[tuple[float, float]]:
+    """Performance profile of a row over the precision levels of its table: (τ, share) where the share steps up.
+
+    The share is that of levels at which the row's mean is within τ of the best; a level without a result never is.
+
+    Source: Dolan and Moré, Benchmarking optimization software with performance profiles, Math. Program. 91, 2002,
+    with differences in place of ratios, since accuracies are bounded.
+    """
+    distances = sorted(cell.behind for cell in row.cells if cell and cell.behind is not None and isfinite(cell.behind))
+    steps = {distance: (place + 1) / len(row.cells) for place, distance in enumerate(distances)}
+    return list(steps.items())
+
+
+def close_levels(row: Row, tolerance: float) -> int:
+    """Number of precision levels at which the row's mean is within ``tolerance`` of the best."""
+    return sum(1 for cell in row.cells if cell and cell.behind is not None and cell.behind <= tolerance)

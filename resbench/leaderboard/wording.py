@@ -1,0 +1,69 @@
+"""How numbers, precisions and tracks are written for people, in every kind of table."""
+
+import math
+from collections.abc import Sequence
+
+from resbench.leaderboard.records import Track
+from resbench.leaderboard.statistics import ALPHA
+from resbench.leaderboard.tables import Cell, Metric, Ranking, Table
+
+
+def precision(states: float | None) -> str:
+    """A column's heading: "4 states (2 bits)"."""
+    if states is None:
+        return "digital"
+    return "inf states" if math.isinf(states) else f"{states:g} states ({math.log2(states):.2g} bits)"
+
+
+def number(value: float, metric: Metric, sign: str = "") -> str:
+    """A metric as people read it: 0.9662 is "96.62"."""
+    rounded = round(value * metric.factor, metric.decimals) + 0.0  # no -0.00
+    return f"{rounded:{sign}.{metric.decimals}f}"
+
+
+def interval(low: float | None, high: float | None, metric: Metric, sign: str = "") -> str:
+    """The ends of an interval, "[96.51, 96.70]" after a space, or nothing where there is none."""
+    return "" if low is None or high is None else f" [{number(low, metric, sign)}, {number(high, metric, sign)}]"
+
+
+def steps(cell: Cell) -> str:
+    """Steps to the target: "2,500 (3 of 3)", "never (1 of 3)" where fewer than half reach it."""
+    if cell.steps_to_target is None:
+        return "-"
+    median = "never" if math.isinf(cell.steps_to_target) else f"{cell.steps_to_target:,.0f}"
+    return f"{median} ({cell.reached} of {len(cell.seeds)})"
+
+
+def facts(track: Track) -> list[str]:
+    """What is the same for all rows of a track."""
+    limits = [
+        f"{value} {unit}"
+        for value, unit in ((track.budget.epochs, "epochs"), (track.budget.max_steps, "steps"))
+        if value
+    ]
+    return [
+        f"{track.task}, {track.network}, {track.dataset} ({track.train_size} training examples)",
+        f"analog layers {', '.join(track.analog_layers) or 'none'}",
+        f"budget {' or '.join(limits)}" if limits else "no budget",
+        f"batch {track.batch_size}",
+    ]
+
+
+def claims(table: Table) -> str:
+    """One sentence on what may be claimed in a table."""
+    rankings = [ranking for ranking in table.rankings if ranking.seeds_needed is not None]
+    if not rankings:
+        return ""
+    if any(ranking.ranks for ranking in rankings):
+        found = sum(len(ranking.claims) for ranking in rankings)
+        compared = sum(ranking.comparisons for ranking in rankings)
+        return (
+            f"{found} of {compared} paired comparisons are claims (sign-flip test, Holm, level {ALPHA}); "
+            "rows that cannot be told apart share a rank."
+        )
+    return f"No ranks: a claim takes {_range(rankings)} seeds for each row, these results have fewer."
+
+
+def _range(rankings: Sequence[Ranking]) -> str:
+    needed = sorted({ranking.seeds_needed for ranking in rankings if ranking.seeds_needed})
+    return f"{needed[0]}" if len(needed) == 1 else f"{needed[0]} to {needed[-1]}"

@@ -1,0 +1,80 @@
+import math
+
+import pytest
+
+from resbench.leaderboard.ranking import close_levels, profile, rank
+from resbench.leaderboard.tables import Cell, Ranking, Row
+
+
+def scores(mean: float, seeds: int, spread: float = 0.001) -> dict[int, float]:
+    return {seed: mean + spread * (-1) ** seed for seed in range(seeds)}
+
+
+def ranks(higher_is_better: bool = True, **rows: dict[int, float]) -> Ranking:
+    return rank(rows, 4, higher_is_better)
+
+
+def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
+    mixed = {seed: 0.9 + 0.01 * (-1) ** seed for seed in range(10)}
+    ranking = ranks(best=scores(0.9, 10), tie=mixed, worse=scores(0.8, 10), worst=scores(0.7, 10))
+    assert ranking.ranks == {"best": 1, "tie": 1, "worse": 3, "worst": 4}
+    assert {(claim.better, claim.worse) for claim in ranking.claims} == {
+        ("best", "worse"),
+        ("best", "worst"),
+        ("tie", "worse"),
+        ("tie", "worst"),
+        ("worse", "worst"),
+    }
+    assert ranking.claims[0].seeds == 10
+    assert ranking.claims[0].p == pytest.approx(6 * 2.0**-9)
+
+
+def test_six_seeds_rank_two_rows_and_five_do_not() -> None:
+    assert ranks(a=scores(0.9, 6), b=scores(0.8, 6)).ranks == {"a": 1, "b": 2}
+    five = ranks(a=scores(0.9, 5), b=scores(0.8, 5))
+    assert (five.ranks, five.claims, five.seeds_needed) == ({}, [], 6)
+
+
+def test_where_no_claim_is_possible_nobody_has_a_rank() -> None:
+    ranking = ranks(a=scores(0.9, 6), b=scores(0.8, 6), c=scores(0.7, 6))
+    assert (ranking.comparisons, ranking.ranks, ranking.seeds_needed) == (3, {}, 7)
+    assert ranks(a=scores(0.9, 7), b=scores(0.8, 7), c=scores(0.7, 7)).ranks == {"a": 1, "b": 2, "c": 3}
+
+
+def test_a_row_with_few_seeds_has_no_rank_and_costs_the_others_nothing() -> None:
+    ranking = ranks(a=scores(0.9, 6), b=scores(0.8, 6), few=scores(0.99, 3))
+    assert ranking.ranks == {"a": 1, "b": 2}
+    assert ranking.comparisons == 1
+
+
+def test_only_shared_seeds_are_compared() -> None:
+    apart = {seed + 4: value for seed, value in scores(0.8, 8).items()}
+    assert ranks(a=scores(0.9, 8), b=apart).comparisons == 0
+    shared = {seed + 2: value for seed, value in scores(0.8, 8).items()}
+    assert [claim.seeds for claim in ranks(a=scores(0.9, 8), b=shared).claims] == [6]
+
+
+def test_of_losses_the_lower_is_better() -> None:
+    (claim,) = ranks(False, a=scores(2.6, 6), b=scores(2.5, 6)).claims
+    assert (claim.better, claim.worse) == ("b", "a")
+    assert claim.difference == pytest.approx(0.1)
+
+
+def test_a_row_that_is_not_finite_is_not_compared() -> None:
+    broken = scores(0.9, 6) | {0: math.nan}
+    assert ranks(a=broken, b=scores(0.8, 6)).comparisons == 0
+
+
+def test_one_row_needs_no_claim() -> None:
+    alone = ranks(a=scores(0.9, 6))
+    assert (alone.ranks, alone.seeds_needed) == ({}, None)
+
+
+def test_a_profile_counts_the_levels_close_to_the_best() -> None:
+    cells = [
+        None if behind is None else Cell(mean=0.9, low=None, high=None, seeds=[0], values=[0.9], behind=behind)
+        for behind in (0.0, 0.03, None, 0.0, math.nan)
+    ]
+    row = Row(label="a", digital=False, cells=cells, mean=0.9, unfinished=0)
+    assert profile(row) == [(0.0, 0.4), (0.03, 0.6)]
+    assert [close_levels(row, tolerance) for tolerance in (0.01, 0.03)] == [2, 3]
