@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from resbench.crossbar.cells import make_tile
-from resbench.crossbar.devices import Device, Element, Ideal
+from resbench.crossbar.devices import Device, Element, Ideal, VectorCell
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 REPEATS = 128
 #: Pulses in one call of a ``pulse_sequence``.
 CHUNK = 2_000_000
+#: Repeats where each needs a tile of its own.
+LONELY = 2000
 COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
 #: Names of constants where the vectors' differ from ours, and values of constants that a device does without.
 CONSTANTS = {"diffusion_rate": "diffusion", "decay_scale": "decay_factor", "nu": "drift_nu"}
@@ -92,16 +94,23 @@ def update(vector: Vector) -> list[str]:
 
 def pulse_sequence(vector: Vector) -> list[str]:
     """Single pulses on a column of devices, one for each repeat."""
-    config, inputs = vector["config"], vector["inputs"]
-    pulses, repeats = _pulses(config), vector["n_repeats"]
-    tile = make_tile(_device(vector), (repeats, 1), _stream(vector))
-    tile.program(torch.full((repeats, 1), float(inputs.get("w0", 0.0))))
+    device, inputs, pulses = _device(vector), vector["inputs"], _pulses(vector["config"])
+    if isinstance(device, VectorCell) and device.update_policy == "single_random":
+        # A sample chooses one element for the whole array: repeats that share a sample are not independent.
+        vector = _with_fewer_repeats(vector, LONELY)
+        shapes = [(1, 1)] * vector["n_repeats"]
+    else:
+        shapes = [(vector["n_repeats"], 1)]
     train = [way for what, times in inputs["pulses"] for way in _directions(what) * int(times)]
+    tiles = [make_tile(device, shape, _stream(vector).child(k)) for k, shape in enumerate(shapes)]
+    for tile in tiles:
+        tile.program(torch.full(tile.shape, float(inputs.get("w0", 0.0))))
     visible, stored, begin = [], [], 0
     for end in inputs["record_after"]:
-        _pulse(tile, train[begin:end], pulses)
-        visible.append(tile.weight.double().numpy().reshape(-1))
-        stored.append(tile.stored.double().numpy().reshape(-1))
+        for tile in tiles:
+            _pulse(tile, train[begin:end], pulses)
+        visible.append(np.concatenate([tile.weight.double().numpy().reshape(-1) for tile in tiles]))
+        stored.append(np.concatenate([tile.stored.double().numpy().reshape(-1) for tile in tiles]))
         begin = end
     quantity = vector["quantity"].lower()
     wanted = visible + stored if "first half" in quantity else stored if quantity.startswith("persistent") else visible
@@ -259,6 +268,14 @@ def _operate(tile: Tile, step: str) -> None:
         tile.clip(numbers[0])
     else:
         raise CannotInterpret(f"step {step!r}")
+
+
+def _with_fewer_repeats(vector: Vector, most: int) -> Vector:
+    """The vector with at most so many repeats, and tolerances that are wider by the square root of the ratio."""
+    repeats = min(vector["n_repeats"], most)
+    wider = (vector["n_repeats"] / repeats) ** 0.5
+    tolerance = {name: (np.asarray(value, np.float64) * wider).tolist() for name, value in vector["tolerance"].items()}
+    return {**vector, "n_repeats": repeats, "tolerance": tolerance}
 
 
 def _pulse(tile: Tile, train: Sequence[int], pulses: PulseTrain | None) -> None:
