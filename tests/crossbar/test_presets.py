@@ -7,7 +7,7 @@ import pytest
 
 from resbench.crossbar import presets
 from resbench.crossbar.devices import Device
-from tests.crossbar.zoo import PRESETS
+from tests.crossbar.zoo import PRESETS, model_name
 
 # Table 3 of arXiv:2510.02516, rows whose device is here; its PCM row (200 states) is another fit than the preset's.
 TABLE_3 = {
@@ -22,7 +22,7 @@ TABLE_3 = {
 }
 
 
-@pytest.mark.parametrize("device", PRESETS, ids=lambda device: type(device).__name__)
+@pytest.mark.parametrize("device", PRESETS, ids=model_name)
 def test_docstring_states_precision_and_source(device: Device) -> None:
     first = (type(device).__doc__ or "").splitlines()[0]
     stated = re.search(r"([\d.]+) states \(([\d.]+) bits\)", first)
@@ -33,7 +33,7 @@ def test_docstring_states_precision_and_source(device: Device) -> None:
     assert re.search(r"(19|20)\d\d", device.source)
 
 
-@pytest.mark.parametrize("device", PRESETS, ids=lambda device: type(device).__name__)
+@pytest.mark.parametrize("device", PRESETS, ids=model_name)
 def test_states_are_a_knob_of_every_preset(device: Device) -> None:
     assert type(device)(states=16).state_count == pytest.approx(16)
     assert device.with_states(16) == type(device)(states=16)

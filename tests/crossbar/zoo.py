@@ -7,7 +7,7 @@ from typing import Any
 from resbench.crossbar import presets  # its classes count as soon as they are imported
 from resbench.crossbar.devices import Device, OneSidedCell, PulsedDevice, ReferenceCell, SoftBounds, VectorCell
 
-__all__ = ["PRESETS", "PULSED", "ZOO"]
+__all__ = ["PRESETS", "PULSED", "ZOO", "model_name"]
 
 ELEMENT = SoftBounds(states=10)
 CELLS: list[Device] = [
@@ -33,3 +33,8 @@ def _unique() -> Iterator[Device]:
 PRESETS = [device for device in _unique() if type(device).__module__ == presets.__name__]
 ZOO = [*_unique(), *CELLS]
 PULSED = [device for device in ZOO if isinstance(device, PulsedDevice)]
+
+
+def model_name(device: Device) -> str:
+    """For the names of tests."""
+    return type(device).__name__

@@ -10,7 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -139,6 +139,13 @@ class PulsedDevice(Element):
 
     def with_states(self, states: float) -> Self:
         return dataclasses.replace(self, states=states, dw_min=None)
+
+    def without_spread(self) -> Self:
+        """The mean device: no device-to-device spread, nothing stuck; cycle-to-cycle noise stays."""
+        spreads = [field.name for field in dataclasses.fields(self) if field.name.endswith("_dtod")]
+        spreads += [name for name in ("reference_std", "corrupt_devices_prob") if hasattr(self, name)]
+        changes: dict[str, Any] = dict.fromkeys(spreads, 0.0)
+        return dataclasses.replace(self, **changes)
 
     # -- one pulse -----------------------------------------------------------------------------------------------------
 
