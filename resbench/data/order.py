@@ -49,3 +49,16 @@ def stratified_permutation(labels: NDArray[np.int64], *path: str | int) -> NDArr
         members = shuffled[labels[shuffled] == label]
         position[members] = (np.arange(len(members)) + 0.5) / len(members)
     return shuffled[np.argsort(position[shuffled], kind="stable")]
+
+
+def content_permutation(samples: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """A permutation that is as good as random and depends on what the samples hold alone, not on how they were stored.
+
+    Args:
+        samples: uint8 ``[n, ...]``.
+
+    Returns:
+        int64 ``[n]``, the order of the BLAKE2b digests of the samples.
+    """
+    digests = [hashlib.blake2b(sample.tobytes(), digest_size=8).digest() for sample in samples]
+    return np.argsort(np.frombuffer(b"".join(digests), dtype=">u8"), kind="stable")

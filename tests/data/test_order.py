@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from resbench.data.order import permutation, random_words, stratified_permutation
+from resbench.data.order import content_permutation, permutation, random_words, stratified_permutation
 
 
 def test_order_is_fixed_for_all_time() -> None:
@@ -38,3 +38,12 @@ def test_stratified_members_are_shuffled() -> None:
     first = stratified_permutation(labels, "split")
     assert not np.array_equal(first, stratified_permutation(labels, "another split"))
     assert np.any(np.diff(first[labels[first] == 0]) < 0)
+
+
+def test_content_order_follows_the_samples_and_not_their_places() -> None:
+    samples = np.arange(60, dtype=np.uint8).reshape(20, 3)
+    order = content_permutation(samples)
+    assert np.array_equal(np.sort(order), np.arange(20))
+    assert not np.array_equal(order, np.arange(20))
+    shuffled = samples[permutation(20, "shuffle")]
+    assert np.array_equal(shuffled[content_permutation(shuffled)], samples[order])

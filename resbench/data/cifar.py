@@ -1,0 +1,90 @@
+"""CIFAR-10 and CIFAR-100, from the official files or from class folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from torchvision import datasets
+
+from resbench.data.augmentation import CIFAR_AUGMENTATION, Augmentation, AugmentedImageData
+from resbench.data.base import Split
+from resbench.data.folders import in_content_order, read_class_folders
+
+
+class CIFAR10Data(AugmentedImageData):
+    """CIFAR-10 colour photographs 32x32: 50,000 training and 10,000 test images, read from a folder or downloaded.
+
+    Images ``[n, 3, 32, 32]``, 10 classes. They are sorted by a checksum of their pixels, so that the official files
+    and class folders of the same images give the same batches.
+
+    Args:
+        root: folder that holds ``cifar-10-batches-py`` as published, or class folders ``cifar10/train/<class>/*.png``
+            and ``cifar10/test/<class>/*.png``, which are taken where they exist.
+        download: fetch the published files where they are missing and the network allows it.
+        batch_size: training images in a mini-batch; the last one of an epoch may be short.
+        eval_batch_size: images in a batch of validation, test and prediction.
+        train_size: number of training images; None takes all that validation leaves.
+        val_size: training images held out to choose hyper-parameters on; 0 holds out none.
+        normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
+            deviation 1.
+        augmentation: of the training images; by default random crop with 4 black pixels around, flip, AutoAugment's
+            policies for CIFAR-10 and Cutout of 16x16.
+        seed: of the order of the training images and of their augmentation; any whole number.
+
+    Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
+    """
+
+    num_classes = 10
+    input_shape = (3, 32, 32)
+    split_rule = (
+        "official training and test images, sorted by a checksum of the pixels; validation the end of the former"
+    )
+    source: ClassVar[type[datasets.CIFAR10]] = datasets.CIFAR10
+    folder: ClassVar[str] = "cifar10"
+
+    def __init__(
+        self,
+        root: str = "data",
+        download: bool = True,
+        batch_size: int = 128,
+        eval_batch_size: int = 1000,
+        train_size: int | None = None,
+        val_size: int = 0,
+        normalize: Literal["unit", "standard"] = "standard",
+        augmentation: Augmentation = CIFAR_AUGMENTATION,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, augmentation, seed)
+        self.root, self.download = root, download
+
+    def load(self) -> tuple[Split, Split]:
+        """Training and test set from ``root``, downloaded before where that is asked for and needed."""
+        root = Path(self.root).expanduser()
+        if (root / self.folder / "train").is_dir():
+            train, test, _ = read_class_folders(root / self.folder)
+            return train, test
+        try:
+            parts = [self.source(root, train=part, download=self.download) for part in (True, False)]
+        except (RuntimeError, OSError) as error:  # missing, not downloadable, cut short
+            reason = (str(error).strip() or repr(error)).splitlines()[-1]
+            place = (root / self.source.base_folder).absolute()
+            raise FileNotFoundError(
+                f"root: no complete {self.source.__name__} in {place} ({reason}); "
+                f"write the folder that holds it, or one with {self.folder}/train/<class>/*.png and "
+                f"{self.folder}/test/<class>/*.png"
+            ) from error
+        train, test = (in_content_order(part.data, np.array(part.targets)) for part in parts)
+        return train, test
+
+
+class CIFAR100Data(CIFAR10Data):
+    """CIFAR-100 colour photographs 32x32: 50,000 training and 10,000 test images, read from a folder or downloaded.
+
+    As :class:`CIFAR10Data`, with 100 classes, in ``cifar-100-python`` or ``cifar100``.
+    """
+
+    num_classes = 100
+    source = datasets.CIFAR100
+    folder = "cifar100"

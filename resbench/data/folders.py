@@ -1,0 +1,145 @@
+"""Images in class folders, decoded once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Literal
+
+import numpy as np
+import torch
+from torchvision.datasets import ImageFolder
+
+from resbench.data.augmentation import NO_AUGMENTATION, Augmentation, AugmentedImageData
+from resbench.data.base import Split
+from resbench.data.order import content_permutation
+
+Sample = tuple[str, int]
+
+
+class ImageFolderData(AugmentedImageData):
+    """Images in class folders: ``root/train/<class>/*.png`` and ``root/test/<class>/*.png``.
+
+    Any format that Pillow reads, in colour, all of one size: ``[n, 3, h, w]``. Classes are numbered in alphabetical
+    order. Images are sorted by a checksum of their pixels, which mixes the classes and does not depend on file names.
+    What was decoded is kept in ``root/train.cache.pt`` and ``root/test.cache.pt`` while the files stay as they are.
+
+    Args:
+        root: folder with the folders train and test.
+        batch_size: training images in a mini-batch; the last one of an epoch may be short.
+        eval_batch_size: images in a batch of validation, test and prediction.
+        train_size: number of training images; None takes all that validation leaves.
+        val_size: training images held out to choose hyper-parameters on; 0 holds out none.
+        normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
+            deviation 1.
+        augmentation: of the training images; none by default.
+        seed: of the order of the training images and of their augmentation; any whole number.
+
+    Raises:
+        FileNotFoundError: by setup, where the folders are missing or empty.
+        ValueError: by setup, for images of different sizes or classes that differ between train and test.
+    """
+
+    split_rule = "folders train and test, sorted by a checksum of the pixels; validation the end of the former"
+
+    def __init__(
+        self,
+        root: str = "data",
+        batch_size: int = 128,
+        eval_batch_size: int = 1000,
+        train_size: int | None = None,
+        val_size: int = 0,
+        normalize: Literal["unit", "standard"] = "standard",
+        augmentation: Augmentation = NO_AUGMENTATION,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, augmentation, seed)
+        self.root = root
+
+    def load(self) -> tuple[Split, Split]:
+        """Training and test images from ``root``, and from them ``num_classes`` and ``input_shape``."""
+        train, test, classes = read_class_folders(Path(self.root).expanduser())
+        self.num_classes = len(classes)
+        self.input_shape = tuple(train.inputs.shape[1:])
+        return train, test
+
+
+def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
+    """Images and labels of ``root/train`` and ``root/test``, each in the order of the pixels, and the classes' names.
+
+    Raises:
+        FileNotFoundError: where there are no such folders with images.
+        ValueError: for images of different sizes, or classes that differ between the folders.
+    """
+    splits: dict[str, tuple[Split, list[str]]] = {}
+    for name in ("train", "test"):
+        try:
+            found = ImageFolder(root / name)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"root: no images in {(root / name).absolute()} ({error}); write the folder that holds "
+                "train/<class>/*.png and test/<class>/*.png"
+            ) from None
+        splits[name] = _cached(root / f"{name}.cache.pt", found.samples), found.classes
+    (train, classes), (test, others) = splits["train"], splits["test"]
+    if classes != others:
+        odd = sorted(set(classes) ^ set(others))
+        raise ValueError(
+            f"root: {root.absolute()} has class {odd[0]!r} in one of train and test only; add or remove it"
+        )
+    if train.inputs.shape[1:] != test.inputs.shape[1:]:
+        raise ValueError(f"root: images of {root.absolute()} differ in size between train and test; resize them first")
+    return train, test, classes
+
+
+def _cached(file: Path, samples: Sequence[Sample]) -> Split:
+    """What is decoded from the samples, from a file that an earlier call left if no image has changed since."""
+    fingerprint = _fingerprint(file.parent, samples)
+    try:
+        saved = torch.load(file, weights_only=True)
+        if saved["fingerprint"] == fingerprint:
+            return Split(saved["images"], saved["labels"])
+    except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError):
+        pass  # not there yet, or not whole: the images themselves are
+    split = _decode(samples)
+    state = {"fingerprint": fingerprint, "images": split.inputs, "labels": split.targets}
+    try:
+        temporary = file.with_suffix(f".{os.getpid()}.tmp")  # several runs may start at the same time
+        torch.save(state, temporary)
+        os.replace(temporary, file)
+    except OSError:
+        pass  # a folder that cannot be written to costs time, nothing else
+    return split
+
+
+def _fingerprint(root: Path, samples: Sequence[Sample]) -> str:
+    digest = hashlib.sha256()
+    for path, label in samples:
+        status = os.stat(path)
+        digest.update(f"{Path(path).relative_to(root)}\t{label}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _decode(samples: Sequence[Sample]) -> Split:
+    from PIL import Image
+
+    images: list[np.ndarray] = []
+    for path, _ in samples:
+        with Image.open(path) as image:
+            images.append(np.asarray(image.convert("RGB")))
+        if images[-1].shape != images[0].shape:
+            sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (images[0], images[-1])]
+            raise ValueError(f"root: {samples[0][0]} is {sizes[0]}, but {path} is {sizes[1]}; give all images one size")
+    pixels = np.stack(images)
+    labels = np.array([label for _, label in samples])
+    return in_content_order(pixels, labels)
+
+
+def in_content_order(pixels: np.ndarray, labels: np.ndarray) -> Split:
+    """Pixels uint8 ``[n, h, w, channels]`` and labels ``[n]`` as a split ordered by the checksums of the images."""
+    order = content_permutation(pixels)
+    inputs = torch.from_numpy(np.ascontiguousarray(pixels[order].transpose(0, 3, 1, 2)))
+    return Split(inputs, torch.from_numpy(labels[order].astype(np.int64)))

@@ -1,0 +1,82 @@
+"""Least squares with targets of more bits than a device has."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resbench.data.base import InMemoryData, Split
+from resbench.data.order import random_words
+
+LEVELS = 2**16
+
+
+class LeastSquaresData(InMemoryData):
+    """Least squares ``y = W* x`` with 16-bit ``W*``: how precisely can a weight of a few states be held?
+
+    ``W*`` ``[out, in]`` is uniform on 2^16 levels of [-1, 1]. With ``in_features`` 1 the input is 1 throughout and the
+    loss is ``(w - b)^2``, the toy problem of the source; else inputs are uniform on the same levels.
+
+    Args:
+        in_features: values of an input.
+        out_features: values of a target.
+        problem: which of the ``W*`` and inputs; any whole number.
+        samples: training samples, and as many again for the test.
+        batch_size: training samples in a mini-batch; the last one of an epoch may be short.
+        eval_batch_size: samples in a batch of validation, test and prediction.
+        train_size: number of training samples; None takes all that validation leaves.
+        val_size: training samples held out to choose hyper-parameters on; 0 holds out none.
+        seed: of the training order; any whole number. The problem does not depend on it.
+
+    Raises:
+        ValueError: for an impossible size.
+
+    Source: arXiv:2510.02516, section 5 and appendix K.3.
+    """
+
+    split_rule = "training samples drawn before test samples; validation the end of the former"
+
+    def __init__(
+        self,
+        in_features: int = 1,
+        out_features: int = 1,
+        problem: int = 0,
+        samples: int = 1000,
+        batch_size: int = 1,
+        eval_batch_size: int = 1000,
+        train_size: int | None = None,
+        val_size: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
+        for name, size in (("in_features", in_features), ("out_features", out_features), ("samples", samples)):
+            if size < 1:
+                raise ValueError(f"{name}: {size} is too small; write a whole number of 1 or more")
+        self.in_features, self.out_features, self.problem, self.samples = in_features, out_features, problem, samples
+        self.input_shape = (in_features,)
+        self.num_classes = out_features
+
+    def load(self) -> tuple[Split, Split]:
+        """Training and test samples of the problem."""
+        weight = self._levels(self.out_features, self.in_features, "weight")
+        inputs = self._levels(2 * self.samples, self.in_features, "inputs")
+        if self.in_features == 1:
+            inputs = torch.full_like(inputs, LEVELS - 1)
+        # Exact in whole numbers, so that the targets do not depend on how a machine sums.
+        targets = (inputs @ weight.T).double() / (LEVELS - 1) ** 2
+        whole = Split((inputs.double() / (LEVELS - 1)).float(), targets.float())
+        return whole.part(0, self.samples), whole.part(self.samples, 2 * self.samples)
+
+    def convert(self, inputs: Tensor) -> Tensor:
+        """Inputs as they are."""
+        return inputs
+
+    def describe(self) -> dict[str, object]:
+        """The description of :class:`~resbench.data.base.InMemoryData` with the number of the problem."""
+        return {**super().describe(), "problem": self.problem}
+
+    def _levels(self, rows: int, columns: int, name: str) -> Tensor:
+        """Uniform on the levels -65535, -65533, ..., 65535, which stand for [-1, 1]: int64 ``[rows, columns]``."""
+        words = random_words(rows * columns, "least squares", self.problem, name) % np.uint64(LEVELS)
+        return torch.from_numpy(words.astype(np.int64)).view(rows, columns) * 2 - (LEVELS - 1)

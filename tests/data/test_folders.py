@@ -1,0 +1,92 @@
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from resbench.data import ImageFolderData
+
+Images = tuple[NDArray[np.uint8], NDArray[np.int64]]
+
+
+def read(root: Path) -> ImageFolderData:
+    data = ImageFolderData(str(root))
+    data.setup("fit")
+    return data
+
+
+@pytest.fixture
+def root(class_folders: Path, tmp_path: Path) -> Path:
+    shutil.copytree(class_folders / "cifar10", tmp_path / "images", ignore=shutil.ignore_patterns("*.pt"))
+    return tmp_path / "images"
+
+
+def test_reads_every_image_with_its_class(root: Path, cifar: dict[str, Images]) -> None:
+    data = read(root)
+    assert (data.num_classes, data.input_shape) == (10, (3, 32, 32))
+    for name, (images, labels) in cifar.items():
+        split = data.split(name)  # type: ignore[arg-type]
+        found = {
+            (pixels.numpy().tobytes(), int(label)) for pixels, label in zip(split.inputs, split.targets, strict=True)
+        }
+        pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        assert found == {(p.tobytes(), label) for p, label in zip(pixels, labels.tolist(), strict=True)}
+
+
+def test_order_mixes_classes_and_does_not_depend_on_names(root: Path) -> None:
+    first = read(root).split("train")
+    assert len(first.targets[:20].unique()) > 5
+    for number, path in enumerate(sorted((root / "train" / "cat").iterdir(), reverse=True)):
+        path.rename(path.with_name(f"renamed{number}.png"))
+    second = read(root).split("train")
+    assert torch.equal(first.inputs, second.inputs)
+    assert torch.equal(first.targets, second.targets)
+
+
+def test_second_start_reads_one_file(root: Path) -> None:
+    first, cache = read(root).describe(), root / "train.cache.pt"
+    written = cache.stat().st_mtime_ns
+    for path in (root / "train").glob("*/*.png"):
+        status = path.stat()
+        path.write_bytes(b"x" * status.st_size)  # so that only the cache can give the pixels
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert read(root).describe() == first
+    assert cache.stat().st_mtime_ns == written
+
+
+def test_changed_image_is_decoded_anew(root: Path) -> None:
+    first = read(root).describe()["sha256"]
+    path = next((root / "train" / "cat").glob("*.png"))
+    Image.new("RGB", (32, 32), (1, 2, 3)).save(path)
+    os.utime(path, (time.time() + 5, time.time() + 5))
+    second = read(root).describe()["sha256"]
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert (first["train"] != second["train"], first["test"]) == (True, second["test"])
+
+
+def test_cache_that_was_cut_short_is_written_anew(root: Path) -> None:
+    first, cache = read(root).describe(), root / "train.cache.pt"
+    size = cache.stat().st_size
+    os.truncate(cache, size // 2)
+    assert read(root).describe() == first
+    assert cache.stat().st_size == size
+    assert sorted(path.name for path in root.iterdir()) == ["test", "test.cache.pt", "train", "train.cache.pt"]
+
+
+def test_names_what_is_missing_or_does_not_fit(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"root: no images in .*nowhere/train .* train/<class>/\*\.png"):
+        read(tmp_path / "nowhere")
+    odd = root / "train" / "dog" / "odd.png"
+    Image.new("RGB", (30, 32)).save(odd)
+    with pytest.raises(ValueError, match=r"is 32x32, but .*dog/odd\.png is 30x32; give all images one size"):
+        read(root)
+    odd.unlink()
+    shutil.rmtree(root / "test" / "truck")
+    with pytest.raises(ValueError, match="has class 'truck' in one of train and test only"):
+        read(root)
