@@ -1,0 +1,41 @@
+"""The networks that are measured: LeNet-5 with all layers on 10-state devices, by training algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from benchmarks.loop import LR, Loop
+from resbench.algorithms import Algorithm, ResidualLearning
+from resbench.commands.list import SHELVES, classes
+from resbench.crossbar.devices import SoftBounds
+from resbench.networks import LeNet5
+from resbench.nn import AnalogSGD, to_analog
+
+STATES = 10
+TILES = 6
+DEVICE = SoftBounds(states=STATES, w_max=1.0, w_min=-1.0)
+
+
+def registered() -> dict[str, Callable[[], Algorithm]]:
+    """Every algorithm that can be named in a config, by the name of its class; residual learning with 6 tiles."""
+    found: dict[str, Callable[[], Algorithm]] = {}
+    for path, _ in classes(SHELVES["algorithms"]):
+        module, _, name = path.rpartition(".")
+        found[name] = getattr(import_module(module), name)
+    return found | {"ResidualLearning": lambda: ResidualLearning(tiles=TILES)}
+
+
+CASES = registered()
+
+
+def make_loop(case: str, images: Tensor, targets: Tensor, batch: int) -> Loop:
+    """The network of a case in training; ``DigitalSGD`` is the plain network with the optimiser of torch."""
+    torch.manual_seed(0)
+    network = to_analog(LeNet5(), CASES[case](), DEVICE)
+    plain = case == "DigitalSGD"
+    optimizer = (torch.optim.SGD if plain else AnalogSGD)(network.parameters(), lr=LR)
+    return Loop(network, optimizer, images, targets, batch)

@@ -1,0 +1,111 @@
+"""The peer's side of the comparison: aihwkit trains the same network on the same images, in its own environment.
+
+Reads one request a line from standard input and answers each with one line of JSON. The first names the images and the
+states of the devices; the following ones a case, a batch size, and how many iterations to run.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from aihwkit.nn.conversion import convert_to_analog
+from aihwkit.optim import AnalogSGD
+from aihwkit.simulator.configs import (
+    BufferedTransferCompound,
+    ChoppedTransferCompound,
+    DigitalRankUpdateRPUConfig,
+    DynamicTransferCompound,
+    IOParameters,
+    MixedPrecisionCompound,
+    SingleRPUConfig,
+    SoftBoundsDevice,
+    TransferCompound,
+    UnitCellRPUConfig,
+    UpdateParameters,
+)
+
+from benchmarks.loop import LR, Loop
+from resbench.networks import LeNet5
+
+PERFECT = IOParameters(is_perfect=True)
+ONE_PULSE = UpdateParameters(desired_bl=1, update_management=False, update_bl_management=False)
+TILES = 6
+
+
+def configs(states: float) -> dict[str, Any]:
+    """RPU configs by case; hyper-parameters are the defaults of resbench, where they differ from the peer's."""
+    device = SoftBoundsDevice(dw_min=2.0 / states, w_max=1.0, w_min=-1.0)
+    pair = [copy.deepcopy(device), copy.deepcopy(device)]
+    perfect = {"transfer_forward": PERFECT, "units_in_mbatch": True, "transfer_update": UpdateParameters()}
+    chopped = perfect | {"fast_lr": 0.1, "auto_scale": True, "in_chop_prob": 0.1, "transfer_update": ONE_PULSE}
+    compounds = {
+        "TikiTaka": TransferCompound(unit_cell_devices=pair, fast_lr=0.01, transfer_lr=0.1, **perfect),
+        "TikiTakaV2": BufferedTransferCompound(
+            unit_cell_devices=pair, fast_lr=0.1, **(perfect | {"transfer_update": ONE_PULSE})
+        ),
+        "ChoppedTikiTaka": ChoppedTransferCompound(unit_cell_devices=pair, **chopped),
+        "AGAD": DynamicTransferCompound(unit_cell_devices=pair, **chopped),
+        "ResidualLearning": TransferCompound(
+            unit_cell_devices=[copy.deepcopy(device) for _ in range(TILES)],
+            gamma_vec=[0.5 ** (TILES - 1 - k) for k in range(TILES)],
+            transfer_every_vec=[2.0 * 5.0**k for k in range(TILES)],
+            transfer_lr_vec=[0.1 * 1.2 ** (TILES - 1 - k) for k in range(TILES)],
+            scale_transfer_lr=False,
+            fast_lr=LR,
+            **perfect,
+        ),
+    }
+    desired_bl = {"TikiTakaV2": 10, "ChoppedTikiTaka": 5, "AGAD": 5}
+    return {
+        "AnalogSGD": SingleRPUConfig(device=device, forward=PERFECT, backward=PERFECT),
+        "MixedPrecision": DigitalRankUpdateRPUConfig(
+            device=MixedPrecisionCompound(device=device), forward=PERFECT, backward=PERFECT
+        ),
+        **{
+            name: UnitCellRPUConfig(
+                device=compound,
+                forward=PERFECT,
+                backward=PERFECT,
+                update=UpdateParameters(desired_bl=desired_bl.get(name, 31)),
+            )
+            for name, compound in compounds.items()
+        },
+    }
+
+
+def make_loop(case: str, batch: int, setup: dict[str, Any]) -> Loop:
+    """The network of a case in training; ``DigitalSGD`` is the plain network with the torch of this environment."""
+    torch.manual_seed(0)
+    network: Any = LeNet5()
+    if case == "DigitalSGD":
+        optimizer: Any = torch.optim.SGD(network.parameters(), lr=LR)
+    else:
+        network = convert_to_analog(network, configs(setup["states"])[case])
+        optimizer = AnalogSGD(network.parameters(), lr=LR)
+        optimizer.regroup_param_groups(network)
+    data = torch.load(setup["images"])
+    return Loop(network, optimizer, data["images"], data["targets"], batch)
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    setup = json.loads(sys.stdin.readline())
+    torch.set_num_threads(setup["threads"])
+    cases = ["DigitalSGD", *configs(setup["states"])]
+    print(json.dumps({"torch": torch.__version__, "cases": cases}), flush=True)
+    loops: dict[tuple[str, int], Loop] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        key = request["case"], request["batch"]
+        if key not in loops:
+            loops[key] = make_loop(*key, setup)
+        print(json.dumps(asdict(loops[key].run(request["iterations"]))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
