@@ -28,7 +28,8 @@ class CharGPT(nn.Module):
         input int64 ``[n, t]`` with ``t <= context``, output logits ``[n, t, vocabulary]``.
 
     Raises:
-        ValueError: for a size below 1, a width that the heads cannot share, or an input longer than the context.
+        ValueError: for a size below 1, a width that the heads cannot share, an input longer than the context or with
+            characters beyond the vocabulary.
 
     Source: A. Radford et al., Language models are unsupervised multitask learners, 2019; sizes of nanoGPT's model of
     tiny Shakespeare, which has 10.65 M parameters without the 98,304 of the positions.
@@ -60,6 +61,11 @@ class CharGPT(nn.Module):
         length = characters.shape[1]
         if length > self.context:
             raise ValueError(f"context: {self.context} is less than the {length} characters of the input; write more")
+        if int(characters.max()) >= self.characters.num_embeddings:
+            raise ValueError(
+                f"vocabulary: {self.characters.num_embeddings} is too few for character number "
+                f"{int(characters.max())}; write {int(characters.max()) + 1} or more"
+            )
         x: Tensor = self.characters(characters) + self.positions(torch.arange(length, device=characters.device))
         for block in self.blocks:
             x = block(x)

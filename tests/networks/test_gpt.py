@@ -87,6 +87,8 @@ def test_refuses_impossible_sizes(options: dict[str, Any], message: str) -> None
         CharGPT(**{**SMALL, **options})
 
 
-def test_refuses_an_input_longer_than_its_context() -> None:
+def test_refuses_an_input_that_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="vocabulary: 11 is too few for character number 12; write 13 or more"):
+        CharGPT(**SMALL)(torch.tensor([[3, 12, 5]]))
     with pytest.raises(ValueError, match="context: 8 is less than the 9 characters of the input"):
         CharGPT(**SMALL)(torch.zeros(1, 9, dtype=torch.long))

@@ -1,0 +1,36 @@
+"""Regression."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from resbench.tasks.base import Task
+
+
+class Regression(Task):
+    """Regression by the mean squared error, the mean over samples and outputs.
+
+    The network gives ``[n, outputs]``. Arguments and errors are those of :class:`~resbench.tasks.base.Task`; a network
+    whose output has another shape than the targets is refused with a ValueError.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs ``[n, outputs]``."""
+        outputs: Tensor = self.network(inputs)
+        return outputs
+
+    def measure(self, batch: tuple[Tensor, Tensor]) -> tuple[list[Tensor], int]:
+        inputs, targets = batch
+        outputs = self(inputs)
+        if outputs.shape != targets.shape:
+            raise ValueError(
+                f"network: its output is {list(outputs.shape)}, the targets are {list(targets.shape)}; "
+                "write a network with as many outputs as targets"
+            )
+        return [functional.mse_loss(outputs, targets)], len(targets)
+
+    def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Outputs ``[n, outputs]``."""
+        outputs: Tensor = self(batch)
+        return outputs
