@@ -102,7 +102,8 @@ class TransferChain(Algorithm):
             readers = (Periphery(self.shape, self.transfer_io, self.transfer_io, stream) for stream in streams)
             self.readers = nn.ModuleList(readers)  # type: ignore[assignment]
 
-        self.granularity = sum(tile.device.granularity for tile in self.tiles) / len(self.tiles)
+        steps = [tile.device.granularity for tile in self.tiles if not tile.device.is_continuous]
+        self.granularity = sum(steps) / len(steps) if steps else 0.0
 
     def start(self) -> None:
         self.vectors = 0

@@ -1,0 +1,129 @@
+from typing import Any
+
+import pytest
+import torch
+
+from resbench.algorithms import AGAD, ChoppedTikiTaka
+from resbench.crossbar.pulses import PulseTrain
+from tests.algorithms.helpers import build, drive, exact
+
+#: One pulse of the fast tile and one column read at each vector, nothing scaled.
+PLAIN: dict[str, Any] = {
+    "fast_lr": 0.125, "auto_scale": False, "transfer_lr": 1.0, "scale_transfer_lr": False, "units_in_mbatch": False,
+    "pulses": PulseTrain(),
+}  # fmt: skip
+
+
+def test_signs_flip_regularly_and_turn_the_fast_tile_round() -> None:
+    """A column flips after every second read, so after steps 4 and 10; what is written keeps its direction."""
+    algorithm = build(ChoppedTikiTaka(in_chop_prob=0.5, in_chop_random=False, **PLAIN))
+    fast, slow = [], []
+    for _ in range(10):
+        drive(algorithm, 1)
+        fast.append(algorithm.tiles[0].weight[0, 0].item() / 0.125)
+        slow.append(algorithm.tiles[1].weight[0, 0].item() / 0.125)
+    assert fast == [1, 2, 3, 4, 3, 2, 1, 0, -1, -2]
+    assert slow == [1, 1, 1, 2, 2, 2, 1, 1, 1, 2]
+
+
+def test_signs_flip_at_random_with_their_probability() -> None:
+    algorithm = build(ChoppedTikiTaka(in_chop_prob=0.3, out_chop_prob=0.2, **PLAIN))
+    flips = crossed = 0
+    for _ in range(1500):
+        before = algorithm.line_signs.clone(), algorithm.cross_signs.clone()
+        drive(algorithm, 1)
+        flips += int((algorithm.line_signs != before[0]).sum())
+        crossed += int((algorithm.cross_signs != before[1]).sum())
+    assert abs(flips / 1500 - 0.3) < 4 * (0.3 * 0.7 / 1500) ** 0.5
+    assert abs(crossed / 1000 - 0.2) < 4 * (0.2 * 0.8 / 1000) ** 0.5
+
+
+def test_no_chopping_is_tiki_taka_v2() -> None:
+    algorithm = build(ChoppedTikiTaka(in_chop_prob=0.0, **PLAIN))
+    drive(algorithm, 9)
+    assert algorithm.line_signs.tolist() == [1, 1, 1]
+    assert algorithm.tiles[0].weight[0, 0] == 9 * 0.125
+
+
+def test_scaling_follows_the_running_maxima_of_every_vector() -> None:
+    """A batch in one call has for each vector the rate that it has in a batch cut after every vector."""
+    generator = torch.Generator().manual_seed(0)
+    x, d = torch.randn(6, 3, generator=generator), torch.randn(6, 2, generator=generator)
+    together, apart = (
+        build(ChoppedTikiTaka(in_chop_prob=0.0, transfer_lr=0.0, transfer_every=every, fast_lr=1.0))
+        for every in (1.0, 1 / 6)
+    )
+    for algorithm in (together, apart):
+        algorithm.step([(x, d)], 0.1)
+    assert (together.tiles[0].updates, apart.tiles[0].updates) == (1, 6)
+    assert together.largest_x == apart.largest_x
+    assert together.largest_x == pytest.approx(x[0].abs().max().item(), rel=0.1)
+    expected = []
+    for largest_x, largest_d in zip(*(_running(side, tau=0.01 / 6) for side in (x, d)), strict=True):
+        expected.append(1.0 * 5 * 0.125 / (largest_x * largest_d))
+    together.start()
+    together.batch = 6
+    scaled, rate = together.scaled(x, d)
+    torch.testing.assert_close(scaled * rate, x * torch.tensor(expected)[:, None])
+
+
+def _running(rows: torch.Tensor, tau: float) -> list[float]:
+    means: list[float] = []
+    for largest in rows.abs().amax(dim=1).tolist():
+        means.append((1 - tau) * means[-1] + tau * largest if means else largest)
+    return means
+
+
+def test_the_threshold_is_counted_in_steps_of_the_fast_tile() -> None:
+    algorithm = build(
+        ChoppedTikiTaka(auto_granularity=6.0, buffer_granularity=2.0, transfer_every=2.0), exact(0.125), exact(0.5)
+    )
+    assert algorithm.threshold() == 0.125 * 2.0 * 6.0 / (3 * 2.0)
+
+
+def test_a_period_may_be_given_in_states() -> None:
+    """64 states over 3 columns, twice: 43 vectors."""
+    assert build(ChoppedTikiTaka(transfer_every=-2.0)).periods(8) == [43]
+
+
+def test_the_buffer_may_sum_the_gradient_itself() -> None:
+    algorithm = build(
+        ChoppedTikiTaka(correct_gradient_magnitudes=True, in_chop_prob=0.0, **PLAIN),
+        exact(0.125),
+        exact(0.25),
+    )
+    algorithm.step([(torch.ones(1, 3), torch.tensor([[0.0, 0.0625]]))], 0.1)
+    drive(algorithm, 3)
+    assert algorithm.threshold() == 0.125 * 0.125 * 2
+
+
+def test_agad_subtracts_what_the_fast_tile_held_in_the_last_phase() -> None:
+    """Reads of column 0 at steps 1, 4, 7, 10, 13, flips after two; nothing is written before the third phase."""
+    algorithm = build(AGAD(in_chop_prob=0.5, tail_weightening=1.0, **PLAIN))
+    reads, means, references, slow = [], [], [], []
+    for step in range(1, 14):
+        drive(algorithm, 1)
+        if step % 3 == 1:
+            reads.append(algorithm.tiles[0].weight[0, 0].item())
+            means.append(algorithm.mean[0, 0].item())
+            references.append(algorithm.reference[0, 0].item())
+            slow.append(algorithm.tiles[1].weight[0, 0].item())
+    assert reads == [0.125, 0.5, 0.125, -0.25, 0.125]
+    assert means == [0.0625, 0.28125, 0.203125, -0.0234375, 0.05078125]
+    assert references == [0.0, 0.0, 0.28125, 0.28125, -0.0234375]
+    assert slow == [0.0, 0.0, 0.0, 0.125, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (ChoppedTikiTaka, {"in_chop_prob": 1.5}),
+        (ChoppedTikiTaka, {"out_chop_prob": -0.1}),
+        (ChoppedTikiTaka, {"buffer_granularity": 0.0}),
+        (AGAD, {"in_chop_prob": 0.0}),
+        (AGAD, {"tail_weightening": 0.0}),
+    ],
+)
+def test_impossible_values_are_named(kind: type[ChoppedTikiTaka], arguments: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        kind(**arguments)
