@@ -124,6 +124,6 @@ def test_agad_subtracts_what_the_fast_tile_held_in_the_last_phase() -> None:
         (AGAD, {"tail_weightening": 0.0}),
     ],
 )
-def test_impossible_values_are_named(kind: type[ChoppedTikiTaka], arguments: dict[str, float]) -> None:
+def test_impossible_values_are_named(kind: type[ChoppedTikiTaka], arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         kind(**arguments)

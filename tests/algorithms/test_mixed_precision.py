@@ -15,7 +15,7 @@ from tests.algorithms.helpers import build, drive, exact
     ],
 )
 def test_whole_steps_go_to_the_devices_from_the_second_batch_on(
-    at: str, weights: list[float], memory: list[float]
+    at: Any, weights: list[float], memory: list[float]
 ) -> None:
     algorithm = build(MixedPrecision(transfer_at=at))
     for weight, chi in zip(weights, memory, strict=True):
@@ -69,9 +69,8 @@ def test_stochastic_rounding_is_unbiased_and_stays_on_its_levels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [("transfer_every", 0), ("n_rows_per_transfer", 0), ("n_x_bins", 1), ("n_d_bins", -2)],
+    "arguments", [{"transfer_every": 0}, {"n_rows_per_transfer": 0}, {"n_x_bins": 1}, {"n_d_bins": -2}]
 )
-def test_impossible_values_are_named(key: str, value: int) -> None:
-    with pytest.raises(ValueError, match=key):
-        MixedPrecision(**{key: value})
+def test_impossible_values_are_named(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        MixedPrecision(**arguments)
