@@ -19,7 +19,10 @@ ALLOWED: dict[str, set[str]] = {
     "leaderboard": {"costs"},
     "tasks": {"nn", "algorithms", "crossbar", "networks"},
     "callbacks": {"tasks", "nn", "algorithms", "crossbar", "networks", "leaderboard", "costs"},
-    "sweep": {"leaderboard"},
+    "training": {
+        *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "leaderboard", "costs"),
+    },
+    "sweep": {"leaderboard", "training"},
 }
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors"}
 WITHOUT_TORCH = {"costs", "leaderboard", "sweep", *ENTRY_POINTS}

@@ -21,32 +21,22 @@ class History(Checkpoint):
     Attributes:
         epochs: one entry an epoch: ``epoch``, ``step``, ``values`` (``train/*`` and ``val/*``).
         reuse: by analog layer, the vectors that one sample puts through it.
-        seconds: wall time of training so far, validation included.
-        steps: optimiser steps so far.
+        seconds: wall time of training, validation included, up to where it last stopped.
     """
 
     def __init__(self) -> None:
         self.epochs: list[dict[str, Any]] = []
         self.reuse: dict[str, int] = {}
         self.seconds = 0.0
-        self.steps = 0
-        self._before = 0.0
         self._validated = False
         self._start: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and wait for the first batch to pass the analog layers."""
-        self._before, self._start = self.seconds, time.perf_counter()
+        self._start = time.perf_counter()
         self.epochs = [entry for entry in self.epochs if entry["epoch"] < trainer.current_epoch]
-        for name, layer in analog_layers(pl_module.network if isinstance(pl_module.network, nn.Module) else pl_module):
+        for name, layer in analog_layers(getattr(pl_module, "network", pl_module)):
             self._count_vectors(name, layer)
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Keep the number of steps and the time for a run that breaks off."""
-        self.steps = trainer.global_step
-        self._take_time()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note that this epoch has metrics of the validation set."""
@@ -58,20 +48,29 @@ class History(Checkpoint):
         self._validated = False
         values = {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith(splits)}
         self.epochs.append({"epoch": trainer.current_epoch, "step": trainer.global_step, "values": values})
-        self._take_time()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock."""
+        self._stop_clock()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Stop the clock."""
+        self._stop_clock()
 
     def state_dict(self) -> dict[str, Any]:
         """Plain types, for the checkpoint."""
-        return {"epochs": self.epochs, "reuse": self.reuse, "seconds": self.seconds, "steps": self.steps}
+        return {"epochs": self.epochs, "reuse": self.reuse, "seconds": self._time()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the history of a checkpoint."""
         self.epochs, self.reuse = list(state_dict["epochs"]), dict(state_dict["reuse"])
-        self.seconds, self.steps = state_dict["seconds"], state_dict["steps"]
+        self.seconds = state_dict["seconds"]
 
-    def _take_time(self) -> None:
-        if self._start is not None:
-            self.seconds = self._before + time.perf_counter() - self._start
+    def _time(self) -> float:
+        return self.seconds + (0.0 if self._start is None else time.perf_counter() - self._start)
+
+    def _stop_clock(self) -> None:
+        self.seconds, self._start = self._time(), None
 
     def _count_vectors(self, name: str, layer: AnalogLayer) -> None:
         def count(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

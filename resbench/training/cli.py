@@ -51,6 +51,29 @@ class Experiment:
     root: str = "runs"
 
 
+class RunParser(LightningArgumentParser):
+    """A parser without abbreviated keys, at any depth, that builds a network from the seed alone."""
+
+    def __init__(self, *args: Any, allow_abbrev: bool = False, **kwargs: Any) -> None:
+        # jsonargparse makes one parser of this class for each nested class, with its own choice of arguments.
+        super().__init__(*args, allow_abbrev=allow_abbrev, **kwargs)
+
+    def instantiate_classes(self, cfg: Namespace, instantiate_groups: bool = True) -> Namespace:
+        """Build everything; whatever else is built may draw random numbers, the initial weights do not see it."""
+        seeded = False
+
+        def seed_once(class_type: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
+            nonlocal seeded
+            if not seeded:
+                torch.manual_seed(cfg.seed_everything)
+            seeded = True
+            return class_type(*args, **kwargs)
+
+        instantiators = [(seed_once, nn.Module, True)]
+        built: Namespace = self.instantiate(cfg, instantiate_groups=instantiate_groups, instantiators=instantiators)
+        return built
+
+
 class RunCLI(LightningCLI):
     """Parses one command line and builds task, data and trainer; writes nothing.
 
@@ -84,7 +107,8 @@ class RunCLI(LightningCLI):
                 "enable_model_summary": False,  # the table of analog layers stands for it
                 "num_sanity_val_steps": 0,
             },
-            parser_kwargs={"prog": prog, "allow_abbrev": False, "exit_on_error": False},
+            parser_class=RunParser,
+            parser_kwargs={"prog": prog, "exit_on_error": False},
             subclass_mode_model=True,
             subclass_mode_data=True,
             args=list(argv),
@@ -114,8 +138,16 @@ class RunCLI(LightningCLI):
             parser.link_arguments("seed_everything", key)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse and check what the parser cannot check."""
-        self.config = self.resolve(args)
+        """Called by Lightning."""
+        self.load(args)
+
+    def load(self, argv: Sequence[str]) -> None:
+        """Take the config of a command line, with its hash and its folder.
+
+        Raises:
+            UserError: for a config that no run can have.
+        """
+        self.config = self.resolve(argv)
         self.resolved = self.plain(self.config)
         self.config_hash = config_hash(self.resolved)
         experiment = self.config.experiment
@@ -151,29 +183,19 @@ class RunCLI(LightningCLI):
 
     def plain(self, config: Namespace) -> dict[str, Any]:
         """A resolved config as plain data, links applied."""
-        dumped: dict[str, Any] = load_yaml(self.parser.dump(config, skip_link_targets=False, skip_none=False))
+        text = self.parser.dump(config, skip_link_targets=False, skip_unset=False, skip_validation=True)
+        dumped: dict[str, Any] = load_yaml(text)
         dumped.pop("config", None)
         return dumped
 
     def config_yaml(self) -> str:
         """A file that gives this config again."""
-        text: str = self.parser.dump(self.config, skip_none=False)
+        text: str = self.parser.dump(self.config, skip_unset=False, skip_validation=True)
         return text
 
     def before_instantiate_classes(self) -> None:
-        """Threads, and a fresh generator for the first module, which belongs to the network."""
+        """Threads, before the first operation."""
         torch.set_num_threads(self.config.threads)
-        seeded = False
-
-        def seed_once(class_type: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
-            # Whatever was built before drew numbers or not: the initial weights depend on the seed alone.
-            nonlocal seeded
-            if not seeded:
-                torch.manual_seed(self.config.seed_everything)
-            seeded = True
-            return class_type(*args, **kwargs)
-
-        self.parser.add_instantiator(seed_once, nn.Module, subclasses=True)
 
     def instantiate_classes(self) -> None:
         """Build task, data, optimiser and trainer."""

@@ -79,7 +79,7 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
         raise UserError(f"{path}: {COMPOSE}: {fragments!r} is not a list of files; write [task/digits.yaml, ...]")
     config: dict[str, Any] = {}
     for name in fragments:
-        config = merge(config, read_config(_find(name, path), (*composers, path.resolve())))
+        config = merge(config, read_config(find_config(name, path), (*composers, path.resolve())))
     return merge(config, own)
 
 
@@ -130,7 +130,12 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
-def _find(name: str, composer: Path) -> Path:
+def find_config(name: str, composer: Path) -> Path:
+    """The file that ``compose`` or a sweep names, from the folder of the composer or from ``configs``.
+
+    Raises:
+        UserError: if there is none.
+    """
     folders = [composer.parent, Path("configs"), PACKAGE / "configs", PACKAGE.parent / "configs"]
     for folder in folders:
         if (folder / name).is_file():

@@ -63,7 +63,6 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str |
     try:
         with cli.stop:
             trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
-            cli.history.steps = trainer.global_step
             (results,) = trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
         metrics = {name: float(value) for name, value in results.items()}
         if not all(map(math.isfinite, metrics.values())):

@@ -60,7 +60,8 @@ def explain(message: str, keys: Iterable[str]) -> str:
         return _unknown_argument(name, problem) if problem.classes else _unknown_key(name, keys)
     if match := _NO_NAME.search(reason):
         module, name = (match[1], match[2]) if match[1] else match[3].rpartition(".")[::2]
-        return _at(problem.place, f"there is no {module}.{name}{_hint(name, _names(module))}")
+        alike = [other for other in _names(module) if other[0].isupper() == name[0].isupper()]  # classes or modules
+        return _at(problem.place, f"there is no {module}.{name}{_hint(name, alike)}")
     if match := _NOT_A_CLASS.search("\n".join(problem.reasons)):
         return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], _class_names())}")
     if match := _WRONG_CLASS.search(reason):

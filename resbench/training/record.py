@@ -67,9 +67,9 @@ def make_record(
         final={**last, **test_metrics},
         layers=layers,
         data=cli.datamodule.describe(),
-        steps=history.steps,
+        steps=cli.trainer.global_step,
         wall_time_s=history.seconds,
-        steps_per_s=history.steps / history.seconds if history.seconds else 0.0,
+        steps_per_s=cli.trainer.global_step / history.seconds if history.seconds else 0.0,
         versions={
             "python": platform.python_version(),
             "resbench": __version__,

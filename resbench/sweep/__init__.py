@@ -1,0 +1,1 @@
+"""Many runs: the plan of a sweep, and who executes it."""

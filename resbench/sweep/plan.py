@@ -1,0 +1,133 @@
+"""The plan of a sweep: a YAML file becomes a list of command lines of `resbench fit`."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resbench.errors import UserError
+from resbench.training.config_files import find_config, read_mapping
+
+KEYS = ("out", "base", "seeds", "runs")
+RUN_KEYS = ("name", "config", "set", "grid")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep.
+
+    Attributes:
+        name: name of its experiment: that of its entry and the values of its grid.
+        seed: its seed.
+        argv: arguments of `resbench fit`.
+    """
+
+    name: str
+    seed: int
+    argv: tuple[str, ...]
+
+
+def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
+    """The folder of the results of a sweep file, and its runs.
+
+    ``base`` lists the config files of all runs and ``seeds`` their seeds. Each entry of ``runs`` has a ``name``, and
+    ``config`` files, ``set`` (values by dotted key) and ``grid`` (lists of values by dotted key, every combination is
+    a run) of its own. Files are looked up as in ``compose``.
+
+    Args:
+        path: the sweep file.
+        out: folder of the results instead of the file's ``out``, which is ``runs/NAME_OF_FILE`` by default.
+
+    Raises:
+        UserError: for a key or value that does not fit.
+    """
+    content = read_mapping(path)
+    _only_known(content, KEYS, str(path))
+    entries = content.get("runs")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries) or not entries:
+        raise UserError(f"{path}: runs: write a list of entries, each with a name")
+    seeds = content.get("seeds", [0])
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise UserError(f"{path}: seeds: {seeds} is no list of seeds; write for example [0, 1, 2]")
+    folder = out or Path(content.get("out", Path("runs", path.stem)))
+    base = _files(content.get("base"), path, "base")
+    cells = [
+        Cell(
+            name,
+            seed,
+            (
+                *base,
+                *arguments,
+                *_flags({"experiment.root": str(folder), "experiment.name": name, "seed_everything": seed}),
+            ),
+        )
+        for entry in entries
+        for name, arguments in _combinations(entry, path)
+        for seed in seeds
+    ]
+    twice = [name for name, _ in itertools.groupby(sorted(cell.name for cell in cells if cell.seed == seeds[0]))]
+    if len(twice) * len(seeds) < len(cells):
+        raise UserError(f"{path}: runs: two entries or two seeds are the same; give each entry its own name")
+    return folder, cells
+
+
+def _combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Name and arguments of every combination of the values in the grid of an entry."""
+    name = entry.get("name")
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UserError(f"{path}: runs: name: {name!r}: write letters, digits, '.', '_' and '-'")
+    place = f"{path}: runs: {name}"
+    _only_known(entry, RUN_KEYS, place)
+    fixed, grid = (_mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
+    for key, values in grid.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{place}: grid: {key}: {values!r} is no list of values; write for example [4, 10, 16]")
+    arguments = [*_files(entry.get("config"), path, f"{name}: config"), *_flags(fixed)]
+    for values in itertools.product(*grid.values()):
+        chosen = dict(zip(grid, values, strict=True))
+        labels = [f"{key.rpartition('.')[2]}{_label(value)}" for key, value in chosen.items()]
+        yield "-".join([name, *labels]), [*arguments, *_flags(chosen)]
+
+
+def _files(value: Any, path: Path, place: str) -> list[str]:
+    names = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{path}: {place}: {value!r} is no list of config files")
+    return [part for name in names for part in ("--config", str(find_config(name, path)))]
+
+
+def _flags(values: Mapping[str, Any]) -> list[str]:
+    return [f"--{key}={_flag(value)}" for key, value in values.items()]
+
+
+def _flag(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f".{value}".replace(".-", "-.")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _label(value: Any) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "_", str(value)).strip("_")
+
+
+def _mapping(value: Any, place: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(f"{place}: {value!r} is no mapping; write lines such as 'model.device.states: 4'")
+    return value
+
+
+def _only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    for key in content:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"write one of {', '.join(known)}"
+            raise UserError(f"{place}: {key}: there is no such key; {hint}")

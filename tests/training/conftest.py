@@ -1,0 +1,31 @@
+"""A fixture that runs a command line in this process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from resbench.cli import main
+from tests.training.runs import CONFIG, SHORT, Outcome, Run
+
+
+@pytest.fixture(autouse=True)
+def leave_torch_as_it_was() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """`resbench COMMAND --config CONFIG ...`, briefly, with its runs under `tmp_path / root`."""
+
+    def run(command: str, *arguments: str, config: Path = CONFIG, root: str = "runs") -> Outcome:
+        folder = tmp_path / root
+        status = main([command, "--config", str(config), *SHORT, f"--experiment.root={folder}", *arguments])
+        captured = capsys.readouterr()
+        return Outcome(status, captured.out, captured.err, folder)
+
+    return run

@@ -1,0 +1,73 @@
+"""`resbench validate`, `test` and `predict`."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from tests.training.runs import CONFIG, Outcome, Run
+
+
+@pytest.fixture
+def trained(run: Run) -> Outcome:
+    return run("fit")
+
+
+def evaluated(run: Run, command: str, trained: Outcome, *arguments: str) -> Outcome:
+    folder = trained.folder
+    return run(command, f"--ckpt_path={folder / 'last.ckpt'}", *arguments, config=folder / "config.yaml")
+
+
+@pytest.mark.parametrize(("command", "split"), [("test", "test"), ("validate", "val")])
+def test_metrics_are_those_of_the_record(run: Run, trained: Outcome, command: str, split: str) -> None:
+    before = {path: path.read_bytes() for path in trained.folder.iterdir()}
+    outcome = evaluated(run, command, trained)
+    assert outcome.status == 0, outcome.err
+    expected = [f"{name} {trained.record.final[name]:.4f}" for name in (f"{split}/loss", f"{split}/acc")]
+    assert outcome.out.splitlines() == expected
+    assert {path: path.read_bytes() for path in trained.folder.iterdir()} == before
+
+
+def test_predictions_are_the_tested_ones(run: Run, trained: Outcome) -> None:
+    from resbench.data import DigitsData
+
+    outcome = evaluated(run, "predict", trained)
+    path = Path(outcome.out.removeprefix("predictions: ").strip())
+    assert path.parent == trained.folder
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    data = DigitsData()
+    data.setup("test")
+    targets = [int(target) for _, batch in data.test_dataloader() for target in batch]
+    right = sum(int(row["class"]) == target for row, target in zip(rows, targets, strict=True))
+    assert right / len(rows) == pytest.approx(trained.record.final["test/acc"], abs=1e-6)
+    assert sum(float(rows[0][f"p{k}"]) for k in range(10)) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_checkpoint_of_another_config_is_refused(run: Run, trained: Outcome) -> None:
+    for command in ("fit", "test"):
+        outcome = evaluated(run, command, trained, "--model.device.states=16")
+        assert outcome.status == 2
+        assert outcome.err.count("\n") == 1
+        assert "model.init_args.device.init_args.states is 4.0 there and 16.0 here" in outcome.err
+        assert f"--config {trained.folder / 'config.yaml'}" in outcome.err
+    assert trained.record.status == "complete"
+
+
+def test_how_long_it_was_trained_does_not_matter_to_an_evaluation(run: Run, trained: Outcome) -> None:
+    assert evaluated(run, "test", trained, "--trainer.max_epochs=7", "--optimizer.lr=3").status == 0
+    refused = evaluated(run, "fit", trained, "--trainer.max_epochs=7")
+    assert refused.status == 2
+    assert "trainer.max_epochs is 2 there and 7 here" in refused.err
+
+
+def test_what_is_no_checkpoint(run: Run, trained: Outcome, tmp_path: Path) -> None:
+    assert "ckpt_path: missing" in run("test").err
+    assert "there is no file" in run("test", f"--ckpt_path={tmp_path / 'none.ckpt'}").err
+    assert "cannot be read as a checkpoint" in run("test", f"--ckpt_path={CONFIG}").err
+
+
+def test_an_evaluation_without_data_is_refused(run: Run, trained: Outcome) -> None:
+    outcome = evaluated(run, "validate", trained, "--data.val_size=0")
+    assert outcome.status == 2
+    assert "data.init_args.val_size" in outcome.err

@@ -1,0 +1,115 @@
+"""Mistakes end with exit status 2 and one line that names the key and what to write, before anything is written."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.runs import CONFIG, Run
+
+DEVICE = "model.init_args.device.init_args"
+ALGORITHM = "model.init_args.algorithm.init_args"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--model.device.states=1"], f"{DEVICE}.states: 1.0 is impossible; write a whole number of 2 or more"),
+        (["--model.device.states=2.5"], f"{DEVICE}.states: 2.5 is impossible; write a whole number of 2 or more"),
+        (["--model.device.states=four"], f"{DEVICE}.states: four does not fit; write a number or null"),
+        (["--model.device.sates=4"], f"{DEVICE}.sates: SoftBounds has no such key; did you mean states?"),
+        (["--model.algorithm.gamma=1.5"], f"{ALGORITHM}.gamma: 1.5 is outside (0, 1]"),
+        (["--model.algorithm.gamma=0"], f"{ALGORITHM}.gamma: 0.0 is outside (0, 1]"),
+        (["--model.algorithm.gamma=abc"], f"{ALGORITHM}.gamma: abc does not fit; write a number or a list"),
+        (
+            ["--model.algorithm.pulses.desired_b=3"],
+            f"{ALGORITHM}.pulses.desired_b: there is no such key; did you mean desired_bl?",
+        ),
+        (
+            ["--model.algorithm=ResidualLearnin"],
+            "model.init_args.algorithm: there is no class ResidualLearnin; did you mean ResidualLearning?",
+        ),
+        (
+            ["--model.algorithm=resbench.networks.MLP"],
+            "model.init_args.algorithm: resbench.networks.MLP is no Algorithm; write the class_path of one",
+        ),
+        (
+            ["--model.layers=[fc9]"],
+            "model.init_args.layers: 'fc9' matches no linear or convolutional layer; write one of fc1, fc2",
+        ),
+        (["--model.layers=fc1"], "model.init_args.layers: fc1 does not fit; write a list"),
+        (["--optimizer.lr=-1"], "optimizer.init_args.lr: -1.0 is negative; write a learning rate of 0 or above"),
+        (["--optimizer=torch.optim.Adam"], "optimizer: Adam does not train analog layers; write resbench.nn.AnalogSGD"),
+        (["--data.batch_size=0"], "data.init_args.batch_size: 0 is too small; write a whole number of 1 or more"),
+        (["--data.batch_size=a"], "data.init_args.batch_size: a does not fit; write a whole number"),
+        (["--data.val_size=1437"], "data.init_args.val_size: 1437 leaves nothing of the 1437 training samples"),
+        (["--data=DigitsDat"], "data: there is no class DigitsDat; did you mean DigitsData?"),
+        (["--trainer.max_epoch=1"], "trainer.max_epoch: there is no such key; did you mean trainer.max_epochs?"),
+        (["--trainer.max_epochs=-1"], "trainer.max_epochs: -1 sets no budget; write a number of epochs, 1 or more"),
+        (["--trainer.default_root_dir=x"], "trainer.default_root_dir: the run folder follows from experiment.root"),
+        (["--trainer.accelerator=cup"], "You selected an invalid accelerator name: `accelerator='cup'`. Available names are"),
+        (["--seed_everything=true"], "seed_everything: True does not fit; write a whole number"),
+        (["--seed_everything=-1"], "seed_everything: -1 is no seed; write a whole number from 0 to 4294967295"),
+        (["--model.seed=3"], "model.init_args.seed: it follows from seed_everything; write that instead"),
+        (["--threads=0"], "threads: 0 is too few; write 1 or more"),
+        (["--experiment.name=a/b"], "experiment.name: 'a/b': write letters, digits"),
+        (["--tile_state.bins=0"], "tile_state.bins: 0 is too few; write a whole number of 1 or more"),
+        (["--modl.seed=3"], "modl: there is no such key; did you mean model?"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: No such file or directory; 'resbench list configs' shows"),
+        (["--config"], "--config: the file is missing; write --config FILE.yaml"),
+    ],
+    ids=lambda value: value[-1].lstrip("-") if isinstance(value, list) else "",
+)
+def test_a_mistake_on_the_command_line(run: Run, flags: list[str], message: str) -> None:
+    outcome = run("fit", *flags)
+    assert outcome.err.startswith(f"error: {message}"), outcome.err
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert not outcome.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("foo: 3", "foo: there is no such key"),
+        ("trainer: {max_epoch: 3}", "trainer.max_epoch: there is no such key; did you mean trainer.max_epochs?"),
+        ("model: {init_args: {devise: 3}}", "model.init_args.devise: Classification has no such key; did you mean device?"),
+        ("model: {init_args: {device: null}}", "model.init_args.device: ResidualLearning needs one; write a class_path"),
+        ("model: {init_args: {seed: 3}}", "model.init_args.seed: it follows from seed_everything; write that instead"),
+        ("data: {class_path: resbench.data.Digits}", "data: there is no resbench.data.Digits; did you mean DigitsData?"),
+        (
+            "model: {init_args: {network: {class_path: resbench.networks.MLP, init_args: {in_features: null}}}}",
+            "model.init_args.network.init_args.in_features: missing; write it, or give a --config",
+        ),
+        (
+            "data: {class_path: resbench.data.MNISTData, init_args: {root: /nowhere, download: false}}",
+            "data.init_args.root: no complete MNIST in /nowhere/MNIST/raw",
+        ),
+        ("model: [", "CONFIG, line 1: not YAML: expected the node content, but found '<stream end>'"),
+        ("- 1", "CONFIG: not a mapping of keys to values; write lines such as 'seed_everything: 0'"),
+        ("compose: [task/digit.yaml]", "CONFIG: compose: there is no task/digit.yaml; did you mean data/digits.yaml?"),
+        ("compose: task/digits.yaml", "CONFIG: compose: 'task/digits.yaml' is not a list of files"),
+        ("compose: [config.yaml]", "CONFIG: compose: the file composes itself"),
+    ],
+)
+def test_a_mistake_in_a_file(run: Run, tmp_path: Path, text: str, message: str) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    outcome = run("fit", "--config", str(config))
+    assert outcome.err.startswith(f"error: {message.replace('CONFIG', str(config))}"), outcome.err
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert not outcome.root.exists()
+
+
+def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from resbench.cli import main
+
+    assert main(["fit"]) == 2
+    assert capsys.readouterr().err.startswith("error: data, model: missing; write it, or give a --config")
+
+
+def test_a_mistake_leaves_earlier_results_alone(run: Run) -> None:
+    folder = run("fit").folder
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert run("fit", "--model.device.states=1").status == 2
+    assert run("fit", "--data.val_size=1437").status == 2
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert CONFIG.exists()
