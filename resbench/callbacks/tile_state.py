@@ -48,8 +48,9 @@ class TileState(Callback):
         """Drop entries beyond the epoch that a resumed run starts at."""
         path = self._path(trainer)
         if path is not None and path.exists():
-            kept = [line for line in path.open() if json.loads(line)["epoch"] < trainer.current_epoch]
-            path.write_text("".join(kept))
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["epoch"] < trainer.current_epoch]
+            path.write_text("".join(kept), encoding="utf-8")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log all tiles."""

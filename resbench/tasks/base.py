@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from resbench.algorithms import Algorithm
 from resbench.crossbar import kernels
@@ -74,6 +76,7 @@ class Task(LightningModule, ABC):
         self.network = to_analog(
             network, algorithm, device or (), layers, seed, forward_io or PERFECT, backward_io or PERFECT, mapping
         )
+        self._loss = torch.tensor(0.0)
         self._batch_listeners = [
             layer.algorithm for _, layer in analog_layers(self.network) if layer.algorithm.reads_batch_loss
         ]
@@ -96,12 +99,23 @@ class Task(LightningModule, ABC):
             raise Diverged(f"the training loss is {loss.item()} at step {self.global_step}; a smaller lr may help")
         with torch.no_grad():
             self.train_sums += samples * torch.stack([*means, torch.ones_like(loss)])
+        self._loss = loss.detach()
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Tell the algorithms that ask for it the loss of the mini-batch."""
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Optimizer | LightningOptimizer,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Take the step, then tell the algorithms that ask for it the loss of the mini-batch.
+
+        Not in ``on_train_batch_end``, which comes after the checkpoints of the step.
+        """
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         if self._batch_listeners:
-            loss = float(outputs["loss"])
+            loss = self._loss.item()
             for algorithm in self._batch_listeners:
                 algorithm.on_batch_end(loss)
 

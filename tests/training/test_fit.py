@@ -1,11 +1,9 @@
 """`resbench fit` from the command line to the record."""
 
 import csv
-import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ from torch import Tensor, nn
 
 import resbench.tasks
 from resbench.leaderboard.records import metric_differences, read_record
-from tests.training.runs import CONFIG, SHORT, Run
+from tests.training.runs import CONFIG, Run
 
 
 def test_a_run_ends_in_one_complete_record(run: Run) -> None:
@@ -148,7 +146,9 @@ def test_an_error_is_a_record_and_spares_earlier_results(run: Run, monkeypatch: 
     record = read_record(attempt / "record.json")
     assert (status, record.status, record.error) == (1, "failed", "RuntimeError: no more current")
     assert "Traceback" in (attempt / "error.txt").read_text()
-    assert (complete.root / attempt.parent.name / attempt.name.removesuffix(".attempt") / "record.json").read_bytes() == before
+    assert (
+        complete.root / attempt.parent.name / attempt.name.removesuffix(".attempt") / "record.json"
+    ).read_bytes() == before
 
 
 def test_a_complete_run_replaces_one(run: Run) -> None:

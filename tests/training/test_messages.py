@@ -46,7 +46,10 @@ ALGORITHM = "model.init_args.algorithm.init_args"
         (["--trainer.max_epoch=1"], "trainer.max_epoch: there is no such key; did you mean trainer.max_epochs?"),
         (["--trainer.max_epochs=-1"], "trainer.max_epochs: -1 sets no budget; write a number of epochs, 1 or more"),
         (["--trainer.default_root_dir=x"], "trainer.default_root_dir: the run folder follows from experiment.root"),
-        (["--trainer.accelerator=cup"], "You selected an invalid accelerator name: `accelerator='cup'`. Available names are"),
+        (
+            ["--trainer.accelerator=cup"],
+            "You selected an invalid accelerator name: `accelerator='cup'`. Available names are",
+        ),
         (["--seed_everything=true"], "seed_everything: True does not fit; write a whole number"),
         (["--seed_everything=-1"], "seed_everything: -1 is no seed; write a whole number from 0 to 4294967295"),
         (["--model.seed=3"], "model.init_args.seed: it follows from seed_everything; write that instead"),
@@ -71,10 +74,19 @@ def test_a_mistake_on_the_command_line(run: Run, flags: list[str], message: str)
     [
         ("foo: 3", "foo: there is no such key"),
         ("trainer: {max_epoch: 3}", "trainer.max_epoch: there is no such key; did you mean trainer.max_epochs?"),
-        ("model: {init_args: {devise: 3}}", "model.init_args.devise: Classification has no such key; did you mean device?"),
-        ("model: {init_args: {device: null}}", "model.init_args.device: ResidualLearning needs one; write a class_path"),
+        (
+            "model: {init_args: {devise: 3}}",
+            "model.init_args.devise: Classification has no such key; did you mean device?",
+        ),
+        (
+            "model: {init_args: {device: null}}",
+            "model.init_args.device: ResidualLearning needs one; write a class_path",
+        ),
         ("model: {init_args: {seed: 3}}", "model.init_args.seed: it follows from seed_everything; write that instead"),
-        ("data: {class_path: resbench.data.Digits}", "data: there is no resbench.data.Digits; did you mean DigitsData?"),
+        (
+            "data: {class_path: resbench.data.Digits}",
+            "data: there is no resbench.data.Digits; did you mean DigitsData?",
+        ),
         (
             "model: {init_args: {network: {class_path: resbench.networks.MLP, init_args: {in_features: null}}}}",
             "model.init_args.network.init_args.in_features: missing; write it, or give a --config",

@@ -1,0 +1,68 @@
+"""Composed config files."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from resbench.training.config_files import load_yaml, merge, merged_arguments, read_config
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("1.5E+4", 15000.0),
+        ("inf", math.inf),
+        ("-.inf", -math.inf),
+        ("4", 4),
+        ("2026-01-01", "2026-01-01"),
+    ],
+)
+def test_numbers_as_people_write_them(text: str, value: object) -> None:
+    assert load_yaml(text) == value
+
+
+def write(folder: Path, **files: str) -> None:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+
+
+def test_fragments_come_first_and_own_keys_last(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        a="x: {p: 1, q: 1}\ny: a",
+        b="x: {q: 2}\nz: [1]",
+        whole="compose: [a.yaml, b.yaml]\nz: [3]",
+    )
+    assert read_config(tmp_path / "whole.yaml") == {"x": {"p": 1, "q": 2}, "y": "a", "z": [3]}
+
+
+def test_fragments_of_fragments_and_of_the_package(tmp_path: Path) -> None:
+    write(tmp_path, own="compose: [digits_2bit_residual.yaml]\nseed_everything: 3")
+    config = read_config(tmp_path / "own.yaml")
+    assert config["seed_everything"] == 3
+    assert config["model"]["init_args"]["device"]["init_args"]["states"] == 4
+
+
+@pytest.mark.parametrize("name", ["B", "package.B"])
+def test_another_class_drops_the_arguments_of_the_one_before(name: str) -> None:
+    before = {"class_path": "package.A", "init_args": {"tiles": 4}}
+    assert merge({"m": before}, {"m": {"class_path": name}}) == {"m": {"class_path": name}}
+    same = merge({"m": before}, {"m": {"class_path": "A", "init_args": {"gamma": 0.5}}})
+    assert same["m"]["init_args"] == {"tiles": 4, "gamma": 0.5}
+
+
+def test_plus_appends_to_a_list() -> None:
+    assert merge({"callbacks": [1]}, {"callbacks+": [2]}) == {"callbacks": [1, 2]}
+    assert merge({"callbacks+": [1]}, {"callbacks+": 2}) == {"callbacks+": [1, 2]}
+    assert merge({}, {"callbacks+": [2]}) == {"callbacks+": [2]}
+
+
+def test_files_from_left_to_right_then_flags(tmp_path: Path) -> None:
+    write(tmp_path, a="x: 1\ny: 1", b="y: 2")
+    first, second = str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")
+    merged = merged_arguments(["--x=inf", "--config", first, f"-c={second}", "--z", "-inf", "--print_config"])
+    assert merged[0] == "--config"
+    assert load_yaml(merged[1]) == {"x": 1, "y": 2}
+    assert merged[2:] == ["--x=.inf", "--z", "-.inf", "--print_config"]

@@ -1,0 +1,56 @@
+"""The folder of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from resbench.errors import UserError
+from resbench.training.folder import RunFolder
+
+HASH = "0123456789abcdef"
+
+
+def attempt(folder: RunFolder, text: str, complete: bool) -> Path:
+    folder.begin()
+    (folder.attempt / "record.json").write_text(text)
+    return folder.end(complete)
+
+
+def test_only_a_complete_run_takes_the_name(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "name", HASH)
+    assert attempt(folder, "failed", complete=False) == tmp_path / "name" / "0123456789ab.attempt"
+    assert attempt(folder, "first", complete=True) == tmp_path / "name" / "0123456789ab"
+    assert attempt(folder, "failed again", complete=False).name == "0123456789ab.attempt"
+    assert (folder.complete / "record.json").read_text() == "first"
+    assert attempt(folder, "second", complete=True) == folder.complete
+    assert (folder.complete / "record.json").read_text() == "second"
+    assert [path.name for path in (tmp_path / "name").iterdir()] == ["0123456789ab"]
+
+
+def test_an_attempt_can_be_continued(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path, "name", HASH)
+    attempt(folder, "interrupted", complete=False)
+    folder.begin(keep=True)
+    assert (folder.attempt / "record.json").exists()
+    folder.end(complete=False)
+    folder.begin()
+    assert not any(folder.attempt.iterdir())
+    folder.end(complete=False)
+
+
+def test_a_run_in_progress_is_left_alone(tmp_path: Path) -> None:
+    folder, other = RunFolder(tmp_path, "name", HASH), RunFolder(tmp_path, "name", HASH)
+    folder.begin()
+    (folder.attempt / "last.ckpt").touch()
+    with pytest.raises(UserError, match="in progress in another process"):
+        other.begin()
+    assert (folder.attempt / "last.ckpt").exists()
+    folder.end(complete=True)
+    other.begin()
+    other.end(complete=False)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"experiment\.root: .* cannot be written"):
+        RunFolder(tmp_path / "file", "name", HASH).begin()
