@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from resbench.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.axes import Axes
-    from torch import Tensor
+    from numpy.typing import NDArray
 
     from resbench.crossbar.devices import Device, PulsedDevice
 
@@ -255,7 +256,7 @@ def _draw_steps(axes: Axes, device: PulsedDevice, title: str) -> None:
     steps = [step_at(device, constants, torch.zeros(SAMPLES), up).abs().flatten() for up in (True, False)]
     top = max(step.quantile(0.995).item() for step in steps)
     for name, colour, step in zip(("up", "down"), (UP, DOWN), steps, strict=True):
-        _histogram(axes, step, (0.0, top), colour, name)
+        _histogram(axes, step.numpy(), (0.0, top), colour, name)
     at = device.granularity or 1.0
     axes.axvline(at, ymax=0.77, color="black", linewidth=0.8, linestyle="--", label="granularity")
     unit = "granularities" if device.is_continuous else "weight units"
@@ -268,24 +269,25 @@ def _draw_bounds(axes: Axes, device: PulsedDevice, title: str) -> None:
 
     constants = device.fabricate(SAMPLES, Stream.from_seed(0))
     points = symmetric_points(device, constants)
+    lower, upper = (constants[bound] - constants.get("reference", 0.0) for bound in ("w_min", "w_max"))
     values = {
-        "lower": (constants["w_min"].flatten(), DOWN),
+        "lower": (lower.flatten(), DOWN),
         "symmetric point": (points[~points.isnan()], GREY),
-        "upper": (constants["w_max"].flatten(), UP),
+        "upper": (upper.flatten(), UP),
     }
     low = min(values["lower"][0].quantile(0.002).item(), device.w_min)
     high = max(values["upper"][0].quantile(0.998).item(), device.w_max)
     for name, (value, colour) in values.items():
         if value.numel() > SAMPLES[0] * SAMPLES[1] / 2:
-            _histogram(axes, value, (low, high), colour, name)
+            _histogram(axes, value.numpy(), (low, high), colour, name)
     _finish(axes, title, "weight")
 
 
-def _histogram(axes: Axes, values: Tensor, span: tuple[float, float], colour: str, name: str) -> None:
+def _histogram(axes: Axes, values: NDArray[np.float32], span: tuple[float, float], colour: str, name: str) -> None:
     """A histogram scaled to its peak, so that narrow and wide ones go together."""
     import numpy as np
 
-    counts, edges = np.histogram(values.numpy(), bins=60, range=span)
+    counts, edges = np.histogram(values, bins=60, range=span)
     heights = counts / counts.max()
     axes.stairs(heights, edges, fill=True, color=colour, alpha=0.35, label=name)
     axes.stairs(heights, edges, color=colour, linewidth=0.8)
