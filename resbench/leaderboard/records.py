@@ -99,7 +99,9 @@ class TileEntry(Entry):
     """What one tile of a layer went through.
 
     ``pulses_up`` and ``pulses_down`` are totals over its devices, ``transfers`` counts columns or rows written to it
-    from another tile, and ``max_writes`` is the number of pulses of its most written device.
+    from another tile, and ``max_writes`` is the number of pulses of its most written device. ``write_histogram`` counts
+    devices by their number of pulses w: entry 0 those never written, entry k those with 2^(k-1) <= w < 2^k; null where
+    a run did not record it.
     """
 
     name: str
@@ -107,6 +109,16 @@ class TileEntry(Entry):
     pulses_down: NonNegativeInt
     transfers: NonNegativeInt
     max_writes: NonNegativeInt
+    write_histogram: list[NonNegativeInt] | None = None
+
+    @model_validator(mode="after")
+    def _ends_at_its_maximum(self) -> Self:
+        counts = self.write_histogram
+        if counts is not None and (len(counts) != self.max_writes.bit_length() + 1 or not counts[-1]):
+            raise ValueError(
+                f"write_histogram: it does not end with the devices that have max_writes {self.max_writes}"
+            )
+        return self
 
 
 class LayerEntry(Entry):

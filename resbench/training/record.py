@@ -14,6 +14,7 @@ import torch
 
 from resbench import __version__
 from resbench.crossbar.devices import Device
+from resbench.crossbar.tile import Tile
 from resbench.leaderboard.records import (
     AlgorithmEntry,
     Budget,
@@ -114,17 +115,22 @@ def _states(device: Device, config: Mapping[str, Any]) -> float:
 
 def _layer(name: str, layer: AnalogLayer, reuse: int) -> LayerEntry:
     out, columns = layer.algorithm.shape
-    tiles = [
-        TileEntry(
-            name=tile_name,
-            pulses_up=int(tile.pulses_up.sum(dtype=torch.int64)),
-            pulses_down=int(tile.pulses_down.sum(dtype=torch.int64)),
-            transfers=tile.transfers_in,
-            max_writes=int((tile.pulses_up + tile.pulses_down).max()),
-        )
-        for tile_name, _, tile in layer.algorithm.named_tiles()
-    ]
+    tiles = [_tile(tile_name, tile) for tile_name, _, tile in layer.algorithm.named_tiles()]
     return LayerEntry(name=name, out_features=out, in_features=columns, reuse=reuse, tiles=tiles)
+
+
+def _tile(name: str, tile: Tile) -> TileEntry:
+    writes = (tile.pulses_up.long() + tile.pulses_down.long()).flatten()
+    # w = m 2^k with m in [0.5, 1): k is 0 for none, then the number of binary digits of w.
+    digits = torch.frexp(writes.double()).exponent
+    return TileEntry(
+        name=name,
+        pulses_up=int(tile.pulses_up.sum(dtype=torch.int64)),
+        pulses_down=int(tile.pulses_down.sum(dtype=torch.int64)),
+        transfers=tile.transfers_in,
+        max_writes=int(writes.max()),
+        write_histogram=torch.bincount(digits).tolist(),
+    )
 
 
 def _git() -> GitState | None:
