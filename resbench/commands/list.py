@@ -19,16 +19,18 @@ class Shelf:
         folder: package of the kind, relative to `resbench`.
         bases: names of the classes that they derive from.
         exported_only: whether only those count that the package's `__init__` imports; else every public class does.
+        modules: modules outside the folder that hold more of the kind, relative to `resbench`.
     """
 
     folder: str
     bases: set[str]
     exported_only: bool = True
+    modules: tuple[str, ...] = ()
 
 
 SHELVES = {
     "algorithms": Shelf("algorithms", {"Algorithm"}, exported_only=False),
-    "devices": Shelf("crossbar/devices", {"Device"}, exported_only=False),
+    "devices": Shelf("crossbar/devices", {"Device"}, exported_only=False, modules=("crossbar/presets.py",)),
     "networks": Shelf("networks", {"Module", "Sequential"}),
     "data": Shelf("data", {"LightningDataModule"}),
     "tasks": Shelf("tasks", {"LightningModule"}),
@@ -58,7 +60,8 @@ def classes(shelf: Shelf) -> list[tuple[str, str]]:
     """
     folder = PACKAGE / shelf.folder
     exported = set(_imported_names(folder / "__init__.py"))
-    found = {node.name: (path, node) for path in sorted(folder.glob("**/*.py")) for node in _classes(path)}
+    paths = [*sorted(folder.glob("**/*.py")), *(PACKAGE / module for module in shelf.modules)]
+    found = {node.name: (path, node) for path in paths for node in _classes(path)}
 
     def of_the_kind(name: str) -> bool:
         return name in shelf.bases or (name in found and any(map(of_the_kind, _base_names(found[name][1]))))

@@ -140,37 +140,3 @@ class Element(Device):
         if self.drift is not None and self.drift.nu > 0:
             constants["drift_nu"] = self.drift.nu * (1 + self.drift.nu_dtod * xi("drift"))
         return constants
-
-
-@dataclass(frozen=True)
-class Ideal(Element):
-    """A weight of floating point: exact updates, no bounds, no noise; the peer's ``pulse_type`` ``None``.
-
-    ``W <- W - lr sum_m d_m x_m^T``. It has no states: for a limit without granularity that keeps a device's
-    asymmetry, give that device ``states: inf``.
-    """
-
-    @property
-    def w_max(self) -> float:
-        return math.inf
-
-    @property
-    def w_min(self) -> float:
-        return -math.inf
-
-    @property
-    def granularity(self) -> float:
-        return 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.with_states(math.inf if self.states is None else self.states)
-
-    def with_states(self, states: float) -> Self:
-        if states != math.inf:
-            raise ValueError(f"states: {states} is impossible for Ideal; write inf, or take another device model")
-        return self
-
-    def fabricate(self, shape: tuple[int, int], stream: Stream) -> Constants:
-        bounds = {"w_max": torch.full(shape, math.inf), "w_min": torch.full(shape, -math.inf)}
-        return bounds | self.retention(shape, stream)

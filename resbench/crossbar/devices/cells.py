@@ -66,9 +66,10 @@ class UnitCell(Device):
 
 @dataclass(frozen=True)
 class VectorCell(UnitCell):
-    """Several elements that add up to one weight, ``w = sum_k gamma_k w_k``.
+    """Several elements that add up to one weight.
 
-    Programming a weight gives each element the same value (with ``single_fixed`` only the one that is updated).
+    ``w = sum_k gamma_k w_k``. Programming a weight gives each element the same value (with ``single_fixed`` only the
+    one that is updated).
 
     Args:
         devices: the elements; they may be of different models.
@@ -110,7 +111,9 @@ class VectorCell(UnitCell):
 
 @dataclass(frozen=True)
 class ReferenceCell(UnitCell):
-    """An element and a reference that is never pulsed: ``w = w_0 - w_1``. The reference begins at zero.
+    """An element and a reference that is never pulsed.
+
+    ``w = w_0 - w_1``; the reference begins at zero.
 
     Args:
         device: the element that is updated.
@@ -131,10 +134,11 @@ class ReferenceCell(UnitCell):
 
 @dataclass(frozen=True)
 class OneSidedCell(UnitCell):
-    """Two elements that are only ever pulsed up, ``w = g_plus - g_minus``: for uni-directional devices such as PCM.
+    """Two elements that are only pulsed up, one for each direction; for PCM and the like.
 
-    An up coincidence pulses ``g_plus``, a down coincidence ``g_minus``. Cells of which both elements have come near
-    their bound are refreshed after a mini-batch: both elements are reset and the difference is written back.
+    ``w = g_plus - g_minus``. An up coincidence pulses ``g_plus``, a down coincidence ``g_minus``. Cells of which both
+    elements have come near their bound are refreshed after a mini-batch: both elements are reset and the difference
+    is written back.
 
     Args:
         device: model of both elements; each has constants of its own.

@@ -76,7 +76,7 @@ def piecewise_step(
 
 @dataclass(frozen=True)
 class ExpStep(PulsedDevice):
-    """The step falls off exponentially toward the bounds; fitted to measured ReRAM and PCM curves.
+    """Step that falls off exponentially toward the bounds, as fitted to ReRAM and PCM.
 
     Up: ``w + y S_up (1 + dw_min_std xi)`` with ``y = max(1 - A_up e^(gamma_up z), 0)`` and ``z = 2 a w / (w_max_ij -
     w_min_ij) + b``; down: ``w - y S_down (1 + dw_min_std xi)`` with ``y = max(1 - A_down e^(-gamma_down z), 0)``. If
@@ -133,7 +133,7 @@ class ExpStep(PulsedDevice):
 
 @dataclass(frozen=True)
 class PowStep(PulsedDevice):
-    """The step is a power of the distance to the bound ahead.
+    """Step that is a power of the distance to the bound ahead.
 
     Up: ``w + S_up ((w_max_ij - w) / (w_max_ij - w_min_ij))^gamma_up (1 + dw_min_std xi)``; down: ``w - S_down ((w -
     w_min_ij) / (w_max_ij - w_min_ij))^gamma_down (1 + dw_min_std xi)``. The step at the middle is ``dw_min 0.5^gamma``.
@@ -178,7 +178,9 @@ class PowStep(PulsedDevice):
 
 @dataclass(frozen=True)
 class PowStepReference(PowStep):
-    """Power-law step around a reference device of its own: ``v = w + reference`` moves, w is what is seen.
+    """Power-law step around a reference device of its own.
+
+    ``v = w + reference`` moves as in :class:`PowStep`, w is what is seen.
 
     Args:
         reference_mean: mean reference, weight units.
@@ -218,9 +220,10 @@ class PowStepReference(PowStep):
 
 @dataclass(frozen=True)
 class PiecewiseStep(PulsedDevice):
-    """The step follows a table: linear between nodes that are equally spaced from the lower to the upper bound.
+    """Step from a table over the range of the weight.
 
-    Up: ``w + S_up f_up(w)(1 + dw_min_std xi)``; down: ``w - S_down f_down(w)(1 + dw_min_std xi)``; then clip.
+    Up: ``w + S_up f_up(w)(1 + dw_min_std xi)``; down: ``w - S_down f_down(w)(1 + dw_min_std xi)``; then clip. f is
+    linear between nodes that are equally spaced from the lower to the upper bound.
 
     Args:
         piecewise_up: values of f at the nodes, in units of the step; one value for a constant.

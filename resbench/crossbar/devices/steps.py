@@ -38,7 +38,7 @@ def per_reference(numerator: Tensor, reference: Tensor | float) -> Tensor:
 
 @dataclass(frozen=True)
 class ConstantStep(PulsedDevice):
-    """Every pulse moves the weight by the same step, up to hard bounds.
+    """Constant step, up to hard bounds.
 
     ``w <- clip(w +- S (1 + dw_min_std xi))`` with S the step of the device and direction.
     """
@@ -85,7 +85,7 @@ class _Linear(PulsedDevice):
 
 @dataclass(frozen=True)
 class LinearStep(_Linear):
-    """The step is linear in the weight, up to hard bounds.
+    """Step linear in the weight, up to hard bounds.
 
     Up: ``w + S_up (1 - G_up w / w_max)(1 + dw_min_std xi)``; down: ``w - S_down (1 - G_down w / w_min)(1 + dw_min_std
     xi)``; then clip. With G below 1 the bound is reached with a finite step.
@@ -119,7 +119,7 @@ class LinearStep(_Linear):
 
 @dataclass(frozen=True)
 class SoftBounds(_Linear):
-    """The step shrinks linearly to zero at the bound that it moves toward: the device of the multi-tile paper.
+    """Step that shrinks linearly to zero at the bound ahead; the device of the multi-tile paper.
 
     Up: ``w + S_up (1 - w/w_max_ij)(1 + dw_min_std xi)``; down: ``w - S_down (1 - w/w_min_ij)(1 + dw_min_std xi)``; then
     clip to the bounds of the device. Its symmetric point is w = 0 where both steps agree.
@@ -134,7 +134,7 @@ class SoftBounds(_Linear):
 
 @dataclass(frozen=True)
 class SoftBoundsPmax(SoftBounds):
-    """Soft bounds in the terms of a measurement: the range that ``p_max`` pulses cross, and the curvature.
+    """Soft bounds in the terms of a measurement: a range, the pulses that cross it, and the curvature.
 
     ``F = (range_max - range_min) / (1 - e^(-p_max alpha))``, then :class:`SoftBounds` with ``w_min = range_min``,
     ``w_max = range_min + F``, ``dw_min = F alpha`` and ``up_down = 1 + 2 range_min / F``. Since ``up_down`` acts on one
@@ -200,9 +200,10 @@ def draw_reference(
 
 @dataclass(frozen=True)
 class SoftBoundsReference(PulsedDevice):
-    """Soft bounds around a reference device of its own: ``v = w + reference`` moves, w is what is seen.
+    """Soft bounds around a reference device of its own.
 
-    Up: ``v + S_up (1 - v/w_max_ij + dw_min_std xi)``, down likewise, clip v to the bounds, ``w = v - reference``.
+    ``v = w + reference`` moves, w is what is seen. Up: ``v + S_up (1 - v/w_max_ij + dw_min_std xi)``; down likewise;
+    clip v to the bounds; ``w = v - reference``.
 
     Args:
         mult_noise: noise in proportion to the step at v (True) or to the step at 0.
