@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("resbench.commands.lightning", "run a trained network on a data set"),
     "sweep": ("resbench.commands.sweep", "run a plan of algorithms x precisions x seeds"),
     "leaderboard": ("resbench.commands.leaderboard", "compile records into tables and pages"),
+    "cost": ("resbench.commands.cost", "hardware cost of a config or a run: storage, time, energy, area"),
     "record": ("resbench.commands.record", "show and check the records of runs"),
     "check": ("resbench.commands.check", "check that your own training algorithm keeps the contract"),
     "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
@@ -63,6 +65,8 @@ def _help() -> str:
 
 
 def _run(name: str, argv: list[str]) -> int:
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # a class_path finds modules here; last, so that none of them hides a package
     module_name, help_ = COMMANDS[name]
     module = importlib.import_module(module_name)
     if not hasattr(module, "add_arguments"):

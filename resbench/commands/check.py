@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -53,8 +52,6 @@ def _instantiate(class_path: str, init_args: dict[str, Any]) -> "Algorithm":
 
     from resbench.algorithms import Algorithm
 
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` has it; the console script leaves it out
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--algorithm", type=Algorithm)
     try:
