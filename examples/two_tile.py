@@ -1,0 +1,69 @@
+"""Residual Learning v2 of Wu et al. (2025), as a plug-in: a residual array, a digital moving average, a main array.
+
+Check it from this folder with ``resbench check two_tile.TwoTileResidual``; ``docs/add-an-algorithm.md`` tells the rest.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from resbench.algorithms import Algorithm
+from resbench.crossbar.pulses import PulseTrain
+
+ONE_PULSE = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False)
+
+
+class TwoTileResidual(Algorithm):
+    """Residual Learning v2 (RLv2): the residual array P learns what the main array W is off by, W follows its average.
+
+    ``P <- P - lr d x^T`` on the gradient of the mixed weight ``W + gamma P`` (equation 10); ``H <- (1 - beta) H + beta
+    P`` in digital memory (equation 14); where ``|H|`` has reached one step of the devices of W, one pulse goes to W and
+    the step leaves H (section 5).
+
+    Args:
+        gamma: share of the residual array in the weight that the forward pass sees; the paper finds 0.1 to 0.4 alike.
+        beta: rate of the moving average, in (0, 1].
+        pulses: pulse trains of the residual array.
+
+    Raises:
+        ValueError: for a parameter outside its range.
+    """
+
+    citation = "Wu, Xiao, Gokmen, Fagbohungbe and Chen, NeurIPS 2025, arXiv:2502.06309"
+
+    average: Tensor
+
+    def __init__(self, gamma: float = 0.2, beta: float = 0.01, pulses: PulseTrain = PulseTrain()) -> None:
+        super().__init__()
+        if not 0 < gamma <= 1:
+            raise ValueError(f"gamma: {gamma} is outside (0, 1]; write 0.1 to 0.4")
+        if not 0 < beta <= 1:
+            raise ValueError(f"beta: {beta} is outside (0, 1]; write a small rate such as 0.01")
+        self.gamma = gamma
+        self.beta = beta
+        self.pulses = pulses
+
+    def allocate(self) -> None:
+        self.add_tile("P", self.gamma)
+        self.add_tile("W")
+        self.register_buffer("average", torch.zeros(self.shape))
+
+    def start(self) -> None:
+        self.average.zero_()
+
+    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+        residual, main = self.tiles
+        residual.update(x, d, lr, self.pulses)  # (10)
+
+        columns = torch.arange(self.shape[1], device=self.average.device)
+        self.average.lerp_(residual.read(columns).T, self.beta)  # (14)
+
+        step = main.device.granularity
+        if step == 0:  # no pulses to wait for: (15)
+            main.write(columns, self.average.T, self.beta)
+            return
+        fired = self.average.sign() * (self.average.abs() >= step)
+        self.average.sub_(fired, alpha=step)
+        busy = fired.any(dim=0)
+        main.write(columns[busy], fired.T[busy], step, ONE_PULSE)
