@@ -31,10 +31,13 @@ def run(args: argparse.Namespace) -> int:
         UserError: for a plan that cannot be run.
     """
     from resbench.sweep.plan import read_plan
+    from resbench.sweep.processes import prepare
 
     if args.jobs < 1:
         raise UserError(f"--jobs: {args.jobs} is too few; write 1 or more")
     folder, cells = read_plan(args.file, args.out)
+    if not args.plan:
+        prepare()
     jobs = _jobs(cells, folder)
     if args.plan:
         _show(jobs)
@@ -64,7 +67,7 @@ def _jobs(cells: "Sequence[Cell]", folder: Path) -> "list[Job]":
         except UserError as error:
             raise UserError(f"{cell.name}: {error}") from None
         log = folder / LOGS / f"{cell.name}-{cli.folder.complete.name}.log"
-        jobs.append(Job(cell, cli.folder.complete, cli.folder.attempt, log, cli.config.threads))
+        jobs.append(Job(cell, cli.folder.complete, cli.folder.attempt, log))
     return jobs
 
 

@@ -72,8 +72,7 @@ def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
         for name, arguments in _combinations(entry, path)
         for seed in seeds
     ]
-    twice = [name for name, _ in itertools.groupby(sorted(cell.name for cell in cells if cell.seed == seeds[0]))]
-    if len(twice) * len(seeds) < len(cells):
+    if len({(cell.name, cell.seed) for cell in cells}) < len(cells):
         raise UserError(f"{path}: runs: two entries or two seeds are the same; give each entry its own name")
     return folder, cells
 

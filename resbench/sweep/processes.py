@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from multiprocessing import connection, forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from resbench.leaderboard.records import Record, RecordError, read_record
 from resbench.sweep.plan import Cell
+
+#: Each run is a fork of one process that has imported everything: importing takes longer than many a run.
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+CONTEXT = multiprocessing.get_context("forkserver") if FORKS else multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,15 @@ class Job:
         complete: folder of the complete run.
         attempt: folder of an attempt.
         log: file for what the run prints.
-        threads: CPU threads that it uses.
     """
 
     cell: Cell
     complete: Path
     attempt: Path
     log: Path
-    threads: int
 
     def record(self) -> Record | None:
-        """The record of the run, of the complete one if there is one."""
+        """The record of the complete run if there is one, else of the attempt."""
         for folder in (self.complete, self.attempt):
             try:
                 return read_record(folder / "record.json")
@@ -50,12 +52,22 @@ class Job:
         return record is not None and record.status == "complete"
 
 
+def prepare() -> None:
+    """Begin to import what the runs need, in a process of its own, while this one does something else."""
+    # A library that starts one thread a core in each of several processes makes all of them slow; the runs set theirs.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if FORKS:
+        CONTEXT.set_forkserver_preload(["resbench.training.fit"])
+        forkserver.ensure_running()
+
+
 def execute(
     jobs: Sequence[Job], workers: int, started: Callable[[Job], None], ended: Callable[[Job, int], None]
 ) -> None:
     """Run jobs, at most ``workers`` at a time, in order.
 
-    On KeyboardInterrupt every running job gets SIGINT once, leaves its record and checkpoint, and is waited for.
+    On KeyboardInterrupt every running job gets SIGINT once, leaves its record and checkpoint, and is waited for; a
+    second one kills them.
 
     Args:
         jobs: what to run.
@@ -67,50 +79,48 @@ def execute(
         KeyboardInterrupt: when interrupted, after all jobs have ended.
     """
     waiting = list(jobs)
-    running: dict[Job, subprocess.Popen[bytes]] = {}
-    with _ended_at_interrupt(running, ended):
+    running: dict[Job, BaseProcess] = {}
+
+    def collect() -> None:
+        connection.wait([process.sentinel for process in running.values()])
+        for job, process in list(running.items()):
+            if process.exitcode is not None:
+                del running[job]
+                ended(job, process.exitcode)
+
+    try:
         while waiting or running:
             while waiting and len(running) < workers:
                 job = waiting.pop(0)
-                running[job] = _start(job)
+                job.log.parent.mkdir(parents=True, exist_ok=True)
+                running[job] = CONTEXT.Process(target=_work, args=(job.cell.argv, job.log))
+                running[job].start()
                 started(job)
-            for job, process in list(running.items()):
-                status = process.poll()
-                if status is not None:
-                    del running[job]
-                    ended(job, status)
-            time.sleep(0.05)
-
-
-def _start(job: Job) -> subprocess.Popen[bytes]:
-    job.log.parent.mkdir(parents=True, exist_ok=True)
-    # A library that starts one thread a core in each of several processes makes all of them slow.
-    environment = os.environ | {"OMP_NUM_THREADS": str(job.threads)}
-    with job.log.open("wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "resbench", "fit", *job.cell.argv],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,  # the terminal's Ctrl-C reaches only this process, which passes it on once
-        )
-
-
-@contextmanager
-def _ended_at_interrupt(
-    running: dict[Job, subprocess.Popen[bytes]], ended: Callable[[Job, int], None]
-) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        for process in running.values():
-            process.send_signal(signal.SIGINT)
+            collect()
+    except KeyboardInterrupt:
         try:
-            for job, process in running.items():
-                ended(job, process.wait())
-        except KeyboardInterrupt:  # asked twice
+            for process in running.values():
+                _interrupt(process)
+            while running:
+                collect()
+        finally:
             for process in running.values():
                 process.kill()
-            raise
         raise
+
+
+def _interrupt(process: BaseProcess) -> None:
+    if process.pid is not None:
+        os.kill(process.pid, signal.SIGINT)
+
+
+def _work(argv: Sequence[str], log: Path) -> None:
+    """One run, in its own process."""
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    if sys.platform != "win32":
+        os.setsid()  # the terminal's Ctrl-C reaches the sweep only, which passes it on once
+    from resbench.cli import main
+
+    sys.exit(main(["fit", *argv]))

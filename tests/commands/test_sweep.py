@@ -1,0 +1,92 @@
+"""`resbench sweep` on the digits."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from resbench.cli import main
+from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.records import read_record
+
+CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
+SWEEP = """
+base: track/digits_mlp.yaml
+seeds: [0]
+runs:
+  - name: digital
+    config: algorithm/digital.yaml
+    set: {trainer.max_epochs: EPOCHS, trainer.limit_train_batches: 4}
+  - name: diverging
+    config: algorithm/digital.yaml
+    set: {trainer.max_epochs: 1, optimizer.lr: 1e38}
+  - name: refused
+    config: algorithm/digital.yaml
+    set: {trainer.max_epochs: 1, data.train_size: 5000}
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(SWEEP.replace("EPOCHS", "1"))
+    return path
+
+
+def test_what_is_complete_is_not_run_again(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    arguments = ["sweep", str(sweep), f"--out={out}"]
+    assert main([*arguments, "--jobs=2"]) == 1
+    captured = capsys.readouterr()
+    lines = sorted(captured.out.splitlines())
+    assert lines[0] == f"3 runs, 0 done, results in {out}"
+    assert lines[1].startswith("digital seed 0: test/loss ")
+    assert lines[2].startswith("diverging seed 0: diverged: the training loss is nan")
+    assert lines[3].startswith("refused seed 0: exit status 2: error: data.init_args.train_size: 5000 is more than")
+    assert captured.err == "2 of 3 runs are not complete; the same command runs them again\n"
+    (path,) = out.glob("digital/*/record.json")
+    before = path.read_bytes()
+    assert main([*arguments, "--plan"]) == 0
+    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()] == [
+        ["digital", "seed", "0", "complete"], ["diverging", "seed", "0", "diverged"], ["refused", "seed", "0", "open"],
+    ]  # fmt: skip
+    sweep.write_text(SWEEP.replace("EPOCHS", "1").partition("  - name: diverging")[0])
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == f"1 runs, 1 done, results in {out}\n"
+    assert path.read_bytes() == before
+    leaderboard = compile_leaderboard(out)
+    assert leaderboard.rejected == []
+    assert [row.mean is None for table in leaderboard.tables for row in table.rows] == [False, True]
+
+
+def test_mistakes_are_found_before_anything_runs(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep.write_text(SWEEP.replace("EPOCHS", "two"))
+    assert main(["sweep", str(sweep), f"--out={tmp_path / 'out'}"]) == 2
+    assert capsys.readouterr().err == (
+        "error: digital: trainer.max_epochs: two does not fit; write a whole number or null\n"
+    )
+    assert main(["sweep", str(sweep), "--jobs=0"]) == 2
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_interrupt_ends_the_runs_with_records(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep.write_text(SWEEP.replace("EPOCHS", "1000000").partition("  - name: diverging")[0])
+    out = tmp_path / "out"
+
+    def interrupt_when_it_trains() -> None:
+        while not list(out.glob("digital/*.attempt/last.ckpt")):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt_when_it_trains, daemon=True).start()
+    assert main(["sweep", str(sweep), f"--out={out}"]) == 130
+    assert "digital seed 0: interrupted: stopped at step" in capsys.readouterr().out
+    (path,) = out.glob("digital/*.attempt/record.json")
+    assert read_record(path).status == "interrupted"

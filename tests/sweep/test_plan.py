@@ -1,0 +1,84 @@
+"""From a sweep file to command lines."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from resbench.errors import UserError
+from resbench.sweep.plan import read_plan
+
+SWEEP = """
+seeds: [0, 1]
+base: base.yaml
+runs:
+  - name: digital
+  - name: residual
+    config: [residual.yaml]
+    set: {optimizer.lr: 0.1, model.layers: [fc1]}
+    grid: {model.device.states: [4, inf], model.algorithm.tiles: [2, 3]}
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    for name in ("base", "residual"):
+        (tmp_path / f"{name}.yaml").touch()
+    (tmp_path / "demo.yaml").write_text(SWEEP)
+    return tmp_path / "demo.yaml"
+
+
+def test_every_combination_with_every_seed(sweep: Path) -> None:
+    folder, cells = read_plan(sweep)
+    assert folder == Path("runs/demo")
+    assert [(cell.name, cell.seed) for cell in cells] == [
+        (name, seed)
+        for name in [
+            "digital",
+            *(f"residual-states{states}-tiles{tiles}" for states in (4, math.inf) for tiles in (2, 3)),
+        ]
+        for seed in (0, 1)
+    ]
+    base, own = (str(sweep.with_name(f"{name}.yaml")) for name in ("base", "residual"))
+    assert cells[0].argv == (
+        "--config", base, "--experiment.root=runs/demo", "--experiment.name=digital", "--seed_everything=0",
+    )  # fmt: skip
+    assert cells[-1].argv == (
+        "--config", base, "--config", own, "--optimizer.lr=0.1", '--model.layers=["fc1"]',
+        "--model.device.states=.inf", "--model.algorithm.tiles=3",
+        "--experiment.root=runs/demo", "--experiment.name=residual-statesinf-tiles3", "--seed_everything=1",
+    )  # fmt: skip
+
+
+def test_another_folder(sweep: Path, tmp_path: Path) -> None:
+    assert read_plan(sweep, tmp_path / "out")[0] == tmp_path / "out"
+    sweep.write_text(SWEEP + "out: elsewhere\n")
+    assert read_plan(sweep)[0] == Path("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("seeds:", "seed:", "seed: there is no such key; did you mean seeds?"),
+        ("    grid:", "    grids:", "runs: residual: grids: there is no such key; did you mean grid?"),
+        ("[0, 1]", "3", r"seeds: 3 is no list of seeds; write for example \[0, 1, 2\]"),
+        ("[0, 1]", "[true]", r"seeds: \[True\] is no list of seeds"),
+        ("[0, 1]", "[1, 1]", "two entries or two seeds are the same"),
+        ("name: residual", "name: digital/a", "name: 'digital/a': write letters, digits"),
+        ("name: residual", "nam: residual", "name: None: write letters, digits"),
+        ("[4, inf]", "4", r"grid: model.device.states: 4 is no list of values; write for example \[4, 10, 16\]"),
+        ("{optimizer.lr: 0.1, model.layers: [fc1]}", "4", "set: 4 is no mapping; write lines such as"),
+        ("base.yaml", "bas.yaml", "there is no bas.yaml"),
+        ("runs:", "rums:", "rums: there is no such key; did you mean runs?"),
+    ],
+)
+def test_mistakes_are_named(sweep: Path, before: str, after: str, message: str) -> None:
+    sweep.write_text(SWEEP.replace(before, after, 1))
+    with pytest.raises(UserError, match=message):
+        read_plan(sweep)
+
+
+def test_a_sweep_has_runs(sweep: Path) -> None:
+    sweep.write_text("seeds: [0]")
+    with pytest.raises(UserError, match="runs: write a list of entries, each with a name"):
+        read_plan(sweep)
