@@ -18,15 +18,19 @@ from resbench.costs.algorithms import (
     tt_v1,
     tt_v2,
 )
+from resbench.costs.counted import Counts, counted_cost, counted_energy_nj, counts, shapes
 from resbench.costs.energy import Energy, break_even_tiles, energy
 from resbench.costs.hardware import Hardware
 from resbench.costs.model import CostModel, LayerCost, NetworkCost, plane_area_mm2
-from resbench.costs.networks import REFERENCE_PERCEPTRON, LayerShape, lenet5, resnet
+from resbench.costs.networks import REFERENCE_PERCEPTRON, LayerShape, lenet5, network_layers, resnet, select
+from resbench.costs.settings import configured, published
+from resbench.costs.workload import Workload, algorithm_columns, workload
 
 __all__ = [
     "REFERENCE_PERCEPTRON",
     "Algorithm",
     "CostModel",
+    "Counts",
     "Energy",
     "Hardware",
     "InMemory",
@@ -34,16 +38,27 @@ __all__ = [
     "LayerShape",
     "MixedPrecision",
     "NetworkCost",
+    "Workload",
     "agad",
+    "algorithm_columns",
     "analog_sgd",
     "break_even_tiles",
     "c_tt_v2",
+    "configured",
+    "counted_cost",
+    "counted_energy_nj",
+    "counts",
     "energy",
     "lenet5",
     "mixed_precision",
+    "network_layers",
     "plane_area_mm2",
+    "published",
     "residual",
     "resnet",
+    "select",
+    "shapes",
     "tt_v1",
     "tt_v2",
+    "workload",
 ]

@@ -57,7 +57,7 @@ def energy(
     ]
     lines = sum(layer.lines for layer in layers) if lines is None else lines
     by_lines = 1.0 if is_reference else lines / hardware.reference_lines
-    power = hardware.reference_power_w * lines / (2 * hardware.reference_tile)
+    power = line_power_w(lines, hardware)
     reasons = [] if is_reference else ["scaled from the reference perceptron"]
     if not isinstance(algorithm, InMemory):
         synapses = sum(layer.weights for layer in layers)
@@ -67,11 +67,19 @@ def energy(
     if not algorithm.composite:
         reasons.append("derived, no source prints it")
     updated = algorithm if update_tiles is None else algorithm.with_tiles(update_tiles)
-    transfers = updated.transfers_per_sample(hardware, model.batch_size)
-    pulse = power * model.pulse_ns(updated, transfers)
-    transfer = hardware.forward_nj * by_lines * transfers
+    pulse = transfer = 0.0
+    for layer in layers:
+        share = layer.lines / sum(layer.lines for layer in layers)
+        transfers = updated.transfers_per_sample(hardware, model.batch_size * layer.reuse)
+        pulse += share * power * model.pulse_ns(updated, transfers)
+        transfer += share * by_lines * hardware.forward_nj * transfers
     propagate = (hardware.forward_nj + hardware.backward_nj) * by_lines * algorithm.forward_tiles
     return Energy(power, pulse, transfer, pulse + transfer, propagate, "; ".join(reasons))
+
+
+def line_power_w(lines: int, hardware: Hardware) -> float:
+    """Power of the op-amps and translators of so many lines, W, from that of the reference tile."""
+    return hardware.reference_power_w * lines / (2 * hardware.reference_tile)
 
 
 def break_even_tiles(hardware: Hardware) -> float:

@@ -1,7 +1,9 @@
-"""Shapes of the analog layers of the networks that the literature compares; the bias is digital, not on the array."""
+"""Shapes of the layers of networks in closed form; the bias is digital, not on the array."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,54 @@ class LayerShape:
 REFERENCE_PERCEPTRON = (LayerShape("hidden", 785, 250), LayerShape("output", 250, 10))
 
 
-def lenet5() -> tuple[LayerShape, ...]:
-    """LeNet-5 on 28 x 28 images: all four layers, 80,016 weights."""
+def mlp(in_features: int, hidden: Sequence[int] = (64,), classes: int = 10) -> tuple[LayerShape, ...]:
+    """Multi-layer perceptron: fc1, fc2, ..."""
+    widths = [in_features, *hidden, classes]
+    return tuple(LayerShape(f"fc{i}", widths[i - 1], widths[i]) for i in range(1, len(widths)))
+
+
+def lenet5(classes: int = 10) -> tuple[LayerShape, ...]:
+    """LeNet-5 on 28 x 28 images: four layers, 80,016 weights for 10 classes."""
     return (
         LayerShape("conv1", 25, 16, reuse=576),
         LayerShape("conv2", 400, 32, reuse=64),
         LayerShape("fc1", 512, 128),
-        LayerShape("fc2", 128, 10),
+        LayerShape("fc2", 128, classes),
     )
+
+
+def cifar_resnet(
+    blocks: Sequence[int], widths: Sequence[int], classes: int, projection: bool = True
+) -> tuple[LayerShape, ...]:
+    """All layers of a residual network on 32 x 32 images: 3 x 3 stem, stages of basic blocks, fc.
+
+    The first block of each stage after the first halves the image; where it changes the width, its shortcut is a 1 x 1
+    convolution (``downsample.0``), or without ``projection`` no layer.
+    """
+    layers = [LayerShape("conv1", 27, widths[0], reuse=32 * 32)]
+    before = widths[0]
+    for stage, (count, width) in enumerate(zip(blocks, widths, strict=True)):
+        positions = (32 >> stage) ** 2
+        for block in range(count):
+            name = f"layer{stage + 1}.{block}"
+            layers.append(LayerShape(f"{name}.conv1", 9 * before, width, positions))
+            layers.append(LayerShape(f"{name}.conv2", 9 * width, width, positions))
+            if before != width and projection:
+                layers.append(LayerShape(f"{name}.downsample.0", before, width, positions))
+            before = width
+    return (*layers, LayerShape("fc", before, classes))
+
+
+def char_gpt(context: int = 256, layers: int = 6, width: int = 384) -> tuple[LayerShape, ...]:
+    """Linear layers of a GPT-2-style character model; each character of the context is one vector."""
+
+    def block(name: str) -> Iterator[LayerShape]:
+        yield LayerShape(f"{name}.attn.qkv", width, 3 * width, context)
+        yield LayerShape(f"{name}.attn.proj", width, width, context)
+        yield LayerShape(f"{name}.mlp.fc", width, 4 * width, context)
+        yield LayerShape(f"{name}.mlp.proj", 4 * width, width, context)
+
+    return tuple(layer for index in range(layers) for layer in block(f"blocks.{index}"))
 
 
 def resnet(depth: int, classes: int) -> tuple[LayerShape, ...]:
@@ -59,22 +101,81 @@ def resnet(depth: int, classes: int) -> tuple[LayerShape, ...]:
     Raises:
         ValueError: for another depth.
     """
-    blocks = {18: (2, 2), 34: (6, 3)}
+    blocks = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
     if depth not in blocks:
         raise ValueError(f"depth: {depth}; write 18 or 34")
-    layer3, layer4 = blocks[depth]
-    return (
-        *_stage("layer3", layer3, channels=256, positions=64),
-        *_stage("layer4", layer4, channels=512, positions=16),
-        LayerShape("fc", 512, classes),
+    layers = select(cifar_resnet(blocks[depth], (64, 128, 256, 512), classes), ["layer3", "layer4", "fc"])
+    return tuple(replace(layer, name=layer.name.replace("downsample.0", "shortcut")) for layer in layers)
+
+
+#: Networks by the name of their class, from the arguments that decide their shapes.
+_NETWORKS: dict[str, tuple[Callable[..., tuple[LayerShape, ...]], dict[str, Any]]] = {
+    "MLP": (mlp, {"hidden": (64,), "classes": 10}),
+    "LeNet5": (lenet5, {"classes": 10}),
+    "ResNet18": (lambda classes: cifar_resnet((2, 2, 2, 2), (64, 128, 256, 512), classes), {"classes": 10}),
+    "ResNet34": (lambda classes: cifar_resnet((3, 4, 6, 3), (64, 128, 256, 512), classes), {"classes": 10}),
+    "ResNet20": (lambda classes: cifar_resnet((3, 3, 3), (16, 32, 64), classes, projection=False), {"classes": 10}),
+    "CharGPT": (char_gpt, {"context": 256, "layers": 6, "width": 384}),
+}
+#: Arguments that leave the shapes alone.
+_SHAPELESS = {"activation", "bias", "heads", "vocabulary"}
+
+
+def network_layers(name: str, arguments: Mapping[str, Any]) -> tuple[LayerShape, ...]:
+    """All linear and convolutional layers of a network of resbench, from its class name and arguments.
+
+    Raises:
+        ValueError: for a network without a closed form, or arguments that it does not have.
+    """
+    if name not in _NETWORKS:
+        raise ValueError(f"network: {name} has no closed form; write one of {', '.join(_NETWORKS)}")
+    make, defaults = _NETWORKS[name]
+    given = {key: value for key, value in arguments.items() if key not in _SHAPELESS}
+    try:
+        return make(**(defaults | given))
+    except TypeError as error:
+        raise ValueError(f"network: {name}: {str(error).partition(') ')[2] or error}") from None
+
+
+def select(layers: Sequence[LayerShape], patterns: Sequence[str]) -> tuple[LayerShape, ...]:
+    """The layers that name patterns choose: a name, everything below it, or wildcards.
+
+    Raises:
+        ValueError: for a pattern that chooses nothing.
+    """
+
+    def chosen(name: str, pattern: str) -> bool:
+        return name == pattern or name.startswith(pattern + ".") or fnmatchcase(name, pattern)
+
+    for pattern in patterns:
+        if not any(chosen(layer.name, pattern) for layer in layers):
+            raise ValueError(
+                f"layers: {pattern!r} names no layer; write one of {', '.join(layer.name for layer in layers)}"
+            )
+    return tuple(layer for layer in layers if any(chosen(layer.name, pattern) for pattern in patterns))
+
+
+def split(layers: Sequence[LayerShape], max_inputs: int, max_outputs: int) -> tuple[LayerShape, ...]:
+    """Layers on arrays of limited size, each side in the fewest even blocks; 0 is no limit.
+
+    Every block works in parallel, and its reads and pulses are its own.
+    """
+    return tuple(
+        block
+        for layer in layers
+        for block in _blocks(layer, _sizes(layer.in_features, max_inputs), _sizes(layer.out_features, max_outputs))
     )
 
 
-def _stage(name: str, blocks: int, *, channels: int, positions: int) -> Iterable[LayerShape]:
-    """Basic blocks of two 3 x 3 convolutions; the first doubles the channels and has a 1 x 1 shortcut."""
-    for block in range(blocks):
-        first = channels // 2 if block == 0 else channels
-        yield LayerShape(f"{name}.{block}.conv1", 9 * first, channels, positions)
-        yield LayerShape(f"{name}.{block}.conv2", 9 * channels, channels, positions)
-        if block == 0:
-            yield LayerShape(f"{name}.{block}.shortcut", first, channels, positions)
+def _sizes(size: int, limit: int) -> list[int]:
+    blocks = -(-size // limit) if limit > 0 else 1
+    return [size // blocks + (index < size % blocks) for index in range(blocks)]
+
+
+def _blocks(layer: LayerShape, inputs: Sequence[int], outputs: Sequence[int]) -> Iterator[LayerShape]:
+    if len(inputs) == len(outputs) == 1:
+        yield layer
+        return
+    for i, out_features in enumerate(outputs):
+        for j, in_features in enumerate(inputs):
+            yield LayerShape(f"{layer.name}[{i},{j}]", in_features, out_features, layer.reuse)

@@ -1,117 +1,177 @@
-"""A cost table as Markdown, with every assumption under it."""
+"""Cost tables as Markdown, with every assumption under them."""
 
 import math
 from collections.abc import Sequence
 
-from resbench.costs.algorithms import Algorithm, InMemory
+from resbench.costs.algorithms import Algorithm, InMemory, analog_sgd, mixed_precision, residual, tt_v2
 from resbench.costs.energy import energy
-from resbench.costs.model import CostModel, NetworkCost
-from resbench.costs.networks import LayerShape
-from resbench.costs.paper import SLIPS
-
-COLUMNS = (
-    "algorithm",
-    "tiles",
-    "digital storage",
-    "memory ops, bit",
-    "FP ops",
-    "latency per vector pair",
-    "N → ∞",
-    "latency per image",
-    "energy",
-    "devices",
-    "planes / stack",
-    "area, mm²",
-)
+from resbench.costs.model import CostModel, LayerCost, NetworkCost
+from resbench.costs.networks import LayerShape, lenet5, resnet
+from resbench.costs.paper import PRINTED_LATENCY_NS, PRINTED_STORAGE_KB, SLIPS, Column
+from resbench.costs.workload import Workload
 
 
-def to_markdown(
-    network: str, layers: Sequence[LayerShape], algorithms: Sequence[Algorithm], model: CostModel, *, slips: bool = True
-) -> str:
-    """One line an algorithm; residual learning has its bound for many tiles (N → ∞) beside its latency.
+def to_markdown(work: Workload, model: CostModel, *, kib: bool = False, layers: bool = False) -> str:
+    """One column an algorithm, then the assumptions, then notes on published numbers that this network touches.
 
-    Figures marked ~ are derived or extrapolated, not printed in a source.
+    Figures marked ~ are derived or extrapolated, not printed in a source. Residual learning has its bound for many
+    tiles (N → ∞) beside its latency.
 
     Args:
-        network: Name of the network.
-        layers: Its analog layers.
-        algorithms: Algorithms to compare.
+        work: What is costed.
         model: Assumptions, all of which are printed.
-        slips: Also list where published numbers do not follow from their formulas.
+        kib: Also show the storage in KiB.
+        layers: Also show each layer.
     """
-    rows = [_cells(model.cost(layers, algorithm), layers, model) for algorithm in algorithms]
+    costs = {heading: model.cost(work.layers, algorithm) for heading, algorithm in work.algorithms.items()}
+    columns = [_quantities(cost, work.layers, model, kib) for cost in costs.values()]
+    rows = [[name, *(column[name] for column in columns)] for name in columns[0]]
     lines = [
-        f"# Hardware cost of {network}",
+        f"# Hardware cost of {work.network}",
         "",
-        f"{len(layers)} analog layers, {sum(layer.weights for layer in layers):,} weights, {layers[-1].out_features} "
-        f"outputs of the last layer, batch {model.batch_size}.",
+        f"{len(work.layers)} analog layers, {work.weights:,} weights, batch {work.batch_size}, "
+        f"{work.layers[-1].out_features} outputs of the last layer.",
         "",
-        *(f"| {' | '.join(row)} |" for row in (COLUMNS, ["---", *["---:"] * (len(COLUMNS) - 1)], *rows)),
+        *table(["", *costs], rows),
         "",
-        "Assumptions:",
-        "",
-        *(f"- {assumption}" for assumption in assumptions(layers, algorithms, model)),
     ]
-    if slips:
-        lines += ["", "Published numbers that their formulas do not give:", ""]
-        lines += [
-            f"- {s.printed}; formula: {s.formula}; likely: {s.reason} (confidence: {s.confidence})" for s in SLIPS
-        ]
+    if layers:
+        for heading, cost in costs.items():
+            lines += [f"Layers, {heading}:", "", *_layer_table(cost.layers), ""]
+    lines += ["Assumptions:", "", *(f"- {line}" for line in assumptions(work, model))]
+    if notes := slips(work):
+        lines += ["", "Where published numbers are others (--as-printed shows them), the formulas give:", ""]
+        lines += [f"- {note}" for note in notes]
     return "\n".join(lines) + "\n"
 
 
-def assumptions(layers: Sequence[LayerShape], algorithms: Sequence[Algorithm], model: CostModel) -> list[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table whose columns line up in a terminal too."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *others = cells
+        padded = [first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))]
+        return f"| {' | '.join(padded)} |"
+
+    return [line(header), line(rule), *map(line, rows)]
+
+
+def assumptions(work: Workload, model: CostModel) -> list[str]:
     """Everything that the figures rest on, one line each."""
     hardware = model.hardware
+    algorithms = work.algorithms.values()
     words = {
         "paper": "convention paper: x and δ are 2·in words, a transferred vector in words",
         "strict": f"convention strict: x and δ are in + out words, a transfer carries a {model.transfer}",
     }
     lines = [
+        *work.notes,
         words[model.convention],
         "the bias is digital, not on the array",
         "operations and analog time add up without overlap, memory traffic is hidden, and layers work in parallel: "
         "the slowest sets the latency, which is per vector pair, not per image",
         "~ per image is derived: times the reuse of a convolution, without replicated arrays; MP writes once an image",
-        f"MP does {_mp_factor(algorithms)}·in·out + in operations",
         "1 kB is 1000 bytes; O(1) memory operations count as 1 a layer",
         "energy is quoted for a 785-250-10 perceptron and per vector pair; ~ is scaled with lines and synapses, or of "
         "an algorithm without a printed figure; digital operations cost no energy, which flatters AGAD most",
         f"area is without periphery, with stacks of {model.stack:g}; published areas are one plane: fully stacked",
     ]
+    if factors := {str(a.ops_per_weight) for a in algorithms if not isinstance(a, InMemory)}:
+        lines.append(f"MP does {'/'.join(sorted(factors))}·in·out + in operations")
     if large := [
-        layer.name for layer in layers if max(layer.in_features, layer.out_features) > hardware.reference_tile
+        layer.name for layer in work.layers if max(layer.in_features, layer.out_features) > hardware.reference_tile
     ]:
         lines.append(f"not split: more than {hardware.reference_tile} lines in {', '.join(large)}")
     for algorithm in algorithms:
         lines += [f"{algorithm.name}: ~ {algorithm.derived}"] if algorithm.derived else []
         lines += [f"{algorithm.name}: ~ planes {algorithm.planes_derived}"] if algorithm.planes_derived else []
-    return lines + hardware.describe()
+    return list(dict.fromkeys(lines)) + hardware.describe()
 
 
-def _cells(cost: NetworkCost, layers: Sequence[LayerShape], model: CostModel) -> list[str]:
-    algorithm = cost.algorithm
-    spent = energy(layers, algorithm, model)
-    derived = "~" if algorithm.derived else ""
-    planes_derived = "~" if algorithm.planes_derived else derived
-    bound = "-"
-    if isinstance(algorithm, InMemory) and algorithm.composite:
-        bound = f"{derived}{model.cost(layers, algorithm.with_tiles(math.inf)).latency_ns:,.6g} ns"
+def slips(work: Workload) -> list[str]:
+    """Notes on published numbers about this network, or about one of these algorithms, that a slip explains."""
+    about = {work.network.partition("(")[0], *(algorithm.name for algorithm in work.algorithms.values())}
     return [
-        algorithm.name,
-        f"{algorithm.tiles:g}" if isinstance(algorithm, InMemory) else "1",
-        f"{cost.storage_bytes:,} B ({cost.storage_bytes / 1000:,.6g} kB)",
-        f"{cost.memory_bits:,.6g}",
-        f"{cost.fp_ops:,.6g}",
-        f"{derived}{cost.latency_ns:,.6g} ns",
-        bound,
-        f"~{cost.image_ns / 1000:,.4g} µs" if any(layer.reuse > 1 for layer in layers) else "-",
-        f"{'~' if spent.approximate else ''}{spent.total_nj:,.4g} nJ",
-        f"{planes_derived}{cost.devices:,.12g}",
-        f"{planes_derived}{algorithm.device_planes:g} / {model.stack:g}",
-        f"{planes_derived}{cost.area_mm2:.4g}",
+        f"{slip.place}: {slip.formula}; likely {slip.reason} (confidence: {slip.confidence})"
+        for slip in SLIPS
+        if about & slip.about
     ]
 
 
-def _mp_factor(algorithms: Sequence[Algorithm]) -> str:
-    return "/".join(sorted({str(a.ops_per_weight) for a in algorithms if not isinstance(a, InMemory)})) or "2"
+def as_printed() -> str:
+    """The published tables of time and storage beside what the model gives for the same inputs."""
+    inputs: dict[Column, tuple[str, Sequence[LayerShape], int]] = {
+        "square512": ("512 x 512 (Table 5)", [LayerShape("square", 512, 512)], 100),
+        "lenet5": ("LeNet-5 (Tables 6, 7)", lenet5(), 8),
+        "resnet18": ("ResNet-18, 100 classes (Tables 6, 7)", resnet(18, 100), 128),
+    }
+    algorithms: list[Algorithm] = [analog_sgd(), tt_v2(), mixed_precision(), residual()]
+    rows = []
+    for column, (network, layers, batch_size) in inputs.items():
+        for algorithm in algorithms:
+            cost = CostModel(batch_size=batch_size).cost(layers, algorithm)
+            for quantity, printed, ours in (
+                ("latency, ns", PRINTED_LATENCY_NS, cost.latency_ns),
+                ("storage, kB", PRINTED_STORAGE_KB, cost.storage_bytes / 1000),
+            ):
+                if column in printed:
+                    number = printed[column][algorithm.name]  # type: ignore[index]
+                    difference = f"{ours / number - 1:+.2%}"
+                    rows.append([network, algorithm.name, quantity, f"{number:g}", f"{ours:,.6g}", difference])
+    notes = [
+        f"- {s.place}: {s.printed}; formula: {s.formula}; likely {s.reason} (confidence: {s.confidence})" for s in SLIPS
+    ]
+    header = ["network", "algorithm", "quantity", "printed", "model", "difference"]
+    lines = ["# Published figures beside the model", "", *table(header, rows), "", "Where they part:", "", *notes]
+    return "\n".join(lines) + "\n"
+
+
+def _quantities(cost: NetworkCost, layers: Sequence[LayerShape], model: CostModel, kib: bool) -> dict[str, str]:
+    algorithm = cost.algorithm
+    spent = energy(layers, algorithm, model)
+    slowest = max(cost.layers, key=lambda layer: layer.latency_ns)
+    derived = "~" if algorithm.derived else ""
+    planes_derived = "~" if algorithm.planes_derived else derived
+    scaled = "~" if spent.approximate else ""
+    bound = "-"
+    if isinstance(algorithm, InMemory) and algorithm.composite:
+        bound = f"{derived}{model.cost(layers, algorithm.with_tiles(math.inf)).latency_ns:,.6g} ns"
+    storage = f"{cost.storage_bytes:,} B ({cost.storage_bytes / 1000:,.6g} kB)"
+    return {
+        "tiles": f"{algorithm.tiles:g}" if isinstance(algorithm, InMemory) else "1",
+        "digital storage": derived + storage,
+        **({"digital storage, KiB": f"{derived}{cost.storage_bytes / 1024:,.6g} KiB"} if kib else {}),
+        "memory operations": f"{derived}{cost.memory_bits:,.6g} bit",
+        "FP operations": f"{derived}{cost.fp_ops:,.6g}",
+        "FP time, slowest layer": f"{derived}{slowest.fp_ns:,.6g} ns",
+        "analog time, slowest layer": f"{derived}{slowest.analog_ns:,.6g} ns",
+        "latency per vector pair": f"{derived}{cost.latency_ns:,.6g} ns",
+        "latency, bound N → ∞": bound,
+        "latency per image": f"~{cost.image_ns / 1000:,.4g} µs" if any(layer.reuse > 1 for layer in layers) else "-",
+        "energy, update": f"{scaled}{spent.update_nj:,.4g} nJ",
+        "energy, forward and backward": f"{scaled}{spent.propagate_nj:,.4g} nJ",
+        "energy per vector pair": f"{scaled}{spent.total_nj:,.4g} nJ",
+        "devices": f"{planes_derived}{cost.devices:,.12g}",
+        "planes / stack": f"{planes_derived}{algorithm.device_planes:g} / {model.stack:g}",
+        "area": f"{planes_derived}{cost.area_mm2:.4g} mm²",
+    }
+
+
+def _layer_table(layers: Sequence[LayerCost]) -> list[str]:
+    header = ["layer", "out x in", "reuse", "storage, B", "FP, ns", "analog, ns", "latency, ns", "area, mm²"]
+    rows = [
+        [
+            cost.layer.name,
+            f"{cost.layer.out_features} x {cost.layer.in_features}",
+            f"{cost.layer.reuse}",
+            f"{cost.storage_bytes:,}",
+            f"{cost.fp_ns:,.6g}",
+            f"{cost.analog_ns:,.6g}",
+            f"{cost.latency_ns:,.6g}",
+            f"{cost.area_mm2:.4g}",
+        ]
+        for cost in layers
+    ]
+    return table(header, rows)

@@ -9,6 +9,8 @@ from resbench.leaderboard.records import Record
 
 _SEED_KEYS = ("seed", "seed_everything")
 _PRECISION_KEYS = ("states",)
+#: Settings that a label names at most, and characters of their values.
+_NAMED, _LONGEST = 3, 24
 
 
 def row_labels(records: Iterable[Record]) -> dict[str, str]:
@@ -32,11 +34,14 @@ def row_labels(records: Iterable[Record]) -> dict[str, str]:
         if len(cells) == len({states for states, _ in cells}):
             labels |= dict.fromkeys(configs, name)
             continue
-        settings = {key: _leaves(_drop(config, _SEED_KEYS + _PRECISION_KEYS)) for key, config in configs.items()}
-        differing = _differing(settings.values())
-        for key, leaves in settings.items():
-            apart = ", ".join(f"{path.rpartition('.')[2]}={leaves.get(path, 'absent')}" for path in differing)
-            labels[key] = f"{name} ({apart})" if apart else name
+        settings = {key: _drop(config, _SEED_KEYS + _PRECISION_KEYS) for key, config in configs.items()}
+        identities = {key: hash_of(config) for key, config in settings.items()}
+        differing = _differing(list(settings.values()))
+        apart = {identities[key]: _apart(config, differing) for key, config in settings.items()}
+        clear = len(differing) <= _NAMED and len(set(apart.values())) == len(apart)
+        for key, identity in identities.items():
+            parts = [apart[identity]] if clear else [*filter(None, [apart[identity]]), identity[:6]]
+            labels[key] = f"{name} ({', '.join(parts)})"
     return labels
 
 
@@ -44,15 +49,29 @@ def _drop(config: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     return without(config, lambda path: path.rpartition(".")[2] in keys)
 
 
-def _leaves(config: dict[str, Any], parent: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for key, value in config.items():
-        leaves |= _leaves(value, f"{parent}{key}.") if isinstance(value, dict) else {f"{parent}{key}": value}
-    return leaves
+def _differing(configs: list[Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Paths at which the configs part, in ascending order; below a path that only some of them have, none is named."""
+    if all(isinstance(config, dict) for config in configs):
+        keys = sorted(set().union(*configs))
+        return [found for key in keys for found in _differing([config.get(key) for config in configs], (*path, key))]
+    return [path] if len({hash_of(config) for config in configs}) > 1 else []
 
 
-def _differing(settings: Iterable[dict[str, Any]]) -> list[str]:
-    """Paths whose values are not the same in all settings, in ascending order."""
-    settings = list(settings)
-    paths = sorted(set().union(*settings))
-    return [path for path in paths if len({hash_of(leaves.get(path, [])) for leaves in settings}) > 1]
+def _at(config: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        config = config.get(key)
+    return config
+
+
+def _apart(config: dict[str, Any], differing: list[tuple[str, ...]]) -> str:
+    """What sets a config apart from the others of its row: "lr=0.05, fast_lr=null"."""
+    named = [f"{path[-1]}={_short(_at(config, path))}" for path in differing[:_NAMED]]
+    return ", ".join([*named, f"{len(differing) - _NAMED} more"] if len(differing) > _NAMED else named)
+
+
+def _short(value: Any) -> str:
+    """A setting in a label: the class of a component, else the beginning of its value."""
+    if isinstance(value, dict):
+        return str(value["class_path"]).rpartition(".")[2] if "class_path" in value else "set"
+    text = "null" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

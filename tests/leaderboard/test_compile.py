@@ -1,10 +1,14 @@
+import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.hashing import config_hash
 from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.tables import Table
 
@@ -135,6 +139,46 @@ def test_runs_of_different_settings_are_never_averaged(tmp_path: Path, make_reco
         ("Residual learning, 4 tiles (lr=0.1)", [None, [0, 1]]),
         ("Residual learning, 4 tiles (lr=0.2)", [[0], [0]]),
     ]
+
+
+def with_settings(record: Record, **settings: Any) -> Record:
+    """The record with other arguments of its algorithm in the config."""
+    config = json.loads(json.dumps(record.config))
+    config["model"]["init_args"]["algorithm"]["init_args"] |= settings
+    return record.model_copy(update={"config": config, "config_hash": config_hash(config)})
+
+
+def test_a_label_names_what_sets_rows_apart_and_stays_short(tmp_path: Path, make_record: MakeRecord) -> None:
+    noisy = {"class_path": "resbench.crossbar.periphery.IOParameters", "init_args": {"out_noise": 0.06, "inp_res": 0.1}}
+    names = {f"s{index}": index for index in range(5)}
+    table = table_of(
+        tmp_path,
+        with_settings(make_record(accuracy=0.9), transfer_io=None),
+        with_settings(make_record(accuracy=0.8), transfer_io=noisy),
+    )
+    assert [row.label for row in table.rows] == [
+        "Residual learning, 4 tiles (transfer_io=null)",
+        "Residual learning, 4 tiles (transfer_io=IOParameters)",
+    ]
+    table = table_of(
+        tmp_path, *(with_settings(make_record(accuracy=a), **{k: v + a for k, v in names.items()}) for a in (0.5, 0.25))
+    )
+    for row in table.rows:
+        assert re.fullmatch(
+            r"Residual learning, 4 tiles \(s0=0.2?5, s1=1.2?5, s2=2.2?5, 2 more, [0-9a-f]{6}\)", row.label
+        )
+
+
+def test_rows_that_a_short_label_cannot_tell_apart_are_still_two(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        *(
+            with_settings(make_record(accuracy=index / 4), pulses=p)
+            for index, p in enumerate([None, {"a": 1}, {"a": 2}])
+        ),
+    )
+    assert len({row.label for row in table.rows}) == 3
+    assert table.rows[0].label.startswith("Residual learning, 4 tiles (pulses=set, ")
 
 
 def test_settings_tuned_for_each_precision_share_a_row(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -1,0 +1,172 @@
+"""Cost from what a run really did: counted pulses and transfers in place of the published averages."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, zip_longest
+from typing import Protocol
+
+from resbench.costs.algorithms import Algorithm, InMemory
+from resbench.costs.energy import line_power_w
+from resbench.costs.model import CostModel, LayerCost, NetworkCost
+from resbench.costs.networks import LayerShape
+
+
+class CountedTile(Protocol):
+    """One tile after a run, as records hold it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pulses_up(self) -> int: ...
+    @property
+    def pulses_down(self) -> int: ...
+    @property
+    def transfers(self) -> int:
+        """Columns or rows written to it from another tile, or from digital memory."""
+
+    @property
+    def max_writes(self) -> int:
+        """Pulses of its most written device."""
+
+    @property
+    def write_histogram(self) -> Sequence[int] | None:
+        """Devices never written, then those with at most 1, 3, 7, ... pulses; None where it was not recorded."""
+
+
+class CountedLayer(Protocol):
+    """One layer after a run, tiles fast first."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def out_features(self) -> int: ...
+    @property
+    def in_features(self) -> int: ...
+    @property
+    def reuse(self) -> int: ...
+    @property
+    def tiles(self) -> Sequence[CountedTile]: ...
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run did to its devices, over all layers.
+
+    Args:
+        samples: Training samples that the run saw.
+        pulses: Pulses that devices received.
+        transfers: Lines written from tile to tile.
+        devices: Weights times tiles; pairs and unit cells count once, as in the record.
+        max_writes: Pulses of the most written device.
+        histogram: Devices by number of pulses: none, then at most 1, 3, 7, ...; None where a tile did not record it.
+    """
+
+    samples: int
+    pulses: int
+    transfers: int
+    devices: int
+    max_writes: int
+    histogram: tuple[int, ...] | None
+
+    @property
+    def mean_writes(self) -> float:
+        """Pulses a device."""
+        return self.pulses / self.devices
+
+    def write_quantile(self, share: float) -> int:
+        """Pulses that at least this share of devices does not exceed, rounded up to a power of two less one.
+
+        Raises:
+            ValueError: without a histogram.
+        """
+        if self.histogram is None:
+            raise ValueError("histogram: this run recorded none")
+        reached = list(accumulate(self.histogram))
+        exponent = next(k for k, devices in enumerate(reached) if devices >= share * reached[-1])
+        return min((1 << exponent) - 1, self.max_writes)
+
+
+def shapes(layers: Sequence[CountedLayer]) -> tuple[LayerShape, ...]:
+    """Shapes of the layers of a run."""
+    return tuple(LayerShape(layer.name, layer.in_features, layer.out_features, layer.reuse) for layer in layers)
+
+
+def counts(layers: Sequence[CountedLayer], samples: int) -> Counts:
+    """Totals over the layers of a run.
+
+    Raises:
+        ValueError: without layers or samples.
+    """
+    if not layers or not all(layer.tiles for layer in layers):
+        raise ValueError("layers: no tiles; a digital run has no pulses to count")
+    if samples < 1:
+        raise ValueError(f"samples: {samples}; a run that trained saw at least one")
+    tiles = [tile for layer in layers for tile in layer.tiles]
+    histograms = [tile.write_histogram for tile in tiles]
+    known = [histogram for histogram in histograms if histogram is not None]
+    return Counts(
+        samples=samples,
+        pulses=sum(tile.pulses_up + tile.pulses_down for tile in tiles),
+        transfers=sum(tile.transfers for tile in tiles),
+        devices=sum(layer.out_features * layer.in_features * len(layer.tiles) for layer in layers),
+        max_writes=max(tile.max_writes for tile in tiles),
+        histogram=tuple(map(sum, zip_longest(*known, fillvalue=0))) if len(known) == len(tiles) else None,
+    )
+
+
+def counted_cost(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> NetworkCost:
+    """Cost with the transfers that a run counted: S of a layer is its transfers for each vector.
+
+    The pulses of the gradient take the published mean train, because a record counts pulses of devices, not lengths of
+    trains; :func:`shortest_train` bounds them from below. Mixed precision writes its counted rows.
+    """
+    return NetworkCost(algorithm, tuple(_layer_cost(layer, algorithm, model, samples) for layer in layers))
+
+
+def shortest_train(layers: Sequence[CountedLayer], samples: int) -> float:
+    """Pulses of the most written device of a fast tile for each vector: a train is at least as long, in the mean."""
+    return max(layer.tiles[0].max_writes / (samples * layer.reuse) for layer in layers)
+
+
+def counted_energy_nj(
+    layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int
+) -> float | None:
+    """Energy of one sample, nJ: update and both passes, summed over layers and over the vectors of the sample.
+
+    As :func:`resbench.costs.energy`, layer by layer with its own lines, counted transfers and reuse. None for mixed
+    precision, whose energies are quoted for one network only.
+    """
+    if not isinstance(algorithm, InMemory):
+        return None
+    hardware, total = model.hardware, 0.0
+    for layer, shape in zip(layers, shapes(layers), strict=True):
+        transfers = _transfers_per_vector(layer, samples)
+        pulses = line_power_w(shape.lines, hardware) * model.pulse_ns(algorithm, transfers)
+        passes = (hardware.forward_nj + hardware.backward_nj) * algorithm.forward_tiles
+        reads = hardware.forward_nj * transfers
+        total += shape.reuse * (pulses + (reads + passes) * shape.lines / hardware.reference_lines)
+    return total
+
+
+def _transfers_per_vector(layer: CountedLayer, samples: int) -> float:
+    return sum(tile.transfers for tile in layer.tiles) / (samples * layer.reuse)
+
+
+def _layer_cost(layer: CountedLayer, algorithm: Algorithm, model: CostModel, samples: int) -> LayerCost:
+    (shape,) = shapes([layer])
+    if not isinstance(algorithm, InMemory):
+        cost = model.layer_cost(shape, algorithm)
+        rows = sum(tile.transfers for tile in layer.tiles) / samples
+        analog = rows * model.hardware.pulse_ns * model.hardware.phases
+        return replace(cost, analog_ns=analog, image_ns=cost.fp_ns * shape.reuse + analog)
+    rate = _transfers_per_vector(layer, samples)
+    # Which hop a transfer took does not matter to the formulas, so all of them count as one hop.
+    one_hop = replace(
+        algorithm,
+        tiles=2,
+        planes=algorithm.device_planes,
+        periods=(1 / rate if rate else math.inf,),
+        periods_in_batches=False,
+    )
+    return model.layer_cost(shape, one_hop)

@@ -1,0 +1,75 @@
+"""What a run counted, as Markdown: pulses, transfers, wear, and the time and energy that follow."""
+
+from collections.abc import Sequence
+
+from resbench.costs.algorithms import Algorithm
+from resbench.costs.counted import CountedLayer, counted_cost, counted_energy_nj, counts, shortest_train
+from resbench.costs.model import CostModel
+from resbench.costs.report import table
+
+QUANTILES = (0.5, 0.9, 0.99)
+
+
+def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> str:
+    """Totals of a run, a line for each tile, and what was assumed.
+
+    Args:
+        layers: Layers with their counted tiles.
+        algorithm: The algorithm of the run.
+        model: Assumptions where nothing was counted.
+        samples: Training samples that the run saw.
+    """
+    total = counts(layers, samples)
+    cost = counted_cost(layers, algorithm, model, samples)
+    spent = counted_energy_nj(layers, algorithm, model, samples)
+    seconds = cost.image_ns * samples / 1e9
+    rows = [
+        ["training samples", f"{samples:,}"],
+        ["pulses", f"{total.pulses:,}"],
+        ["transferred columns or rows", f"{total.transfers:,}"],
+        ["pulses a device, mean", f"{total.mean_writes:,.4g}"],
+        ["pulses a device, maximum", f"{total.max_writes:,}"],
+    ]
+    if total.histogram is not None:
+        rows += [
+            [f"pulses a device, {share:.0%} of devices at most", f"{total.write_quantile(share):,}"]
+            for share in QUANTILES
+        ]
+    rows += [
+        ["latency per vector pair", f"~{cost.latency_ns:,.6g} ns"],
+        ["latency per image", f"~{cost.image_ns / 1000:,.4g} µs"],
+        ["time of the whole training", f"~{seconds:,.4g} s"],
+        ["energy per image", "-" if spent is None else f"~{spent:,.4g} nJ"],
+        ["energy of the whole training", "-" if spent is None else f"~{spent * samples / 1e9:,.4g} J"],
+    ]
+    tiles = [
+        [
+            f"{layer.name}.{tile.name}",
+            f"{tile.pulses_up:,}",
+            f"{tile.pulses_down:,}",
+            f"{tile.transfers:,}",
+            f"{(tile.pulses_up + tile.pulses_down) / (layer.out_features * layer.in_features):,.4g}",
+            f"{tile.max_writes:,}",
+        ]
+        for layer in layers
+        for tile in layer.tiles
+    ]
+    header = ["tile", "pulses up", "pulses down", "transfers in", "pulses a device, mean", "maximum"]
+    bound = shortest_train(layers, samples)
+    lines = [
+        "# Counted in this run",
+        "",
+        *table(["", "counted"], rows),
+        "",
+        *table(header, tiles),
+        "",
+        "- pulses and transfers are those of the record; samples are optimiser steps times batch size",
+        f"- time: counted transfers, {model.hardware.mvm_ns:g} ns a read; pulse trains of the gradient of "
+        f"{model.hardware.mean_pulses:g} pulses, as published: a record does not count their length, but its most "
+        f"written device bounds the mean from below: {bound:.3g} pulses a vector",
+        "- energy: as below, with counted transfers, summed over layers and vectors of an image; none for mixed "
+        "precision, whose energy is quoted for one perceptron",
+    ]
+    if total.histogram is None:
+        lines.append("- the distribution of pulses over devices was not recorded")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,89 @@
+"""What is costed: the layers, the algorithms and the batch size that a config names. Nothing of it is imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resbench.costs.algorithms import Algorithm
+from resbench.costs.networks import LayerShape, network_layers, select, split
+from resbench.costs.settings import configured, published
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Layers on crossbars and algorithms that train them.
+
+    Args:
+        network: Class of the network, with the arguments that the config gives it.
+        layers: Its layers on crossbars.
+        algorithms: Columns of the cost table by heading.
+        batch_size: Samples in a mini-batch.
+        notes: What was assumed beside the model, one line each.
+    """
+
+    network: str
+    layers: tuple[LayerShape, ...]
+    algorithms: Mapping[str, Algorithm]
+    batch_size: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def weights(self) -> int:
+        """Weights on crossbars."""
+        return sum(layer.weights for layer in self.layers)
+
+
+def workload(config: Mapping[str, Any], batch_size: int | None = None) -> Workload:
+    """The workload of a config with its fragments merged; defaults of the classes count where it is silent.
+
+    Args:
+        config: Keys of ``resbench fit``.
+        batch_size: In place of that of the config.
+
+    Raises:
+        ValueError: for a config that names no network, algorithm or batch size, or one without a cost model.
+    """
+    model = _arguments(config.get("model"), "model", "resbench.tasks.Classification")
+    network_name, network_arguments = _component(model.get("network"), "model.network", "resbench.networks.LeNet5")
+    class_path, settings = _component(model.get("algorithm"), "model.algorithm", "resbench.algorithms.ResidualLearning")
+    mapping = model.get("mapping") or {}
+    layers = select(network_layers(network_name.rpartition(".")[2], network_arguments), model.get("layers") or ["*"])
+    layers = split(layers, mapping.get("max_input_size") or 0, mapping.get("max_output_size") or 0)
+    if batch_size is None:
+        batch_size = _arguments(config.get("data"), "data", "resbench.data.MNISTData").get("batch_size")
+    if not isinstance(batch_size, int):
+        raise ValueError(f"data.batch_size: {batch_size} in the config; write it there, or --batch-size 8")
+    columns, notes = algorithm_columns(class_path, settings)
+    if mapping.get("digital_bias") is False:
+        notes = (*notes, "mapping.digital_bias: false puts one more column on each array, which is not counted")
+    arguments = ", ".join(f"{key}={value}" for key, value in network_arguments.items())
+    name = network_name.rpartition(".")[2]
+    return Workload(f"{name}({arguments})" if arguments else name, layers, columns, batch_size, notes)
+
+
+def algorithm_columns(class_path: str, settings: Mapping[str, Any]) -> tuple[dict[str, Algorithm], tuple[str, ...]]:
+    """Columns of one algorithm by heading, its published formula and its own periods, and notes on them."""
+    formula = published(class_path, settings)
+    own, line = configured(class_path, settings)
+    columns = {formula.name: formula}
+    if own is None:
+        return columns, (line,) if line else ()
+    heading = f"{formula.name}, own periods"
+    return columns | {heading: own}, (f"{heading}: {line}",)
+
+
+def _component(value: Any, key: str, example: str) -> tuple[str, Mapping[str, Any]]:
+    """Class path and arguments; a bare string is a class without arguments."""
+    if isinstance(value, str):
+        return value, {}
+    if not isinstance(value, Mapping) or not isinstance(value.get("class_path"), str):
+        raise ValueError(f"{key}: the config names no class; write class_path: {example}")
+    return value["class_path"], value.get("init_args") or {}
+
+
+def _arguments(value: Any, key: str, example: str) -> Mapping[str, Any]:
+    """Arguments of a component whose class does not matter here."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{key}: missing in the config; write class_path: {example} with init_args")
+    arguments: Mapping[str, Any] = value.get("init_args") or {}
+    return arguments

@@ -1,0 +1,109 @@
+"""`resbench cost`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from resbench.cli import main
+from resbench.leaderboard.records import write_record
+from tests.leaderboard.conftest import make_record
+
+LENET = """
+model:
+  class_path: resbench.tasks.Classification
+  init_args:
+    network: {class_path: resbench.networks.LeNet5}
+"""
+REST = """
+compose: [lenet.yaml]
+model:
+  init_args:
+    algorithm: {class_path: resbench.algorithms.MixedPrecision}
+data: {class_path: resbench.data.MNISTData, init_args: {batch_size: 8}}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "lenet.yaml").write_text(LENET)
+    (tmp_path / "run.yaml").write_text(REST)
+    return tmp_path / "run.yaml"
+
+
+def cost(*arguments: str) -> int:
+    return main(["cost", *map(str, arguments)])
+
+
+def test_a_composed_config_prints_a_table(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cost("--config", str(config), "--compare", "--layers", "--kib") == 0
+    out = capsys.readouterr().out
+    assert "# Hardware cost of LeNet5" in out
+    assert "831.909 ns" in out
+    assert "c-TTv2" in out
+    assert "Layers, MP:" in out
+
+
+def test_a_later_config_wins(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other.yaml").write_text("model: {init_args: {algorithm: {class_path: AnalogSGD}}}")
+    assert cost("--config", str(config), "--config", str(tmp_path / "other.yaml")) == 0
+    assert "30.8514 ns" in capsys.readouterr().out
+
+
+def test_assumptions_can_be_changed_and_are_printed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cost("--config", str(config), "--assume", "t_sp=10", "--assume", "phases=2", "--batch-size", "16") == 0
+    out = capsys.readouterr().out
+    assert "t_sp = 10: ns of one pulse" in out
+    assert "batch 16" in out
+
+
+def test_a_record_is_costed_from_what_it_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_record(tmp_path / "record.json", make_record())
+    assert cost("--record", str(tmp_path / "record.json")) == 0
+    out = capsys.readouterr().out
+    assert "# Counted in this run" in out
+    assert "conv1.tile3" in out
+    assert "# Hardware cost of LeNet-5" in out
+
+
+def test_published_tables_need_no_config(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cost("--as-printed") == 0
+    assert "+81.88%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "cost of what? Write --config FILE.yaml"),
+        (["--config", "missing.yaml"], "missing.yaml: No such file"),
+        (["--config", "{config}", "--assume", "speed=2"], "--assume speed=2: there is no constant 'speed'"),
+        (["--config", "{config}", "--assume", "t_sp=fast"], "--assume t_sp=fast: 'fast' is not a number"),
+        (["--config", "{config}", "--assume", "t_sp=-1"], "pulse_ns: -1.0 is not positive"),
+        (["--config", "{config}", "--stack", "0"], "stack: 0.0"),
+        (["--record", "{config}"], "not strict JSON"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    arguments: list[str], message: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cost(*(argument.format(config=config) for argument in arguments)) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+
+
+def test_a_digital_record_has_no_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_record(tmp_path / "record.json", make_record("Digital", states=None, tiles=0))
+    assert cost("--record", str(tmp_path / "record.json")) == 2
+    assert "error: algorithm: Digital has no cost model" in capsys.readouterr().err
+
+
+def test_it_imports_neither_torch_nor_lightning(config: Path) -> None:
+    code = f"""
+import sys
+from resbench.cli import main
+assert main(["cost", "--config", {str(config)!r}]) == 0
+assert not {{"torch", "lightning", "numpy", "numba", "pydantic"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -1,0 +1,110 @@
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from resbench.costs import (
+    REFERENCE_PERCEPTRON,
+    CostModel,
+    agad,
+    counted_cost,
+    counted_energy_nj,
+    counts,
+    energy,
+    mixed_precision,
+    residual,
+    shapes,
+)
+from resbench.costs.counted import shortest_train
+from resbench.costs.counted_report import to_markdown
+
+MODEL = CostModel(batch_size=8)
+SAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Tile:
+    name: str = "tile0"
+    pulses_up: int = 300
+    pulses_down: int = 100
+    transfers: int = 0
+    max_writes: int = 5
+    write_histogram: tuple[int, ...] | None = (40, 8, 10, 6)
+
+
+@dataclass(frozen=True)
+class Layer:
+    name: str = "fc"
+    out_features: int = 8
+    in_features: int = 8
+    reuse: int = 1
+    tiles: tuple[Tile, ...] = (Tile(), Tile("tile1", 3, 1, 500, 2, (60, 4)))
+
+
+def test_totals_run_over_all_tiles() -> None:
+    total = counts([Layer(), Layer("conv", 4, 4, 9)], SAMPLES)
+    assert (total.pulses, total.transfers, total.devices, total.max_writes) == (808, 1000, 2 * 64 + 2 * 16, 5)
+    assert total.mean_writes == 808 / 160
+    assert total.histogram == (200, 24, 20, 12)
+
+
+@pytest.mark.parametrize(("share", "pulses"), [(0.5, 0), (0.8, 1), (0.9, 3), (0.99, 5), (1.0, 5)])
+def test_quantiles_are_rounded_up_to_the_edges_of_the_histogram(share: float, pulses: int) -> None:
+    one = Layer(tiles=(Tile(write_histogram=(70, 10, 11, 9)),))
+    assert counts([one], SAMPLES).write_quantile(share) == pulses
+
+
+def test_one_tile_without_a_histogram_leaves_no_distribution() -> None:
+    total = counts([Layer(tiles=(Tile(), Tile(write_histogram=None)))], SAMPLES)
+    assert total.histogram is None
+    with pytest.raises(ValueError, match="recorded none"):
+        total.write_quantile(0.5)
+
+
+def test_counted_transfers_replace_the_geometric_ones() -> None:
+    # 500 transfers for 1000 vectors is what two tiles at n_s = 2 do.
+    layer = Layer()
+    formula = MODEL.layer_cost(shapes([layer])[0], residual(2))
+    (cost,) = counted_cost([layer], residual(2), MODEL, SAMPLES).layers
+    assert cost == formula
+    (reused,) = counted_cost([Layer(reuse=10)], residual(2), MODEL, SAMPLES).layers
+    assert reused.analog_ns == pytest.approx(25 + 0.05 * (25 + 40))
+
+
+def test_area_keeps_the_planes_of_the_algorithm() -> None:
+    for algorithm in (residual(6), agad()):
+        (cost,) = counted_cost([Layer()], algorithm, MODEL, SAMPLES).layers
+        assert cost.devices == 64 * algorithm.device_planes
+
+
+def test_mixed_precision_writes_its_counted_rows() -> None:
+    layer = Layer(tiles=(Tile(transfers=1000),))
+    (cost,) = counted_cost([layer], mixed_precision(), MODEL, SAMPLES).layers
+    assert cost.analog_ns == 5  # as out / B rows a sample, with out = B
+    assert counted_energy_nj([layer], mixed_precision(), MODEL, SAMPLES) is None
+
+
+def test_energy_agrees_with_the_formula_where_the_counts_do() -> None:
+    layers = [
+        Layer(s.name, s.out_features, s.in_features, tiles=(Tile(), Tile(transfers=500))) for s in REFERENCE_PERCEPTRON
+    ]
+    formula = energy(REFERENCE_PERCEPTRON, residual(2), MODEL).total_nj
+    assert counted_energy_nj(layers, residual(2), MODEL, SAMPLES) == pytest.approx(formula)
+
+
+def test_the_most_written_device_bounds_the_trains() -> None:
+    assert shortest_train([Layer(tiles=(Tile(max_writes=3000),)), Layer(reuse=100)], SAMPLES) == 3
+
+
+@pytest.mark.parametrize(("layers", "samples"), [([], 1), ([Layer(tiles=())], 1), ([Layer()], 0)])
+def test_a_run_without_pulses_or_samples_has_no_counts(layers: list[Any], samples: int) -> None:
+    with pytest.raises(ValueError, match=r"digital run|at least one"):
+        counts(layers, samples)
+
+
+def test_the_report_names_what_was_counted_and_what_assumed() -> None:
+    text = to_markdown([Layer()], residual(2), MODEL, SAMPLES)
+    for part in ("404", "3.156", "fc.tile1", "99% of devices at most", "~57.5914 ns", "0.005 pulses a vector"):
+        assert part in text
+    unknown = to_markdown([Layer(tiles=(Tile(write_histogram=None),))], residual(2), MODEL, SAMPLES)
+    assert "was not recorded" in unknown

@@ -1,0 +1,62 @@
+import copy
+from typing import Any
+
+import pytest
+
+from resbench.costs import InMemory, workload
+
+CONFIG: dict[str, Any] = {
+    "model": {
+        "class_path": "resbench.tasks.Classification",
+        "init_args": {
+            "network": {"class_path": "resbench.networks.ResNet34", "init_args": {"classes": 100}},
+            "layers": ["layer3", "layer4", "fc"],
+            "algorithm": {"class_path": "resbench.algorithms.ResidualLearning", "init_args": {"tiles": 6}},
+        },
+    },
+    "data": {"class_path": "resbench.data.CIFAR100Data", "init_args": {"batch_size": 128}},
+}
+
+
+def changed(**model: Any) -> dict[str, Any]:
+    config = copy.deepcopy(CONFIG)
+    config["model"]["init_args"] |= model
+    return config
+
+
+def test_a_config_names_layers_algorithm_and_batch() -> None:
+    work = workload(CONFIG)
+    assert (work.network, work.batch_size, work.weights) == ("ResNet34(classes=100)", 128, 19_974_144)
+    assert list(work.algorithms) == ["Residual learning", "Residual learning, own periods"]
+    assert work.notes == ("Residual learning, own periods: periods of the config: 2, 10, 50, 250, 1250 mini-batches",)
+    formula = work.algorithms["Residual learning"]
+    assert isinstance(formula, InMemory)
+    assert formula.tiles == 6
+    assert workload(CONFIG, batch_size=8).batch_size == 8
+
+
+def test_where_the_config_is_silent_the_defaults_of_the_classes_count() -> None:
+    work = workload(changed(network="LeNet5", layers=None, algorithm={"class_path": "MixedPrecision"}))
+    assert (work.network, work.weights, list(work.algorithms)) == ("LeNet5", 80_016, ["MP"])
+
+
+def test_the_mapping_splits_layers_and_an_analog_bias_is_said_not_to_count() -> None:
+    work = workload(changed(mapping={"max_input_size": 512, "max_output_size": 512, "digital_bias": False}))
+    assert max(layer.in_features for layer in work.layers) <= 512
+    assert work.weights == 19_974_144
+    assert "not counted" in work.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "model: missing in the config; write class_path: resbench.tasks"),
+        (changed(network=None), "model.network: the config names no class; write class_path: resbench.networks"),
+        (changed(algorithm=None), "model.algorithm: the config names no class"),
+        (changed(algorithm={"class_path": "resbench.algorithms.DigitalSGD"}), "DigitalSGD has no cost model"),
+        (CONFIG | {"data": {"class_path": "MNISTData"}}, "data.batch_size: None in the config; write it there"),
+    ],
+)
+def test_what_cannot_be_costed_is_refused_by_key(config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        workload(config)
