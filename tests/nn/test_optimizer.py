@@ -1,0 +1,137 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from resbench.algorithms import AnalogSGD as OneTile
+from resbench.crossbar.devices import Ideal
+from resbench.nn import AnalogLayer, AnalogSGD, analog_layers, to_analog
+
+X = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
+
+
+def model() -> nn.Sequential:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    to_analog(network, OneTile(), Ideal())
+    return network
+
+
+def digital_twin() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+
+def loss(network: nn.Module, x: Tensor = X) -> Tensor:
+    result: Tensor = network(x).square().mean()
+    return result
+
+
+def layer(network: nn.Sequential, index: int) -> AnalogLayer:
+    found = network[index]
+    assert isinstance(found, AnalogLayer)
+    return found
+
+
+def assert_alike(network: nn.Sequential, twin: nn.Sequential) -> None:
+    for mine, theirs in zip(network.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(mine.detach(), theirs.detach())
+
+
+def test_schedulers_and_groups_reach_the_tiles() -> None:
+    networks = model(), digital_twin()
+    optimizers = [
+        kind([{"params": network[0].parameters(), "lr": 0.5}, {"params": network[2].parameters()}], lr=0.1)
+        for kind, network in zip((AnalogSGD, torch.optim.SGD), networks, strict=True)
+    ]
+    schedulers = [torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5) for optimizer in optimizers]
+    for _ in range(3):
+        for network, optimizer, scheduler in zip(networks, optimizers, schedulers, strict=True):
+            optimizer.zero_grad()
+            loss(network).backward()
+            optimizer.step()
+            scheduler.step()
+    assert_alike(*networks)
+
+
+def test_accumulated_steps_are_one_mini_batch() -> None:
+    networks = model(), digital_twin()
+    for kind, network in zip((AnalogSGD, torch.optim.SGD), networks, strict=True):
+        optimizer = kind(network.parameters(), lr=0.5)
+        for row in X:
+            loss(network, row[None]).backward()
+        optimizer.step()
+    assert_alike(*networks)
+    assert layer(networks[0], 0).algorithm.steps == 1
+
+
+def test_a_closure_is_evaluated() -> None:
+    network = model()
+    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        value = loss(network)
+        value.backward()
+        return value.item()
+
+    first = optimizer.step(closure)
+    assert optimizer.step(closure) < first
+
+
+def test_momentum_and_decay_act_on_digital_parameters_only() -> None:
+    networks = model()[:1], model()[:1]
+    for network, momentum in zip(networks, (0.0, 0.9), strict=True):
+        optimizer = AnalogSGD(network.parameters(), lr=0.1, momentum=momentum, weight_decay=momentum)
+        for _ in range(2):
+            optimizer.zero_grad()
+            network(X).sum().backward()  # linear, so that gradients do not depend on the bias
+            optimizer.step()
+    plain, heavy = (layer(network, 0) for network in networks)
+    assert torch.equal(plain.weight, heavy.weight)
+    assert not torch.equal(plain.bias, heavy.bias)  # type: ignore[arg-type]
+
+
+def test_a_rate_of_zero_drops_the_pairs() -> None:
+    network = model()
+    optimizer = AnalogSGD(network.parameters(), lr=0.0)
+    before = layer(network, 0).weight.detach().clone()
+    loss(network).backward()
+    optimizer.step()
+    assert layer(network, 0).weight.pairs == []
+    assert torch.equal(layer(network, 0).weight, before)
+
+
+def test_a_frozen_layer_stays() -> None:
+    network = model()
+    layer(network, 0).requires_grad_(False)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+    loss(network).backward()
+    optimizer.step()
+    moved = [not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)]
+    assert moved == [False, False, True, True]
+
+
+def test_clearing_gradients_drops_pairs_unless_they_are_kept() -> None:
+    for keep in (False, True):
+        network = model()
+        optimizer = AnalogSGD(network.parameters(), lr=0.5, keep_pairs=keep)
+        loss(network).backward()
+        optimizer.zero_grad()
+        assert len(layer(network, 0).weight.pairs) == int(keep)
+
+
+def test_the_state_of_the_optimiser_survives() -> None:
+    network = model()
+    optimizer = AnalogSGD(network.parameters(), lr=0.5, momentum=0.9)
+    loss(network).backward()
+    optimizer.step()
+    other = AnalogSGD(network.parameters(), lr=0.1)
+    other.load_state_dict(optimizer.state_dict())
+    assert other.param_groups[0]["lr"] == 0.5
+    assert other.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys() == {1, 3}
+
+
+def test_a_negative_rate_is_refused() -> None:
+    with pytest.raises(ValueError, match="lr: -1"):
+        AnalogSGD(model().parameters(), lr=-1)
