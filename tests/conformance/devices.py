@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from resbench.crossbar.cells import make_tile
-from resbench.crossbar.devices import Device, Element, Ideal, VectorCell
+from resbench.crossbar.devices import Device, Element, Ideal, OneSidedCell, VectorCell
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 REPEATS = 128
 #: Pulses in one call of a ``pulse_sequence``.
 CHUNK = 2_000_000
-#: Repeats where each needs a tile of its own.
-LONELY = 2000
 COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
 #: Names of constants where the vectors' differ from ours, and values of constants that a device does without.
 CONSTANTS = {"diffusion_rate": "diffusion", "decay_scale": "decay_factor", "nu": "drift_nu"}
@@ -65,17 +63,19 @@ def update(vector: Vector) -> list[str]:
     """
     inputs, config = vector["inputs"], vector["config"]
     device, pulses = _device(vector), _pulses(config)
-    x, d = (torch.tensor(inputs[name], dtype=torch.float32).flatten(0, -2) for name in ("x", "d"))
+    x, d = (torch.atleast_2d(torch.tensor(inputs[name], dtype=torch.float32)).flatten(0, -2) for name in ("x", "d"))
     samples, out, columns = x.shape[0], d.shape[1], x.shape[1]
     w0 = torch.as_tensor(inputs.get("w0", 0.0), dtype=torch.float32).expand(out, columns)
     drawn = pulses is not None and (pulses.pulse_type == "stochastic" or pulses.sto_round)
-    at_once = REPEATS if drawn else vector["n_repeats"]
+    counting = _counts_samples(device)
+    fresh = counting or inputs.get("fresh_devices_each_repeat", True)
+    at_once = 1 if counting else REPEATS if drawn else vector["n_repeats"]
     stream, found = _stream(vector), list[Array]()
     tile: Tile | None = None
     while (done := sum(part.shape[0] for part in found)) < vector["n_repeats"]:
         repeats = min(at_once, vector["n_repeats"] - done)
         shape = (repeats * out, columns)
-        if tile is None or tile.shape != shape or inputs.get("fresh_devices_each_repeat", True):
+        if tile is None or tile.shape != shape or fresh:
             tile = make_tile(device, shape, stream.child(done))
         tile.program(w0.repeat(repeats, 1))
         if pulses is not None:
@@ -94,27 +94,25 @@ def update(vector: Vector) -> list[str]:
 
 def pulse_sequence(vector: Vector) -> list[str]:
     """Single pulses on a column of devices, one for each repeat."""
-    device, inputs, pulses = _device(vector), vector["inputs"], _pulses(vector["config"])
-    if isinstance(device, VectorCell) and device.update_policy == "single_random":
-        # A sample chooses one element for the whole array: repeats that share a sample are not independent.
-        vector = _with_fewer_repeats(vector, LONELY)
-        shapes = [(1, 1)] * vector["n_repeats"]
-    else:
-        shapes = [(vector["n_repeats"], 1)]
+    inputs, device, pulses = vector["inputs"], _device(vector), _pulses(vector["config"])
     train = [way for what, times in inputs["pulses"] for way in _directions(what) * int(times)]
-    tiles = [make_tile(device, shape, _stream(vector).child(k)) for k, shape in enumerate(shapes)]
-    for tile in tiles:
-        tile.program(torch.full(tile.shape, float(inputs.get("w0", 0.0))))
-    visible, stored, begin = [], [], 0
-    for end in inputs["record_after"]:
-        for tile in tiles:
-            _pulse(tile, train[begin:end], pulses)
-        visible.append(np.concatenate([tile.weight.double().numpy().reshape(-1) for tile in tiles]))
-        stored.append(np.concatenate([tile.stored.double().numpy().reshape(-1) for tile in tiles]))
-        begin = end
     quantity = vector["quantity"].lower()
-    wanted = visible + stored if "first half" in quantity else stored if quantity.startswith("persistent") else visible
-    return _compare(vector, np.stack(wanted, axis=1))
+    # Where chance chooses an element for each sample, repeats must not share their samples.
+    apart = isinstance(device, VectorCell) and device.update_policy == "single_random"
+    found = list[Array]()
+    while (done := sum(part.shape[0] for part in found)) < vector["n_repeats"]:
+        repeats = min(REPEATS if apart else vector["n_repeats"], vector["n_repeats"] - done)
+        tile = make_tile(device, (repeats, 1), _stream(vector).child(done))
+        tile.program(torch.full((repeats, 1), float(inputs.get("w0", 0.0))))
+        visible, stored, begin = [], [], 0
+        for end in inputs["record_after"]:
+            _pulse(tile, train[begin:end], pulses, apart)
+            visible.append(tile.weight.double().numpy().reshape(-1))
+            stored.append(tile.stored.double().numpy().reshape(-1))
+            begin = end
+        both = visible + stored if "first half" in quantity else visible
+        found.append(np.stack(stored if quantity.startswith("persistent") else both, axis=1))
+    return _compare(vector, np.concatenate(found))
 
 
 def construction(vector: Vector) -> list[str]:
@@ -270,21 +268,28 @@ def _operate(tile: Tile, step: str) -> None:
         raise CannotInterpret(f"step {step!r}")
 
 
-def _with_fewer_repeats(vector: Vector, most: int) -> Vector:
-    """The vector with at most so many repeats, and tolerances that are wider by the square root of the ratio."""
-    repeats = min(vector["n_repeats"], most)
-    wider = (vector["n_repeats"] / repeats) ** 0.5
-    tolerance = {name: (np.asarray(value, np.float64) * wider).tolist() for name, value in vector["tolerance"].items()}
-    return {**vector, "n_repeats": repeats, "tolerance": tolerance}
+def _pulse(tile: Tile, train: Sequence[int], pulses: PulseTrain | None, apart: bool = False) -> None:
+    """Exactly one coincidence for each entry, on every device of a one-column tile.
 
-
-def _pulse(tile: Tile, train: Sequence[int], pulses: PulseTrain | None) -> None:
-    """Exactly one coincidence for each entry, on every device of a one-column tile."""
+    Args:
+        tile: the devices.
+        train: +1 and -1.
+        pulses: a train of which every line fires at a large rate.
+        apart: pulse each device by a sample of its own, in place of one sample for all of them.
+    """
     pulses = pulses or PulseTrain(desired_bl=1, update_bl_management=False, update_management=False)
     rows, width = tile.shape[0], max(1, CHUNK // tile.shape[0])
     for begin in range(0, len(train), width):
-        errors = -torch.tensor(train[begin : begin + width], dtype=torch.float32)[:, None].expand(-1, rows)
-        tile.update(torch.ones(errors.shape[0], 1), errors.contiguous(), 1000.0, pulses)
+        signs = -torch.tensor(train[begin : begin + width], dtype=torch.float32)
+        errors = torch.kron(signs[:, None], torch.eye(rows)) if apart else signs[:, None].expand(-1, rows).contiguous()
+        tile.update(torch.ones(errors.shape[0], 1), errors, 1000.0, pulses)
+
+
+def _counts_samples(device: Device) -> bool:
+    """Whether what a sample does depends on how many came before it, so that repeats cannot share a tile."""
+    if isinstance(device, OneSidedCell):
+        return device.refresh_every > 0 and not device.units_in_mbatch
+    return isinstance(device, VectorCell) and device.update_policy == "single_sequential"
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------

@@ -148,6 +148,18 @@ SEQUENCES = {
         [2, 3],
         [0.08, 0.04],
     ),
+    "one element at random": sequence(
+        {
+            "model": "Vector",
+            "update_policy": "SingleRandom",
+            "unit_cell_devices": [{**WIDE, "dw_min": 0.01}, {**WIDE, "dw_min": 0.03}],
+        },
+        0.0,
+        [["up", 4]],
+        [1, 4],
+        [0.01, 0.04],
+        [0.005, 0.01],
+    ),
     "reference cell": sequence(
         {"model": "Reference", "unit_cell_devices": [{**WIDE, "dw_min": 0.01}, {**WIDE, "dw_min": 0.03}]},
         0.3,
@@ -161,6 +173,17 @@ SEQUENCES = {
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_pulse_sequences(name: str) -> None:
     result = replay_vector(SEQUENCES[name])
+    assert result.passed, result.detail
+
+
+def test_every_repeat_of_a_cell_begins_anew() -> None:
+    vector = pulsed(1000.0, ONE_PULSE, {})
+    elements = [{**WIDE, "dw_min": 0.01}, {**WIDE, "dw_min": 0.03}]
+    vector["config"]["device"] = {"model": "Vector", "update_policy": "SingleSequential", "unit_cell_devices": elements}
+    vector["inputs"] |= {"x": [[1.0]] * 3, "d": [[-1.0]] * 3}
+    vector |= {"quantity": "visible weight after update", "n_repeats": 20}
+    vector |= {"expected_mean": [[0.035]], "expected_std": [[0.0]], "tolerance": {"mean_abs": 1e-5, "std_rel": 0.0}}
+    result = replay_vector(vector)
     assert result.passed, result.detail
 
 
