@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import Ideal
-from resbench.nn import AnalogLayer, AnalogSGD, analog_layers, to_analog
+from resbench.nn import AnalogLayer, AnalogSGD, to_analog
 
 X = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
 
