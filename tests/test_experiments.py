@@ -1,0 +1,120 @@
+"""Every experiment in configs trains on random data of the right shape; fragments for the command line fit on top of one."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from resbench.leaderboard.records import read_record
+from resbench.sweep.plan import read_plan
+from resbench.training.cli import RunCLI
+from resbench.training.config_files import read_config, read_mapping
+from resbench.training.fit import fit
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+FILES = {path: read_config(path) for path in sorted(CONFIGS.glob("**/*.yaml")) if path.parent.name != "sweeps"}
+EXPERIMENTS = [path for path, config in FILES.items() if "name" in config.get("experiment", {})]
+COMPOSED = {CONFIGS / name for path in FILES for name in read_mapping(path).get("compose", [])}
+#: Fragments for the command line, which no experiment composes.
+ON_TOP = [path for path in FILES if path not in COMPOSED and path not in EXPERIMENTS]
+HEADLINE = CONFIGS / "cifar10_4bit_residual.yaml"
+
+#: Networks of the same layer names and inputs that are built in no time.
+SMALL = {
+    "ResNet": [
+        "--model.network=resbench.networks.resnet.CifarResNet",
+        "--model.network.blocks=[1,1,1,1]",
+        "--model.network.widths=[4,4,8,8]",
+        "--model.network.projection=true",
+    ],
+    "CharGPT": ["--model.network.layers=1", "--model.network.heads=2", "--model.network.width=8"],
+}
+
+
+def title(path: Path) -> str:
+    return path.relative_to(CONFIGS).as_posix()
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a few random samples of every data set, in the layout of the real files."""
+    root, chance = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for name in ("MNIST", "FashionMNIST"):
+        raw = root / name / "raw"
+        raw.mkdir(parents=True)
+        for part in ("train", "t10k"):
+            pixels, labels = chance.integers(256, size=20 * 28 * 28), np.arange(20) % 10
+            for kind, header, content in (
+                ("images-idx3", struct.pack(">IIII", 2051, 20, 28, 28), pixels),
+                ("labels-idx1", struct.pack(">II", 2049, 20), labels),
+            ):
+                (raw / f"{part}-{kind}-ubyte").write_bytes(header + content.astype(np.uint8).tobytes())
+    for name, classes, count in (("cifar10", 10, 2), ("cifar100", 100, 1)):
+        for part in ("train", "test"):
+            for label in range(classes):
+                folder = root / name / part / f"{label:02}"
+                folder.mkdir(parents=True)
+                for number in range(count):
+                    image = chance.integers(256, size=(32, 32, 3)).astype(np.uint8)
+                    Image.fromarray(image).save(folder / f"{number}.png")
+    text = chance.permuted([chr(48 + number % 65) for number in range(4000)])
+    (root / "tinyshakespeare.txt").write_text("".join(text), encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=title)
+def test_experiment_trains(path: Path, root: Path, tmp_path: Path) -> None:
+    config = FILES[path]
+    network = config["model"]["init_args"]["network"]["class_path"].rpartition(".")[2]
+    small: list[str] = next((arguments for name, arguments in SMALL.items() if network.startswith(name)), [])
+    threads = torch.get_num_threads()
+    try:
+        status = fit(
+            [
+                *("--config", str(path)),
+                *small,
+                *([f"--data.root={root}"] if "root" in config["data"]["init_args"] else []),
+                *("--trainer.max_epochs=2", "--trainer.limit_train_batches=2", "--trainer.limit_test_batches=1"),
+                *("--trainer.accelerator=cpu", "--data.batch_size=10", f"--experiment.root={tmp_path}"),
+            ]
+        )
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(False)
+    (file,) = tmp_path.glob("*/*/record.json")
+    record = read_record(file)
+    assert (status, record.status, record.steps) == (0, "complete", 4), record.error
+    states = None if record.device is None else config["model"]["init_args"]["device"]["init_args"]["states"]
+    assert (record.states, bool(record.layers)) == (states, states is not None)
+
+
+@pytest.mark.parametrize("path", [path for path in EXPERIMENTS if path.parent.name == "paper"], ids=title)
+def test_experiment_of_a_table_is_what_its_name_says(path: Path) -> None:
+    config = FILES[path]
+    _, *data, algorithm = path.stem.split("_")
+    assert config["experiment"]["name"] == path.stem
+    assert config["experiment"]["track"].startswith("-".join(data[: 1 if algorithm == "digital" else -1]))
+    arguments = config["model"]["init_args"]["algorithm"].get("init_args", {})
+    names = {"tt1": "TikiTaka", "tt2": "TikiTakaV2", "mp": "MixedPrecision", "digital": "DigitalSGD"}
+    name = names.get(algorithm, "ResidualLearning")
+    assert config["model"]["init_args"]["algorithm"]["class_path"] == f"resbench.algorithms.{name}"
+    if name == "ResidualLearning":
+        assert algorithm == f"residual{arguments['tiles']}"
+    if name != "DigitalSGD":
+        assert data[-1] == f"{config['model']['init_args']['device']['init_args']['states']}states"
+
+
+@pytest.mark.parametrize("path", ON_TOP, ids=title)
+def test_fragment_fits_on_top_of_an_experiment(path: Path) -> None:
+    resolved = RunCLI(["--config", str(HEADLINE), "--config", str(path)], "resbench fit", build=False).resolved
+    assert resolved["experiment"]["name"] == HEADLINE.stem
+
+
+@pytest.mark.parametrize("table", ["t1", "t2", "t9", "t10", "t11", "t12"])
+def test_sweep_of_a_table_runs_all_its_experiments(table: str) -> None:
+    _, cells = read_plan(CONFIGS / "sweeps" / f"paper_{table}.yaml")
+    assert {cell.name for cell in cells} == {path.stem for path in EXPERIMENTS if path.stem.startswith(f"{table}_")}
+    assert {cell.seed for cell in cells} == {0, 1, 2}
