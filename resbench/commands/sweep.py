@@ -57,15 +57,19 @@ def _jobs(cells: "Sequence[Cell]", folder: Path) -> "list[Job]":
     from resbench.training.cli import RunCLI
 
     cli: RunCLI | None = None
+    loaded: tuple[str, ...] = ()
     jobs = []
     for cell in cells:
         try:
             if cli is None:
                 cli = RunCLI(cell.argv, "resbench fit", build=False)
+            elif cell.arguments == loaded:
+                cli.reseed(cell.seed)
             else:
                 cli.load(cell.argv)
         except UserError as error:
             raise UserError(f"{cell.name}: {error}") from None
+        loaded = cell.arguments
         log = folder / LOGS / f"{cell.name}-{cli.folder.complete.name}.log"
         jobs.append(Job(cell, cli.folder.complete, cli.folder.attempt, log))
     return jobs

@@ -26,12 +26,17 @@ class Cell:
     Attributes:
         name: name of its experiment: that of its entry and the values of its grid.
         seed: its seed.
-        argv: arguments of `resbench fit`.
+        arguments: arguments of `resbench fit` but for the seed.
     """
 
     name: str
     seed: int
-    argv: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """All arguments of `resbench fit`."""
+        return (*self.arguments, f"--seed_everything={self.seed}")
 
 
 def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
@@ -59,15 +64,7 @@ def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
     folder = out or Path(content.get("out", Path("runs", path.stem)))
     base = _files(content.get("base"), path, "base")
     cells = [
-        Cell(
-            name,
-            seed,
-            (
-                *base,
-                *arguments,
-                *_flags({"experiment.root": str(folder), "experiment.name": name, "seed_everything": seed}),
-            ),
-        )
+        Cell(name, seed, (*base, *arguments, *_flags({"experiment.root": str(folder), "experiment.name": name})))
         for entry in entries
         for name, arguments in _combinations(entry, path)
         for seed in seeds

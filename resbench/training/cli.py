@@ -149,6 +149,18 @@ class RunCLI(LightningCLI):
         """
         self.config = self.resolve(argv)
         self.resolved = self.plain(self.config)
+        self._identify()
+
+    def reseed(self, seed: int) -> None:
+        """Take the same config with another seed, much faster than :meth:`load`; for a CLI that builds nothing."""
+        self.config.seed_everything = self.resolved["seed_everything"] = seed
+        for key in SEEDS:
+            init_args = self.resolved[key.split(".")[0]]["init_args"]
+            if "seed" in init_args:
+                init_args["seed"] = seed
+        self._identify()
+
+    def _identify(self) -> None:
         self.config_hash = config_hash(self.resolved)
         experiment = self.config.experiment
         self.folder = RunFolder(experiment.root, experiment.name, self.config_hash)

@@ -1,0 +1,63 @@
+"""Every YAML file in `configs` is picked up by being there: it says what it is, parses, builds, and trains."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from resbench.cli import main
+from resbench.sweep.plan import read_plan
+from resbench.training.cli import RunCLI
+from resbench.training.config_files import read_config
+
+CONFIGS = Path(__file__).resolve().parent.parent / "configs"
+FILES = sorted(CONFIGS.glob("**/*.yaml"))
+EXPERIMENTS = sorted(CONFIGS.glob("*.yaml"))
+SWEEPS = sorted(CONFIGS.glob("sweeps/*.yaml"))
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(CONFIGS).as_posix()
+
+
+@pytest.fixture(autouse=True)
+def leave_torch_as_it_was() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_file_says_what_it_is_and_composes(path: Path) -> None:
+    first = path.read_text().splitlines()[0]
+    assert first.startswith("# "), "the first line is what `resbench list configs` prints"
+    assert first.endswith(".")
+    assert read_config(path)
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=relative)
+def test_experiment_is_named_as_its_file_and_has_a_track(path: Path) -> None:
+    experiment = read_config(path)["experiment"]
+    assert experiment["name"] == path.stem
+    assert experiment["track"]
+
+
+@pytest.mark.parametrize("path", [path for path in EXPERIMENTS if path.stem.startswith("digits")], ids=relative)
+def test_experiment_trains(path: Path, tmp_path: Path) -> None:
+    short = ["--trainer.max_epochs=1", "--trainer.limit_train_batches=2", f"--experiment.root={tmp_path}"]
+    assert main(["fit", "--config", str(path), *short]) == 0
+    assert len(list(tmp_path.glob("*/*/record.json"))) == 1
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=relative)
+def test_sweep_resolves_to_different_runs(path: Path) -> None:
+    _, cells = read_plan(path)
+    named = {cell.name: cell for cell in cells}
+    cli = RunCLI(cells[0].argv, "resbench fit", build=False)
+    hashes = set()
+    for cell in named.values():
+        cli.load(cell.argv)
+        hashes.add(cli.config_hash)
+    assert len(hashes) == len(named)
