@@ -1,4 +1,4 @@
-"""Every experiment in configs trains on random data of the right shape; fragments for the command line fit on top of one."""
+"""Every experiment in configs trains on random data of the right shape; other fragments fit on top of one."""
 
 import struct
 from pathlib import Path

@@ -22,7 +22,7 @@ import resbench.algorithms
 import resbench.crossbar.devices
 import resbench.data
 import resbench.networks  # noqa: F401 - what is imported here can be named in YAML without its module
-from resbench.callbacks import EpochLines, History, StopOnSignal, TileState
+from resbench.callbacks import EpochLines, History, StopOnSignal, TileState, TimeEstimate
 from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
 from resbench.tasks.base import Task
@@ -235,7 +235,7 @@ class RunCLI(LightningCLI):
         callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         if self.training:
             loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
-            callbacks += [self.stop, self.history, RunCheckpoint(self.folder.attempt, self.resolved)]
+            callbacks += [self.stop, self.history, RunCheckpoint(self.folder.attempt, self.resolved), TimeEstimate()]
             if not bar:
                 callbacks.append(EpochLines())
             arguments |= {"logger": [CSVLogger(self.folder.attempt, name="", version=""), *loggers]}
