@@ -19,8 +19,8 @@ class Interrupted(Exception):
 class StopOnSignal(Callback):
     """Stops a training at the end of the mini-batch in which SIGINT arrives; the second one stops at once.
 
-    In the middle of a step the tiles are half updated, so nothing that is saved there can be continued. The signal is
-    watched inside a ``with`` block.
+    In the middle of a step the tiles are half updated, and in a validation Lightning cannot resume: nothing that is
+    saved there could be continued. The signal is watched inside a ``with`` block.
 
     Args:
         checkpoint: file to save the state to.
@@ -55,14 +55,7 @@ class StopOnSignal(Callback):
             trainer.save_checkpoint(self.checkpoint)
             raise Interrupted(f"stopped at step {trainer.global_step}")
 
-    def on_validation_batch_end(self, *_: Any) -> None:
-        """Stop, if asked to; the checkpoint of the last epoch stays."""
-        self._stop()
-
     def on_test_batch_end(self, *_: Any) -> None:
-        """Stop, if asked to; the training is saved."""
-        self._stop()
-
-    def _stop(self) -> None:
+        """Stop, if asked to; the training is complete and saved."""
         if self.asked:
-            raise Interrupted("stopped during evaluation")
+            raise Interrupted("stopped in the test, after the training")
