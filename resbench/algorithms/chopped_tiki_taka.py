@@ -234,8 +234,9 @@ class ChoppedTikiTaka(TransferChain):
     def end_sweep(self) -> None:
         """Flip the signs of the rows after the last column was read."""
         if self.out_chop_prob > 0:
-            chance = self.stream.child("cross chop").uniform(tuple(self.cross_signs.shape), self.sweeps)
-            self.cross_signs[(chance < self.out_chop_prob).to(self.cross_signs.device)] *= -1
+            signs = self.cross_signs
+            chance = self.stream.child("cross chop").uniform(tuple(signs.shape), self.sweeps, device=signs.device)
+            signs[chance < self.out_chop_prob] *= -1
         self.sweeps += 1
 
     def chance(self, purpose: str, line: int) -> float:

@@ -118,7 +118,7 @@ class MixedPrecision(Algorithm):
         count = min(self.n_rows_per_transfer or rows, rows)
         if self.random_row and count < rows:
             self.next_row = int(self.stream.child("row").number(self.vectors) * rows)
-        lines = (torch.arange(self.next_row, self.next_row + count) % rows).to(self.chi.device)
+        lines = torch.arange(self.next_row, self.next_row + count, device=self.chi.device) % rows
         self.next_row = (self.next_row + count) % rows
 
         tile = self.tiles[0]
@@ -139,5 +139,5 @@ class MixedPrecision(Algorithm):
         levels = values / torch.where(width == 0, 1.0, width)
         if self.stochastic[side]:
             stream = self.stream.child("rounding", side)
-            levels = levels + stream.uniform(tuple(values.shape), self.vectors).to(values.device) - 0.5
+            levels = levels + stream.uniform(tuple(values.shape), self.vectors, device=values.device) - 0.5
         return width * torch.round(levels).clamp(-half, half)

@@ -103,7 +103,7 @@ class TikiTaka(TransferChain):
 
     def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
         if self.with_reset_prob > 0:
-            chance = self.stream.child("reset", source).uniform((self.lines,), self.vectors).to(lines.device)
+            chance = self.stream.child("reset", source).uniform((self.lines,), self.vectors, device=lines.device)
             columns = torch.zeros(self.lines, dtype=torch.bool, device=lines.device)
             columns[lines] = chance[lines] < self.with_reset_prob
             self.tiles[source].reset(columns)

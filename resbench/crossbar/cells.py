@@ -108,7 +108,7 @@ class CellTile(Tile):
 
     def reset(self, cells: Tensor | None = None, probability: float = 1.0) -> None:
         if probability < 1:
-            chance = self.stream.child("reset chance").uniform(self.shape, self.operations).to(self.weight.device)
+            chance = self.stream.child("reset chance").uniform(self.shape, self.operations, device=self.weight.device)
             cells = (chance < probability) & (True if cells is None else cells)
         for tile in self.tiles:
             tile.reset(cells)

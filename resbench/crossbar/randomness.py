@@ -22,7 +22,8 @@ ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
 SCALE32 = 2.0**-32
-ELEMENTS_AT_ONCE = 2**16
+#: Elements drawn at once: what fits the cache of a processor, and what fits the memory of a GPU easily.
+ELEMENTS_AT_ONCE, GPU_ELEMENTS_AT_ONCE = 2**16, 2**22
 
 Index = Tensor | int
 W = TypeVar("W", Tensor, int)
@@ -35,10 +36,16 @@ def philox(key: int, c0: Index, c1: Index = 0, c2: Index = 0, c3: Index = 0) -> 
     2^32), because torch has no full set of unsigned operations.
     """
     device = next((c.device for c in (c0, c1, c2, c3) if isinstance(c, Tensor)), None)
-    words = torch.broadcast_tensors(
-        *(torch.as_tensor(c, dtype=torch.int64, device=device) & MASK32 for c in (c0, c1, c2, c3))
-    )
+    words = torch.broadcast_tensors(*(_counter(c, device) for c in (c0, c1, c2, c3)))
     return _rounds(key, *words)
+
+
+def _counter(c: Index, device: torch.device | None) -> Tensor:
+    if isinstance(c, Tensor):
+        return c.to(torch.int64) & MASK32
+    return torch.full(
+        (), c & MASK32, dtype=torch.int64, device=device
+    )  # filled there: no copy that would be waited for
 
 
 def _rounds(key: int, w0: W, w1: W, w2: W, w3: W) -> tuple[W, W, W, W]:
@@ -107,19 +114,26 @@ class Stream:
         words = philox(self.key, block, slot[:, None], sample[:, None], update)
         return torch.stack(words, dim=-1).flatten(1)[:, :lines]
 
-    def normal(self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0) -> Tensor:
-        """Standard normals float32 of ``shape``, one counter for each element in row-major order."""
-        draws = [gaussian(w0, w1) for w0, w1, _, _ in self._elements(shape, c1, c2, c3)]
+    def normal(
+        self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0, device: torch.device | None = None
+    ) -> Tensor:
+        """Standard normals float32 of ``shape``, one counter for each element in row-major order, drawn on a device."""
+        draws = [gaussian(w0, w1) for w0, w1, _, _ in self._elements(shape, c1, c2, c3, device)]
         return torch.cat(draws).reshape(shape)
 
-    def uniform(self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0) -> Tensor:
-        """Uniforms float32 in [0, 1) of ``shape``, one counter for each element in row-major order."""
-        return torch.cat([unit(w0) for w0, _, _, _ in self._elements(shape, c1, c2, c3)]).reshape(shape)
+    def uniform(
+        self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0, device: torch.device | None = None
+    ) -> Tensor:
+        """Uniforms float32 in [0, 1) of ``shape``, one counter for each element in row-major order, likewise."""
+        return torch.cat([unit(w0) for w0, _, _, _ in self._elements(shape, c1, c2, c3, device)]).reshape(shape)
 
-    def _elements(self, shape: tuple[int, ...], c1: int, c2: int, c3: int) -> Iterator[tuple[Tensor, ...]]:
+    def _elements(
+        self, shape: tuple[int, ...], c1: int, c2: int, c3: int, device: torch.device | None
+    ) -> Iterator[tuple[Tensor, ...]]:
         """Words of a counter for each element, in pieces that fit the cache: four times as fast for large arrays."""
-        for counters in torch.arange(math.prod(shape)).split(ELEMENTS_AT_ONCE):
-            yield philox(self.key, counters, c1, c2, c3)
+        counters = torch.arange(math.prod(shape), device=device)
+        for piece in counters.split(ELEMENTS_AT_ONCE if counters.device.type == "cpu" else GPU_ELEMENTS_AT_ONCE):
+            yield philox(self.key, piece, c1, c2, c3)
 
     def number(self, c0: int = 0, c1: int = 0, c2: int = 0, c3: int = 0) -> float:
         """One uniform in [0, 1): what :meth:`uniform` has at this counter, without the cost of tensors."""
