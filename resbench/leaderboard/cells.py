@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from math import isnan, nan
 
+from resbench.leaderboard.effort import cost, wear
+from resbench.leaderboard.paper import printed
 from resbench.leaderboard.progress import curve, steps_to_target, target
-from resbench.leaderboard.ranking import Scores, rank
+from resbench.leaderboard.ranking import Scores, profile, rank
 from resbench.leaderboard.records import Record
+from resbench.leaderboard.runs import Run
 from resbench.leaderboard.statistics import difference_interval, mean, mean_interval
 from resbench.leaderboard.tables import Cell, Metric, Ranking, Row
 
@@ -14,24 +17,27 @@ RowKey = tuple[str, bool]
 
 
 def table_rows(
-    groups: Mapping[RowKey, Sequence[Record]], columns: Sequence[float | None], metric: Metric
+    groups: Mapping[RowKey, Sequence[Run]], columns: Sequence[float | None], metric: Metric
 ) -> tuple[list[Row], list[Ranking], float | None]:
     """Rows of one table in the order of ``groups``, the ranking of each column, and the target.
 
     Args:
-        groups: Records of each row, finished or not.
+        groups: Runs of each row, finished or not.
         columns: Numbers of states; null for the one column of a track without devices.
         metric: What the table compares.
     """
-    complete = {key: [record for record in group if record.status == "complete"] for key, group in groups.items()}
+    complete = {
+        key: sorted((run for run in group if run.record.status == "complete"), key=lambda run: run.record.seed)
+        for key, group in groups.items()
+    }
     digital = [group for (_, is_digital), group in complete.items() if is_digital and group]
-    reference = digital[0] if len(digital) == 1 else []
+    reference = [run.record for run in digital[0]] if len(digital) == 1 else []
     goal = target(reference, metric)
     cells: dict[RowKey, list[Cell | None]] = {}
     for (label, is_digital), group in complete.items():
         compared = {} if is_digital else _scores(reference, metric)
-        by_column = [[record for record in group if is_digital or record.states == states] for states in columns]
-        cells[label, is_digital] = [_cell(records, metric, compared, goal) for records in by_column]
+        by_column = [[run for run in group if is_digital or run.record.states == states] for states in columns]
+        cells[label, is_digital] = [_cell(in_cell, metric, compared, goal) for in_cell in by_column]
     ranked = [
         _rank({label: row[index] for (label, is_digital), row in cells.items() if not is_digital}, states, metric)
         for index, states in enumerate(columns)
@@ -43,8 +49,10 @@ def table_rows(
         rows.append(
             Row(
                 label=label,
+                tiles=max(run.record.tiles for run in runs),
                 digital=is_digital,
                 cells=row,
+                profile=[] if is_digital else profile([cell.behind if cell else None for cell in row]),
                 mean=mean(means) if means else None,
                 unfinished=len(runs) - len(complete[label, is_digital]),
             )
@@ -52,9 +60,10 @@ def table_rows(
     return rows, [ranking for ranking, _ in ranked], goal
 
 
-def _cell(records: Sequence[Record], metric: Metric, reference: Scores, goal: float | None) -> Cell | None:
-    if not records:
+def _cell(runs: Sequence[Run], metric: Metric, reference: Scores, goal: float | None) -> Cell | None:
+    if not runs:
         return None
+    records = [run.record for run in runs]
     scores = _scores(records, metric)
     centre, interval = mean_interval(list(scores.values()))
     low, high = interval or (None, None)
@@ -70,14 +79,19 @@ def _cell(records: Sequence[Record], metric: Metric, reference: Scores, goal: fl
         gap_high=gap_high,
         seeds=list(scores),
         values=list(scores.values()),
+        files=[run.file for run in runs],
+        steps_per_s=mean(record.steps_per_s for record in records),
         steps_to_target=steps,
         reached=reached,
         curve=curve(records, metric),
+        cost=cost(records[0]),
+        wear=wear(records),
+        paper=printed(records[0], metric),
     )
 
 
 def _scores(records: Sequence[Record], metric: Metric) -> Scores:
-    return {record.seed: record.final[metric.key] for record in sorted(records, key=lambda record: record.seed)}
+    return {record.seed: record.final[metric.key] for record in records}
 
 
 def _rank(column: Mapping[str, Cell | None], states: float | None, metric: Metric) -> tuple[Ranking, dict[str, Cell]]:

@@ -1,20 +1,31 @@
 """A compiled leaderboard as Markdown."""
 
-from resbench.leaderboard.ranking import close_levels
+from collections.abc import Sequence
+
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Unfinished
-from resbench.leaderboard.wording import claims, facts, interval, number, precision, steps
+from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
+
+COST_COLUMNS = (
+    "cost by the model of docs/costs.md",
+    "latency per vector pair",
+    "time per sample, counted transfers",
+    "energy per vector pair",
+    "digital storage",
+    "area",
+    "pulses of the most written device",
+)
 
 
 def to_markdown(leaderboard: Leaderboard) -> str:
     """One section a track, then the files that were not used."""
-    parts = ["# Leaderboard", *map(_section, leaderboard.tables)]
+    parts = ["# Leaderboard", *map(_section, leaderboard.tables, titles(leaderboard.tables))]
     if leaderboard.rejected:
         lines = [f"- `{_escape(entry.file)}`: {_escape(entry.reason)}" for entry in leaderboard.rejected]
         parts.append("\n".join([f"## Not used: {len(lines)}", "", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
-def _section(table: Table) -> str:
+def _section(table: Table, title: str) -> str:
     metric = table.metric
     close = f"within {metric.tolerance * metric.factor:g} {metric.unit} of the best"
     header = ["algorithm", *map(precision, table.columns), close, "not finished"]
@@ -23,7 +34,7 @@ def _section(table: Table) -> str:
         for row in table.rows
     ]
     lines = [
-        f"## {_escape(table.track.name)}",
+        f"## {_escape(title)}",
         "",
         _escape("; ".join(facts(table.track))).replace("*", "\\*") + ".",
         f"Final {metric.title}: mean [95 % interval over seeds] n, the gap to the digital reference, and the rank.",
@@ -36,12 +47,14 @@ def _section(table: Table) -> str:
         header = [f"steps to {goal} (runs that reach it)", *map(precision, table.columns)]
         rows = [[row.label, *(steps(cell) if cell else "-" for cell in row.cells)] for row in table.rows]
         lines += ["", *_table(header, rows)]
+    if rows := [_cost(row) for row in table.rows if any(cell and cell.cost for cell in row.cells)]:
+        lines += ["", *_table(COST_COLUMNS, rows)]
     if table.unfinished:
         lines += ["", "Not finished:", "", *map(_unfinished, table.unfinished)]
     return "\n".join(lines)
 
 
-def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [_line(header), _line(["---", *["---:"] * (len(header) - 1)]), *map(_line, rows)]
 
 
@@ -51,11 +64,28 @@ def _cell(cell: Cell | None, metric: Metric) -> str:
     text = f"{number(cell.mean, metric)}{interval(cell.low, cell.high, metric)} n={len(cell.seeds)}"
     if cell.gap is not None:
         text += f", gap {number(cell.gap, metric, '+')}{interval(cell.gap_low, cell.gap_high, metric, '+')}"
-    return text if cell.rank is None else f"{text}, rank {cell.rank}"
+    text += "" if cell.rank is None else f", rank {cell.rank}"
+    return f"{text}, paper {paper(cell.paper, metric)}" if cell.paper else text
+
+
+def _cost(row: Row) -> list[str]:
+    """Cost of a row: it does not depend on the precision, but wear does, and the worst is shown."""
+    cells = [cell for cell in row.cells if cell and cell.cost]
+    cost, wears = cells[0].cost, [cell.wear.max_writes for cell in cells if cell.wear]
+    assert cost
+    return [
+        row.label,
+        f"{cost.latency_ns:,.4g} ns",
+        f"{cost.image_ns / 1000:,.4g} µs",
+        f"{cost.energy_nj:,.4g} nJ",
+        f"{cost.storage_bytes / 1000:,.4g} kB",
+        f"{cost.area_mm2:.4g} mm²",
+        f"{max(wears):,}" if wears else "-",
+    ]
 
 
 def _close(row: Row, metric: Metric) -> str:
-    return "-" if row.digital else f"{close_levels(row, metric.tolerance)} of {len(row.cells)}"
+    return "-" if row.digital else f"{row.close_levels(metric.tolerance)} of {len(row.cells)}"
 
 
 def _unfinished(run: Unfinished) -> str:
@@ -64,7 +94,7 @@ def _unfinished(run: Unfinished) -> str:
     return f"- {_escape(run.label)}{states}, seed {run.seed}: {run.status}{_escape(error)} (`{_escape(run.file)}`)"
 
 
-def _line(cells: list[str]) -> str:
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(map(_escape, cells)) + " |"
 
 

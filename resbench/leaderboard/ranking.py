@@ -1,11 +1,11 @@
 """Which rows of one column differ by more than chance, the ranks that follow, and profiles over all columns."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import isfinite
 
 from resbench.leaderboard.statistics import ALPHA, holm, mean, seeds_for_claim, sign_flip_p
-from resbench.leaderboard.tables import Claim, Ranking, Row
+from resbench.leaderboard.tables import Claim, Ranking
 
 #: The result of each seed of one row in one column.
 Scores = Mapping[int, float]
@@ -52,19 +52,16 @@ def rank(scores: Mapping[str, Scores], states: float | None, higher_is_better: b
     )
 
 
-def profile(row: Row) -> list[tuple[float, float]]:
+def profile(behind: Sequence[float | None]) -> list[tuple[float, float]]:
     """Performance profile of a row over the precision levels of its table: (τ, share) where the share steps up.
 
     The share is that of levels at which the row's mean is within τ of the best; a level without a result never is.
 
+    Args:
+        behind: Distance of the row's mean to the best of each level, null where it has no result.
+
     Source: Dolan and Moré, Benchmarking optimization software with performance profiles, Math. Program. 91, 2002,
     with differences in place of ratios, since accuracies are bounded.
     """
-    distances = sorted(cell.behind for cell in row.cells if cell and cell.behind is not None and isfinite(cell.behind))
-    steps = {distance: (place + 1) / len(row.cells) for place, distance in enumerate(distances)}
-    return list(steps.items())
-
-
-def close_levels(row: Row, tolerance: float) -> int:
-    """Number of precision levels at which the row's mean is within ``tolerance`` of the best."""
-    return sum(1 for cell in row.cells if cell and cell.behind is not None and cell.behind <= tolerance)
+    distances = sorted(distance for distance in behind if distance is not None and isfinite(distance))
+    return list({distance: (place + 1) / len(behind) for place, distance in enumerate(distances)}.items())

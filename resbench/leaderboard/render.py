@@ -6,9 +6,11 @@ import math
 from pathlib import Path
 
 from resbench.leaderboard.files import write_text_atomically
+from resbench.leaderboard.latex import to_latex
 from resbench.leaderboard.markdown import to_markdown
+from resbench.leaderboard.page import to_html
 from resbench.leaderboard.records import Track
-from resbench.leaderboard.tables import Cell, Leaderboard
+from resbench.leaderboard.tables import Cell, Cost, Leaderboard, Printed, Wear
 
 TRACK_COLUMNS = (
     "track",
@@ -22,17 +24,40 @@ TRACK_COLUMNS = (
     "batch_size",
 )
 CELL_NUMBERS = ("mean", "low", "high", "gap", "gap_low", "gap_high", "behind", "rank", "steps_to_target", "reached")
-CELL_COLUMNS = ("digital", "states", "bits", "metric", "n", *CELL_NUMBERS, "seeds", "values", "row_unfinished")
-CSV_COLUMNS = (*TRACK_COLUMNS, "row", *CELL_COLUMNS)
+COST_COLUMNS = tuple(Cost.model_fields)
+WEAR_COLUMNS = tuple(Wear.model_fields)
+PAPER_COLUMNS = tuple(f"paper_{name}" for name in Printed.model_fields)
+CELL_COLUMNS = (
+    "digital",
+    "states",
+    "bits",
+    "metric",
+    "n",
+    *CELL_NUMBERS,
+    "seeds",
+    "values",
+    "row_unfinished",
+    "steps_per_s",
+)
+CSV_COLUMNS = (*TRACK_COLUMNS, "row", "tiles", *CELL_COLUMNS, *COST_COLUMNS, *WEAR_COLUMNS, *PAPER_COLUMNS)
 
 
 def write_leaderboard(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
-    """Write ``leaderboard.md``, ``.csv`` and ``.json`` into a folder, each atomically, and return their paths.
+    """Write ``leaderboard.md``, ``.csv``, ``.json``, ``.tex`` and ``.html`` into a folder, each atomically.
+
+    Returns:
+        Their paths.
 
     Raises:
         OSError: where the folder cannot be written.
     """
-    texts = {"md": to_markdown(leaderboard), "csv": to_csv(leaderboard), "json": to_json(leaderboard)}
+    texts = {
+        "md": to_markdown(leaderboard),
+        "csv": to_csv(leaderboard),
+        "json": to_json(leaderboard),
+        "tex": to_latex(leaderboard),
+        "html": to_html(leaderboard),
+    }
     paths = [Path(out, f"leaderboard.{suffix}") for suffix in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         write_text_atomically(path, text)
@@ -52,7 +77,7 @@ def to_csv(leaderboard: Leaderboard) -> str:
     for table in leaderboard.tables:
         for row in table.rows:
             line = _csv_track(table.track) | {"row": row.label, "digital": row.digital, "metric": table.metric.key}
-            line |= {"n": 0, "row_unfinished": row.unfinished}
+            line |= {"tiles": row.tiles, "n": 0, "row_unfinished": row.unfinished}
             for states, cell in [(None, row.cells[0])] if row.digital else zip(table.columns, row.cells, strict=True):
                 precision = {} if states is None else {"states": f"{states:.17g}", "bits": math.log2(states)}
                 writer.writerow(line | precision | (_csv_numbers(cell) if cell else {}))
@@ -66,4 +91,10 @@ def _csv_track(track: Track) -> dict[str, object]:
 
 def _csv_numbers(cell: Cell) -> dict[str, object]:
     lists = {"seeds": " ".join(map(str, cell.seeds)), "values": " ".join(map(repr, cell.values))}
-    return {name: getattr(cell, name) for name in CELL_NUMBERS} | {"n": len(cell.seeds)} | lists
+    facts = {name: getattr(cell, name) for name in CELL_NUMBERS} | {
+        "n": len(cell.seeds),
+        "steps_per_s": cell.steps_per_s,
+    }
+    for group in (cell.cost, cell.wear):
+        facts |= dict(group) if group else {}
+    return facts | lists | ({f"paper_{name}": value for name, value in cell.paper} if cell.paper else {})

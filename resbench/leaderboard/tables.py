@@ -59,6 +59,44 @@ class Curve(Entry):
     high: list[Number]
 
 
+class Cost(Entry):
+    """Hardware cost by the model of :mod:`resbench.costs`; ``docs/costs.md`` says what the figures rest on.
+
+    ``latency_ns`` and ``energy_nj`` are for one vector pair by the published formulas, ``image_ns`` for one sample
+    with the transfers that the run counted.
+    """
+
+    latency_ns: Number
+    image_ns: Number
+    energy_nj: Number
+    storage_bytes: int
+    devices: Number
+    area_mm2: Number
+
+
+class Wear(Entry):
+    """Pulses that devices received in training: of the most written one, in the mean, and what 99 % do not exceed.
+
+    ``most_writes`` is rounded up to a power of two less one, and null where a run did not record the distribution.
+    """
+
+    max_writes: int
+    mean_writes: Number
+    most_writes: int | None
+
+
+class Printed(Entry):
+    """A published result beside ours: mean and deviation in the metric's own unit, where, and after how much training.
+
+    ``deviation`` is null where none is printed.
+    """
+
+    mean: float
+    deviation: float | None
+    place: str
+    budget: str
+
+
 class Cell(Entry):
     """One algorithm at one precision: mean over seeds, its 95 % interval (null for one seed), gap, rank, and effort.
 
@@ -66,7 +104,8 @@ class Cell(Entry):
     interval of that difference; null where the track has no reference. ``behind`` is the distance to the best mean
     of the column, 0 for the best. ``rank`` is null where seeds are too few for a claim. ``steps_to_target`` is the
     median over seeds of the optimiser steps to the target of the table, infinite where most never reach it, and
-    ``reached`` counts those that do; null without a target.
+    ``reached`` counts those that do; null without a target. ``files`` are the records behind the cell, in the order of
+    ``seeds``, and ``steps_per_s`` is the mean speed of the simulation.
     """
 
     mean: Number
@@ -79,23 +118,37 @@ class Cell(Entry):
     rank: int | None = None
     seeds: list[int]
     values: list[Number]
+    files: list[str]
+    steps_per_s: float
     steps_to_target: Number | None = None
     reached: int | None = None
     curve: Curve | None = None
+    cost: Cost | None = None
+    wear: Wear | None = None
+    paper: Printed | None = None
 
 
 class Row(Entry):
     """One algorithm: one cell a column of the table, null where no run completed.
 
-    A digital row has the same single cell in every column. ``mean`` is the mean of its cells, ``unfinished`` counts
-    its runs that did not complete.
+    A digital row has the same single cell in every column. ``tiles`` counts device arrays a weight, ``mean`` is the
+    mean of its cells, ``unfinished`` counts its runs that did not complete. ``profile`` has the points (τ, share) at
+    which the share of precision levels within τ of the best steps up; empty for a digital row.
     """
 
     label: str
+    tiles: int
     digital: bool
     cells: list[Cell | None]
+    profile: list[tuple[Number, float]]
     mean: Number | None
     unfinished: int
+
+    def close_levels(self, tolerance: float) -> int:
+        """Number of precision levels at which the mean is within ``tolerance`` of the best."""
+        return round(
+            max((share for distance, share in self.profile if distance <= tolerance), default=0) * len(self.cells)
+        )
 
 
 class Claim(Entry):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from resbench.leaderboard.records import Track
 from resbench.leaderboard.statistics import ALPHA
-from resbench.leaderboard.tables import Cell, Metric, Ranking, Table
+from resbench.leaderboard.tables import Cell, Metric, Printed, Ranking, Table
 
 
 def precision(states: float | None) -> str:
@@ -27,11 +27,17 @@ def interval(low: float | None, high: float | None, metric: Metric, sign: str = 
 
 
 def steps(cell: Cell) -> str:
-    """Steps to the target: "2,500 (3 of 3)", "never (1 of 3)" where fewer than half reach it."""
+    """Steps to the target: "2,500", "2,500 (2 of 3)" where some never reach it, "never (1 of 3)" where most do not."""
     if cell.steps_to_target is None:
         return "-"
     median = "never" if math.isinf(cell.steps_to_target) else f"{cell.steps_to_target:,.0f}"
-    return f"{median} ({cell.reached} of {len(cell.seeds)})"
+    return median if cell.reached in (0, len(cell.seeds)) else f"{median} ({cell.reached} of {len(cell.seeds)})"
+
+
+def paper(printed: Printed, metric: Metric) -> str:
+    """A published result: "75.61 ± 0.69"."""
+    spread = "" if printed.deviation is None else f" ± {number(printed.deviation, metric)}"
+    return number(printed.mean, metric) + spread
 
 
 def facts(track: Track) -> list[str]:
@@ -47,6 +53,19 @@ def facts(track: Track) -> list[str]:
         f"budget {' or '.join(limits)}" if limits else "no budget",
         f"batch {track.batch_size}",
     ]
+
+
+def titles(tables: Sequence[Table]) -> list[str]:
+    """Names of the tracks; those that share one are told apart by the facts in which they differ."""
+    groups: dict[str, list[list[str]]] = {}
+    for table in tables:
+        groups.setdefault(table.track.name, []).append(facts(table.track))
+    found = []
+    for table in tables:
+        own, others = facts(table.track), groups[table.track.name]
+        differing = [fact for place, fact in enumerate(own) if len({other[place] for other in others}) > 1]
+        found.append(", ".join([table.track.name, *differing]))
+    return found
 
 
 def claims(table: Table) -> str:

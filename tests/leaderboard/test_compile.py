@@ -257,6 +257,18 @@ def test_foreign_files_are_listed_and_stop_nothing(tmp_path: Path, make_record: 
     assert [entry.file for entry in leaderboard.rejected] == ["gone.json", "mnist/half.json", "weights.ckpt"]
 
 
+def test_the_other_files_of_a_run_are_not_foreign(tmp_path: Path, make_record: MakeRecord) -> None:
+    for seed, run in enumerate(("a", "a/below", "b")):
+        write_record(tmp_path / run / "record.json", make_record(seed=seed))
+    for name in ("a/config.yaml", "a/last.ckpt", "a/wandb/files/summary.json", "b/tiles.jsonl", "c/notes.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    leaderboard = compile_leaderboard(tmp_path)
+    assert leaderboard.tables[0].rows[0].cells[0]
+    assert leaderboard.tables[0].rows[0].cells[0].files == ["a/record.json", "a/below/record.json", "b/record.json"]
+    assert [entry.file for entry in leaderboard.rejected] == ["c/notes.json"]
+
+
 @pytest.mark.parametrize("folder", ["missing", "empty"])
 def test_no_file_at_all_is_an_error(tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from resbench.leaderboard.ranking import close_levels, profile, rank
-from resbench.leaderboard.tables import Cell, Ranking, Row
+from resbench.leaderboard.ranking import profile, rank
+from resbench.leaderboard.tables import Ranking, Row
 
 
 def scores(mean: float, seeds: int, spread: float = 0.001) -> dict[int, float]:
@@ -71,10 +71,7 @@ def test_one_row_needs_no_claim() -> None:
 
 
 def test_a_profile_counts_the_levels_close_to_the_best() -> None:
-    cells = [
-        None if behind is None else Cell(mean=0.9, low=None, high=None, seeds=[0], values=[0.9], behind=behind)
-        for behind in (0.0, 0.03, None, 0.0, math.nan)
-    ]
-    row = Row(label="a", digital=False, cells=cells, mean=0.9, unfinished=0)
-    assert profile(row) == [(0.0, 0.4), (0.03, 0.6)]
-    assert [close_levels(row, tolerance) for tolerance in (0.01, 0.03)] == [2, 3]
+    points = profile([0.0, 0.03, None, 0.0, math.nan])
+    assert points == [(0.0, 0.4), (0.03, 0.6)]
+    row = Row(label="a", tiles=4, digital=False, cells=[None] * 5, profile=points, mean=0.9, unfinished=0)
+    assert [row.close_levels(tolerance) for tolerance in (-1, 0.01, 0.03)] == [0, 2, 3]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.latex import to_latex
 from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.render import to_csv, to_json, write_leaderboard
@@ -39,7 +40,13 @@ def golden_leaderboard(folder: Path, make_record: MakeRecord) -> Leaderboard:
 
 
 @pytest.mark.parametrize(
-    ("render", "name"), [(to_markdown, "leaderboard.md"), (to_csv, "leaderboard.csv"), (to_json, "leaderboard.json")]
+    ("render", "name"),
+    [
+        (to_markdown, "leaderboard.md"),
+        (to_csv, "leaderboard.csv"),
+        (to_json, "leaderboard.json"),
+        (to_latex, "leaderboard.tex"),
+    ],
 )
 def test_golden(leaderboard: Leaderboard, render: Callable[[Leaderboard], str], name: str) -> None:
     assert render(leaderboard) == (GOLDEN / name).read_text(encoding="utf-8")
@@ -51,7 +58,13 @@ def test_json_is_strict_and_complete(leaderboard: Leaderboard) -> None:
     assert Leaderboard.model_validate_json(text) == leaderboard
 
 
-def test_writes_three_files(leaderboard: Leaderboard, tmp_path: Path) -> None:
+def test_writes_one_file_a_format(leaderboard: Leaderboard, tmp_path: Path) -> None:
     paths = write_leaderboard(leaderboard, tmp_path / "out")
-    assert [path.name for path in paths] == ["leaderboard.md", "leaderboard.csv", "leaderboard.json"]
+    assert [path.name for path in paths] == [
+        "leaderboard.md",
+        "leaderboard.csv",
+        "leaderboard.json",
+        "leaderboard.tex",
+        "leaderboard.html",
+    ]
     assert paths[0].read_text(encoding="utf-8") == to_markdown(leaderboard)

@@ -1,0 +1,52 @@
+"""What results cost: hardware by the cost model, wear by the pulses that the runs counted."""
+
+from collections.abc import Sequence
+
+from resbench.costs import CostModel, counted_cost, counts, energy, published, shapes
+from resbench.leaderboard.records import Record
+from resbench.leaderboard.statistics import mean
+from resbench.leaderboard.tables import Cost, Wear
+
+
+def cost(record: Record) -> Cost | None:
+    """Hardware cost of a run; null for a digital run, and for an algorithm without a cost model.
+
+    Latency and energy of a vector pair are by the published formulas with the run's number of tiles. The time of a
+    sample counts the transfers that the run made.
+    """
+    if not record.layers or not record.steps:
+        return None
+    model = CostModel(batch_size=record.track.batch_size)
+    layers = shapes(record.layers)
+    try:
+        algorithm = published(record.algorithm.class_path, record.algorithm.settings)
+        formula = model.cost(layers, algorithm)
+        counted = counted_cost(record.layers, algorithm, model, _samples(record))
+        spent = energy(layers, algorithm, model)
+    except (ValueError, TypeError, KeyError, ArithmeticError):  # settings are whatever a record says
+        return None
+    return Cost(
+        latency_ns=formula.latency_ns,
+        image_ns=counted.image_ns,
+        energy_nj=spent.total_nj,
+        storage_bytes=formula.storage_bytes,
+        devices=formula.devices,
+        area_mm2=formula.area_mm2,
+    )
+
+
+def wear(records: Sequence[Record]) -> Wear | None:
+    """Pulses a device over the runs of a cell; null where one of them has no tiles."""
+    if not all(record.layers and all(layer.tiles for layer in record.layers) for record in records):
+        return None
+    totals = [counts(record.layers, max(1, _samples(record))) for record in records]
+    recorded = all(total.histogram for total in totals)
+    return Wear(
+        max_writes=max(total.max_writes for total in totals),
+        mean_writes=mean(total.mean_writes for total in totals),
+        most_writes=max(total.write_quantile(0.99) for total in totals) if recorded else None,
+    )
+
+
+def _samples(record: Record) -> int:
+    return record.steps * record.track.batch_size

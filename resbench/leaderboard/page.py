@@ -1,0 +1,322 @@
+"""A compiled leaderboard as one HTML file that needs nothing else: no network, no server."""
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resbench.leaderboard.paper import paper_results
+from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table
+from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).parent / "templates"
+#: Colours and markers that the style sheet and the page define.
+SERIES = 8
+
+#: Columns of a table: key, heading, what it means, and whether it is shown at first: always, on
+#: wide or very wide screens, or not.
+COLUMNS = (
+    ("rank", "rank", "1 + rows that are better at level 0.05; empty where seeds are too few", "always"),
+    ("row", "algorithm", "", "always"),
+    ("states", "states", "conductance states of a device; inf for no granularity", "always"),
+    ("mean", "", "mean over seeds, with the 95 % interval", "always"),
+    ("plot", "interval", "mean and 95 % interval; the line is the digital reference", "huge"),
+    ("n", "n", "seeds", "wide"),
+    ("gap", "gap", "mean minus that of the digital reference, with the 95 % interval", "always"),
+    ("paper", "paper", "published result for the same cell, perhaps at another budget", "wide"),
+    ("steps", "steps to target", "median optimiser steps to the target, and runs that reach it", "wide"),
+    ("tiles", "tiles", "device arrays a weight", "no"),
+    ("latency", "latency, ns", "per vector pair, by the published formulas", "no"),
+    ("time", "time, µs", "per sample, with the transfers that the run counted", "wide"),
+    ("energy", "energy, nJ", "per vector pair, by the published formulas", "wide"),
+    ("area", "area, mm²", "devices in all planes, without periphery", "wide"),
+    ("storage", "storage, kB", "digital storage", "no"),
+    ("writes", "writes", "pulses of the most written device", "wide"),
+    ("speed", "steps/s", "of the simulation, on whatever it ran", "no"),
+)
+
+
+def to_html(leaderboard: Leaderboard) -> str:
+    """The page. What records say is text in it, never markup or code, and it may load nothing."""
+    environment = _environment()
+    script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("charts.js", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
+    tables = [
+        _view(table, f"t{index}", title)
+        for index, (table, title) in enumerate(zip(leaderboard.tables, titles(leaderboard.tables), strict=True))
+    ]
+    return environment.get_template("page.html.jinja").render(
+        tables=tables,
+        columns=COLUMNS,
+        series=SERIES,
+        rejected=leaderboard.rejected,
+        runs=sum(view["runs"] for view in tables),
+        source=paper_results()["source"],
+        data=[view["data"] for view in tables],
+        script=script,
+        script_hash=digest,
+    )
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["json"] = _json
+    return environment
+
+
+def _json(value: Any) -> Any:
+    """JSON inside a script element: no character that could end it."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _view(table: Table, key: str, title: str) -> dict[str, Any]:
+    """What the template shows of one table, and the data of its charts."""
+    metric = table.metric
+    shown = [cell for row in table.rows for cell in row.cells if cell]
+    ends = [value for cell in shown for value in (cell.mean, cell.low, cell.high) if value is not None]
+    finite = [value for value in ends if math.isfinite(value)]
+    scale = (min(finite), max(finite)) if finite else (0.0, 1.0)
+    lines = list(_lines(table, scale))
+    digital = next((row.cells[0] for row in table.rows if row.digital and row.cells[0]), None)
+    return {
+        "id": key,
+        "name": title,
+        "facts": facts(table.track),
+        "claims": claims(table),
+        "target": None if table.target is None else f"{metric.val_key} {number(table.target, metric)}",
+        "title": metric.title,
+        "empty": [] if any(ranking.ranks for ranking in table.rankings) else ["rank"],
+        "levels": [{"key": _key(states), "text": precision(states)} for states in table.columns if states is not None],
+        "lines": lines,
+        "legend": [{"label": row.label, **_style(i)} for i, row in enumerate(_analog(table)) if any(row.cells)],
+        "unfinished": [
+            {"label": run.label, "states": precision(run.states), "seed": run.seed, "status": run.status}
+            | {"error": (run.error or "").strip().splitlines()[-1:], "file": run.file}
+            for run in table.unfinished
+        ],
+        "runs": len(table.unfinished) + sum(len(cell.seeds) for row in table.rows for cell in _distinct(row)),
+        "algorithms": sum(not row.digital for row in table.rows),
+        "reference": "-" if digital is None else number(digital.mean, metric),
+        "best": _best(table),
+        "data": _data(table, digital),
+    }
+
+
+def _analog(table: Table) -> list[Row]:
+    return [row for row in table.rows if not row.digital]
+
+
+def _distinct(row: Row) -> list[Cell]:
+    """Cells of a row, that of a digital row once."""
+    return [cell for cell in (row.cells[:1] if row.digital else row.cells) if cell]
+
+
+def _key(states: float | None) -> str:
+    return "digital" if states is None else f"{states:g}"
+
+
+def _style(index: int) -> dict[str, int]:
+    """Colour and marker of a row; beyond eight rows the pairs go on without repeating."""
+    return {"colour": index % SERIES, "marker": (index + index // SERIES) % SERIES}
+
+
+def _best(table: Table) -> list[str]:
+    """The best analog row of each precision, in words."""
+    found = []
+    for index, states in enumerate(table.columns):
+        best = [(row, cell) for row in _analog(table) if (cell := row.cells[index]) and cell.behind == 0]
+        if best and states is not None:
+            row, cell = best[0]
+            found.append(f"{_key(states)}: {row.label} {number(cell.mean, table.metric)}")
+    return found
+
+
+def _lines(table: Table, scale: tuple[float, float]) -> Iterator[dict[str, Any]]:
+    """Lines of the HTML table: one for each algorithm and precision, the digital reference first."""
+    styles = {row.label: _style(index) for index, row in enumerate(_analog(table))}
+    failed = {(run.label, run.states): run.status for run in table.unfinished}
+    reference = next((row.cells[0].mean for row in table.rows if row.digital and row.cells[0]), None)
+    for row in table.rows:
+        if row.digital:
+            yield _line(
+                row, None, row.cells[0], table.metric, scale, reference, _style(0), failed.get((row.label, None))
+            )
+    order = [(index, row) for index in range(len(table.columns)) for row in _by_result(table, index)]
+    for index, row in order:
+        states, cell = table.columns[index], row.cells[index]
+        status = failed.get((row.label, states))
+        if cell or status:
+            yield _line(row, states, cell, table.metric, scale, reference, styles[row.label], status)
+
+
+def _by_result(table: Table, index: int) -> list[Row]:
+    """Analog rows, the best of a column first."""
+
+    def behind(row: Row) -> float:
+        cell = row.cells[index]
+        return math.inf if cell is None or cell.behind is None or math.isnan(cell.behind) else cell.behind
+
+    return sorted(_analog(table), key=behind)
+
+
+def _line(
+    row: Row,
+    states: float | None,
+    cell: Cell | None,
+    metric: Metric,
+    scale: tuple[float, float],
+    reference: float | None,
+    style: dict[str, int],
+    status: str | None,
+) -> dict[str, Any]:
+    shown: dict[str, tuple[str, float | str | None]] = {
+        "row": (row.label, row.label.lower()),
+        "states": ("-" if states is None else _key(states), math.inf if states is None else states),
+        "tiles": (str(row.tiles), row.tiles),
+    }
+    if cell:
+        shown |= {
+            "rank": ("" if cell.rank is None else str(cell.rank), cell.rank),
+            "mean": (number(cell.mean, metric), cell.mean),
+            "n": (str(len(cell.seeds)), len(cell.seeds)),
+            "gap": ("" if cell.gap is None else number(cell.gap, metric, "+"), cell.gap),
+            "paper": (paper(cell.paper, metric), cell.paper.mean) if cell.paper else ("", None),
+            "steps": (steps(cell), cell.steps_to_target),
+            "speed": (f"{cell.steps_per_s:,.3g}", cell.steps_per_s),
+        }
+    if cell and cell.cost:
+        shown |= {
+            "latency": (f"{cell.cost.latency_ns:,.4g}", cell.cost.latency_ns),
+            "time": (f"{cell.cost.image_ns / 1000:,.4g}", cell.cost.image_ns),
+            "energy": (f"{cell.cost.energy_nj:,.4g}", cell.cost.energy_nj),
+            "area": (f"{cell.cost.area_mm2:.4g}", cell.cost.area_mm2),
+            "storage": (f"{cell.cost.storage_bytes / 1000:,.4g}", cell.cost.storage_bytes),
+        }
+    if cell and cell.wear:
+        shown["writes"] = (f"{cell.wear.max_writes:,}", cell.wear.max_writes)
+    return {
+        "key": _key(states),
+        "label": row.label,
+        "digital": row.digital,
+        "rank": min(cell.rank, 4) if cell and cell.rank else 0,
+        "status": status,
+        "interval": interval(cell.low, cell.high, metric) if cell else "",
+        "gap_interval": interval(cell.gap_low, cell.gap_high, metric, "+") if cell else "",
+        "paper_note": f"{cell.paper.place}, {cell.paper.budget}" if cell and cell.paper else "",
+        "plot": _plot(cell, scale, reference) if cell else None,
+        "shown": {key: (text, _sortable(value)) for key, (text, value) in shown.items()},
+        **style,
+    }
+
+
+def _sortable(value: float | str | None) -> str:
+    """A value that the page sorts by; empty sorts last."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return value if isinstance(value, str) else f"{value:.12g}".replace("inf", "1e999")
+
+
+def _plot(cell: Cell, scale: tuple[float, float], reference: float | None) -> dict[str, float] | None:
+    """Places of mean, interval and reference in per cent of the width."""
+    low, high = scale
+    if not math.isfinite(cell.mean):
+        return None
+
+    def place(value: float) -> float:
+        return round(4 + 92 * ((value - low) / (high - low) if high > low else 0.5), 2)
+
+    found = {"mean": place(cell.mean)}
+    if cell.low is not None and cell.high is not None and math.isfinite(cell.low + cell.high):
+        found |= {"low": place(cell.low), "high": place(cell.high)}
+    if reference is not None and math.isfinite(reference):
+        found["reference"] = place(reference)
+    return found
+
+
+def _data(table: Table, digital: Cell | None) -> dict[str, Any]:
+    """What the charts draw, numbers as people read them; null for what is missing or not finite."""
+    metric = table.metric
+    rows = [
+        {
+            "label": row.label,
+            "tiles": row.tiles,
+            **_style(index),
+            "profile": [[_scaled(distance, metric), share] for distance, share in row.profile],
+            "cells": [
+                {"key": _key(states), **_point(cell, metric), "claims": _claims(table, position, row.label)}
+                for position, (states, cell) in enumerate(zip(table.columns, row.cells, strict=True))
+                if cell
+            ],
+        }
+        for index, row in enumerate(_analog(table))
+    ]
+    return {
+        "title": metric.title,
+        "unit": metric.unit,
+        "higher": metric.higher_is_better,
+        "decimals": metric.decimals,
+        "curve": metric.val_key + (", %" if metric.factor == 100 else ""),
+        "target": None if table.target is None else _scaled(table.target, metric),
+        "levels": [_key(states) for states in table.columns],
+        "digital": _point(digital, metric) if digital else None,
+        "rows": rows,
+    }
+
+
+def _point(cell: Cell, metric: Metric) -> dict[str, Any]:
+    cost, wear, curve = cell.cost, cell.wear, cell.curve
+    return {
+        "mean": _scaled(cell.mean, metric),
+        "low": _scaled(cell.low, metric),
+        "high": _scaled(cell.high, metric),
+        "runs": [
+            [seed, _scaled(value, metric), file]
+            for seed, value, file in zip(cell.seeds, cell.values, cell.files, strict=True)
+        ],
+        "time": cost and cost.image_ns / 1000,
+        "energy": cost and cost.energy_nj,
+        "area": cost and cost.area_mm2,
+        "writes": wear and wear.max_writes,
+        "curve": curve
+        and {
+            "steps": curve.steps,
+            **{name: [_scaled(v, metric) for v in getattr(curve, name)] for name in ("mean", "low", "high")},
+        },
+    }
+
+
+def _scaled(value: float | None, metric: Metric) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return round(value * metric.factor, metric.decimals + 1) + 0.0
+
+
+def _claims(table: Table, position: int, label: str) -> list[str]:
+    """What may be claimed of a row in one column, in words."""
+    words = []
+    for claim in table.rankings[position].claims:
+        by = f"by {number(claim.difference, table.metric)} (p = {claim.p:.2g}, {claim.seeds} seeds)"
+        if claim.better == label:
+            words.append(f"better than {claim.worse} {by}")
+        elif claim.worse == label:
+            words.append(f"worse than {claim.better} {by}")
+    return words

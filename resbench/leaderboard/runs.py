@@ -1,0 +1,81 @@
+"""The runs of a folder: every file read, one run kept for each config."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from resbench.leaderboard.records import Entry, Record, RecordError, metric_differences, read_record
+from resbench.leaderboard.tables import Rejected
+
+#: Name of the record in the folder of its run.
+RECORD = "record.json"
+#: Name of its config, which is there from the beginning.
+CONFIG = "config.yaml"
+
+
+class Run(Entry):
+    """A record and the file it came from, relative to the folder."""
+
+    file: str
+    record: Record
+
+
+def record_files(folder: Path | str) -> list[tuple[str, Path]]:
+    """Files under a folder by their names relative to it, sorted.
+
+    Passed over are files and folders that begin with a dot, and what else lies in or below the folder of a run, which
+    holds a ``record.json`` or, before it has ended, a ``config.yaml``. Links to folders are not followed.
+
+    Raises:
+        FileNotFoundError: where the folder does not exist or holds no file.
+    """
+    folder = Path(folder)
+    found: list[Path] = []
+    run_folders: set[Path] = set()
+    for place, folders, names in os.walk(folder):  # from the top: a folder comes before those below it
+        parent = Path(place)
+        if RECORD in names or CONFIG in names or parent.parent in run_folders:
+            run_folders.add(parent)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        seen = [RECORD] if RECORD in names else [] if parent in run_folders else names
+        found += [parent / name for name in seen if not name.startswith(".")]
+    if not found:
+        raise FileNotFoundError(f"no records in {folder}")
+    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+
+
+def read_runs(files: Iterable[tuple[str, Path]]) -> tuple[list[Run], list[Rejected]]:
+    """The runs of files, and those that are not valid records with the reason."""
+    runs, rejected = [], []
+    for name, path in files:
+        if path.suffix != ".json" or not path.is_file():
+            rejected.append(Rejected(file=name, reason="not a .json file"))
+            continue
+        try:
+            runs.append(Run(file=name, record=read_record(path)))
+        except RecordError as error:
+            rejected.append(Rejected(file=name, reason=str(error)))
+    return runs, rejected
+
+
+def one_per_config(runs: Iterable[Run]) -> tuple[list[Run], list[Rejected]]:
+    """Of complete runs of one config and seed keep the earliest; where their metrics differ, keep none."""
+    kept, rejected = [], []
+    groups: dict[tuple[str, int], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.record.status == "complete":
+            groups[run.record.config_hash, run.record.seed].append(run)
+        else:
+            kept.append(run)
+    for group in groups.values():
+        first, *others = sorted(group, key=lambda run: (run.record.finished, run.file))
+        differences = [difference for run in others for difference in metric_differences(first.record, run.record)]
+        if differences:
+            files = ", ".join(run.file for run in group)
+            reason = f"conflicting: same config and seed, other metrics ({differences[0]}) in {files}"
+            rejected += [Rejected(file=run.file, reason=reason) for run in group]
+        else:
+            kept.append(first)
+            rejected += [Rejected(file=run.file, reason=f"duplicate of {first.file}") for run in others]
+    return kept, rejected

@@ -1,0 +1,258 @@
+// Tabs, sorting, filters, columns, charts and the dialog of runs.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const narrow = matchMedia("(max-width: 40rem)").matches;
+
+// Theme: as the system has it, then the other one, then back.
+const dark = matchMedia("(prefers-color-scheme: dark)");
+$("#theme").addEventListener("click", event => {
+  const root = document.documentElement, other = dark.matches ? "light" : "dark";
+  if (root.dataset.theme) delete root.dataset.theme;
+  else root.dataset.theme = other;
+  const says = root.dataset.theme ? `Colours: ${other}` : "Colours: as the system has them";
+  event.currentTarget.setAttribute("aria-label", says);
+  event.currentTarget.title = says;
+});
+
+// Tabs.
+const tabs = $$("[role=tab]"), panels = $$("[role=tabpanel]");
+function select(id, focus = false) {
+  for (const tab of tabs) {
+    const chosen = tab.getAttribute("aria-controls") === id;
+    tab.setAttribute("aria-selected", chosen);
+    tab.tabIndex = chosen ? 0 : -1;
+    if (chosen && focus) tab.focus();
+    if (chosen) tab.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+  for (const panel of panels) panel.hidden = panel.id !== id;
+  const panel = document.getElementById(id);
+  if (panel.dataset.index) charts(panel);
+  history.replaceState(null, "", `#${encodeURIComponent(panel.dataset.name)}`);
+}
+tabs.forEach((tab, index) => {
+  tab.addEventListener("click", () => select(tab.getAttribute("aria-controls")));
+  tab.addEventListener("keydown", event => {
+    const to = { ArrowRight: index + 1, ArrowLeft: index - 1, Home: 0, End: tabs.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    select(tabs[(to + tabs.length) % tabs.length].getAttribute("aria-controls"), true);
+  });
+});
+for (const link of $$("[data-tab]"))
+  link.addEventListener("click", event => {
+    event.preventDefault();
+    select(link.dataset.tab, true);
+  });
+
+// Tables: sort by a column, missing values last; a line where the precision changes in the given order.
+function value(row, key) {
+  const text = row.querySelector(`[data-c="${key}"]`).dataset.v;
+  return text === "" ? null : key === "row" ? text : +text;
+}
+function sort(panel, header, direction) {
+  const key = header.dataset.c, body = $("tbody", panel);
+  for (const other of $$(".results thead th", panel)) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
+  const rows = [...body.rows].map(row => [value(row, key), row]);
+  rows.sort(([a], [b]) => (a === null) - (b === null) || (a === b ? 0 : (a < b ? -1 : 1) * direction));
+  body.append(...rows.map(([, row]) => row));
+  for (const row of body.rows) row.classList.remove("first");
+}
+const LESS_IS_BETTER = new Set(["rank", "row", "states", "tiles", "steps", "latency", "time", "energy", "area", "storage", "writes"]);
+function shown(panel) {
+  const boxes = $$(".levels input", panel);
+  return new Set(boxes.length ? boxes.filter(box => box.checked).map(box => box.value) : DATA[panel.dataset.index].levels);
+}
+function filter(panel) {
+  const levels = shown(panel);
+  for (const row of $(".results tbody", panel).rows) row.hidden = row.dataset.key !== "digital" && !levels.has(row.dataset.key);
+  charts(panel);
+}
+function hideColumns(panel) {
+  const hidden = new Set($$(".columns input", panel).filter(box => !box.checked).map(box => box.value));
+  for (const cell of $$(".results [data-c]", panel)) cell.hidden = hidden.has(cell.dataset.c);
+}
+
+// Charts.
+const COSTS = [
+  ["tiles", "tiles", "tiles a weight", false],
+  ["time", "latency", "time per sample, µs, counted transfers", true],
+  ["energy", "energy", "energy per vector pair, nJ", true],
+  ["area", "area", "area of the devices, mm²", true],
+  ["writes", "writes", "pulses of the most written device", true],
+];
+const statesText = key => (key === "digital" ? "digital" : `${key} states`);
+const format = (data, number) => number.toFixed(data.decimals);
+
+function references(data) {
+  const { digital } = data;
+  return digital && digital.mean != null ? [{ y: digital.mean, low: digital.low, high: digital.high, text: "digital", className: "digital-line" }] : [];
+}
+function entries(panel, data) {
+  const levels = shown(panel);
+  const off = new Set($$(".legend [aria-pressed=false]", panel).map(button => button.dataset.label));
+  return data.rows.filter(row => !off.has(row.label)).flatMap(row =>
+    row.cells.filter(cell => levels.has(cell.key) && cell.mean != null).map(cell => ({ row, cell })));
+}
+function tipOf(data, { row, cell }, more = "") {
+  const range = cell.low == null ? "" : ` [${format(data, cell.low)}, ${format(data, cell.high)}]`;
+  return `${row.label}\n${statesText(cell.key)}: ${format(data, cell.mean)}${range}, n = ${cell.runs.length}${more}`;
+}
+function pointOf(data, entry, x, more) {
+  const { row, cell } = entry;
+  return {
+    x, y: cell.mean, low: cell.low, high: cell.high, colour: row.colour, marker: row.marker, entry,
+    tip: tipOf(data, entry, more), open: () => openRuns(data, row.label, cell),
+  };
+}
+function figure(host, title, note, options) {
+  const place = host.appendChild(document.createElement("figure"));
+  const caption = place.appendChild(document.createElement("figcaption"));
+  caption.textContent = `${title} `;
+  if (note) caption.appendChild(document.createElement("small")).textContent = note;
+  if (!plot(place, { ...options, describe: `${title}; the numbers are in the table` })) place.remove();
+}
+function byRow(points) {
+  const groups = new Map();
+  for (const point of points) groups.set(point.entry.row, [...(groups.get(point.entry.row) ?? []), point]);
+  return [...groups.values()];
+}
+function charts(panel) {
+  if (panel.hidden) return;
+  const data = DATA[panel.dataset.index], host = $(".charts", panel), levels = references(data);
+  host.replaceChildren();
+  const found = entries(panel, data), what = data.title.replace(/, %$/, "");
+
+  const named = data.levels.filter(key => shown(panel).has(key)).map(key => [key, key]);
+  const over = found.map(entry => pointOf(data, entry, entry.cell.key));
+  figure(host, `${what} against states`, "95 % intervals", {
+    points: over, levels, named, label: "conductance states of a device",
+    lines: byRow(over).map(points => ({ points: points.map(point => [point.x, point.y]), className: "link", colour: points[0].colour })),
+  });
+
+  for (const [key, title, label, front] of COSTS) {
+    const points = found
+      .map(entry => ({ entry, x: key === "tiles" ? entry.row.tiles : entry.cell[key] }))
+      .filter(({ x }) => x > 0)
+      .map(({ entry, x }) => pointOf(data, entry, x, key === "tiles" ? "" : `\n${label}: ${short(x)}`));
+    const best = front ? paretoFront(points, data.higher) : [];
+    for (const point of best) point.front = true;
+    const spread = points.map(point => point.x);
+    figure(host, `${what} against ${title}`, front ? "○ Pareto front" : "", {
+      points, levels, label, ticks: key === "tiles" ? [...new Set(spread)].sort((a, b) => a - b) : undefined, log: key !== "tiles" && Math.max(...spread) > 6 * Math.min(...spread),
+      lines: front ? [{ points: staircase(best), className: "front" }].filter(line => line.points.length > 1) : chains(points),
+    });
+  }
+
+  const rows = [...new Set(found.map(({ row }) => row))].filter(row => row.profile.length);
+  if (data.levels.length > 1)
+    figure(host, "performance profile", `share of all ${data.levels.length} precisions`, {
+      label: `distance to the best of a precision, ${data.unit}s`.replace(/ss$/, "s"),
+      lines: rows.map(row => ({ points: profileSteps(row, rows), className: "curve", colour: row.colour })),
+      points: rows.flatMap(row => row.profile.map(([x, y]) => ({ x, y, colour: row.colour, marker: row.marker, tip: `${row.label}\nwithin ${x} of the best at ${Math.round(y * data.levels.length)} of ${data.levels.length}` }))),
+      levels: [],
+    });
+}
+function staircase(front) {
+  return front.flatMap((point, index) => (index ? [[point.x, front[index - 1].y], [point.x, point.y]] : [[point.x, point.y]]));
+}
+// Rows that differ in their number of tiles, at one precision.
+function chains(points) {
+  const groups = new Map();
+  for (const point of points) {
+    const family = point.entry.row.label.replace(/, \d+ tiles/, "") + "\n" + point.entry.cell.key;
+    groups.set(family, [...(groups.get(family) ?? []), [point.x, point.y]]);
+  }
+  return [...groups.values()].filter(group => group.length > 1)
+    .map(group => ({ points: group.sort((a, b) => a[0] - b[0]), className: "front" }));
+}
+function profileSteps(row, rows) {
+  const end = Math.max(...rows.flatMap(({ profile }) => profile.map(([x]) => x)));
+  const points = row.profile.map(([x, y]) => ({ x, y }));
+  const steps = staircase(points[0].x > 0 ? [{ x: 0, y: 0 }, ...points] : points);
+  return [...steps, [end, row.profile.at(-1)[1]]];
+}
+
+// The dialog: training curves, runs and claims of one cell.
+const dialog = $("#runs");
+function openRuns(data, label, cell) {
+  $("#runs-title").textContent = `${label}${cell.key ? `, ${statesText(cell.key)}` : ""}`;
+  $(".said", dialog).replaceChildren(...(cell.claims ?? []).map(text => Object.assign(document.createElement("li"), { textContent: text })));
+  $("tbody", dialog).replaceChildren(...cell.runs.map(([seed, result, file]) => {
+    const row = document.createElement("tr");
+    row.insertCell().textContent = seed;
+    row.insertCell().textContent = result == null ? "not finite" : format(data, result);
+    row.insertCell().appendChild(document.createElement("code")).textContent = file;
+    row.cells[0].className = row.cells[1].className = "num";
+    return row;
+  }));
+  dialog.showModal();
+  const host = $(".chart", dialog);
+  host.replaceChildren();
+  const row = data.rows.find(row => row.label === label);
+  const zip = (curve, name) => curve.steps.map((step, index) => [step, curve[name][index]]).filter(([, y]) => y != null);
+  const others = data.rows.flatMap(other => other.cells.filter(entry => entry.key === cell.key && entry !== cell && entry.curve)
+    .map(({ curve }) => ({ points: zip(curve, "mean"), className: "curve faint", colour: other.colour })));
+  const colour = row?.colour ?? 7;
+  const own = cell.curve && {
+    lines: [{ points: zip(cell.curve, "mean"), className: "curve", colour }],
+    bands: [{ points: cell.curve.steps.map((step, index) => [step, cell.curve.low[index], cell.curve.high[index]]).filter(([, low, high]) => low != null && high != null), colour }],
+  };
+  const levels = data.target == null ? [] : [{ y: data.target, text: "target", className: "target" }];
+  const svg = own && plot(host, {
+    lines: [...others, ...own.lines], bands: own.bands, levels, height: 280,
+    label: `optimiser steps; ${data.curve}, mean and range over seeds, other rows faint`, describe: `Training curves of ${label}`,
+  });
+  if (!svg) host.appendChild(Object.assign(document.createElement("p"), { className: "empty", textContent: "These runs recorded no validation metric." }));
+}
+dialog.addEventListener("click", event => event.target === dialog && dialog.close());
+
+for (const panel of panels.filter(panel => panel.dataset.index)) {
+  const data = DATA[panel.dataset.index];
+  for (const header of $$(".results thead th", panel))
+    header.querySelector("button")?.addEventListener("click", () => {
+      const before = header.getAttribute("aria-sort"), first = LESS_IS_BETTER.has(header.dataset.c) || (header.dataset.c === "mean" && !data.higher) ? 1 : -1;
+      sort(panel, header, before === null ? first : before === "ascending" ? -1 : 1);
+    });
+  for (const box of $$(".levels input", panel)) box.addEventListener("change", () => filter(panel));
+  for (const box of $$(".columns input", panel)) {
+    if ((narrow && box.dataset.first !== "always") || (innerWidth < 1600 && box.dataset.first === "huge")) box.checked = false;
+    box.addEventListener("change", () => hideColumns(panel));
+  }
+  hideColumns(panel);
+  for (const button of $$(".legend button", panel))
+    button.addEventListener("click", () => {
+      button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") === "false");
+      charts(panel);
+    });
+  const body = $(".results tbody", panel);
+  [...body.rows].forEach((row, index) => row.classList.toggle("first", index > 0 && row.dataset.key !== body.rows[index - 1].dataset.key));
+  body.addEventListener("click", event => {
+    const line = event.target.closest("button.label")?.closest("tr");
+    if (!line) return;
+    const cell = line.dataset.key === "digital" ? data.digital : data.rows.find(row => row.label === line.dataset.label)?.cells.find(entry => entry.key === line.dataset.key);
+    if (cell) openRuns(data, line.dataset.label, cell);
+  });
+}
+document.addEventListener("click", event => {
+  for (const menu of $$(".menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", event => {
+  const menu = event.key === "Escape" && $(".menu[open]");
+  if (menu) {
+    menu.open = false;
+    $("summary", menu).focus();
+  }
+});
+let width = innerWidth;
+addEventListener("resize", () => {
+  if (innerWidth === width) return;
+  width = innerWidth;
+  panels.filter(panel => panel.dataset.index && !panel.hidden).forEach(charts);
+});
+if (tabs.length) {
+  const wanted = location.hash.slice(1);
+  select((panels.find(panel => encodeURIComponent(panel.dataset.name) === wanted) ?? panels[0]).id);
+}

@@ -1,0 +1,258 @@
+"""The page in a real browser: headless Chromium, driven by WebDriver."""
+
+import json
+import math
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.records import Record, write_record
+from resbench.leaderboard.render import write_leaderboard
+from tests.leaderboard.conftest import make_record
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium and chromedriver are not installed")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1400,1000",
+)
+MAIN, OTHER = "mnist-10k-lenet5", "other"
+
+
+def records() -> Iterator[Record]:
+    """A track with ranks at 4 states, one row that diverged, published results, and a second small track."""
+    for seed in range(7):
+        wave = seed % 2 / 1000
+        yield make_record("Digital", states=None, tiles=0, seed=seed, accuracy=0.98 + wave)
+        for name, class_name, tiles, accuracy in (
+            ("MP", "MixedPrecision", 1, 0.9),
+            ("Residual", "ResidualLearning", 4, 0.8),
+            ("Residual", "ResidualLearning", 6, 0.8),
+        ):
+            for states, better in ((4, 0.0), (10, 0.05), (math.inf, 0.07)):
+                record = make_record(name, states=states, tiles=tiles, seed=seed, accuracy=accuracy + better + wave)
+                algorithm = record.algorithm.model_copy(update={"class_path": f"resbench.algorithms.{class_name}"})
+                yield record.model_copy(update={"algorithm": algorithm})
+    yield make_record("TT-v1", tiles=2, states=4, status="diverged", final={})
+    yield make_record(track=OTHER, accuracy=0.5)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("board")
+    for index, record in enumerate(records()):
+        write_record(folder / "records" / f"{index}.json", record)
+    (folder / "records" / "foreign.json").write_text("{}")
+    paths = write_leaderboard(compile_leaderboard(folder / "records"), folder / "out")
+    return next(path for path in paths if path.suffix == ".html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(name="board")
+def board_fixture(chromium: Any, page: str) -> Iterator[Any]:
+    """The page, freshly opened at its main track; afterwards nothing was complained of, and nothing asked for."""
+    chromium.get("about:blank")
+    chromium.get_log("performance")
+    chromium.get(f"{page}#{MAIN}")
+    yield chromium
+    assert chromium.get_log("browser") == []
+    asked = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
+    urls = [entry["params"]["request"]["url"] for entry in asked if entry["method"] == "Network.requestWillBeSent"]
+    assert {url.split("#")[0] for url in urls} <= {page, "about:blank", "data:,"}
+
+
+def find(board: Any, selector: str) -> list[Any]:
+    """Visible elements of the open panel."""
+    return [
+        e for e in board.find_elements("css selector", f"[role=tabpanel]:not([hidden]) {selector}") if e.is_displayed()
+    ]
+
+
+def column(board: Any, key: str) -> list[str]:
+    return [cell.text.split("\n")[0].split(" [")[0] for cell in find(board, f".results tbody [data-c={key}]")]
+
+
+def press(board: Any, *keys: str) -> None:
+    for key in keys:
+        board.switch_to.active_element.send_keys(key)
+
+
+def test_tabs_show_one_track_at_a_time(board: Any) -> None:
+    tabs = {tab.text: tab for tab in board.find_elements("css selector", "[role=tab]")}
+    assert list(tabs) == ["All tracks", MAIN, OTHER]
+    assert [panel.text for panel in find(board, "h2")] == [MAIN]
+    tabs[OTHER].click()
+    assert [panel.text for panel in find(board, "h2")] == [OTHER]
+    assert column(board, "mean") == ["50.00"]
+    assert board.current_url.endswith(f"#{OTHER}")
+    tabs["All tracks"].click()
+    assert [link.text for link in find(board, "tbody a")] == [MAIN, OTHER]
+    find(board, "tbody a")[0].click()
+    assert tabs[MAIN].get_attribute("aria-selected") == "true"
+
+
+def test_tabs_follow_the_arrow_keys(board: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    board.execute_script("document.querySelector('[role=tab][aria-selected=true]').focus()")
+    press(board, Keys.ARROW_RIGHT)
+    assert board.switch_to.active_element.text == OTHER
+    press(board, Keys.ARROW_RIGHT, Keys.END, Keys.HOME)
+    assert [panel.text for panel in find(board, "h2")] == ["All tracks"]
+
+
+def test_every_column_sorts_both_ways_with_missing_values_last(board: Any) -> None:
+    given = column(board, "mean")
+    assert given[0].startswith("98.0")
+    header = find(board, "th[data-c=mean] button")[0]
+    header.click()
+    values = [float(text) for text in column(board, "mean") if text]
+    assert values == sorted(values, reverse=True)
+    assert column(board, "mean")[-1] == ""
+    header.click()
+    values = [float(text) for text in column(board, "mean") if text]
+    assert values == sorted(values)
+    assert column(board, "mean")[-1] == ""
+    assert find(board, "th[aria-sort]")[0].get_attribute("aria-sort") == "ascending"
+    keys = [cell.get_attribute("data-c") for cell in find(board, ".results thead th:has(button)")]
+    assert {"rank", "row", "states", "gap", "paper", "steps", "time", "energy", "area", "writes"} <= set(keys)
+    for key in keys:
+        find(board, f"th[data-c={key}] button")[0].click()
+        assert len(find(board, "th[aria-sort]")) == 1
+        texts = [cell.get_attribute("data-v") for cell in find(board, f".results tbody [data-c={key}]")]
+        assert texts == sorted(texts, key=lambda text: text == ""), key
+
+
+def test_the_filter_leaves_one_precision_and_the_reference(board: Any) -> None:
+    boxes = {box.get_attribute("value"): box for box in board.find_elements("css selector", ".levels input")}
+    for key in ("10", "inf"):
+        find(board, f".levels .chip:has([value='{key}'])")[0].click()
+    assert not boxes["10"].is_selected()
+    assert set(column(board, "states")) == {"-", "4"}
+    ticks = [text.text for text in find(board, "figure:first-child svg text")]
+    assert "4" in ticks
+    assert "inf" not in ticks
+    find(board, ".levels .chip:has([value='inf'])")[0].click()
+    assert set(column(board, "states")) == {"-", "4", "inf"}
+
+
+def test_rank_groups_are_shaded_and_ties_alike(board: Any) -> None:
+    shades = {}
+    for row in find(board, ".results tbody tr[data-key='4']"):
+        shades[row.get_attribute("data-label")] = row.value_of_css_property("background-color")
+    assert shades["Residual, 4 tiles"] == shades["Residual, 6 tiles"] != shades["MP"]
+    ranks = dict(zip(column(board, "row"), column(board, "rank"), strict=True))
+    assert (ranks["MP"], ranks["Residual, 4 tiles"], ranks["Digital"]) == ("1", "2", "")
+
+
+def test_columns_can_be_hidden_and_shown(board: Any) -> None:
+    assert column(board, "gap")
+    assert not column(board, "storage")
+    find(board, ".menu summary")[0].click()
+    for key in ("gap", "storage"):
+        find(board, f".columns label:has([value={key}])")[0].click()
+    assert not column(board, "gap")
+    assert any("kB" in cell.text for cell in find(board, "th[data-c=storage]"))
+    from selenium.webdriver.common.keys import Keys
+
+    press(board, Keys.ESCAPE)
+    assert not find(board, ".columns")
+
+
+def test_charts_are_drawn_with_markers_intervals_and_fronts(board: Any) -> None:
+    titles = [caption.text for caption in find(board, "figcaption")]
+    against = [title.partition(" against ")[2].split()[0] for title in titles[:-1]]
+    assert against == ["states", "tiles", "latency", "energy", "area", "writes"]
+    assert titles[-1].startswith("performance profile")
+    assert len(find(board, "figure:first-child .marker")) == 9
+    panel = board.find_element("css selector", "[role=tabpanel]:not([hidden])")
+    assert len(panel.find_elements("css selector", "figure:first-child .whisker")) == 9
+    assert find(board, "figure:nth-child(3) .ring")
+    find(board, ".legend button")[0].click()
+    assert len(find(board, "figure:first-child .marker")) == 6
+
+
+def test_a_click_on_a_row_shows_its_training_curves_and_runs(board: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    button = find(board, ".results tbody tr[data-key='4'][data-label=MP] button.label")[0]
+    button.send_keys(Keys.ENTER)
+    dialog = board.find_element("css selector", "dialog[open]")
+    assert dialog.find_element("css selector", "h2").text == "MP, 4 states"
+    assert len(dialog.find_elements("css selector", "path.curve")) == 3
+    assert len(dialog.find_elements("css selector", "tbody tr")) == 7
+    assert dialog.find_element("css selector", "li").text.startswith("better than Residual, 4 tiles by 10.00")
+    press(board, Keys.ESCAPE)
+    assert not board.find_elements("css selector", "dialog[open]")
+    assert board.switch_to.active_element == button
+
+
+def test_a_point_says_what_it_is(board: Any) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    (marker, *_) = find(board, "figure:first-child .marker")
+    ActionChains(board).scroll_to_element(marker).move_to_element(marker).perform()
+    tip = board.find_element("id", "tip")
+    assert tip.is_displayed()
+    assert tip.text.startswith("MP\n4 states: 90.04 [")
+
+
+@pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 22, 26)")])
+def test_it_follows_the_colours_of_the_system_and_turns_them(board: Any, scheme: str, paper: str) -> None:
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    board.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    body = board.find_element("css selector", "body")
+    colour = "return getComputedStyle(document.body).backgroundColor"
+    assert board.execute_script(colour) == paper
+    body.find_element("id", "theme").click()
+    assert board.execute_script(colour) != paper
+    body.find_element("id", "theme").click()
+    assert board.execute_script(colour) == paper
+
+
+def test_it_fits_a_phone(board: Any) -> None:
+    size = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    board.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        board.refresh()
+        assert board.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert column(board, "mean")
+        assert not column(board, "writes")
+        widths = [chart.size["width"] for chart in find(board, "svg.plot")]
+        assert len(widths) == 7
+        assert max(widths) <= 390
+    finally:
+        board.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_without_scripts_every_table_can_be_read(page: str, chromium: Any) -> None:
+    chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        chromium.get("about:blank")
+        chromium.get(page)
+        tables = chromium.find_elements("css selector", "table.results")
+        assert [table.is_displayed() for table in tables] == [True, True]
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -1,0 +1,46 @@
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from resbench.costs import CostModel, lenet5, residual
+from resbench.leaderboard.effort import cost, wear
+from resbench.leaderboard.records import Record
+
+MakeRecord = Callable[..., Record]
+
+
+def of_class(record: Record, class_path: str, **settings: Any) -> Record:
+    algorithm = record.algorithm.model_copy(update={"class_path": class_path, "settings": settings})
+    return record.model_copy(update={"algorithm": algorithm})
+
+
+def test_latency_is_that_of_the_published_formula_and_time_counts_transfers(make_record: MakeRecord) -> None:
+    record = of_class(make_record(tiles=4), "resbench.algorithms.ResidualLearning", tiles=4)
+    found = cost(record)
+    assert found
+    formula = CostModel(batch_size=8).cost(lenet5(), residual(4))
+    assert (found.latency_ns, found.storage_bytes, found.area_mm2) == pytest.approx(
+        (formula.latency_ns, formula.storage_bytes, formula.area_mm2)
+    )
+    transfers = sum(640 >> tile for tile in range(4)) / (2500 * 8)
+    conv1 = 2 * 25 / 175 * 576 + 576 * 25 + transfers * (25 + 40)
+    assert found.image_ns == pytest.approx(conv1)
+
+
+def test_what_has_no_cost_model_has_no_cost(make_record: MakeRecord) -> None:
+    assert cost(make_record("Digital", states=None, tiles=0)) is None
+    assert cost(of_class(make_record(), "mine.Algorithm")) is None
+    assert cost(of_class(make_record(), "resbench.algorithms.ResidualLearning", tiles="many")) is None
+
+
+def test_wear_is_the_worst_of_all_seeds(make_record: MakeRecord) -> None:
+    found = wear([make_record(seed=seed, tiles=tiles) for seed, tiles in enumerate((2, 4))])
+    assert found
+    assert (found.max_writes, found.most_writes) == (90, None)
+    four = 4 * sum((9000 >> k) + (8000 >> k) for k in range(4)) / (80_016 * 4)
+    two = 4 * sum((9000 >> k) + (8000 >> k) for k in range(2)) / (80_016 * 2)
+    assert found.mean_writes == pytest.approx((four + two) / 2)
+    assert wear([make_record("Digital", states=None, tiles=0)]) is None
+    assert not math.isnan(found.mean_writes)
