@@ -97,14 +97,13 @@ class PatchRows(LazyRows):
     def __init__(
         self, image: Tensor, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
     ) -> None:
-        positions = tuple(
-            (image.shape[2 + side] - dilation[side] * (kernel[side] - 1) - 1) // stride[side] + 1 for side in (0, 1)
-        )
-        self.geometry = (*kernel, *stride, *dilation, positions[1])
-        rows = image.shape[0] * positions[0] * positions[1]
+        images, channels, height, width = image.shape
+        high = (height - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
+        wide = (width - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
+        self.geometry = (*kernel, *stride, *dilation, wide)
         super().__init__(
             image,
-            (rows, image.shape[1] * kernel[0] * kernel[1]),
+            (images * high * wide, channels * kernel[0] * kernel[1]),
             lambda source: (
                 functional.unfold(source, kernel, dilation=dilation, stride=stride).transpose(1, 2).flatten(0, 1)
             ),
@@ -115,10 +114,10 @@ class MapRows(LazyRows):
     """The error rows of a convolution: ``[images, channels, height, width]``, one row for each position."""
 
     def __init__(self, maps: Tensor) -> None:
-        positions = maps.shape[2] * maps.shape[3]
+        images, channels, high, wide = maps.shape
         super().__init__(
             maps,
-            (maps.shape[0] * positions, maps.shape[1]),
+            (images * high * wide, channels),
             lambda source: source.flatten(2).transpose(1, 2).flatten(0, 1),
         )
 

@@ -262,6 +262,11 @@ class Tile(nn.Module):
 
     # -- what changed ------------------------------------------------------------------------------------------------
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody collects the cells that change, and no call of :meth:`touch` has made that pointless."""
+        return self._touched is not None
+
     def touch(self, cells: Any | None) -> None:
         """Note which cells (an array of flat indices) changed since :meth:`collect_touched`; None for any of them."""
         if cells is None:

@@ -17,7 +17,7 @@ from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 from resbench.nn.parameter import AnalogWeight
-from resbench.nn.product import analog_product, mask_gradient
+from resbench.nn.product import analog_product, anchor, mask_gradient
 
 
 class AnalogLayer(nn.Module):
@@ -26,8 +26,7 @@ class AnalogLayer(nn.Module):
     ``y = a * (s * MVM(x)) + bias``, where MVM is the product with the composite weight of the array (through the
     periphery, unless it is perfect), s the mapping scale, and a the learned output scale. Autograd computes no weight
     gradient: the pair of x and ``d = (dL/d(s MVM)) / s`` is recorded, raw, without converters. The input gradient is
-        the
-    backward MVM of ``s * dL/d(s MVM)``.
+    the backward MVM of ``s * dL/d(s MVM)``.
 
     Attributes:
         weight: composite weight of the array, ``[out, in]`` or the shape of a convolution's kernel; ``[out, in + 1]``
@@ -81,6 +80,8 @@ class AnalogLayer(nn.Module):
             if mapping.learn_out_scaling
             else None
         )
+        scaled = self.mapping_scale is not None or self.out_scaling is not None
+        self.is_plain = perfect and not scaled and not plan.bias_column and self.gradient_bound is None
         self.register_load_state_dict_post_hook(_compensate_after_loading)  # type: ignore[no-untyped-call]
         self.set_weights(layer.weight, layer.bias)
 
@@ -89,6 +90,10 @@ class AnalogLayer(nn.Module):
     @abstractmethod
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         """The product with the array ``[out, in]`` in floating point, plus the analog bias."""
+
+    @abstractmethod
+    def plain_product(self, x: Tensor) -> Tensor:
+        """The product in floating point plus the digital bias: all of the layer where nothing else is asked for."""
 
     @abstractmethod
     def input_rows(self, x: Tensor) -> Tensor:
@@ -113,6 +118,8 @@ class AnalogLayer(nn.Module):
     # -- forward and the recording of pairs --------------------------------------------------------------------------
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.is_plain:
+            return self.record(x, self.plain_product(x))
         y = self.product(x)
         if self.mapping_scale is not None:
             y = y * self.per_output(self.mapping_scale)
@@ -141,10 +148,11 @@ class AnalogLayer(nn.Module):
         Raises:
             RuntimeError: in backward, if x was changed in place after this layer used it.
         """
-        if not (self.weight.requires_grad and torch.is_grad_enabled()):
+        weight = self.weight
+        if not (weight.requires_grad and torch.is_grad_enabled()):
             return y
         if not y.requires_grad:
-            y.requires_grad_()
+            y = anchor(y, weight)
         x, version = x.detach(), x._version
 
         def append(d: Tensor) -> None:
@@ -152,12 +160,11 @@ class AnalogLayer(nn.Module):
                 raise RuntimeError(
                     "the input of an analog layer was changed in place before backward; use an out-of-place operation"
                 )
-            dtype = self.weight.dtype
-            rows, errors = self.update_rows(x.to(dtype), d.detach().to(dtype))
+            rows, errors = self.update_rows(x.to(weight.dtype), d.detach().to(weight.dtype))
             if self.mapping_scale is not None:
-                errors = matrix(errors) / (self.mapping_scale * self.weight.lr_scale)
+                errors = matrix(errors) / (self.mapping_scale * weight.lr_scale)
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
-            self.weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
+            weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
 
         y.register_hook(append)
         return y
@@ -234,6 +241,9 @@ class AnalogLinear(AnalogLayer):
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         return functional.linear(x, weight, offset)
 
+    def plain_product(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight.array, self.bias)
+
     def input_rows(self, x: Tensor) -> Tensor:
         return x.reshape(-1, x.shape[-1])
 
@@ -289,6 +299,11 @@ class AnalogConv2d(AnalogLayer):
 
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)
+
+    def plain_product(self, x: Tensor) -> Tensor:
+        # Asked for the gradient of a bias inside the convolution, oneDNN would compute that of the weight as well.
+        y = functional.conv2d(x, self.weight.array, None, **self.patches.geometry)
+        return y if self.bias is None else y.add_(self.per_output(self.bias))
 
     def input_rows(self, x: Tensor) -> Tensor:
         return self.patches.unfold(x).flatten(0, 1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor
+from torch.optim.sgd import sgd
 
 from resbench.crossbar.rows import matrix
 from resbench.nn.parameter import AnalogWeight
@@ -66,13 +67,40 @@ class AnalogSGD(torch.optim.SGD):
         """
         if hasattr(self, "grad_scale") and not self._unscale():
             return None
-        loss: float | None = super().step(closure)
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         with torch.no_grad():
             for group in self.param_groups:
+                self._step_digital(group)
                 for parameter in group["params"]:
                     if isinstance(parameter, AnalogWeight) and parameter.requires_grad:
                         parameter.step(float(group["lr"]))
         return loss
+
+    def _step_digital(self, group: dict[str, Any]) -> None:
+        """The arithmetic of torch's SGD, called directly: its own ``step`` would run the hooks of a step once more."""
+        parameters = [p for p in group["params"] if p.grad is not None]
+        if not parameters:
+            return
+        momenta = [self.state[p].get("momentum_buffer") for p in parameters] if group["momentum"] else []
+        sgd(
+            parameters,
+            [p.grad for p in parameters],
+            momenta or [None] * len(parameters),
+            has_sparse_grad=any(p.grad.is_sparse for p in parameters),
+            weight_decay=group["weight_decay"],
+            momentum=group["momentum"],
+            lr=group["lr"],
+            dampening=group["dampening"],
+            nesterov=group["nesterov"],
+            maximize=group["maximize"],
+            foreach=group["foreach"],
+            fused=group["fused"],
+        )
+        for parameter, momentum in zip(parameters, momenta, strict=False):
+            self.state[parameter]["momentum_buffer"] = momentum
 
     @torch.no_grad()
     def _unscale(self) -> bool:

@@ -20,11 +20,13 @@ class AnalogWeight(nn.Parameter):
 
     Attributes:
         algorithm: the algorithm that holds and trains the weight.
+        array: the same memory as a plain tensor, what products take.
         pairs: pending (x ``[n, in]``, d ``[n, out]``) of the backward passes since the last step.
         lr_scale: factor on the learning rate, for a mapping scale that is compensated there.
     """
 
     algorithm: Algorithm
+    array: Tensor
     pairs: list[tuple[Rows, Rows]]
     lr_scale: float
 
@@ -37,6 +39,7 @@ class AnalogWeight(nn.Parameter):
     ) -> AnalogWeight:
         weight = super().__new__(cls, algorithm.weight.view(shape), requires_grad)
         weight.algorithm = algorithm
+        weight.array = weight.detach()
         weight.pairs = []
         weight.lr_scale = lr_scale
         return weight
@@ -47,6 +50,7 @@ class AnalogWeight(nn.Parameter):
     def tie(self) -> None:
         """Share memory with the algorithm again, after both were moved."""
         self.data = self.algorithm.weight.view(self.shape)
+        self.array = self.detach()
 
     def step(self, lr: float) -> None:
         """Train the weight with the pending pairs and drop them."""

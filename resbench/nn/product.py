@@ -38,6 +38,16 @@ class _MaskedGradient(torch.autograd.Function):
         return d.masked_fill(masked, 0.0), None
 
 
+class _Anchor(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, weight: Tensor) -> Tensor:
+        return y.detach()
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> tuple[None, None]:
+        return None, None
+
+
 def analog_product(rows: Tensor, weight: Tensor, periphery: Periphery) -> Tensor:
     """``W x`` of every row, with the backward product of the periphery as gradient by x and none by W.
 
@@ -57,3 +67,8 @@ def analog_product(rows: Tensor, weight: Tensor, periphery: Periphery) -> Tensor
 def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:
     """``y`` itself, whose gradient is 0 where ``masked``."""
     return _MaskedGradient.apply(y, masked)  # type: ignore[no-any-return]
+
+
+def anchor(y: Tensor, weight: Tensor) -> Tensor:
+    """``y`` itself as a function of the weight, which gets no gradient from it: backward then comes this far."""
+    return _Anchor.apply(y, weight)  # type: ignore[no-any-return]

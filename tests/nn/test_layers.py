@@ -79,6 +79,12 @@ def test_the_first_layer_of_a_model_records_too() -> None:
     assert weight_gradient(twin).tolist() == [[1.0] * 3] * 2
 
 
+def test_the_output_of_a_first_layer_without_bias_may_change_in_place() -> None:
+    layer = analog(nn.Linear(3, 2, bias=False))
+    layer(torch.ones(2, 3)).add_(1.0).sum().backward()
+    torch.testing.assert_close(weight_gradient(layer), torch.full((2, 3), 2.0))
+
+
 def test_a_layer_that_is_used_twice_records_both() -> None:
     layer = nn.Linear(3, 3)
     twin = analog(layer)

@@ -13,7 +13,8 @@ from numba import njit
 
 from resbench.crossbar.devices import curves, steps
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.philox import gaussian, philox
+from resbench.crossbar.kernels.philox import LOW, gaussian, philox
+from resbench.crossbar.kernels.scan import larger
 
 
 @njit
@@ -79,11 +80,51 @@ def respond(kind, w, sign, a, b, c, e, s, nodes, xi):
 
 
 @compiled
-def apply(events, update, key, kind, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts):
-    """Apply pulses in order, each at the current weight with its own noise and clip.
+def by_row(visits, lines):
+    """Visits row by row, in order of time within a row, and where each row begins.
+
+    Devices do not interact, and one row of them after the other fits the cache.
+    """
+    place = np.zeros(lines + 1, np.int64)
+    for v in range(visits.shape[0]):
+        place[(visits[v, 0] >> 1) + 1] += 1
+    for i in range(lines):
+        place[i + 1] += place[i]
+    begin, order = place.copy(), np.empty(visits.shape[0], np.int64)
+    for v in range(visits.shape[0]):
+        i = visits[v, 0] >> 1
+        order[place[i]] = v
+        place[i] += 1
+    return order, begin
+
+
+@compiled
+def cycle_noise(key, first_cell, columns, slot, sample, update, xi):
+    """Cycle-to-cycle noise of the devices that one visit pulses."""
+    for c in range(xi.size):
+        cell = np.uint64(first_cell + (columns[c] >> 1)) & LOW
+        w0, w1, _, _ = philox(key, cell, np.uint64(slot), np.uint64(sample), np.uint64(update))
+        xi[c] = gaussian(w0, w1)
+
+
+@compiled
+def write_noise_of(key, cell, slot, sample, update):
+    """Write noise after one pulse."""
+    _, _, w2, w3 = philox(key, np.uint64(cell), np.uint64(slot), np.uint64(sample), np.uint64(update))
+    return gaussian(w2, w3)
+
+
+@compiled
+def apply(
+    order, visits, columns, n, update, key, kind, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts
+):
+    """Apply the pulses of visits, each at the current weight with its own noise and clip.
 
     Args:
-        events: int64 ``[events, 4]``: cell, direction (1 up, 0 down), slot, sample.
+        order: int64, which visits, in this order.
+        visits: int64 ``[v, 5]``, see :mod:`resbench.crossbar.kernels.scan`.
+        columns: int32, their columns.
+        n: columns of the array.
         update: update counter of the tile.
         key: key of the cycle-to-cycle noise.
         kind: which response.
@@ -101,24 +142,59 @@ def apply(events, update, key, kind, constants, scalars, nodes, bounds, noisy, w
     stored, visible = weights
     u0, u1, u2, u3, d0, d1, d2, d3 = constants
     referenced = reference.size > 0
-    noise = np.float32(0.0)
-    for e in range(events.shape[0]):
-        cell, rising = events[e, 0], events[e, 1] == 1
-        if noisy or write_noise > 0:
-            counter = np.uint64(cell), np.uint64(events[e, 2]), np.uint64(events[e, 3])
-            w0, w1, w2, w3 = philox(key, counter[0], counter[1], counter[2], np.uint64(update))
-            noise = gaussian(w0, w1)
-        origin = reference[cell] if referenced else np.float32(0.0)
-        w = stored[cell] + origin
-        if rising:
-            change = respond(kind, w, 1.0, u0[cell], u1[cell], u2[cell], u3[cell], scalars[0], nodes[0], noise)
-            counts[0][cell] += 1
-        else:
-            change = respond(kind, w, -1.0, d0[cell], d1[cell], d2[cell], d3[cell], scalars[1], nodes[1], noise)
-            counts[1][cell] += 1
-        stored[cell] = min(max(np.float32(w + change), w_min[cell]), w_max[cell]) - origin
-        if write_noise > 0:
-            visible[cell] = stored[cell] + write_noise * gaussian(w2, w3)
+    noise = np.zeros(n, np.float32)
+    for v in order:
+        line, slot, sample, first, stop = visits[v, 0], visits[v, 1], visits[v, 2], visits[v, 3], visits[v, 4]
+        first_cell, bit = (line >> 1) * n, line & 1
+        hit = columns[first:stop]
+        if noisy:
+            cycle_noise(key, first_cell, hit, slot, sample, update, noise[: hit.size])
+        for c in range(hit.size):
+            cell = first_cell + (hit[c] >> 1)
+            origin = reference[cell] if referenced else np.float32(0.0)
+            w, xi = stored[cell] + origin, noise[c]
+            if hit[c] & 1 != bit:
+                change = respond(kind, w, 1.0, u0[cell], u1[cell], u2[cell], u3[cell], scalars[0], nodes[0], xi)
+                counts[0][cell] += 1
+            else:
+                change = respond(kind, w, -1.0, d0[cell], d1[cell], d2[cell], d3[cell], scalars[1], nodes[1], xi)
+                counts[1][cell] += 1
+            stored[cell] = min(max(np.float32(w + change), w_min[cell]), w_max[cell]) - origin
+            if write_noise > 0:
+                visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slot, sample, update)
+
+
+@compiled
+def events(visits, columns, n):
+    """The pulses one by one in order of time: int64 ``[events, 4]``, cell, direction (1 up, 0 down), slot, sample."""
+    total = 0
+    for v in range(visits.shape[0]):
+        total += visits[v, 4] - visits[v, 3]
+    found = np.empty((total, 4), np.int64)
+    e = 0
+    for v in range(visits.shape[0]):
+        line = visits[v, 0]
+        for c in range(visits[v, 3], visits[v, 4]):
+            found[e, 0] = (line >> 1) * n + (columns[c] >> 1)
+            found[e, 1] = (line ^ columns[c]) & 1
+            found[e, 2], found[e, 3] = visits[v, 1], visits[v, 2]
+            e += 1
+    return found
+
+
+@compiled
+def cells(visits, columns, n):
+    """Flat indices of the devices that were pulsed; one that was pulsed twice may come twice."""
+    found = np.empty(columns.size, np.int64)
+    e = 0
+    for v in range(visits.shape[0]):
+        first_cell, first, stop = (visits[v, 0] >> 1) * n, visits[v, 3], visits[v, 4]
+        if e + stop - first > found.size:
+            found = larger(found, e + stop - first)
+        for c in range(first, stop):
+            found[e] = first_cell + (columns[c] >> 1)
+            e += 1
+    return found[:e]
 
 
 @compiled

@@ -18,12 +18,15 @@ import numba
 from numba import njit
 
 CROSSBAR = Path(__file__).resolve().parents[1]
+#: What compiled functions take from modules that compile nothing.
+INLINED = ("kernels/philox.py", "randomness.py")
 
 
 def cache_directory() -> Path:
     """The folder of compiled code of these sources, made if need be; in a temporary place if home is read-only."""
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=6)
-    for source in sorted([*CROSSBAR.glob("kernels/*.py"), *CROSSBAR.glob("devices/*.py"), CROSSBAR / "randomness.py"]):
+    kernels = [source for source in CROSSBAR.glob("kernels/*.py") if b"kernels.compiled" in source.read_bytes()]
+    for source in sorted([*kernels, Path(__file__), *CROSSBAR.glob("devices/*.py"), *map(CROSSBAR.joinpath, INLINED)]):
         digest.update(source.read_bytes())
     cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for root in (cache_home, Path(tempfile.gettempdir())):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EVERYWHERE = np.empty(0, np.int64)
 POINT = (1, 1, 1, 1, 1, 1, 1)
+#: Entries of columns after which what was found is applied, so that lists stay small however many pulses there are.
+COLUMNS_AT_ONCE = 2**22
 SCALARS = 6
 CONSTANTS = 4
 Array = Any
@@ -38,30 +40,46 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         images = columns.contiguous().numpy()[:, :, None, None]
         errors, geometry = rows.T.contiguous().numpy()[None], POINT
     memory = Memory.of(tile)
-    found = scan(
-        images,
-        errors,
-        geometry,
-        *memory.keys,
-        tile.updates,
-        lr < 0,
-        (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
-        (not (pulses.fixed_bl or pulses.update_bl_management), pulses.managed, pulses.update_bl_management),
-    )
-    if found.shape[0] == 0:
-        return
+    going = 0
+    while going >= 0:
+        visits, columns, going = scan(
+            images,
+            errors,
+            geometry,
+            *memory.keys,
+            tile.updates,
+            lr < 0,
+            (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
+            (not (pulses.fixed_bl or pulses.update_bl_management), pulses.managed, pulses.update_bl_management),
+            going,
+            COLUMNS_AT_ONCE,
+        )
+        if visits.shape[0] > 0:
+            _apply(tile, memory, visits, columns)
+
+
+def _apply(tile: Tile, memory: Memory, visits: Array, columns: Array) -> None:
+    out, n = tile.shape
     if memory.kind is not None:
-        apply.apply(found, tile.updates, *memory.arguments)
-    else:
-        cell, up, slot, sample = torch.from_numpy(found).T
-        for array, chosen, rising in tile.route(up.bool(), sample):
-            part = Memory.of(array)
-            if part.kind is None:
-                events.apply(array, events.Events(cell[chosen], rising[chosen], slot[chosen], sample[chosen]))
-            else:
-                mine = torch.stack([cell, rising.long(), slot, sample], dim=1)[chosen]
-                apply.apply(mine.numpy(), array.updates, *part.arguments)
-    tile.touch(found[:, 0])
+        order, _ = apply.by_row(visits, out)
+        apply.apply(order, visits, columns, n, tile.updates, *memory.arguments)
+        if tile.is_followed:
+            tile.touch(apply.cells(visits, columns, n))
+        return
+    tile.touch(None)
+    cell, up, slot, sample = torch.from_numpy(apply.events(visits, columns, n)).T
+    for array, chosen, rising in tile.route(up.bool(), sample):
+        here = events.Events(cell[chosen], rising[chosen], slot[chosen], sample[chosen])
+        part = Memory.of(array)
+        if part.kind is None:
+            events.apply(array, here)
+            continue
+        # Each pulse as a visit of one column.
+        single = torch.arange(here.cell.numel())
+        visits = torch.stack([here.cell // n * 2, here.slot, here.sample, single, single + 1], dim=1).numpy()
+        columns = (here.cell % n * 2 + here.up).to(torch.int32).numpy()
+        order, _ = apply.by_row(visits, out)
+        apply.apply(order, visits, columns, n, array.updates, *part.arguments)
 
 
 class Memory:

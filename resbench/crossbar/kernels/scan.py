@@ -2,12 +2,17 @@
 """Finding the pulses of a mini-batch, compiled by Numba.
 
 The same pulses as the reference kernel, found in the order that costs least: bit lengths from the maxima of each
-sample; rows, for all samples of an image at once; columns only for the (sample, slot) pairs in which a row fired.
-Convolutions are read from the image; nothing is unfolded.
+sample; rows in the first slot, for all positions of an image at once; columns, and rows of later slots, only where they
+are needed. Convolutions are read from the image; nothing is unfolded.
 
-Layouts. d is ``[images, out, positions]``; a linear layer is one image whose positions are its rows. x is ``[rows,
-in]`` for a linear layer and the padded image ``[images, channels, height, width]`` for a convolution. Sample = image
-* positions + position.
+Layouts. d is ``[images, out, positions]``; a linear layer is one image whose positions are its rows. x is ``[rows, in,
+1, 1]`` for a linear layer and the padded image ``[images, channels, height, width]`` for a convolution. Sample =
+image * positions + position. Values of the lines of one sample are kept lane by lane, ``[4, blocks]``, because a
+counter of the generator serves a block of four lines.
+
+Result. A *visit* is a row that fired in one slot of one sample: ``(2 row + bit, slot, sample, first, stop)``, where
+``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns fired with it. The device at a row and
+a column is pulsed up where their two bits differ. Visits are in order of time.
 """
 
 from __future__ import annotations
@@ -18,183 +23,210 @@ from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.philox import philox
 
 ONE = 4294967296.0  # 2^32
+MAGNITUDE = np.int32(0x7FFFFFFF)
+#: Rows of a linear layer that are scanned at once.
+ROWS_AT_ONCE = 512
+VISIT = 5
+
+
+# -- largest values: magnitudes of floats are ordered like their bits, and maxima of integers are vector instructions --
 
 
 @compiled
-def bit_lengths(x_max, d_max, rate, step, longest, adaptive, managed, shortened, d_factor, bl, x_scale, d_scale):
-    """``PulseTrain.scales`` for one image: float32 operation by float32 operation, because ``ceil`` decides."""
-    one = np.float32(1.0)
-    free = adaptive and step * longest < rate
-    for p in range(bl.size):
-        length = max(np.ceil(rate / step), one) if free else longest
-        x_s, d_s = one, one
-        if managed:
-            xm, dm = x_max[p], d_max[p] * d_factor
-            if xm == 0 or dm == 0:
-                bl[p], x_scale[p], d_scale[p] = 0, 0.0, 0.0
-                continue
-            k = rate * xm * dm / step
-            if shortened:
-                length = min(np.ceil(k), longest)
-            if k > longest:
-                dm = dm * longest / k
-            x_s, d_s = np.sqrt(dm / xm), np.sqrt(xm / dm)
-        if not free:
-            base = np.sqrt(rate / (step * length))
-            x_s, d_s = x_s * base, d_s * base
-        bl[p], x_scale[p], d_scale[p] = np.int64(length), x_s, d_s
-
-
-@compiled
-def line_maxima(d, out):
-    """``out[p] = max_i |d[i, p]|``."""
-    out[:] = 0
+def line_maxima(d, first, out):
+    """``out[p] = max_i |d[i, first + p]|``."""
+    peak = out.view(np.int32)
+    peak[:] = 0
     for i in range(d.shape[0]):
-        line = d[i]
-        for p in range(out.size):
-            out[p] = max(out[p], abs(line[p]))
+        line = d[i].view(np.int32)[first : first + peak.size]
+        for p in range(peak.size):
+            peak[p] = max(peak[p], line[p] & MAGNITUDE)
 
 
 @compiled
-def patch_maxima(image, kernel, stride, dilation, width, out):
+def row_maximum(row):
+    """``max |row|``, as the bits of a float32."""
+    bits = row.view(np.int32)
+    peak = np.int32(0)
+    for j in range(bits.size):
+        peak = max(peak, bits[j] & MAGNITUDE)
+    return peak
+
+
+@compiled
+def patch_maxima(image, geometry, peak, spare, out):
     """``out[p] = max |x|`` over the patch of position p: the channel maximum, then a window across, then one down.
 
     The windows slide over the flat image. Where they run over the end of a row the value is wrong and not read.
     """
-    columns = image.shape[2]
-    peak = np.zeros(image.shape[1] * columns, np.float32)
-    for c in range(image.shape[0]):
-        channel = image[c].reshape(-1)
-        for i in range(peak.size):
-            peak[i] = max(peak[i], abs(channel[i]))
-    window_maxima(peak, kernel[1], dilation[1])
-    window_maxima(peak, kernel[0], dilation[0] * columns)
-    for p in range(out.size):
-        out[p] = peak[p // width * stride[0] * columns + p % width * stride[1]]
-
-
-@compiled
-def window_maxima(values, size, step):
-    """``values[i] <- max_k values[i + k step]``, k below ``size``, as far as there are values."""
-    original = values.copy()
-    for k in range(1, size):
-        ahead = original[k * step :]
-        for i in range(ahead.size):
-            values[i] = max(values[i], ahead[i])
-
-
-@compiled
-def grow(array):
-    """Twice the room, contents kept."""
-    larger = np.empty(2 * array.size, array.dtype)
-    larger[: array.size] = array
-    return larger
-
-
-@compiled
-def candidates(key, block, first, update, d, scale, codes):
-    """``codes[p]``, bit by bit: which of four lines may fire in the first slot at position p.
-
-    An upper bound that vector instructions find: ``word < p 2^32`` implies ``word >> 8 <= p 2^24``, which float32 holds
-    exactly. A block at the end repeats its last line.
-    """
-    last = d.shape[0] - 1
-    d0, d1, d2, d3 = d[0], d[min(1, last)], d[min(2, last)], d[min(3, last)]
-    for p in range(scale.size):
-        w0, w1, w2, w3 = philox(key, np.uint64(block), np.uint64(0), np.uint64(first) + np.uint64(p), update)
-        reach = scale[p] * np.float32(16777216.0)
-        code = np.uint8(np.float32(np.uint32(w0) >> np.uint32(8)) <= abs(d0[p]) * reach)
-        code |= np.uint8(np.float32(np.uint32(w1) >> np.uint32(8)) <= abs(d1[p]) * reach) << np.uint8(1)
-        code |= np.uint8(np.float32(np.uint32(w2) >> np.uint32(8)) <= abs(d2[p]) * reach) << np.uint8(2)
-        code |= np.uint8(np.float32(np.uint32(w3) >> np.uint32(8)) <= abs(d3[p]) * reach) << np.uint8(3)
-        codes[p] = code
-
-
-@compiled
-def fire(key, block, slot, first, p, update, d, scale, fired, count):
-    """Append ``(position, slot, row)`` of the lines of one block that fire; returns the list and its length."""
-    words = philox(key, np.uint64(block), np.uint64(slot), np.uint64(first) + np.uint64(p), update)
-    if 3 * (count + 4) > fired.size:
-        fired = grow(fired)
-    for lane in range(min(4, d.shape[0] - 4 * block)):
-        row = 4 * block + lane
-        if np.float64(words[lane]) < np.float64(abs(d[row, p]) * scale[p]) * ONE:
-            fired[3 * count], fired[3 * count + 1], fired[3 * count + 2] = p, slot, row
-            count += 1
-    return fired, count
-
-
-@compiled
-def fired_rows(d, scale, bl, key, update, first, fired):
-    """``(position, slot, row)`` of every row that fires in one image; returns the flat list and its length.
-
-    The first slot of all positions is scanned for candidates; the few positions with longer trains follow one by one.
-    """
-    lines, positions = d.shape
-    blocks, count = (lines + 3) // 4, 0
-    codes = np.zeros(8 * ((positions + 7) // 8), np.uint8)
-    eights = codes.view(np.uint64)
-    for block in range(blocks):
-        candidates(key, block, first, update, d[4 * block : 4 * block + 4], scale, codes)
-        for eight in range(eights.size):
-            if eights[eight] != 0:
-                for p in range(8 * eight, min(8 * eight + 8, positions)):
-                    if codes[p] != 0:
-                        fired, count = fire(key, block, 0, first, p, update, d, scale, fired, count)
-    live = np.empty(blocks, np.int64)
-    for p in range(positions):
-        if bl[p] > 1:
-            n = live_blocks(d, p, live)
-            for slot in range(1, bl[p]):
-                for i in range(n):
-                    fired, count = fire(key, live[i], slot, first, p, update, d, scale, fired, count)
-    return fired, count
-
-
-@compiled
-def live_blocks(d, p, live):
-    """Blocks of four lines of which one is not zero at position p: no other can fire; returns how many."""
-    n = 0
-    for row in range(d.shape[0]):
-        if d[row, p] != 0 and (n == 0 or live[n - 1] != row // 4):
-            live[n] = row // 4
-            n += 1
-    return n
-
-
-@compiled
-def gather(x, image, position, geometry, row):
-    """Copy the input of one sample to ``row``: channel, kernel row, kernel column, as torch unfolds it."""
     kh, kw, stride_h, stride_w, dilation_h, dilation_w, width = geometry
-    channels = x.shape[1]
-    top, left = position // width * stride_h, position % width * stride_w
-    j = 0
-    for c in range(channels):
-        for h in range(kh):
-            for w in range(kw):
-                row[j] = x[image, c, top + h * dilation_h, left + w * dilation_w]
-                j += 1
+    columns = image.shape[2]
+    peak[:] = 0
+    for c in range(image.shape[0]):
+        channel = image[c].reshape(-1).view(np.int32)
+        for i in range(peak.size):
+            peak[i] = max(peak[i], channel[i] & MAGNITUDE)
+    peak, spare = window_maxima(peak, spare, kw, dilation_w)
+    peak, spare = window_maxima(peak, spare, kh, dilation_h * columns)
+    bits = out.view(np.int32)
+    for r in range(bits.size // width):
+        line, place = peak[r * stride_h * columns :], bits[r * width : r * width + width]
+        for c in range(width):
+            place[c] = line[c * stride_w]
 
 
 @compiled
-def fired_columns(row, scale, slot, sample, key, update, words, columns):
-    """Columns that fire in one (sample, slot) pair, ascending; returns how many."""
-    n = row.size
-    for block in range((n + 3) // 4):
-        w0, w1, w2, w3 = philox(key, np.uint64(block), np.uint64(slot), np.uint64(sample), update)
-        words[4 * block], words[4 * block + 1] = np.uint32(w0), np.uint32(w1)
-        words[4 * block + 2], words[4 * block + 3] = np.uint32(w2), np.uint32(w3)
+def window_maxima(values, spare, size, step):
+    """``max_k values[i + k step]``, k below ``size``; returns the array that holds it and the other one."""
+    reach = 1
+    while reach < size:
+        shift = min(reach, size - reach)
+        ahead = values[shift * step :]
+        for i in range(ahead.size):
+            spare[i] = max(values[i], ahead[i])
+        values, spare = spare, values
+        reach += shift
+    return values, spare
+
+
+# -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides --------
+
+
+@compiled
+def bit_lengths(x_max, d_max, rate, step, longest, free, managed, shortened, d_factor, lengths):
+    """Slots of each sample, as float32; ``d_max`` becomes the maximum that the scales are taken from."""
+    fixed = max(np.ceil(rate / step), np.float32(1.0)) if free else longest
+    if not managed:
+        lengths[:] = fixed
+        return
+    for p in range(lengths.size):
+        xm, dm = x_max[p], d_max[p] * d_factor
+        k = rate * xm * dm / step
+        length = min(np.ceil(k), longest) if shortened else fixed
+        lengths[p] = length if (xm != 0) & (dm != 0) else np.float32(0.0)
+        d_max[p] = dm * longest / k if k > longest else dm
+
+
+@compiled
+def scale(over, under, length, rate, step, free, managed):
+    """Scale of one side of one sample, from its own maximum ``under`` and the other side's ``over``."""
+    balance = np.sqrt(over / under) if managed else np.float32(1.0)
+    return balance if free else balance * np.sqrt(rate / (step * length))
+
+
+@compiled
+def row_scales(x_max, d_max, lengths, rate, step, free, managed, out):
+    """Scale of the rows of each sample, 0 for one without slots."""
+    for p in range(out.size):
+        value = scale(x_max[p], d_max[p], lengths[p], rate, step, free, managed)
+        out[p] = value if lengths[p] > 0 else np.float32(0.0)
+
+
+# -- lines that fire ---------------------------------------------------------------------------------------------------
+
+
+@compiled
+def below(word, p):
+    """Whether a line with probability p fires, 1 or 0; exact, since a float64 holds the word and p 2^32."""
+    return np.uint8(np.float64(word) < np.float64(p) * ONE)
+
+
+@compiled
+def first_slot(key, block, first, update, d0, d1, d2, d3, there, scales, codes):
+    """``codes[p]``, bit by bit: which lines of a block of four, if ``there``, fire in the first slot at position p."""
+    for p in range(codes.size):
+        w0, w1, w2, w3 = philox(key, np.uint64(block), np.uint64(0), np.uint64(first) + np.uint64(p), update)
+        s = scales[p]
+        code = below(w0, abs(d0[p]) * s) | below(w1, abs(d1[p]) * s) << np.uint8(1)
+        code |= below(w2, abs(d2[p]) * s) << np.uint8(2) | below(w3, abs(d3[p]) * s) << np.uint8(3)
+        codes[p] = code & there
+
+
+@compiled
+def any_of(codes, wanted):
+    """``wanted |= codes``."""
+    for p in range(wanted.size):
+        wanted[p] |= codes[p]
+
+
+@compiled
+def fired(key, slot, sample, update, values, scaled, codes, lines):
+    """Lines that fire in one slot of one sample, ascending; returns how many."""
+    blocks = values.size // 4
+    v0, v1 = values[:blocks], values[blocks : 2 * blocks]
+    v2, v3 = values[2 * blocks : 3 * blocks], values[3 * blocks :]
+    for k in range(blocks):
+        w0, w1, w2, w3 = philox(key, np.uint64(k), np.uint64(slot), np.uint64(sample), update)
+        code = below(w0, abs(v0[k]) * scaled) | below(w1, abs(v1[k]) * scaled) << np.uint8(1)
+        code |= below(w2, abs(v2[k]) * scaled) << np.uint8(2) | below(w3, abs(v3[k]) * scaled) << np.uint8(3)
+        codes[k] = code
     count = 0
-    for j in range(n):
-        if np.float64(words[j]) < np.float64(abs(row[j]) * scale) * ONE:
-            columns[count] = j
-            count += 1
+    eights = codes.view(np.uint64)
+    for eight in range(eights.size):
+        if eights[eight] != 0:
+            for k in range(8 * eight, min(8 * eight + 8, blocks)):
+                count = decode(codes[k], k, lines, count)
     return count
 
 
 @compiled
-def scan(x, d, geometry, row_key, column_key, counter, rising, numbers, switches):
-    """All pulses of a mini-batch in order of time.
+def decode(code, block, lines, count):
+    """Append the lines of one block whose bits are set; returns the length of the list."""
+    if code != 0:
+        for lane in range(4):
+            if code >> np.uint8(lane) & np.uint8(1):
+                lines[count] = 4 * block + lane
+                count += 1
+    return count
+
+
+# -- the mini-batch ----------------------------------------------------------------------------------------------------
+
+
+@compiled
+def patch_offsets(shape, geometry):
+    """Where the values of a patch lie from its corner in the flat image: channel, kernel row, column, lane by lane."""
+    kh, kw, _, _, dilation_h, dilation_w, _ = geometry
+    channels, height, width = shape
+    blocks = (channels * kh * kw + 3) // 4
+    offsets = np.zeros(4 * blocks, np.int64)
+    j = 0
+    for c in range(channels):
+        for h in range(kh):
+            for w in range(kw):
+                offsets[(j & 3) * blocks + (j >> 2)] = (c * height + h * dilation_h) * width + w * dilation_w
+                j += 1
+    return offsets
+
+
+@compiled
+def gather(source, offsets, corner, n, values):
+    """Values of the n lines of a patch, lane by lane; lines that are not there stay 0."""
+    blocks = values.size // 4
+    for lane in range(4):
+        there = (n - lane + 3) // 4
+        place, where = values[lane * blocks : lane * blocks + there], offsets[lane * blocks : lane * blocks + there]
+        for k in range(there):
+            place[k] = source[corner + where[k]]
+
+
+@compiled
+def larger(array, room):
+    """An array of twice the size, or the room that is needed, with the same contents."""
+    grown = np.empty(max(2 * array.size, room), array.dtype)
+    grown[: array.size] = array
+    return grown
+
+
+@compiled
+def padded(count, multiple):
+    """``count`` rounded up to a multiple."""
+    return (count + multiple - 1) // multiple * multiple
+
+
+@compiled
+def scan(x, d, geometry, row_key, column_key, counter, rising, numbers, switches, start, limit):
+    """The pulses of a mini-batch, or of as many images as give about ``limit`` entries of columns.
 
     Args:
         x: float32 ``[images, channels, height, width]``, padded; a linear layer is ``[rows, in, 1, 1]`` with kernel 1
@@ -207,62 +239,118 @@ def scan(x, d, geometry, row_key, column_key, counter, rising, numbers, switches
         rising: whether the learning rate is negative, which turns every pulse.
         numbers: rate, step, desired_bl, um_grad_scale.
         switches: whether BL adapts to the rate, is managed, is shortened by the management.
+        start: first image, or first piece of the rows of a linear layer.
+        limit: entries of columns after which the scan stops.
 
     Returns:
-        int64 ``[events, 4]``: cell, direction (1 up, 0 down), slot, sample.
+        visits int64 ``[v, 5]`` and columns int32, as the module says, and where to go on; -1 at the end.
     """
     images, lines, positions = d.shape
     linear = images == 1 and x.shape[0] == positions and geometry[0] * geometry[1] == 1
-    rate, step, longest, d_factor = (
-        np.float32(numbers[0]),
-        np.float32(numbers[1]),
-        np.float32(numbers[2]),
-        np.float32(numbers[3]),
-    )
-    update = np.uint64(counter)
+    rate, step = np.float32(numbers[0]), np.float32(numbers[1])
+    longest, d_factor = np.float32(numbers[2]), np.float32(numbers[3])
     adaptive, managed, shortened = switches
+    free = adaptive and step * longest < rate
+    update, turned = np.uint64(counter), np.int64(rising)
+
     n = x.shape[1] * geometry[0] * geometry[1]
-    row = np.empty(n, np.float32)
-    words = np.empty(4 * ((n + 3) // 4), np.uint32)
-    columns = np.empty(n, np.int64)
-    x_max, d_max = np.empty(positions, np.float32), np.empty(positions, np.float32)
-    bl = np.empty(positions, np.int64)
-    x_scale, d_scale = np.empty(positions, np.float32), np.empty(positions, np.float32)
-    fired = np.empty(3 * 256, np.int64)
-    events, found = np.empty(4 * 1024, np.int64), 0
-    for image in range(images):
-        first = image * positions
-        line_maxima(d[image], d_max)
+    offsets, source = patch_offsets(x.shape[1:], geometry), x.reshape(-1)
+    size = x.size // x.shape[0]
+    pieces = padded(positions, ROWS_AT_ONCE) // ROWS_AT_ONCE if linear else images
+    most = min(positions, ROWS_AT_ONCE) if linear else positions
+    x_max, d_max = np.empty(most, np.float32), np.empty(most, np.float32)
+    lengths, scales = np.empty(most, np.float32), np.empty(most, np.float32)
+    peak, spare = np.zeros(x.shape[2] * x.shape[3], np.int32), np.zeros(x.shape[2] * x.shape[3], np.int32)
+    blocks, column_blocks = (lines + 3) // 4, offsets.size // 4
+    codes = np.zeros((blocks, padded(most, 8)), np.uint8)
+    wanted = np.zeros(padded(most, 8), np.uint8)
+    row_values, row_codes = np.zeros(4 * blocks, np.float32), np.zeros(padded(blocks, 8), np.uint8)
+    column_values, column_codes = np.zeros(offsets.size, np.float32), np.zeros(padded(column_blocks, 8), np.uint8)
+    rows_found, columns_found = np.empty(lines, np.int64), np.empty(n, np.int64)
+    visits, visited = np.empty(64 * VISIT, np.int64), 0
+    columns, listed = np.empty(1024, np.int32), 0
+
+    piece = start
+    while piece < pieces and listed < limit:
+        image, begin = (0, piece * ROWS_AT_ONCE) if linear else (piece, 0)
+        count = min(most, positions - begin)
+        piece += 1
+        xm, dm, length, scaled = x_max[:count], d_max[:count], lengths[:count], scales[:count]
+        line_maxima(d[image], begin, dm)
         if linear:
-            for p in range(positions):
-                x_max[p] = np.max(np.abs(x[p, :, 0, 0]))
+            bits = xm.view(np.int32)
+            for p in range(count):
+                bits[p] = row_maximum(source[(begin + p) * n : (begin + p + 1) * n])
         else:
-            patch_maxima(x[image], geometry[0:2], geometry[2:4], geometry[4:6], geometry[6], x_max)
-        bit_lengths(x_max, d_max, rate, step, longest, adaptive, managed, shortened, d_factor, bl, x_scale, d_scale)
-        fired, count = fired_rows(d[image], d_scale, bl, row_key, update, first, fired)
-        if count == 0:
-            continue
-        slots = np.max(bl)
-        order = np.empty(count, np.int64)
-        for e in range(count):
-            order[e] = (fired[3 * e] * slots + fired[3 * e + 1]) * lines + fired[3 * e + 2]
-        order.sort()
-        previous, active = np.int64(-1), 0
-        for e in range(count):
-            line, pair = order[e] % lines, order[e] // lines
-            slot, p = pair % slots, pair // slots
-            if pair != previous:
-                gather(x, p if linear else image, 0 if linear else p, geometry, row)
-                active = fired_columns(row, x_scale[p], slot, first + p, column_key, update, words, columns)
-                previous = pair
-            while 4 * (found + active) > events.size:
-                events = grow(events)
-            falling = d[image, line, p] > 0
-            for c in range(active):
-                j = columns[c]
-                at = 4 * found
-                events[at] = line * n + j
-                events[at + 1] = np.int64((falling == (row[j] > 0)) == rising)
-                events[at + 2], events[at + 3] = slot, first + p
-                found += 1
-    return events[: 4 * found].reshape(found, 4)
+            patch_maxima(x[image], geometry, peak, spare, xm)
+        bit_lengths(xm, dm, rate, step, longest, free, managed, shortened, d_factor, length)
+        row_scales(xm, dm, length, rate, step, free, managed, scaled)
+        for p in range(count):
+            wanted[p] = np.uint8(length[p] > 1) << np.uint8(7)
+        first = image * positions + begin
+        errors = d[image]
+        for block in range(blocks):
+            four, last = 4 * block, lines - 1
+            first_slot(
+                row_key,
+                block,
+                first,
+                update,
+                errors[four][begin : begin + count],
+                errors[min(four + 1, last)][begin : begin + count],
+                errors[min(four + 2, last)][begin : begin + count],
+                errors[min(four + 3, last)][begin : begin + count],
+                np.uint8((1 << min(lines - four, 4)) - 1),
+                scaled,
+                codes[block][:count],
+            )
+            any_of(codes[block][:count], wanted[:count])
+        eights = wanted.view(np.uint64)
+        for eight in range((count + 7) // 8):
+            if eights[eight] == 0:
+                continue
+            for p in range(8 * eight, min(8 * eight + 8, count)):
+                if wanted[p] == 0:
+                    continue
+                sample, x_scale = first + p, np.float32(-1.0)
+                for slot in range(np.int64(length[p])):
+                    found = 0
+                    if slot == 0:
+                        for block in range(blocks):
+                            found = decode(codes[block, p], block, rows_found, found)
+                    else:
+                        if slot == 1:
+                            for i in range(lines):
+                                row_values[(i & 3) * blocks + (i >> 2)] = errors[i, begin + p]
+                        found = fired(row_key, slot, sample, update, row_values, scaled[p], row_codes, rows_found)
+                    if found == 0:
+                        continue
+                    if x_scale < 0:
+                        if linear:
+                            corner = sample * n
+                        else:
+                            top, left = p // geometry[6] * geometry[2], p % geometry[6] * geometry[3]
+                            corner = image * size + top * x.shape[3] + left
+                        gather(source, offsets, corner, n, column_values)
+                        x_scale = scale(dm[p], xm[p], length[p], rate, step, free, managed)
+                    active = fired(
+                        column_key, slot, sample, update, column_values, x_scale, column_codes, columns_found
+                    )
+                    if active == 0:
+                        continue
+                    if listed + active > columns.size:
+                        columns = larger(columns, listed + active)
+                    if VISIT * (visited + found) > visits.size:
+                        visits = larger(visits, VISIT * (visited + found))
+                    for c in range(active):
+                        j = columns_found[c]
+                        value = column_values[(j & 3) * column_blocks + (j >> 2)]
+                        columns[listed + c] = 2 * j + np.int64(value > 0)
+                    for r in range(found):
+                        i, at = rows_found[r], VISIT * visited
+                        visits[at] = 2 * i + (np.int64(errors[i, begin + p] > 0) ^ turned)
+                        visits[at + 1], visits[at + 2] = slot, sample
+                        visits[at + 3], visits[at + 4] = listed, listed + active
+                        visited += 1
+                    listed += active
+    return visits[: VISIT * visited].reshape(visited, VISIT), columns[:listed], piece if piece < pieces else -1
