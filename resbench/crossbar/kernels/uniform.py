@@ -34,6 +34,6 @@ def row_uniforms(key: int, blocks: int, c1: int, rows: Tensor) -> Tensor:
         c1: second counter word.
         rows: int64 ``[n]`` on the CPU.
     """
-    uniforms = torch.empty(len(rows), 4, blocks)
+    uniforms = torch.empty(len(rows), 4, blocks, device="cpu")
     _fill(np.uint64(key), np.uint64(c1), rows.numpy(), uniforms.numpy())
     return uniforms
