@@ -12,6 +12,7 @@ from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from resbench.errors import UserError
 from resbench.leaderboard.records import Record, RecordError, read_record
 from resbench.sweep.plan import Cell
 
@@ -121,6 +122,13 @@ def _work(argv: Sequence[str], log: Path) -> None:
         os.dup2(file.fileno(), 2)
     if sys.platform != "win32":
         os.setsid()  # the terminal's Ctrl-C reaches the sweep only, which passes it on once
-    from resbench.cli import main
+    from resbench.training.fit import fit
 
-    sys.exit(main(["fit", *argv]))
+    try:
+        status = fit(argv)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:  # before there was anything to record
+        status = 130
+    sys.exit(status)

@@ -6,6 +6,7 @@ import copy
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,15 @@ from resbench.training.messages import explain, explain_value
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
+#: before the first logger writes to it, and an evaluation needs no callbacks of the training.
+EXPECTED = (
+    ".*exists and is not empty",
+    ".*The number of training batches",
+    ".*The dirpath has changed",
+    ".*callbacks used to create the checkpoint need to be provided",
+    r".*isinstance\(treespec, LeafSpec\)",
+)
 
 
 @dataclass
@@ -97,6 +107,8 @@ class RunCLI(LightningCLI):
     def __init__(self, argv: Sequence[str], prog: str, training: bool = True, build: bool = True) -> None:
         for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
             logging.getLogger(name).setLevel(logging.WARNING)  # no word on devices, seeds and products
+        for message in EXPECTED:
+            warnings.filterwarnings("ignore", message=message)
         self.training, self.build = training, build
         super().__init__(
             Task,
