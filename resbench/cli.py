@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cost": ("resbench.commands.cost", "hardware cost of a config or a run: storage, time, energy, area"),
     "record": ("resbench.commands.record", "show and check the records of runs"),
     "check": ("resbench.commands.check", "check that your own training algorithm keeps the contract"),
+    "device": ("resbench.commands.device", "a device in numbers and as a figure"),
     "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
 }
 
