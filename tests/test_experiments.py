@@ -8,6 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
+from resbench.leaderboard.paper import paper_results
 from resbench.leaderboard.records import read_record
 from resbench.sweep.plan import read_plan
 from resbench.training.cli import RunCLI
@@ -91,20 +92,27 @@ def test_experiment_trains(path: Path, root: Path, tmp_path: Path) -> None:
     assert (record.states, bool(record.layers)) == (states, states is not None)
 
 
-@pytest.mark.parametrize("path", [path for path in EXPERIMENTS if path.parent.name == "paper"], ids=title)
-def test_experiment_of_a_table_is_what_its_name_says(path: Path) -> None:
-    config = FILES[path]
-    _, *data, algorithm = path.stem.split("_")
-    assert config["experiment"]["name"] == path.stem
-    assert config["experiment"]["track"].startswith("-".join(data[: 1 if algorithm == "digital" else -1]))
-    arguments = config["model"]["init_args"]["algorithm"].get("init_args", {})
-    names = {"tt1": "TikiTaka", "tt2": "TikiTakaV2", "mp": "MixedPrecision", "digital": "DigitalSGD"}
-    name = names.get(algorithm, "ResidualLearning")
-    assert config["model"]["init_args"]["algorithm"]["class_path"] == f"resbench.algorithms.{name}"
-    if name == "ResidualLearning":
-        assert algorithm == f"residual{arguments['tiles']}"
-    if name != "DigitalSGD":
-        assert data[-1] == f"{config['model']['init_args']['device']['init_args']['states']}states"
+def test_every_printed_result_has_an_experiment_named_after_its_cell() -> None:
+    short = {"TikiTaka": "tt1", "TikiTakaV2": "tt2", "MixedPrecision": "mp", "ResidualLearning": "residual"}
+    cells = {}
+    for table in paper_results()["tables"]:
+        for result in table["results"]:
+            data = {"FashionMNIST": "fashion_mnist", "Character": "shakespeare"}.get(table["dataset"], table["dataset"])
+            algorithm = f"{short[result['algorithm']]}{result['tiles'] or ''}"
+            cells[f"{table['table']}_{data}_{table['states']}states_{algorithm}".lower()] = (table, result)
+    experiments = {path.stem: FILES[path] for path in EXPERIMENTS if path.parent.name == "paper"}
+    assert {name for name in experiments if not name.endswith("digital")} == set(cells)
+    for name, (table, result) in cells.items():
+        model = experiments[name]["model"]["init_args"]
+        assert model["layers"] == table["analog_layers"]
+        assert model["network"]["class_path"] == f"resbench.networks.{table['network']}"
+        assert model["network"]["init_args"].get("classes", 10) == (100 if table["dataset"] == "CIFAR100" else 10)
+        assert experiments[name]["data"]["class_path"] == f"resbench.data.{table['dataset']}Data"
+        assert model["device"]["init_args"]["states"] == table["states"]
+        assert model["algorithm"]["class_path"] == f"resbench.algorithms.{result['algorithm']}"
+        assert result["tiles"] in (None, model["algorithm"].get("init_args", {}).get("tiles"))
+        trainer, steps = experiments[name]["trainer"], experiments[name]["data"]["init_args"].get("steps_per_epoch", 1)
+        assert table["budget"].startswith(f"{trainer['max_epochs'] * steps} ")
 
 
 @pytest.mark.parametrize("path", ON_TOP, ids=title)
