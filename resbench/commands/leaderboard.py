@@ -1,4 +1,4 @@
-"""Compile the records of a folder into the leaderboard: print it, and write it as Markdown, CSV, JSON, LaTeX and one HTML page."""
+"""Compile records into the leaderboard: print it, and write it as Markdown, CSV, JSON, LaTeX and one HTML page."""
 
 import argparse
 from pathlib import Path
@@ -15,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of records (default: %(default)s)",
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="also write leaderboard.html, .md, .csv, .json and .tex there")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="also write leaderboard.html, .md, .csv, .json and .tex there"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from resbench.costs.hardware import Hardware
 
+_DIVERGES = "samples_per_read: {} with infinitely many tiles; the transfers only converge above 1"
+
 
 @dataclass(frozen=True, kw_only=True)
 class InMemory:
@@ -66,11 +68,13 @@ class InMemory:
             unit = vectors_per_batch if self.periods_in_batches else 1
             return sum(1 / (period * unit) for period in self.periods)
         n_s = hardware.samples_per_read
-        if self.tiles < math.inf:
-            return sum(n_s**-k for k in range(1, int(self.tiles)))
-        if n_s <= 1:
-            raise ValueError(f"samples_per_read: {n_s} with infinitely many tiles; the transfers only converge above 1")
-        return 1 / (n_s - 1)
+        if n_s != 1:
+            if n_s < 1 and self.tiles == math.inf:
+                raise ValueError(_DIVERGES.format(n_s))
+            return (1 - math.pow(n_s, 1 - self.tiles)) / (n_s - 1)
+        if self.tiles == math.inf:
+            raise ValueError(_DIVERGES.format(n_s))
+        return self.tiles - 1
 
     @property
     def device_planes(self) -> float:

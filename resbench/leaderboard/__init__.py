@@ -2,5 +2,5 @@
 
 :mod:`~resbench.leaderboard.records` is the schema of one run, :mod:`~resbench.leaderboard.compile` puts a folder of
 records into tables by the rules of ``docs/rules.md``, and :mod:`~resbench.leaderboard.render` writes these as
-Markdown, CSV and JSON.
+Markdown, CSV, JSON, LaTeX and one HTML page.
 """

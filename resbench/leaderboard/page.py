@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).parent / "templates"
 #: Colours and markers that the style sheet and the page define.
 SERIES = 8
+#: Metrics beyond this are not drawn: differences of them may leave the floats.
+_LARGEST = 1e300
 
 #: Columns of a table: key, heading, what it means, and whether it is shown at first: always, on
 #: wide or very wide screens, or not.
@@ -93,7 +95,7 @@ def _view(table: Table, key: str, title: str) -> dict[str, Any]:
     metric = table.metric
     shown = [cell for row in table.rows for cell in row.cells if cell]
     ends = [value for cell in shown for value in (cell.mean, cell.low, cell.high) if value is not None]
-    finite = [value for value in ends if math.isfinite(value)]
+    finite = [value for value in ends if abs(value) < _LARGEST]
     scale = (min(finite), max(finite)) if finite else (0.0, 1.0)
     lines = list(_lines(table, scale))
     digital = next((row.cells[0] for row in table.rows if row.digital and row.cells[0]), None)
@@ -238,16 +240,16 @@ def _sortable(value: float | str | None) -> str:
 def _plot(cell: Cell, scale: tuple[float, float], reference: float | None) -> dict[str, float] | None:
     """Places of mean, interval and reference in per cent of the width."""
     low, high = scale
-    if not math.isfinite(cell.mean):
+    if not abs(cell.mean) < _LARGEST:
         return None
 
     def place(value: float) -> float:
         return round(4 + 92 * ((value - low) / (high - low) if high > low else 0.5), 2)
 
     found = {"mean": place(cell.mean)}
-    if cell.low is not None and cell.high is not None and math.isfinite(cell.low + cell.high):
+    if cell.low is not None and cell.high is not None and max(abs(cell.low), abs(cell.high)) < _LARGEST:
         found |= {"low": place(cell.low), "high": place(cell.high)}
-    if reference is not None and math.isfinite(reference):
+    if reference is not None and abs(reference) < _LARGEST:
         found["reference"] = place(reference)
     return found
 
@@ -292,9 +294,9 @@ def _point(cell: Cell, metric: Metric) -> dict[str, Any]:
             [seed, _scaled(value, metric), file]
             for seed, value, file in zip(cell.seeds, cell.values, cell.files, strict=True)
         ],
-        "time": cost and cost.image_ns / 1000,
-        "energy": cost and cost.energy_nj,
-        "area": cost and cost.area_mm2,
+        "time": _finite(cost.image_ns / 1000 if cost else None),
+        "energy": _finite(cost.energy_nj if cost else None),
+        "area": _finite(cost.area_mm2 if cost else None),
         "writes": wear and wear.max_writes,
         "curve": curve
         and {
@@ -304,10 +306,13 @@ def _point(cell: Cell, metric: Metric) -> dict[str, Any]:
     }
 
 
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
 def _scaled(value: float | None, metric: Metric) -> float | None:
-    if value is None or not math.isfinite(value):
-        return None
-    return round(value * metric.factor, metric.decimals + 1) + 0.0
+    scaled = _finite(None if value is None else value * metric.factor)
+    return None if scaled is None else round(scaled, metric.decimals + 1) + 0.0
 
 
 def _claims(table: Table, position: int, label: str) -> list[str]:

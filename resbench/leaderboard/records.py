@@ -16,9 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
-    NonNegativeInt,
     PlainSerializer,
-    PositiveInt,
     ValidationError,
     model_validator,
 )
@@ -45,6 +43,9 @@ def _to_json_number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
+#: Whole numbers as 64 bits hold them: no larger one can be a count, and sums and products of them stay floats.
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
 
@@ -58,8 +59,8 @@ class Entry(BaseModel):
 class Budget(Entry):
     """How long a run may train; null where the track sets no such limit."""
 
-    epochs: PositiveInt | None = None
-    max_steps: PositiveInt | None = None
+    epochs: Positive | None = None
+    max_steps: Positive | None = None
 
 
 class Track(Entry):
@@ -75,8 +76,8 @@ class Track(Entry):
     dataset: str
     analog_layers: list[str]
     budget: Budget
-    train_size: PositiveInt
-    batch_size: PositiveInt
+    train_size: Positive
+    batch_size: Positive
 
 
 class AlgorithmEntry(Entry):
@@ -105,11 +106,11 @@ class TileEntry(Entry):
     """
 
     name: str
-    pulses_up: NonNegativeInt
-    pulses_down: NonNegativeInt
-    transfers: NonNegativeInt
-    max_writes: NonNegativeInt
-    write_histogram: list[NonNegativeInt] | None = None
+    pulses_up: Count
+    pulses_down: Count
+    transfers: Count
+    max_writes: Count
+    write_histogram: list[Count] | None = None
 
     @model_validator(mode="after")
     def _ends_at_its_maximum(self) -> Self:
@@ -128,17 +129,17 @@ class LayerEntry(Entry):
     """
 
     name: str
-    out_features: PositiveInt
-    in_features: PositiveInt
-    reuse: PositiveInt
+    out_features: Positive
+    in_features: Positive
+    reuse: Positive
     tiles: list[TileEntry]
 
 
 class EpochMetrics(Entry):
     """Metrics at the end of one epoch (counted from 0) after ``step`` optimiser steps."""
 
-    epoch: NonNegativeInt
-    step: NonNegativeInt
+    epoch: Count
+    step: Count
     values: dict[str, Number]
 
 
@@ -153,7 +154,7 @@ class Hardware(Entry):
     """What the run ran on: processor, threads, and torch's device (``cpu`` or the model of the accelerator)."""
 
     cpu: str
-    threads: PositiveInt
+    threads: Positive
     device: str
 
 
@@ -177,15 +178,15 @@ class Record(Entry):
     device: DeviceEntry | None
     states: Annotated[Number, Field(gt=0)] | None
     bits: Number | None
-    tiles: NonNegativeInt
-    seed: NonNegativeInt
+    tiles: Count
+    seed: Count
     config: PlainDict
     config_hash: str
     epochs: list[EpochMetrics]
     final: dict[str, Number]
     layers: list[LayerEntry]
     data: PlainDict
-    steps: NonNegativeInt
+    steps: Count
     wall_time_s: float = Field(ge=0, allow_inf_nan=False)
     steps_per_s: float = Field(ge=0, allow_inf_nan=False)
     versions: dict[str, str]

@@ -4,11 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from resbench.leaderboard.hashing import hash_of, result_config, without
+from resbench.leaderboard.hashing import hash_of, plain, result_config
 from resbench.leaderboard.records import Record
 
-_SEED_KEYS = ("seed", "seed_everything")
-_PRECISION_KEYS = ("states",)
 #: Settings that a label names at most, and characters of their values.
 _NAMED, _LONGEST = 3, 24
 
@@ -29,24 +27,42 @@ def row_labels(records: Iterable[Record]) -> dict[str, str]:
         by_name[record.algorithm.name + tiles + device].append(record)
     labels: dict[str, str] = {}
     for name, group in by_name.items():
-        configs = {record.config_hash: result_config(record.config) for record in group}
-        cells = {(record.states, hash_of(_drop(configs[record.config_hash], _SEED_KEYS))) for record in group}
-        if len(cells) == len({states for states, _ in cells}):
-            labels |= dict.fromkeys(configs, name)
-            continue
-        settings = {key: _drop(config, _SEED_KEYS + _PRECISION_KEYS) for key, config in configs.items()}
-        identities = {key: hash_of(config) for key, config in settings.items()}
-        differing = _differing(list(settings.values()))
-        apart = {identities[key]: _apart(config, differing) for key, config in settings.items()}
-        clear = len(differing) <= _NAMED and len(set(apart.values())) == len(apart)
-        for key, identity in identities.items():
-            parts = [apart[identity]] if clear else [*filter(None, [apart[identity]]), identity[:6]]
-            labels[key] = f"{name} ({', '.join(parts)})"
+        parts = _parts(group)
+        split = {f"{name} ({part})" if part else name for part in parts.values()}
+        unique = split.isdisjoint(labels.values())  # another algorithm may have chosen such a name
+        own = name if unique else f"{name} #{hash_of(name)[:6]}"
+        labels |= {key: f"{own} ({part})" if part else own for key, part in parts.items()}
     return labels
 
 
-def _drop(config: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return without(config, lambda path: path.rpartition(".")[2] in keys)
+def _parts(group: list[Record]) -> dict[str, str]:
+    """What sets the configs of one name apart, by hash; empty where all of them share a row."""
+    configs = {record.config_hash: _seedless(record) for record in group}
+    cells = {(record.states, hash_of(configs[record.config_hash])) for record in group}
+    if len(cells) == len({states for states, _ in cells}):
+        return dict.fromkeys(configs, "")
+    for record in group:
+        configs[record.config_hash] = _masked(configs[record.config_hash], ("states",), plain(record.states))
+    identities = {key: hash_of(config) for key, config in configs.items()}
+    differing = _differing(list(configs.values()))
+    apart = {identities[key]: _apart(config, differing) for key, config in configs.items()}
+    clear = len(differing) <= _NAMED and len(set(apart.values())) == len(apart)
+    return {
+        key: apart[identity] if clear else ", ".join([*filter(None, [apart[identity]]), identity[:6]])
+        for key, identity in identities.items()
+    }
+
+
+def _seedless(record: Record) -> dict[str, Any]:
+    masked: dict[str, Any] = _masked(result_config(record.config), ("seed", "seed_everything"), record.seed)
+    return masked
+
+
+def _masked(value: Any, keys: tuple[str, ...], masks: Any) -> Any:
+    """Plain data without one value of these keys: what follows the seed, or the number of states, of the run."""
+    if not isinstance(value, dict):
+        return value
+    return {key: "*" if key in keys and item == masks else _masked(item, keys, masks) for key, item in value.items()}
 
 
 def _differing(configs: list[Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

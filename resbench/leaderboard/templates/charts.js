@@ -20,9 +20,9 @@ function short(value) {
 function linearTicks(low, high, count = 5) {
   const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw));
   const step = power * [1, 2, 5, 10].find(factor => factor * power >= raw * 0.999);
-  const ticks = [];
-  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + step * 1e-9; tick += step) ticks.push(+tick.toPrecision(10));
-  return ticks;
+  const first = Math.ceil(low / step - 1e-9);
+  const ticks = Array.from({ length: 2 * count + 2 }, (_, index) => (first + index) * step);
+  return ticks.filter(tick => tick <= high + step * 1e-9).map(tick => +tick.toPrecision(10));
 }
 
 function logTicks(low, high) {

@@ -1,0 +1,77 @@
+"""Whatever lies in a folder of records, the leaderboard is compiled and written."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.hashing import config_hash
+from resbench.leaderboard.records import write_record
+from resbench.leaderboard.render import write_leaderboard
+from resbench.leaderboard.tables import Leaderboard
+from tests.leaderboard.conftest import make_record
+
+DOCUMENT = json.loads(make_record().model_dump_json())
+STRANGE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(["inf", "-inf", "nan", "", "</script>", "a|b`c\n", "\\end{table}", "é\u2028\u0000", "=1+1"]),
+    st.sampled_from([0, -1, 2, 10**18, 2**63 - 1, 2**63, 10**400, 0.0, -0.0, 1e-300, 1e308, -1.7e308, 5e-324, 0.5]),
+    st.text(max_size=8),
+    st.just([]),
+    st.just({}),
+)
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else []
+    return [path, *(found for key, item in items for found in paths(item, (*path, key)))]
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """A record of which one to three places hold something else, with the hash of the config that it then has."""
+    document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
+    for _ in range(draw(st.integers(1, 3))):
+        *parents, key = draw(st.sampled_from(paths(document)[1:]))
+        node: Any = document
+        for parent in parents:
+            node = node[parent]
+        node[key] = draw(STRANGE)
+    if isinstance(document.get("config"), dict):
+        document["config_hash"] = config_hash(document["config"])
+    if draw(st.booleans()):
+        document["states"] = document["bits"] = "inf"
+    return document
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(strange=st.lists(documents(), min_size=1, max_size=4))
+def test_no_record_stops_the_compilation(strange: list[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        records = Path(folder, "records")
+        write_record(records / "sound.json", make_record(seed=5))
+        for index, document in enumerate(strange):
+            (records / f"{index}.json").write_text(json.dumps(document), encoding="utf-8")
+        board = compile_leaderboard(records)
+        paths = write_leaderboard(board, Path(folder, "out"))
+        listed = {entry.file for entry in board.rejected}
+        used = {
+            file for table in board.tables for row in table.rows for cell in row.cells if cell for file in cell.files
+        }
+        unfinished = {run.file for table in board.tables for run in table.unfinished}
+        assert listed | used | unfinished == {path.name for path in records.iterdir()}
+        assert Leaderboard.model_validate_json(paths[2].read_text(encoding="utf-8")).rejected == board.rejected
+
+
+def test_a_record_cut_at_any_byte_is_listed(tmp_path: Path) -> None:
+    text = make_record().model_dump_json().encode()
+    for cut in range(0, len(text), 97):
+        (tmp_path / f"{cut:05}.json").write_bytes(text[:cut])
+    board = compile_leaderboard(tmp_path)
+    assert board.tables == []
+    assert len(board.rejected) == len(list(tmp_path.iterdir()))
