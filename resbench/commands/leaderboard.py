@@ -27,7 +27,8 @@ def run(args: argparse.Namespace) -> int:
         UserError: where there is no file to compile, or ``--out`` cannot be written.
     """
     from resbench.leaderboard.compile import compile_leaderboard
-    from resbench.leaderboard.render import to_markdown, write_leaderboard
+    from resbench.leaderboard.markdown import to_markdown
+    from resbench.leaderboard.render import write_leaderboard
 
     try:
         leaderboard = compile_leaderboard(args.records)

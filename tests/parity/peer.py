@@ -6,6 +6,7 @@ devices, and writes mean and standard deviation of the weights after the update,
 
 import json
 import sys
+from typing import Any
 
 import torch
 from aihwkit.simulator import configs
@@ -15,7 +16,7 @@ from aihwkit.simulator.tiles import AnalogTile
 OURS = {"write_noise_std", "apply_write_noise_on_set"}
 
 
-def run(vector):
+def run(vector: dict[str, Any]) -> torch.Tensor:
     """Weights ``[repeats, out, in]`` after the update."""
     fields = dict(vector["config"]["device"])
     model = getattr(configs, fields.pop("model") + "Device")
@@ -32,7 +33,7 @@ def run(vector):
     return torch.stack(weights)
 
 
-def main():
+def main() -> None:
     """One line of JSON for all vectors."""
     results = []
     for vector in json.load(sys.stdin):
