@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sweep": ("resbench.commands.sweep", "run a plan of algorithms x precisions x seeds"),
     "leaderboard": ("resbench.commands.leaderboard", "compile records into tables and pages"),
     "cost": ("resbench.commands.cost", "hardware cost of a config or a run: storage, time, energy, area"),
+    "verify": ("resbench.commands.verify", "run a record again and compare the metrics"),
+    "submit": ("resbench.commands.submit", "check records for the leaderboard and prepare a pull request"),
     "record": ("resbench.commands.record", "show and check the records of runs"),
     "check": ("resbench.commands.check", "check that your own training algorithm keeps the contract"),
     "device": ("resbench.commands.device", "a device in numbers and as a figure"),

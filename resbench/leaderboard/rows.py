@@ -37,7 +37,7 @@ def row_labels(records: Iterable[Record]) -> dict[str, str]:
 
 def _parts(group: list[Record]) -> dict[str, str]:
     """What sets the configs of one name apart, by hash; empty where all of them share a row."""
-    configs = {record.config_hash: _seedless(record) for record in group}
+    configs = {record.config_hash: seedless_config(record) for record in group}
     cells = {(record.states, hash_of(configs[record.config_hash])) for record in group}
     if len(cells) == len({states for states, _ in cells}):
         return dict.fromkeys(configs, "")
@@ -53,7 +53,8 @@ def _parts(group: list[Record]) -> dict[str, str]:
     }
 
 
-def _seedless(record: Record) -> dict[str, Any]:
+def seedless_config(record: Record) -> dict[str, Any]:
+    """What a run computes but for its seed: runs that share it are repeats with other seeds."""
     masked: dict[str, Any] = _masked(result_config(record.config), ("seed", "seed_everything"), record.seed)
     return masked
 

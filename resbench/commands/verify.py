@@ -1,0 +1,134 @@
+"""Run a record's config again and say whether the metrics are equal: `resbench verify RECORD`."""
+
+import argparse
+import sys
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resbench.errors import UserError
+
+if TYPE_CHECKING:
+    from resbench.leaderboard.records import Record
+    from resbench.leaderboard.verification import Verdict
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``resbench verify``."""
+    parser.add_argument("record", type=Path, metavar="RECORD", help="record of a run, a JSON file")
+    parser.add_argument("--epochs", type=int, metavar="K", help="train and compare the first K epochs only")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
+    parser.add_argument("--data-root", metavar="DIR", help="folder of the data, in place of the record's")
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.02,
+        help="where versions or device differ: how far metrics may be apart, fractions absolutely, all else relatively "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--trust", action="append", default=[], metavar="PACKAGE", help="a package whose classes the config may name"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the config of a record; return 0 if the metrics are equal, or close on another environment, else 1.
+
+    Raises:
+        UserError: for a file that is not a record, a hash that does not match its config, or a run without metrics.
+    """
+    from resbench.leaderboard.records import RecordError, read_record
+
+    try:
+        record = read_record(args.record)
+    except RecordError as error:
+        raise UserError(f"{args.record}: {error}; a record is verified as it was written") from None
+    _check(args, record)
+    print(_summary(record, args.epochs))
+    if args.dry_run:
+        for difference in _environment(record):
+            print(f"environment: {difference}")
+        return 0
+    return _verify(args, record)
+
+
+def _check(args: argparse.Namespace, record: "Record") -> None:
+    from resbench.leaderboard.verification import foreign_classes
+
+    if not record.epochs:
+        raise UserError(f"{args.record}: a {record.status} run without an epoch has no metrics to compare")
+    if args.epochs is not None and not 1 <= args.epochs <= len(record.epochs):
+        raise UserError(f"--epochs {args.epochs}: the record has {len(record.epochs)}; write 1 to {len(record.epochs)}")
+    if not args.tolerance >= 0:
+        raise UserError(f"--tolerance {args.tolerance}: write 0 or more")
+    unknown = [path for path in foreign_classes(record.config) if path.partition(".")[0] not in args.trust]
+    if unknown:
+        package = unknown[0].partition(".")[0]
+        raise UserError(
+            f"{args.record}: its config names {', '.join(unknown)}, whose code would run; "
+            f"if you trust it: resbench verify --trust {package}"
+        )
+
+
+def _summary(record: "Record", epochs: int | None) -> str:
+    """What will be run, and how long it took there."""
+    share = 1 if epochs is None else epochs / len(record.epochs)
+    config = f"config {record.config_hash[:12]} matches its hash"
+    run = f"{record.track.name}, {record.algorithm.name}, seed {record.seed}"
+    part = f"{epochs} of {len(record.epochs)} epochs" if epochs else f"{len(record.epochs)} epochs and the test"
+    return f"{run}: {config}; {part}, {record.wall_time_s * share:,.0f} s on {record.hardware.device} there"
+
+
+def _environment(record: "Record") -> list[str]:
+    """Differences that can be told without importing anything heavy."""
+    from resbench import __version__
+    from resbench.leaderboard.verification import environment_differences
+
+    versions = {"python": ".".join(map(str, sys.version_info[:3])), "resbench": __version__}
+    for name in record.versions.keys() - versions.keys():
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return environment_differences(record, versions, record.git.commit if record.git else None, None)
+
+
+def _verify(args: argparse.Namespace, record: "Record") -> int:
+    import yaml
+
+    from resbench.commands import lightning
+    from resbench.leaderboard.records import read_record
+    from resbench.leaderboard.verification import compare, environment_differences, rerun_config
+
+    with tempfile.TemporaryDirectory(prefix="resbench-verify-") as folder:
+        config = Path(folder, "config.yaml")
+        text = yaml.safe_dump(rerun_config(record, folder, args.epochs, args.data_root), sort_keys=False)
+        config.write_text(text, encoding="utf-8")
+        lightning.run(["fit", "--config", str(config)])
+        found = [read_record(path) for path in Path(folder).glob("verify/*/record.json")]
+    if len(found) != 1:
+        raise UserError(f"{args.record}: the run left no record")
+    (again,) = found
+    commit = again.git.commit if again.git else None
+    environment = environment_differences(record, again.versions, commit, again.hardware.device)
+    verdict = compare(record, again, not environment, args.epochs, args.tolerance)
+    for difference in environment:
+        print(f"environment: {difference}")
+    for difference in verdict.differences[:10]:
+        print(f"metric: {difference}")
+    if len(verdict.differences) > 10:
+        print(f"metric: and {len(verdict.differences) - 10} more")
+    print(f"{verdict.kind}: {_words(verdict, bool(environment), args.tolerance)}")
+    return 1 if verdict.kind == "different" else 0
+
+
+def _words(verdict: "Verdict", elsewhere: bool, tolerance: float) -> str:
+    if verdict.kind == "equal":
+        return f"{verdict.compared} metrics, bit for bit"
+    if verdict.kind == "close":
+        return f"{verdict.compared} metrics within {tolerance:g}, not bit for bit; the environment is another"
+    if not verdict.compared:
+        return "the runs cannot be compared"
+    bound = f"further apart than {tolerance:g}" if elsewhere else "not equal, on the same versions and device"
+    return f"{len(verdict.differences)} of {verdict.compared} metrics are {bound}"

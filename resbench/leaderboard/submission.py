@@ -1,0 +1,175 @@
+"""Whether a set of records keeps the rules for the leaderboard, and the text of the pull request that brings them."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from resbench.leaderboard.compile import compile_runs
+from resbench.leaderboard.hashing import hash_of
+from resbench.leaderboard.markdown import to_markdown
+from resbench.leaderboard.records import Entry, Record, metric_differences
+from resbench.leaderboard.rows import seedless_config
+from resbench.leaderboard.runs import Run
+from resbench.leaderboard.tables import Rejected
+from resbench.leaderboard.verification import foreign_classes
+from resbench.leaderboard.wording import facts
+
+
+class Finding(Entry):
+    """What a check found: a problem keeps the records out, a note is for the reviewer."""
+
+    file: str
+    problem: bool
+    text: str
+
+
+def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequence[Run] = ()) -> list[Finding]:
+    """Everything to say about records that shall join the leaderboard; ``docs/submit.md`` has the list.
+
+    Args:
+        runs: The records.
+        rejected: Files that are no records.
+        board: Records that are on the leaderboard already.
+    """
+    findings = [Finding(file=entry.file, problem=True, text=entry.reason) for entry in rejected]
+    for run in runs:
+        findings += (Finding(file=run.file, problem=problem, text=text) for problem, text in _of_run(run))
+    findings += _repeats(runs, board)
+    findings += _seeds(runs, board)
+    findings += _tracks(runs, board)
+    return sorted(findings, key=lambda finding: (not finding.problem, finding.file, finding.text))
+
+
+def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
+    """Problems (True) and notes of one record on its own."""
+    record = run.record
+    if record.git and record.git.dirty:
+        yield True, "git: the checkout had uncommitted changes, so nobody can run the same code; commit and run again"
+    if not record.data.get("sha256"):
+        yield True, "data: no checksums; a data module says them in describe()"
+    looked = sorted({key for entry in record.epochs for key in entry.values if key.startswith("test/")})
+    if looked:
+        yield True, f"epochs: {', '.join(looked)} was looked at while training; choose on val/* and test once"
+    if watched := sorted(set(_monitored(record.config))):
+        yield True, f"config: {', '.join(watched)} is monitored; choose on val/*"
+    if record.status == "complete":
+        if not {"test/acc", "test/loss"} & record.final.keys():
+            yield True, "final: neither test/acc nor test/loss"
+        epochs = record.track.budget.epochs
+        trained = record.epochs[-1].epoch + 1 if record.epochs else 0
+        if epochs is not None and trained != epochs and not record.track.budget.max_steps:
+            yield True, f"epochs: {trained} of the {epochs} of its budget"
+    else:
+        yield False, f"{record.status}: it is listed, and enters no mean"
+    if foreign := foreign_classes(record.config):
+        yield False, f"config: {', '.join(foreign)} is not part of resbench; bring its code in the same pull request"
+
+
+def _monitored(value: Any) -> Iterator[str]:
+    """Test metrics that a callback or a scheduler watches."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "monitor" and isinstance(item, str) and item.startswith("test/"):
+                yield item
+            yield from _monitored(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _monitored(item)
+
+
+def _repeats(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
+    """The same config twice, in the set or on the board."""
+    seen: dict[str, Run] = {run.record.config_hash: run for run in board if run.record.status == "complete"}
+    for run in runs:
+        if run.record.status != "complete":
+            continue
+        first = seen.setdefault(run.record.config_hash, run)
+        if first is not run:
+            differences = metric_differences(first.record, run.record)
+            text = (
+                f"other metrics than {first.file} ({differences[0]})" if differences else f"duplicate of {first.file}"
+            )
+            yield Finding(file=run.file, problem=True, text=f"{text}, the same config and seed")
+
+
+def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
+    """Seeds of a cell are 0, 1, ..., n - 1, failures included: nobody has left one out."""
+    cells: dict[str, list[Run]] = defaultdict(list)
+    for run in [*board, *runs]:
+        cells[hash_of([run.record.track.model_dump(mode="json"), seedless_config(run.record)])].append(run)
+    submitted = {run.file for run in runs}
+    for cell in cells.values():
+        seeds = {run.record.seed for run in cell}
+        own = sorted((run for run in cell if run.file in submitted), key=lambda run: run.record.seed)
+        if not own:
+            continue
+        if missing := sorted(set(range(max(seeds) + 1)) - seeds):
+            listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+            yield Finding(
+                file=own[0].file, problem=True, text=f"seeds: {listed} missing; a cell has the seeds from 0 on"
+            )
+        elif len(seeds) < 3:
+            name = own[0].record.algorithm.name
+            yield Finding(
+                file=own[0].file, problem=False, text=f"seeds: {name} has {len(seeds)}; three give an interval"
+            )
+
+
+def _tracks(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
+    """Tracks that are not on the board yet, or are there by this name under other terms."""
+    known: dict[str, set[str]] = defaultdict(set)
+    for run in board:
+        known[run.record.track.name].add("; ".join(facts(run.record.track)))
+    for track, first in {run.record.track.model_dump_json(): run for run in reversed(runs)}.items():
+        terms = "; ".join(facts(first.record.track))
+        others = known.get(json.loads(track)["name"], set())
+        if others and terms not in others:
+            text = f"track: {terms}; on the board it is {' or '.join(sorted(others))}: this makes a table of its own"
+            yield Finding(file=first.file, problem=False, text=text)
+        elif not others:
+            yield Finding(file=first.file, problem=False, text=f"track: {first.record.track.name} is new: {terms}")
+
+
+def destination(run: Run) -> str:
+    """Where the record goes on the board: a folder a track, a name that no other run has."""
+    record = run.record
+    parts = [record.track.name, record.algorithm.name, f"{record.states:g}" if record.states else "digital"]
+    folder, algorithm, states = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._") or "_" for part in parts)
+    suffix = "" if record.status == "complete" else f"-{record.status}"
+    return f"{folder}/{algorithm}-{states}-seed{record.seed}-{record.config_hash[:12]}{suffix}.json"
+
+
+def pull_request(runs: Sequence[Run], findings: Sequence[Finding], destinations: Sequence[str]) -> str:
+    """The text of the pull request: what it brings, where it ran, what the reviewer should see, and the tables."""
+    versions = sorted({", ".join(f"{name} {version}" for name, version in run.record.versions.items()) for run in runs})
+    hardware = sorted({f"{r.hardware.cpu}, {r.hardware.threads} threads, {r.hardware.device}" for r in _records(runs)})
+    commits = sorted({record.git.commit if record.git else "an installed package" for record in _records(runs)})
+    shortest = min(zip(runs, destinations, strict=True), key=lambda pair: pair[0].record.wall_time_s)
+    hours = sum(record.wall_time_s for record in _records(runs)) / 3600
+    algorithms = sorted({record.algorithm.name for record in _records(runs)})
+    tables = to_markdown(compile_runs(runs)).removeprefix("# Leaderboard\n").strip()
+    lines = [
+        f"# Records: {', '.join(algorithms)}",
+        "",
+        f"{len(runs)} records of {len({r.track.name for r in _records(runs)})} tracks, {hours:.1f} h of training.",
+        "",
+        *(f"- versions: {line}" for line in versions),
+        *(f"- hardware: {line}" for line in hardware),
+        *(f"- commit: {line}" for line in commits),
+        *(f"- note: `{finding.file}`: {finding.text}" for finding in findings if not finding.problem),
+        "",
+        f"Shortest run to verify, {shortest[0].record.wall_time_s:,.0f} s: `resbench verify {shortest[1]}`",
+        "",
+        "- [ ] Hyper-parameters were chosen on validation data.",
+        "- [ ] No run of these configs was left out.",
+        "- [ ] The algorithm's code is in resbench, or in this pull request.",
+        "",
+        tables,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _records(runs: Sequence[Run]) -> list[Record]:
+    return [run.record for run in runs]

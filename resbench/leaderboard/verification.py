@@ -1,0 +1,144 @@
+"""Whether a run gives the numbers of its record again; the run itself is made elsewhere."""
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from resbench.leaderboard.records import Entry, Record, metric_differences
+
+#: Packages whose classes a config may name without being asked about.
+TRUSTED = ("resbench", "torch", "lightning", "torchvision")
+#: Keys that follow from the seed; a config must not name them.
+LINKED = ("model", "data")
+#: How far metrics may be apart on another machine: fractions absolutely, all else relatively.
+TOLERANCE = 0.02
+
+
+class Verdict(Entry):
+    """How two runs compare: equal bit for bit, within the tolerance on another environment, or different."""
+
+    kind: Literal["equal", "close", "different"]
+    compared: int
+    differences: list[str]
+
+
+def foreign_classes(config: Any) -> list[str]:
+    """Class paths in a config outside :data:`TRUSTED`: to run it means to run their code."""
+    return sorted({path for path in _class_paths(config) if path.partition(".")[0] not in TRUSTED and "." in path})
+
+
+def _class_paths(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(path := value.get("class_path"), str):
+            yield path
+        for item in value.values():
+            yield from _class_paths(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _class_paths(item)
+
+
+def rerun_config(record: Record, root: str, epochs: int | None = None, data_root: str | None = None) -> dict[str, Any]:
+    """The config that runs a record again into the folder ``root``, without its loggers.
+
+    Args:
+        record: The record.
+        root: Where the run writes.
+        epochs: Train so many epochs only.
+        data_root: Folder of the data, in place of the record's.
+    """
+    config: dict[str, Any] = copy.deepcopy(record.config)
+    config.pop("config", None)
+    config["ckpt_path"] = None
+    config["experiment"] = _section(config, "experiment") | {"root": root, "name": "verify"}
+    config["trainer"] = _section(config, "trainer") | {"logger": None, "default_root_dir": None}
+    if epochs is not None:
+        config["trainer"]["max_epochs"] = epochs
+    for key in LINKED:
+        section = _section(config, key)
+        section["init_args"] = {name: value for name, value in _section(section, "init_args").items() if name != "seed"}
+        config[key] = section
+    if data_root is not None:
+        config["data"]["init_args"]["root"] = data_root
+    return config
+
+
+def _section(config: dict[str, Any], key: str) -> dict[str, Any]:
+    section = config.get(key)
+    return section if isinstance(section, dict) else {}
+
+
+def environment_differences(
+    record: Record, versions: Mapping[str, str], commit: str | None, device: str | None
+) -> list[str]:
+    """In what the present environment is not that of a record, one line each: versions, commit, device.
+
+    Args:
+        record: The record.
+        versions: Versions of packages here.
+        commit: Commit of resbench here; null where it is not a checkout.
+        device: ``cpu`` or the accelerator's name here; null leaves it out.
+    """
+    facts = [
+        (name, record.versions.get(name), versions.get(name)) for name in dict.fromkeys([*record.versions, *versions])
+    ]
+    facts.append(("commit", record.git.commit if record.git else None, commit))
+    if device is not None:
+        facts.append(("device", record.hardware.device, device))
+    return [
+        f"{name} {there or 'unknown'} there, {here or 'unknown'} here" for name, there, here in facts if there != here
+    ]
+
+
+def compare(
+    record: Record, again: Record, same_environment: bool, epochs: int | None = None, tolerance: float = TOLERANCE
+) -> Verdict:
+    """Compare all metrics of two runs, or those of the first ``epochs`` only.
+
+    Metrics are equal bit for bit, or where the environments differ within the tolerance: fractions (``*/acc``)
+    absolutely, others relatively. Anything else is different, and so are other data, or another end of the run.
+    """
+    data, other = record.data.get("sha256"), again.data.get("sha256")
+    if data != other:
+        return _different(f"data: the checksums are {data} and {other}, so it is not the same data set")
+    wanted = len(record.epochs) if epochs is None else epochs
+    if len(again.epochs) < wanted or (epochs is None and record.status != again.status):
+        why = f" ({again.error})" if again.error else ""
+        return _different(
+            f"end of the run: {record.status}, and now {again.status} after {len(again.epochs)} epochs{why}"
+        )
+    first, second = (_cut(run, wanted, final=epochs is None) for run in (record, again))
+    compared = sum(len(entry.values) for entry in first.epochs) + len(first.final)
+    differences = metric_differences(first, second)
+    if not differences:
+        return Verdict(kind="equal", compared=compared, differences=[])
+    far = differences if same_environment else _beyond(first, second, tolerance)
+    return Verdict(kind="different" if far else "close", compared=compared, differences=far or differences)
+
+
+def _different(reason: str) -> Verdict:
+    return Verdict(kind="different", compared=0, differences=[reason])
+
+
+def _cut(record: Record, epochs: int, final: bool) -> Record:
+    return record.model_copy(update={"epochs": record.epochs[:epochs], "final": record.final if final else {}})
+
+
+def _beyond(first: Record, second: Record, tolerance: float) -> list[str]:
+    """Metrics that are further apart than the tolerance."""
+    pairs = [(f"epoch {a.epoch}", a.values, b.values) for a, b in zip(first.epochs, second.epochs, strict=True)]
+    return [
+        f"{place}, {key}: {left.get(key, 'absent')} and {right.get(key, 'absent')}"
+        for place, left, right in [*pairs, ("final", first.final, second.final)]
+        for key in dict.fromkeys([*left, *right])
+        if key not in left or key not in right or not _close(key, left[key], right[key], tolerance)
+    ]
+
+
+def _close(key: str, left: float, right: float, tolerance: float) -> bool:
+    if math.isnan(left) or math.isnan(right):
+        return math.isnan(left) and math.isnan(right)
+    if key.endswith("/acc"):
+        return abs(left - right) <= tolerance
+    return left == right or abs(left - right) <= tolerance * max(abs(left), abs(right))

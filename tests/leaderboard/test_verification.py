@@ -1,0 +1,93 @@
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from resbench.leaderboard.records import EpochMetrics, Record
+from resbench.leaderboard.verification import compare, environment_differences, foreign_classes, rerun_config
+
+MakeRecord = Callable[..., Record]
+
+
+def run(make_record: MakeRecord, *losses: float, accuracy: float = 0.9, **changes: Any) -> Record:
+    epochs = [EpochMetrics(epoch=e, step=e + 1, values={"train/loss": loss}) for e, loss in enumerate(losses)]
+    return make_record(accuracy=accuracy).model_copy(update={"epochs": epochs} | changes)
+
+
+def test_equal_metrics_are_equal_wherever_they_came_from(make_record: MakeRecord) -> None:
+    record = run(make_record, 1.0, math.nan)
+    for same in (True, False):
+        verdict = compare(record, run(make_record, 1.0, math.nan), same)
+        assert (verdict.kind, verdict.compared, verdict.differences) == ("equal", 5, [])
+
+
+def test_one_bit_is_a_difference_in_the_same_environment_only(make_record: MakeRecord) -> None:
+    record, again = run(make_record, 1.0, 0.5), run(make_record, math.nextafter(1.0, 2), 0.5)
+    same = compare(record, again, True)
+    assert (same.kind, same.differences) == ("different", ["epoch 0, train/loss: 1.0 and 1.0000000000000002"])
+    assert compare(record, again, False).kind == "close"
+
+
+@pytest.mark.parametrize(
+    ("loss", "accuracy", "kind"),
+    [(0.51, 0.919, "close"), (0.52, 0.9, "different"), (0.5, 0.93, "different"), (math.nan, 0.9, "different")],
+)
+def test_the_tolerance_is_absolute_for_fractions_and_relative_for_losses(
+    make_record: MakeRecord, loss: float, accuracy: float, kind: str
+) -> None:
+    again = run(make_record, 1.0, loss, accuracy=accuracy)
+    verdict = compare(run(make_record, 1.0, 0.5), again, False, tolerance=0.021)
+    assert verdict.kind == kind
+    assert len(verdict.differences) == (1 if kind == "different" else 2 if accuracy != 0.9 else 1)
+
+
+def test_the_first_epochs_are_compared_alone(make_record: MakeRecord) -> None:
+    record, again = run(make_record, 1.0, 0.5), run(make_record, 1.0, accuracy=0.1)
+    assert compare(record, again, True, epochs=1).kind == "equal"
+    ended = compare(record, again, True)
+    assert (ended.kind, ended.compared) == ("different", 0)
+    assert "complete, and now complete after 1 epochs" in ended.differences[0]
+
+
+def test_another_end_or_other_data_cannot_be_equal(make_record: MakeRecord) -> None:
+    record = run(make_record, 1.0)
+    failed = run(make_record, 1.0, status="failed", error="no memory", final={})
+    assert compare(record, failed, True).differences[0].endswith("now failed after 1 epochs (no memory)")
+    other = run(make_record, 1.0, data={"sha256": {"train": "00"}})
+    assert compare(record, other, True).differences[0].startswith("data: the checksums are")
+
+
+def test_environments_differ_in_versions_commit_and_device(make_record: MakeRecord) -> None:
+    record = make_record()
+    assert record.git
+    assert environment_differences(record, record.versions, record.git.commit, "cpu") == []
+    versions = record.versions | {"torch": "2.14.0", "numba": "0.61"}
+    assert environment_differences(record, versions, None, "NVIDIA H100") == [
+        "torch 2.15.0 there, 2.14.0 here",
+        "numba unknown there, 0.61 here",
+        f"commit {record.git.commit} there, unknown here",
+        "device cpu there, NVIDIA H100 here",
+    ]
+
+
+def test_the_config_runs_elsewhere_without_loggers_and_derived_seeds(make_record: MakeRecord) -> None:
+    record = make_record()
+    record.config["model"]["init_args"]["seed"] = 0  # type: ignore[index,call-overload]
+    config = rerun_config(record, "/tmp/again", epochs=1, data_root="/data")
+    assert config["experiment"] == {"root": "/tmp/again", "name": "verify"}
+    assert (config["trainer"]["max_epochs"], config["trainer"]["logger"]) == (1, None)
+    assert "seed" not in config["model"]["init_args"]
+    assert config["data"]["init_args"]["root"] == "/data"
+    assert record.config["trainer"]["max_epochs"] == 2  # type: ignore[index,call-overload]
+    odd = record.model_copy(update={"config": {"model": [], "trainer": None}})
+    assert rerun_config(odd, "/tmp/again")["trainer"]["logger"] is None
+
+
+def test_classes_of_others_are_named() -> None:
+    config = {
+        "model": {"class_path": "resbench.tasks.Classification", "init_args": {"x": [{"class_path": "evil.Thing"}]}},
+        "optimizer": {"class_path": "torch.optim.SGD"},
+        "data": {"class_path": "MNISTData", "init_args": {"class_path": "resbenchmark.Data"}},
+    }
+    assert foreign_classes(config) == ["evil.Thing", "resbenchmark.Data"]
