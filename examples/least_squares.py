@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -32,94 +31,103 @@ DEVICE = SoftBounds(
 )  # fmt: skip
 #: The same with the spreads and the cycle noise that aihwkit has by default.
 SPREAD = SoftBounds(states=4, w_max=1.0, w_min=-1.0)
-GAMMA = 0.5
 
 
 @dataclass(frozen=True)
-class Setting:
-    """An algorithm and the length of its training for each number of tiles; how errors of all problems are summed."""
+class Literal:
+    """Appendix K.3 to the letter: gamma 0.1, periods 2, 4, 8, ..., all rates 0.01, no warm start."""
 
-    title: str
-    algorithm: Callable[[int], ResidualLearning]
-    epoch: Callable[[int], int]
-    epochs: Callable[[int], int]
-    device: SoftBounds = DEVICE
-    statistic: Callable[[Tensor], Tensor] = torch.mean
+    def algorithm(self, tiles: int) -> ResidualLearning:
+        """The algorithm for a number of tiles."""
+        return ResidualLearning(
+            tiles,
+            gamma=0.1,
+            transfer_every=2.0,
+            transfer_every_growth=2.0,
+            transfer_lr=0.01,
+            transfer_lr_growth=1.0,
+            fast_lr=0.01,
+            n_reads_per_transfer=None,
+            pulses=PulseTrain(update_management=False, update_bl_management=False),
+        )
 
-
-def literal(tiles: int) -> ResidualLearning:
-    """Appendix K.3: gamma 0.1, periods 2, 4, 8, ..., all rates 0.01, no warm start."""
-    return ResidualLearning(
-        tiles,
-        gamma=0.1,
-        transfer_every=2.0,
-        transfer_every_growth=2.0,
-        transfer_lr=0.01,
-        transfer_lr_growth=1.0,
-        fast_lr=0.01,
-        n_reads_per_transfer=None,
-        pulses=PulseTrain(update_management=False, update_bl_management=False),
-    )
+    def epochs(self, tiles: int) -> tuple[int, int]:
+        """Epochs, and steps of each."""
+        return 100, 150
 
 
-def by_theory(tiles: int, patience: float) -> ResidualLearning:
-    """Theorem 3: ``T_N`` in proportion to ``gamma^-N``, beta to ``gamma^2``, slower tiles stand still meanwhile.
+@dataclass(frozen=True)
+class Theory:
+    """Settings within Theorem 3: ``T_N ~ gamma^-N``, ``beta ~ gamma^2``, slower tiles that wait for the faster ones.
 
-    ``patience`` is the number of transfers that a tile receives between two of its own, once the warm start is over.
+    Args:
+        gamma: ratio of scale from a tile to the next.
+        settled: leave the fastest tile ``4 gamma^-N`` steps between two transfers, because its share of the composite
+            weight is ``gamma^N``; False leaves it 4.
+        warm_start: fill the tiles one after the other first, the slowest first.
+        patience: transfers that a tile receives between two of its own.
     """
-    return ResidualLearning(
-        tiles,
-        gamma=GAMMA,
-        transfer_every=[settling(tiles), *[patience] * (tiles - 1)],
-        transfer_lr=GAMMA**2,
-        transfer_lr_growth=1.0,
-        fast_lr=0.3,
-        schedule="paper",
-        plateau=Plateau(threshold=0.0, eager_switches=tiles),
-        count="local",
-        n_reads_per_transfer=None,
-    )
+
+    gamma: float = 0.5
+    settled: bool = True
+    warm_start: bool = True
+    patience: float = 100.0
+
+    def algorithm(self, tiles: int) -> ResidualLearning:
+        """The algorithm for a number of tiles."""
+        return ResidualLearning(
+            tiles,
+            gamma=self.gamma,
+            transfer_every=[self.period(tiles), *[self.patience] * (tiles - 1)],
+            transfer_lr=self.gamma**2,
+            transfer_lr_growth=1.0,
+            fast_lr=0.3,
+            schedule="paper" if self.warm_start else "chain",
+            plateau=Plateau(threshold=0.0, eager_switches=tiles),
+            count="local",
+            n_reads_per_transfer=None,
+        )
+
+    def period(self, tiles: int) -> int:
+        """Steps between two transfers out of the fastest tile."""
+        return round(4 * self.gamma ** (1 - tiles)) if self.settled else 4
+
+    def epochs(self, tiles: int) -> tuple[int, int]:
+        """Epochs, and steps of each: the same for all settings of one gamma; the warm start looks after each."""
+        return 20 + 6 * tiles, 10 * round(4 * self.gamma ** (1 - tiles))
 
 
-def settling(tiles: int) -> int:
-    """Steps between two transfers out of the fastest tile, ``4 gamma^-N``: its share of the gradient is that small."""
-    return round(4 * GAMMA ** (1 - tiles))
+Run = tuple[Literal | Theory, SoftBounds, Callable[[Tensor], Tensor]]
+COMPARED: dict[str, Run] = {
+    "K.3 literally: mean": (Literal(), DEVICE, torch.mean),
+    "within Theorem 3: mean": (Theory(), DEVICE, torch.mean),
+    "the same, spread and noisy devices: median": (Theory(), SPREAD, torch.median),
+}
+VARIANTS: dict[str, Run] = {
+    "patience 20": (Theory(patience=20), DEVICE, torch.mean),
+    "patience 5": (Theory(patience=5), DEVICE, torch.mean),
+    "gamma 0.35": (Theory(gamma=0.35), DEVICE, torch.mean),
+    "T_N = 4 for any number of tiles": (Theory(settled=False), DEVICE, torch.mean),
+    "no warm start": (Theory(warm_start=False), DEVICE, torch.mean),
+    "spread and noisy devices: mean": (Theory(), SPREAD, torch.mean),
+}
 
 
-def epoch(tiles: int) -> int:
-    """Steps of an epoch, ten transfers; the warm start looks at the loss after each."""
-    return 10 * settling(tiles)
-
-
-def epochs(tiles: int) -> int:
-    """Enough for the warm start and some tens of epochs after it."""
-    return 20 + 6 * tiles
-
-
-def settings(patience: float) -> tuple[Setting, ...]:
-    """What is compared."""
-    patient = partial(by_theory, patience=patience)
-    return (
-        Setting("K.3 literally: mean", literal, lambda tiles: 150, lambda tiles: 100),
-        Setting("within Theorem 3: mean", patient, epoch, epochs),
-        Setting("the same, spread and noisy devices: median", patient, epoch, epochs, SPREAD, torch.median),
-    )
-
-
-def train(setting: Setting, tiles: int, targets: Tensor, seed: int = 0) -> list[tuple[int, float]]:
+def train(run: Run, tiles: int, targets: Tensor) -> list[tuple[int, float]]:
     """(step, squared error over the epoch that ends there), summed up over all problems."""
-    algorithm = setting.algorithm(tiles).build((1, len(targets)), setting.device, Stream.from_seed(seed))
+    setting, device, statistic = run
+    algorithm = setting.algorithm(tiles).build((1, len(targets)), device, Stream.from_seed(0))
     algorithm.program(torch.zeros(1, len(targets)))
     inputs, curve = torch.eye(len(targets)), []
-    for epoch in range(1, setting.epochs(tiles) + 1):
+    epochs, steps = setting.epochs(tiles)
+    for epoch in range(1, epochs + 1):
         total = torch.zeros(len(targets))
-        for _ in range(setting.epoch(tiles)):
+        for _ in range(steps):
             error = algorithm.weight[0] - targets
             total += error.square()
             algorithm.step([(inputs, 2 * error[:, None])], lr=0.001)
-        losses = total / setting.epoch(tiles)
-        algorithm.on_epoch_end(losses.mean().item())
-        curve.append((epoch * setting.epoch(tiles), setting.statistic(losses).item()))
+        algorithm.on_epoch_end(total.mean().item() / steps)
+        curve.append((epoch * steps, statistic(total).item() / steps))
     return curve
 
 
@@ -143,19 +151,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Least squares with weights of 4 states on 1 to 8 tiles")
     parser.add_argument("--tiles", type=int, default=8, help="largest number of tiles (default: %(default)s)")
     parser.add_argument("--problems", type=int, default=128, help="targets side by side (default: %(default)s)")
-    parser.add_argument("--patience", type=float, default=100, help="period of the slower tiles (default: %(default)s)")
+    parser.add_argument("--variants", action="store_true", help="leave the conditions of the theory out one by one")
     parser.add_argument("--out", type=Path, help="file of the plot; none is made without it")
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     levels = torch.randint(2**16, (args.problems,), generator=torch.Generator().manual_seed(0))
     targets = levels / (2**16 - 1) * 2 - 1
     curves: dict[str, dict[int, list[tuple[int, float]]]] = {}
-    for setting in settings(args.patience):
-        curves[setting.title] = {}
+    for title, run in (VARIANTS if args.variants else COMPARED).items():
+        curves[title] = {}
         for tiles in range(1, args.tiles + 1):
-            curve = curves[setting.title][tiles] = train(setting, tiles, targets)
+            curve = curves[title][tiles] = train(run, tiles, targets)
             last = sum(loss for _, loss in curve[-10:]) / len(curve[-10:])
-            print(f"{setting.title}, {tiles} tiles: {last:.1e} after {curve[-1][0]} steps", flush=True)
+            print(f"{title}, {tiles} tiles: {last:.1e} after {curve[-1][0]} steps", flush=True)
     if args.out is not None:
         plot(curves, args.out)
 
