@@ -56,7 +56,7 @@ def _instantiate(class_path: str, init_args: dict[str, Any]) -> "Algorithm":
     parser.add_argument("--algorithm", type=Algorithm)
     try:
         config = parser.parse_object({"algorithm": {"class_path": class_path, "init_args": init_args}})
-        algorithm: Algorithm = parser.instantiate_classes(config).algorithm
+        algorithm: Algorithm = parser.instantiate(config).algorithm
     except (jsonargparse.ArgumentError, ValueError, TypeError) as error:
         raise UserError(f"class_path: {class_path} cannot be made in {os.getcwd()}: {error}") from None
     return algorithm

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from resbench.cli import main
+
+FORGETFUL = '''
+from resbench.algorithms import AnalogSGD
+
+
+class Forgetful(AnalogSGD):
+    """Analog SGD whose rate falls, unless somebody interrupts it."""
+
+    def __init__(self, decay: float = 0.1) -> None:
+        super().__init__()
+        self.decay = decay
+
+    def start(self) -> None:
+        self.turns = 0
+
+    def update(self, x, d, lr):
+        self.turns += 1
+        super().update(x, d, lr / (1 + self.decay * self.turns))
+
+
+class Mended(Forgetful):
+    counters = ("turns",)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "forgetful.py").write_text(FORGETFUL, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+def test_a_class_of_the_working_directory_is_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "forgetful.Mended", "decay=0.2"]) == 0
+    assert capsys.readouterr().out.endswith("Mended: 17 of 17 checks passed\n")
+
+
+def test_what_fails_is_said_in_plain_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "forgetful.Forgetful"]) == 1
+    output = capsys.readouterr().out
+    assert "FAIL  Resumes from a checkpoint bit for bit\n      a run resumed after step 1 of 12 differs in" in output
+    assert "a number or list named in `counters`" in output
+    assert output.endswith("Forgetful: 16 of 17 checks passed\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["forgetful.Nothing"], "forgetful.Nothing"),
+        (["nowhere.Nothing"], "No module named 'nowhere'"),
+        (["torch.nn.Linear"], "does not correspond to a subclass of Algorithm"),
+        (["forgetful.Mended", "dcay=0.2"], "dcay"),
+        (["forgetful.Mended", "decay=fast"], "fast"),
+        (["TikiTaka", "gamma=5"], "gamma: 5.0 is outside"),
+        (["TikiTaka", "gamma"], "write name=value"),
+        (["DigitalSGD"], "nothing to check"),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    assert main(["check", *arguments]) == 2
+    assert complaint in capsys.readouterr().err
