@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,9 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, mapping_scale
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.rows import MapRows, Rows, matrix
 from resbench.nn.parameter import AnalogWeight
+from resbench.nn.patches import Patches
 from resbench.nn.product import analog_product, anchor, mask_gradient
 
 
@@ -160,7 +161,11 @@ class AnalogLayer(nn.Module):
                 raise RuntimeError(
                     "the input of an analog layer was changed in place before backward; use an out-of-place operation"
                 )
-            rows, errors = self.update_rows(x.to(weight.dtype), d.detach().to(weight.dtype))
+            d = d.detach()
+            if d.dtype is not weight.dtype or x.dtype is not weight.dtype:
+                rows, errors = self.update_rows(x.to(weight.dtype), d.to(weight.dtype))
+            else:
+                rows, errors = self.update_rows(x, d)
             if self.mapping_scale is not None:
                 errors = matrix(errors) / (self.mapping_scale * weight.lr_scale)
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
@@ -295,15 +300,19 @@ class AnalogConv2d(AnalogLayer):
         self.patches = Patches(layer)
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(self.patches.pad(x)) if x.dim() == 4 else self(x[None])[0]
+        if x.dim() == 3:
+            return super().forward(self.patches.pad(x[None]))[0]
+        return super().forward(self.patches.pad(x))
 
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)
 
     def plain_product(self, x: Tensor) -> Tensor:
         # Asked for the gradient of a bias inside the convolution, oneDNN would compute that of the weight as well.
-        y = functional.conv2d(x, self.weight.array, None, **self.patches.geometry)
-        return y if self.bias is None else y.add_(self.per_output(self.bias))
+        stride, padding, dilation = self.patches.steps
+        y = torch.conv2d(x, self.weight.array, None, stride, padding, dilation)
+        bias: Tensor | None = self.bias
+        return y if bias is None else y.add_(bias.view(-1, 1, 1))
 
     def input_rows(self, x: Tensor) -> Tensor:
         return self.patches.unfold(x).flatten(0, 1)
@@ -324,53 +333,6 @@ class AnalogConv2d(AnalogLayer):
         """The geometry, in torch's words."""
         shape = "x".join(str(size) for size in self.kernel_shape)
         return f"{shape}, " + ", ".join(f"{name}={value}" for name, value in self.patches.geometry.items())
-
-
-class Patches:
-    """Geometry of a convolution: images to patches and back.
-
-    Args:
-        layer: the digital convolution.
-
-    Raises:
-        ValueError: for a grouped convolution.
-    """
-
-    def __init__(self, layer: nn.Conv2d) -> None:
-        if layer.groups != 1:
-            raise ValueError(f"groups: {layer.groups} does not fit one array; leave this convolution digital")
-        self.kernel_size = layer.kernel_size
-        self.geometry: dict[str, Any] = {"stride": layer.stride, "dilation": layer.dilation, "padding": layer.padding}
-        self.outer_padding: tuple[list[int], str] | None = None
-        if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-            mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
-            self.outer_padding = list(layer._reversed_padding_repeated_twice), mode
-            self.geometry["padding"] = (0, 0)
-
-    def pad(self, x: Tensor) -> Tensor:
-        """Padding that the product itself cannot do: circular, reflected, named."""
-        return x if self.outer_padding is None else functional.pad(x, *self.outer_padding)
-
-    def unfold(self, x: Tensor) -> Tensor:
-        """Images ``[b, channels, h, w]`` to patches ``[b, positions, channels * kh * kw]``, row-major both."""
-        return functional.unfold(x, self.kernel_size, **self.geometry).transpose(1, 2)
-
-    def rows(self, x: Tensor) -> PatchRows:
-        """The patches as rows that stay in the image until a matrix of them is asked for."""
-        high, wide = self.geometry["padding"]
-        padded = functional.pad(x, (wide, wide, high, high)) if high or wide else x
-        return PatchRows(padded, _pair(self.kernel_size), self.geometry["stride"], self.geometry["dilation"])
-
-    def images(self, y: Tensor, x: Tensor) -> Tensor:
-        """Outputs ``[b, positions, out]`` to ``[b, out, h', w']`` for the padded images x."""
-        sides = zip(x.shape[2:], self.kernel_size, *self.geometry.values(), strict=True)
-        height, width = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in sides)
-        return y.transpose(1, 2).reshape(x.shape[0], -1, height, width)
-
-
-def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
-    height, width = sizes
-    return height, width
 
 
 def _check_omega(omega: float, algorithm: Algorithm) -> None:

@@ -13,7 +13,8 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.nn.layers import AnalogLinear, Patches
+from resbench.nn.layers import AnalogLinear
+from resbench.nn.patches import Patches
 
 
 class TiledLayer(nn.Module):

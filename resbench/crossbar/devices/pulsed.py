@@ -10,6 +10,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
@@ -94,7 +95,7 @@ class PulsedDevice(Element):
             )
         _ = self.step  # refuses an impossible precision now, not at the first update
 
-    @property
+    @cached_property
     def step(self) -> float:
         """Mean step ``dw_min`` in weight units, from ``states`` or as given; 0 for a device without granularity."""
         if self.states is None:
@@ -120,7 +121,7 @@ class PulsedDevice(Element):
         """Granularity in units of ``dw_min``; 1 for models whose step at w = 0 is ``dw_min``."""
         return 1.0
 
-    @property
+    @cached_property
     def granularity(self) -> float:
         return self.step * self.granularity_factor
 

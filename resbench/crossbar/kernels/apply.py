@@ -81,7 +81,7 @@ def respond(kind, w, sign, a, b, c, e, s, nodes, xi):
 
 @compiled
 def by_row(visits, lines):
-    """Visits row by row, in order of time within a row, and where each row begins.
+    """Visits row by row, in order of time within a row.
 
     Devices do not interact, and one row of them after the other fits the cache.
     """
@@ -90,12 +90,12 @@ def by_row(visits, lines):
         place[(visits[v, 0] >> 1) + 1] += 1
     for i in range(lines):
         place[i + 1] += place[i]
-    begin, order = place.copy(), np.empty(visits.shape[0], np.int64)
+    order = np.empty(visits.shape[0], np.int64)
     for v in range(visits.shape[0]):
         i = visits[v, 0] >> 1
         order[place[i]] = v
         place[i] += 1
-    return order, begin
+    return order
 
 
 @compiled
@@ -116,15 +116,14 @@ def write_noise_of(key, cell, slot, sample, update):
 
 @compiled
 def apply(
-    order, visits, columns, n, update, key, kind, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts
+    visits, columns, shape, update, key, kind, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts
 ):
     """Apply the pulses of visits, each at the current weight with its own noise and clip.
 
     Args:
-        order: int64, which visits, in this order.
         visits: int64 ``[v, 5]``, see :mod:`resbench.crossbar.kernels.scan`.
         columns: int32, their columns.
-        n: columns of the array.
+        shape: rows and columns of the array.
         update: update counter of the tile.
         key: key of the cycle-to-cycle noise.
         kind: which response.
@@ -142,8 +141,9 @@ def apply(
     stored, visible = weights
     u0, u1, u2, u3, d0, d1, d2, d3 = constants
     referenced = reference.size > 0
+    lines, n = shape
     noise = np.zeros(n, np.float32)
-    for v in order:
+    for v in by_row(visits, lines):
         line, slot, sample, first, stop = visits[v, 0], visits[v, 1], visits[v, 2], visits[v, 3], visits[v, 4]
         first_cell, bit = (line >> 1) * n, line & 1
         hit = columns[first:stop]

@@ -11,8 +11,8 @@ image * positions + position. Values of the lines of one sample are kept lane by
 counter of the generator serves a block of four lines.
 
 Result. A *visit* is a row that fired in one slot of one sample: ``(2 row + bit, slot, sample, first, stop)``, where
-``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns fired with it. The device at a row and
-a column is pulsed up where their two bits differ. Visits are in order of time.
+``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns fired with it. The device at a row
+and a column is pulsed up where their two bits differ. Visits are in order of time.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def window_maxima(values, spare, size, step):
     return values, spare
 
 
-# -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides --------
+# -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides -----
 
 
 @compiled
