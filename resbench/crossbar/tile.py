@@ -209,8 +209,8 @@ class Tile(nn.Module):
         target = self.get_buffer("reset_bias") + self.element.reset_std * self._normal("reset")
         hit = torch.ones_like(target, dtype=torch.bool) if cells is None else cells.to(target.device).expand(self.shape)
         if probability < 1:
-            chance = self.stream.child("reset chance").uniform(self.shape, self.operations)
-            hit = hit & (chance.to(target.device) < probability)
+            chance = self.stream.child("reset chance").uniform(self.shape, self.operations, device=target.device)
+            hit = hit & (chance < probability)
         self.stored.copy_(torch.where(hit, target, self.stored))
         self.settle()
 
@@ -258,7 +258,7 @@ class Tile(nn.Module):
         self.operations += 1
 
     def _normal(self, purpose: str) -> Tensor:
-        return self.stream.child(purpose).normal(self.shape, self.operations).to(self.weight.device)
+        return self.stream.child(purpose).normal(self.shape, self.operations, device=self.weight.device)
 
     # -- what changed ------------------------------------------------------------------------------------------------
 
