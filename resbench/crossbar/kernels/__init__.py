@@ -1,12 +1,14 @@
 """The pulsed update, one function with several backends that draw the same random numbers.
 
 ``reference`` is the readable truth, sample by sample and slot by slot. ``events`` finds all pulses of a mini-batch
-first and applies only those, vectorised in torch. ``cpu`` does the same compiled by Numba. All give the same pulses;
-weights agree to float rounding.
+first and applies only those, vectorised in torch, on any device. ``cpu`` does the same compiled by Numba, ``cuda``
+compiled by Triton. All give the same pulses; weights agree to float rounding.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
     from resbench.crossbar.tile import Tile
 
-Backend = Literal["auto", "cpu", "events", "reference"]
-BACKENDS: tuple[Backend, ...] = ("auto", "cpu", "events", "reference")
+Backend = Literal["auto", "cpu", "cuda", "events", "reference"]
+BACKENDS: tuple[Backend, ...] = ("auto", "cpu", "cuda", "events", "reference")
 _backend: Backend = "auto"
 
 
@@ -39,11 +41,17 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     if lr == 0 or x.shape[0] == 0:
         return
     exactly = isinstance(tile.device, Ideal) or tile.device.is_continuous or pulses.pulse_type == "exact"
-    if not exactly and _compiled(tile.weight) and pulses.is_plain:
-        from resbench.crossbar.kernels import cpu
+    if not exactly and pulses.is_plain:
+        if _has_numba_kernels(tile.weight):
+            from resbench.crossbar.kernels import cpu
 
-        cpu.update(tile, x, d, lr, pulses, granularity)
-        return
+            cpu.update(tile, x, d, lr, pulses, granularity)
+            return
+        if _has_triton_kernels(tile.weight):
+            from resbench.crossbar.kernels import cuda
+
+            cuda.update(tile, x, d, lr, pulses, granularity)
+            return
     tile.touch(None)
     x, d = matrix(x).to(tile.weight.dtype), matrix(d).to(tile.weight.dtype)
     if isinstance(tile.device, Ideal):
@@ -61,16 +69,38 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
 def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -> None:
     """Bring ``composite = sum_k gamma_k W_k`` up to date in place, only where tiles were touched if that is known."""
     touched = [tile.collect_touched() for tile in tiles]
-    if _compiled(composite):
+    if _has_numba_kernels(composite):
         from resbench.crossbar.kernels import cpu
 
         cpu.compose(composite, [tile.weight for tile in tiles], gammas, touched)
+        return
+    if _has_triton_kernels(composite):
+        from resbench.crossbar.kernels import cuda
+
+        cuda.compose(composite, [tile.weight for tile in tiles], gammas, touched)
         return
     composite.zero_()
     for gamma, tile in zip(gammas, tiles, strict=True):
         composite.add_(tile.weight, alpha=gamma)
 
 
-def _compiled(weight: Tensor) -> bool:
-    """Whether the Numba kernels serve this tensor; they are imported where they are used, because they compile."""
+# Compiled kernels are imported where they are used, because that takes time.
+
+
+def _has_numba_kernels(weight: Tensor) -> bool:
     return _backend in ("auto", "cpu") and weight.dtype == torch.float32 and weight.device.type == "cpu"
+
+
+def _has_triton_kernels(weight: Tensor) -> bool:
+    return _backend in ("auto", "cuda") and weight.dtype == torch.float32 and _triton_runs_on(weight.device.type)
+
+
+@functools.cache
+def _triton_runs_on(device: str) -> bool:
+    if importlib.util.find_spec("triton") is None:
+        return False
+    if device == "cuda":
+        return True
+    import triton
+
+    return bool(device == "cpu" and triton.knobs.runtime.interpret)

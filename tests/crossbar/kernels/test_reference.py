@@ -111,7 +111,7 @@ def test_weights_never_leave_the_bounds_of_their_device(
 
 
 @settings(max_examples=30)
-@given(device=any_device, train=any_train, shape=any_shape, backend=st.sampled_from(kernels.BACKENDS))
+@given(device=any_device, train=any_train, shape=any_shape, backend=st.sampled_from(["cpu", "events", "reference"]))
 def test_a_silent_line_gets_no_pulse(
     device: Device, train: PulseTrain, shape: tuple[int, int, int], backend: kernels.Backend
 ) -> None:

@@ -1,0 +1,195 @@
+"""The pulsed update on the GPU, in Triton: find the pulses, sort them by cell and time, apply them.
+
+A pulse is one 64-bit key: cell, sample, slot and direction, from the high bits down. The host waits for the GPU once in
+an update, for the number of pulses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+import triton
+from torch import Tensor
+from torch.nn import functional
+
+from resbench.crossbar.devices import PulsedDevice
+from resbench.crossbar.kernels import cuda_apply, cuda_scan, events
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+
+if TYPE_CHECKING:
+    from resbench.crossbar.pulses import PulseTrain
+    from resbench.crossbar.tile import Tile
+
+KEY_BITS = 63
+#: Room for keys, which grows to what the mini-batches of this process need.
+room = 1 << 16
+
+
+class Layout(NamedTuple):
+    """Where the fields of a key are."""
+
+    sample_bits: int
+    slot_bits: int
+
+    @property
+    def time_bits(self) -> int:
+        """Bits below the cell: sample, slot, and one for the direction."""
+        return self.sample_bits + self.slot_bits + 1
+
+    def decode(self, keys: Tensor) -> events.Events:
+        """The keys as events."""
+        return events.Events(
+            cell=keys >> self.time_bits,
+            up=keys & 1 == 1,
+            slot=(keys >> 1) & ((1 << self.slot_bits) - 1),
+            sample=(keys >> (self.slot_bits + 1)) & ((1 << self.sample_bits) - 1),
+        )
+
+
+def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
+    """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
+    with torch.cuda.device_of(tile.weight):
+        keys, layout = find(tile, x, d, lr, pulses, granularity)
+        if keys.numel() == 0:
+            return
+        if isinstance(tile.device, PulsedDevice):
+            apply(tile, keys, layout)
+        else:
+            found = layout.decode(keys)
+            for array, chosen, up in tile.route(found.up, found.sample):
+                apply(array, ((keys >> 1 << 1) | up)[chosen], layout)
+        tile.touch(keys >> layout.time_bits)
+
+
+def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Tensor, Layout]:
+    """Keys of all pulses of a mini-batch, int64, ascending: by cell, then by time."""
+    global room
+    positions = next((grid for grid in map(position_grid, (x, d)) if grid is not None), (x.shape[0], 1, 1))
+    image, errors = images(x, positions), images(d, positions)
+    x_max, d_max = image.abs().amax(dim=1), errors.abs().amax(dim=1)
+    geometry = (1, 1, 1, 1, 1, 1)
+    if isinstance(x, PatchRows):
+        geometry = x.geometry[:6]
+        x_max = functional.max_pool2d(x_max, geometry[:2], geometry[2:4], dilation=geometry[4:])
+    rate, step, longest = np.float32(abs(lr)), np.float32(granularity), np.float32(pulses.desired_bl)
+    free = not (pulses.fixed_bl or pulses.update_bl_management) and bool(step * longest < rate)
+    length = max(float(np.ceil(rate / step)), 1.0) if free else float(longest)
+
+    samples, (rows, columns), device = x.shape[0], tile.shape, tile.weight.device
+    layout = Layout((samples - 1).bit_length(), (int(length) - 1).bit_length())
+    if layout.time_bits + (rows * columns - 1).bit_length() > KEY_BITS:
+        raise ValueError(f"lr: pulse trains of {length:g} slots are too long for this backend; write backend: events")
+    while True:
+        keys = torch.empty(room, dtype=torch.int64, device=device)
+        counter = torch.zeros(1, dtype=torch.int64, device=device)
+        cuda_scan.find[samples, triton.cdiv(rows, cuda_scan.ROWS)](
+            *(keys, counter, room, image, *image.stride(), errors, *errors.stride(), x_max, d_max),
+            *(rows, columns, positions[1] * positions[2], positions[2]),
+            *(signed(tile.stream.child(side).key) for side in ("rows", "columns")),
+            *(tile.updates, int(lr < 0)),
+            (float(rate), float(step), float(longest), float(pulses.um_grad_scale), length),
+            *layout,
+            *geometry,
+            FREE=free,
+            MANAGED=pulses.managed,
+            SHORTENED=pulses.update_bl_management,
+            ROWS=cuda_scan.ROWS,
+            COLUMNS=cuda_scan.COLUMNS,
+            num_warps=1,
+            enable_fp_fusion=False,
+        )
+        found = int(counter)
+        if found <= room:
+            return keys[:found].sort().values, layout
+        room = 2 * found
+
+
+def apply(tile: Tile, keys: Tensor, layout: Layout) -> None:
+    """Apply pulses, given by ascending keys, to an array."""
+    device, constants = tile.device, tile.constants
+    assert isinstance(device, PulsedDevice)
+    if keys.numel() == 0:
+        return
+    response = cuda_apply.compiled(device.response)
+    if response is None:
+        events.apply(tile, layout.decode(keys))
+        return
+    directions = (True, False)
+    cuda_apply.apply[triton.cdiv(keys.numel(), cuda_apply.BLOCK),](
+        keys,
+        keys.numel(),
+        tile.stored,
+        tile.weight if device.write_noise > 0 else None,
+        tile.pulses_up,
+        tile.pulses_down,
+        constants["w_min"],
+        constants["w_max"],
+        constants.get("reference"),
+        tuple(device.directed(constants, up) for up in directions),
+        tuple(tuple(map(floats, device.pulse_scalars(up))) for up in directions),
+        signed(tile.stream.child("cycle noise").key),
+        tile.updates,
+        float(device.write_noise),
+        *layout,
+        RESPONSE=response,
+        BLOCK=cuda_apply.BLOCK,
+        num_warps=1,
+        enable_fp_fusion=False,
+    )
+
+
+def compose(
+    composite: Tensor, weights: Sequence[Tensor], gammas: Sequence[float], touched: Sequence[list[Tensor] | None]
+) -> None:
+    """``composite = sum_k gamma_k W_k`` where tiles were touched, or everywhere if one does not know; the same sum."""
+    cells, count = None, composite.numel()
+    if all(known is not None for known in touched):
+        found = [some for known in touched for some in known or ()]
+        count = sum(some.numel() for some in found)
+        if count == 0:
+            return
+        cells = torch.cat(found)
+    with torch.cuda.device_of(composite):
+        cuda_apply.compose[triton.cdiv(count, cuda_apply.COMPOSE_BLOCK),](
+            composite,
+            tuple(weights),
+            tuple(map(float, gammas)),
+            cells,
+            count,
+            BLOCK=cuda_apply.COMPOSE_BLOCK,
+            enable_fp_fusion=False,
+        )
+
+
+def position_grid(rows: Rows) -> tuple[int, int, int] | None:
+    """Images, height and width of the output positions that the rows of a convolution belong to."""
+    if isinstance(rows, PatchRows):
+        count, width = rows.source.shape[0], rows.geometry[6]
+        return count, rows.shape[0] // count // width, width
+    if isinstance(rows, MapRows):
+        count, _, height, width = rows.source.shape
+        return count, height, width
+    return None
+
+
+def images(rows: Rows, positions: tuple[int, int, int]) -> Tensor:
+    """Rows as images ``[images, lines, height, width]``: views, nothing is laid out."""
+    image: Tensor
+    if isinstance(rows, (PatchRows, MapRows)):
+        image = rows.source
+    else:
+        image = matrix(rows).unflatten(0, positions).permute(0, 3, 1, 2)
+    return image.to(torch.float32)
+
+
+def signed(key: int) -> int:
+    """A 64-bit key as a signed number: Triton takes large unsigned ones for another type."""
+    return key - (1 << 64) if key >> 63 else key
+
+
+def floats(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
+    """A number, or numbers, as Triton's float32 arguments: it takes whole numbers for another type."""
+    return tuple(map(float, value)) if isinstance(value, tuple) else float(value)

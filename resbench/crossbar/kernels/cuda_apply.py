@@ -1,0 +1,191 @@
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+"""Applying pulses to devices on the GPU, in Triton, from the same response functions that torch runs."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import textwrap
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import triton
+import triton.language as tl
+
+from resbench.crossbar.devices.arithmetic import TINY
+
+#: Events of one program, of which the first of every cell works.
+BLOCK = 64
+#: Cells of one program of the composite weight.
+COMPOSE_BLOCK = 1024
+
+
+@triton.jit
+def exp(a):
+    """``e^a``."""
+    return tl.exp(a)
+
+
+@triton.jit
+def absolute(a):
+    """``|a|``."""
+    return tl.abs(a)
+
+
+@triton.jit
+def maximum(a, floor):
+    """``max(a, floor)``."""
+    return tl.maximum(a, floor)
+
+
+@triton.jit
+def power(base, exponent):
+    """``base^exponent`` for a base above 0."""
+    return tl.exp(exponent * tl.log(base))
+
+
+@triton.jit
+def interpolate(nodes, position):
+    """Piecewise linear function through ``nodes`` equally spaced over [0, 1]: each adds its share of the way."""
+    at = tl.minimum(tl.maximum(position, 0.0), 1.0) * (len(nodes) - 1)
+    value = nodes[0]
+    for k in tl.static_range(len(nodes) - 1):
+        value += (nodes[k + 1] - nodes[k]) * tl.minimum(tl.maximum(at - k, 0.0), 1.0)
+    return value
+
+
+ARITHMETIC = {
+    "exp": exp,
+    "absolute": absolute,
+    "maximum": maximum,
+    "power": power,
+    "interpolate": interpolate,
+    "TINY": tl.constexpr(TINY),
+}
+#: What the source of a response may be made of: sums, products and quotients of numbers and of calls.
+SYNTAX = (
+    *(ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.Expr, ast.Constant, ast.Name, ast.Call),
+    *(ast.BinOp, ast.UnaryOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub, ast.Load, ast.Store),
+)
+
+
+@functools.cache
+def compiled(response: Callable[..., Any]) -> Any:
+    """A response compiled by Triton; None for one that is more than the arithmetic which every backend knows.
+
+    Triton reads the source of a function, and takes annotations for code: they are left out of the source it gets.
+    """
+    if not isinstance(response, FunctionType) or not ARITHMETIC.keys() >= set(response.__code__.co_names):
+        return None
+    try:
+        module = ast.parse(textwrap.dedent(inspect.getsource(response)))
+    except (OSError, SyntaxError):  # typed into a shell, or part of a longer line
+        return None
+    function = module.body[0]
+    if not isinstance(function, ast.FunctionDef):
+        return None
+    function.returns = None
+    for argument in function.args.args:
+        argument.annotation = None
+    if not all(isinstance(node, SYNTAX) for node in ast.walk(function)):
+        return None
+    source = ast.unparse(function)
+    file = f"<{response.__module__}.{response.__qualname__} for Triton>"
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    names = {**ARITHMETIC, "tl": tl, "__name__": response.__module__}
+    exec(compile(source, file, "exec"), names)
+    return triton.jit(names[function.name])
+
+
+@triton.jit
+def gaussian(w0, w1):
+    """Standard normal of two words."""
+    u0 = (w0.to(tl.int64) + 1).to(tl.float32) * 2.3283064365386963e-10
+    u1 = w1.to(tl.float32) * 2.3283064365386963e-10
+    return tl.sqrt_rn(-2.0 * tl.log(u0)) * tl.cos(6.283185307179586 * u1)
+
+
+@triton.jit(do_not_specialize=["events", "noise_key", "update", "sample_bits", "slot_bits"])
+def apply(
+    keys, events, stored, visible, pulses_up, pulses_down, w_min, w_max, reference, constants, scalars,
+    noise_key, update, write_noise, sample_bits, slot_bits, RESPONSE: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Apply pulses in order, each at the current weight with its own noise and clip.
+
+    The first pulse of a cell takes all that follow at this cell; the others rest.
+
+    Args:
+        keys: int64 ``[events]``, keys of the pulses, ascending: by cell, then by time.
+        events: how many.
+        stored: stored weight, flat float32, changed in place.
+        visible: visible weight, likewise; None for devices without write noise.
+        pulses_up: count of pulses up, flat int32, changed in place.
+        pulses_down: the same downward.
+        w_min: flat float32.
+        w_max: flat float32.
+        reference: flat float32, None for devices without one.
+        constants: flat float32 arrays that the response reads, of the up and of the down direction.
+        scalars: numbers, or tuples of them, that it reads, likewise.
+        noise_key: key of the cycle-to-cycle noise.
+        update: update counter of the tile.
+        write_noise: standard deviation of the write noise.
+        sample_bits: bits of the sample in a key.
+        slot_bits: bits of the slot in a key.
+        RESPONSE: the response.
+        BLOCK: events of one program.
+    """
+    time_bits = sample_bits + slot_bits + 1
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    key = tl.load(keys + at, mask=at < events, other=-1)
+    before = tl.load(keys + at - 1, mask=(at > 0) & (at < events), other=-1)
+    cell = key >> time_bits
+    mine = (at < events) & (before >> time_bits != cell)
+
+    low, high = tl.load(w_min + cell, mask=mine), tl.load(w_max + cell, mask=mine)
+    up_constants = [tl.load(array + cell, mask=mine) for array in constants[0]]
+    down_constants = [tl.load(array + cell, mask=mine) for array in constants[1]]
+    w = tl.load(stored + cell, mask=mine)
+    origin = tl.zeros_like(w)
+    if reference is not None:
+        origin = tl.load(reference + cell, mask=mine)
+    eta = tl.zeros_like(w)
+    ups, downs = tl.zeros_like(at), tl.zeros_like(at)
+    live = mine
+    while tl.max(live.to(tl.int32)) > 0:
+        slot = (key >> 1) & ((1 << slot_bits) - 1)
+        sample = (key >> (slot_bits + 1)) & ((1 << sample_bits) - 1)
+        w0, w1, w2, w3 = tl.philox(noise_key, cell.to(tl.int32), slot.to(tl.int32), sample.to(tl.int32), update)
+        xi = gaussian(w0, w1)
+        if visible is not None:
+            eta = tl.where(live, gaussian(w2, w3), eta)
+        up = (key & 1) == 1
+        v = w + origin
+        rise = RESPONSE(v, 1.0, *up_constants, *scalars[0], xi)
+        fall = RESPONSE(v, -1.0, *down_constants, *scalars[1], xi)
+        after = tl.minimum(tl.maximum(v + tl.where(up, rise, fall), low), high) - origin
+        w = tl.where(live, after, w)
+        ups += (live & up).to(tl.int32)
+        downs += (live & ~up).to(tl.int32)
+        at += 1
+        key = tl.load(keys + at, mask=live & (at < events), other=-1)
+        live = live & (key >> time_bits == cell)
+
+    tl.store(stored + cell, w, mask=mine)
+    if visible is not None:
+        tl.store(visible + cell, w + write_noise * eta, mask=mine)
+    tl.store(pulses_up + cell, tl.load(pulses_up + cell, mask=mine) + ups, mask=mine)
+    tl.store(pulses_down + cell, tl.load(pulses_down + cell, mask=mine) + downs, mask=mine)
+
+
+@triton.jit(do_not_specialize=["count"])
+def compose(composite, weights, gammas, cells, count, BLOCK: tl.constexpr):
+    """``composite[c] = sum_k gamma_k W_k[c]``, fast tile first, at the given cells (at all of them for None)."""
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    cell = at if cells is None else tl.load(cells + at, mask=at < count)
+    total = tl.zeros((BLOCK,), tl.float32)
+    for k in tl.static_range(len(weights)):
+        total += gammas[k] * tl.load(weights[k] + cell, mask=at < count)
+    tl.store(composite + cell, total, mask=at < count)

@@ -1,0 +1,222 @@
+"""The Triton kernels draw the pulses of the reference kernel, for all devices, trains, shapes and layouts.
+
+On a machine without a GPU they run in Triton's interpreter, on tensors of the CPU; `tests/conftest.py` switches it on.
+The interpreter takes milliseconds for an operation, hence the small sizes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from resbench.crossbar import devices, kernels
+from resbench.crossbar.cells import make_tile
+from resbench.crossbar.devices import Device
+from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.tile import Tile
+
+pytest.importorskip("triton")
+from resbench.crossbar.kernels import cuda, cuda_apply
+
+HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
+SHORT = PulseTrain(desired_bl=2)
+
+
+@dataclasses.dataclass(frozen=True)
+class HalfWay(devices.PulsedDevice):
+    """A device of a user: every pulse goes half the way to the bound."""
+
+    @property
+    def response(self) -> Any:
+        return half_way
+
+
+def half_way(w: Tensor, sign: Tensor, step: Tensor, sigma: float, xi: Tensor) -> Tensor:
+    return sign * 0.5 * (0.5 - sign * w) * (1 + sigma * xi)
+
+
+@dataclasses.dataclass(frozen=True)
+class Bent(devices.PulsedDevice):
+    """A device of a user whose response is more than arithmetic, so that no backend can compile it."""
+
+    @property
+    def response(self) -> Any:
+        return bent
+
+
+def bent(w: Tensor, sign: Tensor, step: Tensor, sigma: float, xi: Tensor) -> Tensor:
+    return sign * step * torch.cos(w) * (1 + sigma * xi)
+
+
+DEVICES: list[Device] = [
+    devices.ConstantStep(states=10),
+    devices.LinearStep(states=10, write_noise_std=0.5),
+    devices.SoftBoundsReference(states=10, reference_std=0.1),
+    devices.ExpStep(states=10, dw_min_std_add=0.1),
+    devices.PowStep(states=10, pow_gamma=1.7),
+    devices.PiecewiseStep(states=10, piecewise_up=(1.0, 0.5, 0.2), piecewise_down=(0.3, 1.0, 0.4)),
+    devices.OneSidedCell(device=devices.SoftBounds(states=10), refresh_every=0),
+    devices.VectorCell(devices=(devices.SoftBounds(states=10), Bent(states=8)), update_policy="single_sequential"),
+    HalfWay(states=8),
+    Bent(states=8),
+]
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    room = cuda.room
+    yield
+    kernels.use("auto")
+    cuda.room = room
+
+
+def batch(n: int, out: int, columns: int) -> tuple[Tensor, Tensor]:
+    """X and d of n samples, a part of d zero as after a ReLU."""
+    draw = torch.Generator().manual_seed(n + out + columns)
+    live = torch.rand(n, out, generator=draw) < 0.6
+    return torch.randn(n, columns, generator=draw), torch.randn(n, out, generator=draw) * live
+
+
+def trained(
+    backend: kernels.Backend, device: Device, x: Rows, d: Rows, lr: float, pulses: PulseTrain, calls: int = 1
+) -> Tile:
+    kernels.use(backend)
+    tile = make_tile(device, (d.shape[1], x.shape[1]), Stream.from_seed(3))
+    tile.program(torch.linspace(-0.3, 0.3, d.shape[1] * x.shape[1]).view(d.shape[1], x.shape[1]))
+    if backend == "cuda":
+        tile, x, d = tile.to(HARDWARE), moved(x), moved(d)
+    for _ in range(calls):
+        tile.update(x, d, lr, pulses)
+    return tile.cpu()
+
+
+def moved(rows: Rows) -> Rows:
+    if isinstance(rows, PatchRows):
+        return PatchRows(rows.source.to(HARDWARE), rows.geometry[:2], rows.geometry[2:4], rows.geometry[4:6])
+    return MapRows(rows.source.to(HARDWARE)) if isinstance(rows, MapRows) else matrix(rows).to(HARDWARE)
+
+
+def assert_same(tile: Tile, truth: Tile) -> None:
+    assert torch.equal(tile.pulses_up, truth.pulses_up)
+    assert torch.equal(tile.pulses_down, truth.pulses_down)
+    torch.testing.assert_close(tile.weight, truth.weight, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda device: type(device).__name__)
+def test_every_device_gets_the_pulses_of_the_reference(device: Device) -> None:
+    x, d = batch(3, 5, 7)
+    tile, truth = (trained(backend, device, x, d, 0.2, SHORT) for backend in ("cuda", "reference"))
+    assert_same(tile, truth)
+    assert truth.pulses_up.sum() > 0
+    assert (truth.pulses_up + truth.pulses_down).max() > 1
+
+
+def test_what_is_plain_arithmetic_is_compiled() -> None:
+    assert cuda_apply.compiled(half_way) is not None
+    for response in (bent, lambda w, sign, step, sigma, xi: sign * step, Bent(states=8).with_states):
+        assert cuda_apply.compiled(response) is None
+
+
+@settings(max_examples=8)
+@given(
+    n=st.integers(1, 3),
+    out=st.integers(1, 6),
+    columns=st.integers(1, 6),
+    lr=st.sampled_from([1e-4, 0.05, 1.0, -0.3]),
+    pulses=st.sampled_from(
+        [
+            SHORT,
+            PulseTrain(desired_bl=1, update_bl_management=False, update_management=False),
+            PulseTrain(desired_bl=3, update_bl_management=False, um_grad_scale=0.5),
+            PulseTrain(desired_bl=2, fixed_bl=False, update_bl_management=False, update_management=False),
+        ]
+    ),
+)
+def test_any_shape_and_train(n: int, out: int, columns: int, lr: float, pulses: PulseTrain) -> None:
+    x, d = batch(n, out, columns)
+    device = devices.SoftBounds(dw_min=0.2)
+    assert_same(trained("cuda", device, x, d, lr, pulses), trained("reference", device, x, d, lr, pulses))
+
+
+def test_arrays_larger_than_one_program() -> None:
+    """More rows and columns than one program draws at once, and more pulses than there is room for."""
+    x, d = torch.zeros(1, 300), torch.zeros(1, 140)
+    x[0, [3, 255, 256, 299]] = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    d[0, [4, 127, 128, 139]] = torch.tensor([1.0, 1.0, -1.0, -1.0])
+    device, cuda.room = devices.SoftBounds(dw_min=0.1), 4
+    tile, truth = (trained(backend, device, x, d, 0.1, PulseTrain()) for backend in ("cuda", "reference"))
+    assert_same(tile, truth)
+    assert truth.pulses_up.sum() == truth.pulses_down.sum() == 8
+    assert cuda.room > 4
+
+
+@pytest.mark.parametrize(
+    ("stride", "dilation", "laid_out"),
+    [
+        ((1, 1), (1, 1), "none"),
+        ((2, 1), (1, 1), "none"),
+        ((1, 2), (2, 1), "none"),
+        ((2, 1), (1, 1), "patches"),
+        ((2, 1), (1, 1), "maps"),
+    ],
+)
+def test_convolutions_are_read_from_the_image(
+    stride: tuple[int, int], dilation: tuple[int, int], laid_out: str
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = PatchRows(torch.randn(2, 2, 5, 5, generator=draw), (3, 2), stride, dilation)
+    width = x.geometry[-1]
+    errors = torch.randn(2, 3, x.shape[0] // 2 // width, width, generator=draw)
+    d = MapRows(errors * (torch.rand(errors.shape, generator=draw) < 0.2))
+    rows = (matrix(x) if laid_out == "patches" else x, matrix(d) if laid_out == "maps" else d)
+    device = devices.SoftBounds(states=4)
+    tile, truth = (trained(backend, device, *rows, 0.05, SHORT) for backend in ("cuda", "reference"))
+    assert_same(tile, truth)
+    assert truth.pulses_up.sum() > 0
+
+
+def test_composite_follows_the_touched_cells() -> None:
+    kernels.use("cuda")
+    device, gammas = devices.SoftBounds(states=10), (0.25, 0.5, 1.0)
+    tiles = [make_tile(device, (3, 4), Stream.from_seed(seed)).to(HARDWARE) for seed in range(3)]
+    composite = torch.zeros(3, 4, device=HARDWARE)
+    kernels.compose(composite, tiles, gammas)
+    for tile in tiles:
+        x, d = (rows.to(HARDWARE) for rows in batch(1, 3, 4))
+        tile.update(x, d, 0.1, SHORT)
+        kernels.compose(composite, tiles, gammas)
+        whole = torch.zeros_like(composite)
+        for other in tiles:
+            other.touch(None)
+        kernels.compose(whole, tiles, gammas)
+        assert torch.equal(composite, whole)
+    assert composite.abs().sum() > 0
+
+
+def test_the_kernels_compile_for_a_gpu(tmp_path: Path) -> None:
+    """What the interpreter does not show: types, arithmetic, and that shapes and counters cause no new compilation."""
+    command = [sys.executable, str(Path(__file__).with_name("gpu_code.py")), "90"]
+    settings = {**os.environ, "TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    code = json.loads(done.stdout)
+    assert code["kernels"] == {"find": 2, "apply": 5, "compose": 2}
+    assert code["variants for shapes"] == 1
+    # `ceil` decides the bit length, so quotients are rounded as IEEE 754 has it, and products on their own.
+    assert code["rounded quotients"] > 0
+    assert code["approximate quotients"] == 0
+    assert code["fused products"] == 0
