@@ -13,20 +13,6 @@ DOCUMENT: dict[str, Any] = json.loads(VECTORS.read_text(encoding="utf-8")) if VE
 pytestmark = pytest.mark.skipif(not VECTORS.exists(), reason="the vectors of the algorithms are not on this machine")
 
 
-def _slow(vector: dict[str, Any]) -> bool:
-    rounding = vector["parameters"].get("n_x_bins") and vector["kind"] == "statistical"
-    return bool(vector.get("closed_loop") or vector["id"] == "cttv2_random_stat" or rounding)
-
-
-@pytest.mark.parametrize(
-    "vector",
-    [pytest.param(v, id=v["id"], marks=[pytest.mark.slow] if _slow(v) else []) for v in DOCUMENT["vectors"]],
-)
-def test_every_vector_is_reproduced(vector: dict[str, Any]) -> None:
-    (result,) = replay({"vectors": [vector]})
-    assert result.passed, result.detail
-
-
 @pytest.mark.parametrize(
     ("vector", "path", "value", "complaint"),
     [
