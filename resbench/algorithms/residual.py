@@ -27,7 +27,8 @@ class ResidualLearning(TransferChain):
     loss, ``W^(N) <- W^(N) - alpha d x^T``, and ``W^(n) <- W^(n) + beta_n W^(n+1)`` every ``T_(n+1)`` mini-batches
     (arXiv:2510.02516, Algorithm 1 and Theorem 3). The paper numbers the slowest tile 0, the released code the fastest:
     tiles are listed fast first and named by both, ``tile0_W3`` is the fastest of four. Text, pseudo-code and released
-    code disagree in places; each is an argument here.
+    code disagree in places; each is an argument here. ``docs/least-squares.md`` shows settings under which the error
+    falls with every tile.
 
     Args:
         tiles: number of tiles, N + 1.
