@@ -300,7 +300,7 @@ def rests_without_gradient(algorithm: Algorithm) -> None:
     for _ in range(STEPS):
         built.step([(torch.ones(4, SHAPES[0][1]), torch.zeros(4, SHAPES[0][0]))], 0.3)
     pulses = sum(int(tile.pulses_up.sum() + tile.pulses_down.sum()) for _, _, tile in built.named_tiles())
-    demand(pulses == 0, f"{pulses} pulses for gradients of zero")
+    demand(pulses == 0, f"{pulses} pulses for gradients of zero; only noisy transfer reads may cause some")
     demand(torch.equal(built.weight, before), "the weight moves while all gradients are zero")
 
 
