@@ -61,7 +61,8 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
             found = layout.decode(keys)
             for array, chosen, up in tile.route(found.up, found.sample):
                 apply(array, ((keys >> 1 << 1) | up)[chosen], layout)
-        tile.touch(keys >> layout.time_bits)
+        if tile.is_followed:
+            tile.touch(keys >> layout.time_bits)
 
 
 def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Tensor, Layout]:
