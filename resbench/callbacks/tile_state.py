@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -19,14 +20,22 @@ FILE = "tiles.jsonl"
 NOT_SCALARS = ("epoch", "step", "layer", "tile", "gamma", "range", "histogram")
 
 
+@runtime_checkable
+class HistogramLogger(Protocol):
+    """A logger that takes histograms too."""
+
+    def log_histograms(self, histograms: Mapping[str, tuple[Sequence[int], Sequence[float]]], step: int) -> None:
+        """Log counts and edges of bins, by name, at an optimiser step."""
+
+
 class TileState(Callback):
     """Logs each tile of each analog layer after an epoch, whatever the algorithm.
 
-    Scalars go to every logger as ``tile/LAYER/TILE/QUANTITY``; one JSON line for each tile and epoch, with the
-    histogram, goes to ``tiles.jsonl`` in ``trainer.log_dir``. Quantities: ``mean`` and ``std`` of the weights, weight
-    units; ``saturated``, fraction of devices within 5 % of their range from a bound; ``pulses_up``, ``pulses_down``
-    and ``transfers_in``, ``transfers_out`` since the start; ``share``, the norm ``gamma_k ||W_k||_F`` of the tile's
-    part in the composite weight.
+    Scalars go to every logger as ``tile/LAYER/TILE/QUANTITY``, histograms to those that take them; one JSON line for
+    each tile and epoch, with the histogram, goes to ``tiles.jsonl`` in ``trainer.log_dir``. Quantities: ``mean`` and
+    ``std`` of the weights, weight units; ``saturated``, fraction of devices within 5 % of their range from a bound;
+    ``pulses_up``, ``pulses_down`` and ``transfers_in``, ``transfers_out`` since the start; ``share``, the norm
+    ``gamma_k ||W_k||_F`` of the tile's part in the composite weight.
 
     Args:
         every_n_epochs: epochs between two entries; 0 for none.
@@ -71,8 +80,14 @@ class TileState(Callback):
             for quantity, value in entry.items()
             if quantity not in NOT_SCALARS
         }
+        histograms = {
+            f"tile/{entry['layer']}/{entry['tile']}/histogram": (entry["histogram"], self._edges(*entry["range"]))
+            for entry in entries
+        }
         for logger in trainer.loggers:
             logger.log_metrics({**scalars, "epoch": trainer.current_epoch}, step=trainer.global_step)
+            if isinstance(logger, HistogramLogger):
+                logger.log_histograms(histograms, step=trainer.global_step)
         path = self._path(trainer)
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,6 +122,9 @@ class TileState(Callback):
             position.floor().clamp(0, self.bins - 1).long().flatten().cpu(), minlength=self.bins
         ).tolist()
         return counts
+
+    def _edges(self, low: float, high: float) -> list[float]:
+        return [low + (high - low) * edge / self.bins for edge in range(self.bins + 1)]
 
     @staticmethod
     def _path(trainer: Trainer) -> Path | None:

@@ -217,6 +217,13 @@ class RunCLI(LightningCLI):
         text: str = self.parser.dump(self.config, skip_unset=False, skip_validation=True)
         return text
 
+    def _identity(self) -> dict[str, str]:
+        """What Weights & Biases calls this run, unless the config says otherwise."""
+        experiment, digits = self.config.experiment, self.folder.complete.name
+        parts = [self.resolved["data"]["class_path"], self.resolved["model"]["init_args"]["network"]["class_path"]]
+        track = experiment.track or "-".join(part.rpartition(".")[2] for part in parts)
+        return {"name": f"{experiment.name}-{digits}", "group": track, "job_type": digits}
+
     def before_instantiate_classes(self) -> None:
         """Threads, before the first operation."""
         torch.set_num_threads(self.config.threads)
@@ -231,6 +238,9 @@ class RunCLI(LightningCLI):
             arguments = logger.get("init_args") if isinstance(logger, Namespace) else None
             if arguments is not None and "save_dir" in arguments:
                 arguments["save_dir"] = str(self.folder.attempt / (arguments["save_dir"] or "."))
+            if arguments is not None and "job_type" in arguments:
+                for key, value in self._identity().items():
+                    arguments[key] = arguments[key] or value
         try:
             super().instantiate_classes()
         except (ValueError, TypeError, OSError, MisconfigurationException) as error:

@@ -18,8 +18,9 @@ from resbench.nn import analog_layers
 from resbench.tasks.base import Diverged
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
-from resbench.training.folder import CONFIG, RECORD
+from resbench.training.folder import CHECKPOINT, CONFIG, RECORD
 from resbench.training.record import Status, make_record
+from resbench.training.wandb_logger import WandbRunLogger
 
 ERROR = "error.txt"
 EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}
@@ -41,6 +42,7 @@ def fit(argv: Sequence[str]) -> int:
     status, error, metrics = _train_and_test(cli, checkpoint)
     record = make_record(cli, status, error, metrics, started)
     write_record(cli.folder.attempt / RECORD, record)
+    to_sync = _close_loggers(cli, record)
     if status == "complete":
         _compare(cli.folder.complete / RECORD, record)
     folder = cli.folder.end(complete=status == "complete")
@@ -50,6 +52,8 @@ def fit(argv: Sequence[str]) -> int:
         more = f"; traceback: {folder / ERROR}" if (folder / ERROR).exists() else ""
         print(f"{status}: {error}{more}", file=sys.stderr)
     print(f"record: {folder / RECORD}", flush=True)
+    for files in to_sync:
+        print(f"Weights & Biases, offline; upload with: wandb sync {folder / files}", flush=True)
     return EXIT[status]
 
 
@@ -58,7 +62,7 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str |
     trainer = cli.trainer
     for logger in trainer.loggers:
         if not isinstance(logger, CSVLogger):  # beside its file lies the config itself
-            logger.log_hyperparams(cli.resolved)
+            logger.log_hyperparams({**cli.resolved, "config_hash": cli.config_hash})
     status: Status = "failed"
     try:
         with cli.stop:
@@ -78,11 +82,26 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str |
     except Exception as reason:
         write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())
         return status, " ".join(f"{type(reason).__name__}: {reason}".split()), {}
-    finally:
-        for logger in trainer.loggers:
-            logger.finalize("success" if status == "complete" else status)
-            if isinstance(logger, WandbLogger):
-                logger.experiment.finish(exit_code=EXIT[status])
+
+
+def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:
+    """Give the loggers what a run ends with.
+
+    Returns:
+        Folders that can be uploaded later, relative to the run folder.
+    """
+    to_sync = []
+    for logger in cli.trainer.loggers:
+        logger.finalize("success" if record.status == "complete" else record.status)
+        if isinstance(logger, WandbRunLogger):
+            about = {"config_hash": record.config_hash, "status": record.status, "seed": record.seed, **record.final}
+            logger.log_results(cli.folder.attempt / RECORD, cli.folder.attempt / CHECKPOINT, about)
+            if logger.is_offline:
+                to_sync.append(logger.files.relative_to(cli.folder.attempt.resolve()))
+            logger.close(EXIT[record.status])
+        elif isinstance(logger, WandbLogger):
+            logger.experiment.finish(exit_code=EXIT[record.status])
+    return to_sync
 
 
 def _plan(cli: RunCLI) -> list[str]:

@@ -1,0 +1,123 @@
+"""A run in Weights & Biases: metrics, config, histograms of the tiles, the record and the checkpoint."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from resbench.errors import UserError
+
+#: Types of the artifacts of a run; `resbench leaderboard --from-wandb` looks for the first.
+RECORD_TYPE = "record"
+CHECKPOINT_TYPE = "checkpoint"
+
+
+class WandbRunLogger(WandbLogger):
+    """Lightning's logger for Weights & Biases, with what a run of resbench has beside metrics.
+
+    The group of a run is its track and its job type the hash of its config, so the pages of a project can be grouped by
+    both. Offline a run needs no account and no network: ``wandb sync FOLDER`` uploads it later.
+
+    Args:
+        project: project of the run.
+        entity: user or team; null for the default one.
+        offline: write to the run folder only; false uploads while the run goes on and needs an account.
+        save_dir: folder of W&B's files, relative to the run folder.
+        name: name of the run; null for experiment and hash.
+        group: null for the track.
+        job_type: null for the first digits of the config hash.
+        checkpoint: also keep the checkpoint of the run as an artifact.
+    """
+
+    def __init__(
+        self,
+        project: str = "resbench",
+        entity: str | None = None,
+        offline: bool = True,
+        save_dir: str = ".",
+        name: str | None = None,
+        group: str | None = None,
+        job_type: str | None = None,
+        checkpoint: bool = True,
+    ) -> None:
+        import wandb
+
+        super().__init__(
+            name=name,
+            save_dir=save_dir,
+            offline=offline,
+            project=project,
+            entity=entity,
+            group=group,
+            job_type=job_type,
+            # Offline, its last words name the folder of the attempt, which a complete run leaves.
+            settings=wandb.Settings(silent=offline),
+        )
+        # Lightning still passes this on, which wandb answers with a warning in every run.
+        self._wandb_init.pop("anonymous", None)
+        self.is_offline = offline
+        self.with_checkpoint = checkpoint
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """Begin the run with its config.
+
+        Raises:
+            UserError: where W&B refuses, for example without an account.
+        """
+        from wandb.errors import Error
+
+        try:
+            super().log_hyperparams(params)
+        except Error as error:
+            raise UserError(f"trainer.logger: {' '.join(str(error).split())} Or write offline: true") from error
+
+    @rank_zero_only
+    def log_histograms(self, histograms: Mapping[str, tuple[Sequence[int], Sequence[float]]], step: int) -> None:
+        """Log counts and edges of bins, by name, at an optimiser step."""
+        import wandb
+
+        items = {
+            name: wandb.Histogram(np_histogram=(np.array(counts), np.array(edges)))
+            for name, (counts, edges) in histograms.items()
+        }
+        self.experiment.log({**items, "trainer/global_step": step})
+
+    @rank_zero_only
+    def log_results(self, record: Path, checkpoint: Path, about: Mapping[str, Any]) -> None:
+        """Keep the record, and the checkpoint if there is one, as artifacts of the run.
+
+        Args:
+            record: file of the record.
+            checkpoint: file of the checkpoint, which need not exist.
+            about: metadata; ``config_hash`` names the artifacts.
+        """
+        self._log_file(record, RECORD_TYPE, about)
+        if self.with_checkpoint and checkpoint.exists():
+            self._log_file(checkpoint, CHECKPOINT_TYPE, about)
+
+    def _log_file(self, path: Path, type_: str, about: Mapping[str, Any]) -> None:
+        import wandb
+
+        artifact = wandb.Artifact(f"{type_}-{about['config_hash'][:12]}", type=type_, metadata=dict(about))
+        artifact.add_file(str(path))
+        self.experiment.log_artifact(artifact)
+
+    @rank_zero_only
+    def close(self, exit_code: int) -> None:
+        """End the run, and wait until everything is written: W&B's own process still writes when ``finish`` returns."""
+        import wandb
+
+        self.experiment.finish(exit_code=exit_code)
+        wandb.teardown(exit_code=exit_code)
+
+    @property
+    def files(self) -> Path:
+        """Folder of W&B's files of this run."""
+        return Path(self.experiment.dir).parent
