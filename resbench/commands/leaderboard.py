@@ -1,19 +1,28 @@
 """Compile records into the leaderboard: print it, and write it as Markdown, CSV, JSON, LaTeX and one HTML page."""
 
 import argparse
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resbench.errors import UserError
+
+if TYPE_CHECKING:
+    from resbench.leaderboard.tables import Leaderboard
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench leaderboard``."""
-    parser.add_argument(
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
         "--records",
         type=Path,
         default=Path("leaderboards/records"),
         metavar="DIR",
         help="folder of records (default: %(default)s)",
+    )
+    source.add_argument(
+        "--from-wandb", metavar="ENTITY/PROJECT", help="take the records from a project of Weights & Biases"
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also write leaderboard.html, .md, .csv, .json and .tex there"
@@ -31,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     from resbench.leaderboard.render import write_leaderboard
 
     try:
-        leaderboard = compile_leaderboard(args.records)
+        leaderboard = _from_wandb(args.from_wandb) if args.from_wandb else compile_leaderboard(args.records)
     except FileNotFoundError as error:
         raise UserError(
             f"{error}.\nEach `resbench fit` writes one; name their folder: resbench leaderboard --records DIR."
@@ -43,3 +52,20 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             raise UserError(f"--out {args.out}: {error.strerror}; name a folder that can be written") from error
     return 0
+
+
+def _from_wandb(project: str) -> "Leaderboard":
+    from resbench.leaderboard.compile import compile_runs
+    from resbench.leaderboard.wandb_source import read_wandb
+
+    if not re.fullmatch(r"[^/\s]+/[^/\s]+", project):
+        raise UserError(f"--from-wandb {project}: write ENTITY/PROJECT, for example my-team/resbench")
+    import wandb
+
+    try:
+        runs, rejected = read_wandb(project, wandb.Api())
+    except (ValueError, wandb.Error) as error:
+        raise UserError(f"--from-wandb {project}: {' '.join(str(error).split())}") from error
+    if not (runs or rejected):
+        raise UserError(f"--from-wandb {project}: there are no runs; upload some with wandb sync")
+    return compile_runs(runs, rejected)

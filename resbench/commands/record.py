@@ -1,7 +1,13 @@
-"""Check files against the schema of records: `resbench record validate FILE...`."""
+"""Show a record, and check files: `resbench record show FILE`, `resbench record validate FILE...`."""
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resbench.errors import UserError
+
+if TYPE_CHECKING:
+    from resbench.leaderboard.records import Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,14 +20,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         allow_abbrev=False,
     )
     validate.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    show = actions.add_parser("show", help="print a record in short", allow_abbrev=False)
+    show.add_argument("file", type=Path, metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check each file; return 0 if all are valid records, else 1."""
+    """Show one record, or check files; returns 0, or 1 where a checked file is invalid.
+
+    Raises:
+        UserError: where the file to show is not a record.
+    """
+    if args.action == "validate":
+        return _validate(args.files)
+    from resbench.leaderboard.records import RecordError, read_record
+
+    try:
+        record = read_record(args.file)
+    except RecordError as error:
+        raise UserError(f"{args.file}: {error}") from None
+    facts = _facts(record)
+    width = max(map(len, facts))
+    for name, text in facts.items():
+        print(f"{name:<{width}}  {text}")
+    return 0
+
+
+def _validate(files: list[Path]) -> int:
     from resbench.leaderboard.records import RecordError, read_record
 
     invalid = 0
-    for path in args.files:
+    for path in files:
         try:
             record = read_record(path)
         except RecordError as error:
@@ -30,3 +58,29 @@ def run(args: argparse.Namespace) -> int:
         else:
             print(f"{path}: valid: {record.status}, {record.track.name}, {record.algorithm.name}, seed {record.seed}")
     return 1 if invalid else 0
+
+
+def _facts(record: "Record") -> dict[str, str]:
+    """What a person asks of a run first, by name."""
+    from resbench.leaderboard.wording import facts, precision
+
+    tiles = [tile for layer in record.layers for tile in layer.tiles]
+    git = record.git
+    commit = "not a checkout" if git is None else f"{git.commit}{', with uncommitted changes' if git.dirty else ''}"
+    device = f" on {record.device.name}, {precision(record.states)}" if record.device else ""
+    shown = {
+        "run": f"{record.run_id}: {record.status}" + (f": {record.error}" if record.error else ""),
+        "track": f"{record.track.name}: {'; '.join(facts(record.track))}",
+        "algorithm": f"{record.algorithm.name}, {record.tiles} tiles{device}",
+        "seed": f"{record.seed}, config {record.config_hash}",
+        "final": ", ".join(f"{name} {value:.4f}" for name, value in record.final.items()) or "none",
+        "training": f"{len(record.epochs)} epochs, {record.steps:,} steps, {record.wall_time_s:,.1f} s, "
+        f"{record.steps_per_s:,.1f} steps/s",
+    }
+    if tiles:
+        pulses = sum(tile.pulses_up + tile.pulses_down for tile in tiles)
+        shown["pulses"] = f"{pulses:,}, at most {max(tile.max_writes for tile in tiles):,} on one device"
+    shown["made with"] = ", ".join(f"{name} {version}" for name, version in record.versions.items())
+    shown["made on"] = f"{record.hardware.cpu}, {record.hardware.threads} threads, {record.hardware.device}"
+    shown["commit"] = commit
+    return shown

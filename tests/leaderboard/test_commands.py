@@ -53,6 +53,22 @@ def test_record_validate_prints_one_line_a_file(
     assert capsys.readouterr().out.splitlines() == [valid, invalid, valid]
 
 
+def test_record_show_prints_what_a_person_asks_first(
+    tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_record(tmp_path / "a.json", make_record(tiles=2))
+    write_record(tmp_path / "b.json", make_record("Digital", states=None, tiles=0))
+    assert main(["record", "show", str(tmp_path / "a.json")]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["algorithm"] == "Residual learning, 2 tiles on SoftBounds, 10 states (3.3 bits)"
+    assert lines["final"] == "test/acc 0.9100, test/loss 0.3100, train/loss 0.2000"
+    assert lines["pulses"] == "102,000, at most 90 on one device"
+    assert main(["record", "show", str(tmp_path / "b.json")]) == 0
+    assert "pulses" not in capsys.readouterr().out
+    assert main(["record", "show", str(tmp_path / "none.json")]) == 2
+    assert "none.json: cannot be read" in capsys.readouterr().err
+
+
 def test_what_the_leaderboard_needs_to_start_leaves_heavy_packages_alone() -> None:
     code = (
         "import sys, resbench.leaderboard.compile, resbench.leaderboard.render;"
