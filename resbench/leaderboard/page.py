@@ -106,7 +106,7 @@ def _view(table: Table, key: str, title: str) -> dict[str, Any]:
         "claims": claims(table),
         "target": None if table.target is None else f"{metric.val_key} {number(table.target, metric)}",
         "title": metric.title,
-        "empty": [] if any(ranking.ranks for ranking in table.rankings) else ["rank"],
+        "empty": {key for key, *_ in COLUMNS if not any(line["shown"].get(key, ("",))[0] for line in lines)} - {"plot"},
         "levels": [{"key": _key(states), "text": precision(states)} for states in table.columns if states is not None],
         "lines": lines,
         "legend": [{"label": row.label, **_style(i)} for i, row in enumerate(_analog(table)) if any(row.cells)],

@@ -103,7 +103,7 @@ function plot(host, { points = [], lines = [], bands = [], levels = [], log = fa
     const group = draw(svg, "g", { class: `s${point.colour}`, transform: `translate(${px(point.x).toFixed(1)} ${py(point.y).toFixed(1)})` });
     if (point.low != null && point.high != null) {
       const low = py(point.low) - py(point.y), high = py(point.high) - py(point.y);
-      draw(group, "line", { class: "whisker", x1: 0, x2: 0, y1: low, y2: high });
+      draw(group, "path", { class: "whisker", d: `M0 ${low}V${high}M-4 ${low}H4M-4 ${high}H4` });
     }
     if (point.front) draw(group, "circle", { class: "ring", r: 9 });
     point.mark = draw(group, "use", { class: "marker", href: `#m${point.marker}` });

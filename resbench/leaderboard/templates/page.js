@@ -203,8 +203,10 @@ function openRuns(data, label, cell) {
   const levels = data.target == null ? [] : [{ y: data.target, text: "target", className: "target" }];
   const svg = own && plot(host, {
     lines: [...others, ...own.lines], bands: own.bands, levels, height: 280,
-    label: `optimiser steps; ${data.curve}, mean and range over seeds, other rows faint`, describe: `Training curves of ${label}`,
+    label: "optimiser steps", describe: `Training curves of ${label}`,
   });
+  $(".curve-note", dialog).hidden = !svg;
+  $(".curve-note", dialog).textContent = `${data.curve}: mean and range over seeds${others.length ? "; other rows of this precision faint" : ""}.`;
   if (!svg) host.appendChild(Object.assign(document.createElement("p"), { className: "empty", textContent: "These runs recorded no validation metric." }));
 }
 dialog.addEventListener("click", event => event.target === dialog && dialog.close());
