@@ -26,8 +26,8 @@ from benchmarks.images import load_images
 from benchmarks.loop import Loop, Timing
 from benchmarks.peer_process import PeerProcess
 
-#: Images in one measurement of a case, over several iterations.
-IMAGES = 128
+#: Images in one turn of a case, over several iterations: as in training, caches belong to the case, not to the others.
+IMAGES = 512
 FLOOR = "DigitalSGD"
 
 
@@ -74,7 +74,7 @@ def measure(batch: int, threads: int, rounds: int, peer: PeerProcess | None, loo
         runs += [(Series(case, batch, threads, "aihwkit"), peer.runner(case, batch)) for case in peer.cases]
     for number in range(rounds + 1):
         for series, run in runs:
-            timing = run(max(2, IMAGES // batch))
+            timing = run(max(4, IMAGES // batch))
             if number > 0:
                 series.add(timing)
     return [series for series, _ in runs]
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--peer", metavar="PYTHON", help="interpreter of an environment with aihwkit 1.1.0")
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 64])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--data", default="data", help="folder with MNIST/raw; random images if there is none")
     parser.add_argument("--json", type=Path, metavar="FILE")

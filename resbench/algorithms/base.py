@@ -91,8 +91,8 @@ class Algorithm(nn.Module, ABC):
         """Recompute the composite weight ``sum_k gamma_k W_k``."""
         if self.composite is None:
             return
-        visible = [(gamma, tile) for _, gamma, tile in self.named_tiles() if gamma != 0]
-        kernels.compose(self.composite, [tile for _, tile in visible], [gamma for gamma, _ in visible])
+        tiles = [tile for gamma, tile in zip(self.gammas, self.tiles, strict=True) if gamma != 0]
+        kernels.compose(self.composite, tiles, [gamma for gamma in self.gammas if gamma != 0])
 
     def on_batch_end(self, train_loss: float) -> None:
         """Called after each training step with the loss of its mini-batch, where :attr:`reads_batch_loss` says so."""
@@ -153,7 +153,8 @@ class Algorithm(nn.Module, ABC):
             x, d = (torch.cat([pair[side] for pair in pairs]) if len(pairs) > 1 else pairs[0][side] for side in (0, 1))
             self.update(x, d, lr)
         for tile in self.tiles:
-            tile.end_of_step()
+            if tile.is_restless:
+                tile.end_of_step()
         self.steps += 1
         self.compose()
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
 
+from resbench.algorithms.memory import running_rates
 from resbench.algorithms.transfer import TransferChain
+from resbench.crossbar import kernels
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import ScaledRows
 
 ONE_PULSE = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False)
 
@@ -148,29 +151,31 @@ class ChoppedTikiTaka(TransferChain):
     # The fast tile.
 
     def pulse_fast(self, x: Tensor, d: Tensor, lr: float) -> None:
-        x, rate = self.scaled(x, d) if self.auto_scale and self.fast_lr is not None else (x, self.fast_lr or lr)
+        factors, rate = None, self.fast_lr or lr
+        if self.auto_scale and self.fast_lr is not None:
+            factors, rate = self.scaled(x, d)
         self.last_rate = rate
+        x_signs = d_signs = None
         if self.in_chop_prob > 0 or self.out_chop_prob > 0:
-            a, b = self.line_signs, self.cross_signs
-            x, d = (a * x, b * d) if self.axis == "column" else (b * x, a * d)
-        self.pulse(x, d, rate)
+            x_signs, d_signs = self.line_signs, self.cross_signs
+            if self.axis == "row":
+                x_signs, d_signs = d_signs, x_signs
+        # Rows pass for tensors: every torch function takes them.
+        self.pulse(cast(Tensor, ScaledRows(x, factors, x_signs)), cast(Tensor, ScaledRows(d, None, d_signs)), rate)
 
-    def scaled(self, x: Tensor, d: Tensor) -> tuple[Tensor, float]:
-        """Inputs and rate such that vector m is pulsed at ``fast_lr BL dw_min / (m_x m_d)`` of its own running means.
+    def scaled(self, x: Tensor, d: Tensor) -> tuple[Tensor | None, float]:
+        """Factors on x and a rate that pulse vector m at ``fast_lr BL dw_min / (m_x m_d)`` of its own running means.
 
         A tile takes one rate for all vectors, so the ratio to the last one goes into x: managed pulse probabilities
         depend on the product of rate and x alone.
         """
         tau = (1 - self.auto_momentum) / self.batch
-        rates = []
-        for largest_x, largest_d in zip(x.abs().amax(dim=1).tolist(), d.abs().amax(dim=1).tolist(), strict=True):
-            self.largest_x = _follow(self.largest_x, largest_x, tau)
-            self.largest_d = _follow(self.largest_d, largest_d, tau)
-            product = self.largest_x * self.largest_d
-            rates.append((self.fast_lr or 0.0) * self.pulses.desired_bl * self.step_of(0) / product if product else 0.0)
-        if len(rates) > 1 and rates[-1] > 0:
-            x = x * (x.new_tensor(rates) / rates[-1])[:, None]
-        return x, rates[-1]
+        numerator = (self.fast_lr or 0.0) * self.pulses.desired_bl * self.step_of(0)
+        rates, (self.largest_x, self.largest_d) = running_rates(
+            kernels.row_maxima(x), kernels.row_maxima(d), (self.largest_x, self.largest_d), tau, numerator
+        )
+        rate = float(rates[-1])
+        return (rates.to(x.dtype) / rate if len(rates) > 1 and rate > 0 else None), rate
 
     # The way to the slow tile.
 
@@ -242,10 +247,3 @@ class ChoppedTikiTaka(TransferChain):
     def chance(self, purpose: str, line: int) -> float:
         """Uniform number for a column at this count of vectors."""
         return self.stream.child(purpose).number(line, self.vectors)
-
-
-def _follow(mean: float, value: float, tau: float) -> float:
-    """Running mean of positive values that starts at the first."""
-    if mean <= 0:
-        return value
-    return (1 - tau) * mean + tau * value if value > 0 else mean

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
+from resbench.algorithms.memory import take_steps
 from resbench.algorithms.transfer import NOMINAL_STEP
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import outer_sum
@@ -118,17 +119,12 @@ class MixedPrecision(Algorithm):
         count = min(self.n_rows_per_transfer or rows, rows)
         if self.random_row and count < rows:
             self.next_row = int(self.stream.child("row").number(self.vectors) * rows)
-        lines = torch.arange(self.next_row, self.next_row + count, device=self.chi.device) % rows
-        self.next_row = (self.next_row + count) % rows
-
         tile = self.tiles[0]
         epsilon = self.granularity or tile.device.granularity or NOMINAL_STEP
-        steps = self.chi[lines] / epsilon
-        s = steps if tile.device.is_continuous else torch.trunc(steps)
-        self.chi[lines] -= epsilon * s
-        busy = s.any(dim=1)
-        if busy.any():
-            tile.write(lines[busy], -s[busy], epsilon * self.transfer_lr, self.pulses, axis="row")
+        busy, steps = take_steps(self.chi, self.next_row, count, epsilon, tile.device.is_continuous)
+        self.next_row = (self.next_row + count) % rows
+        if len(busy) > 0:
+            tile.write(busy, steps, -epsilon * self.transfer_lr, self.pulses, axis="row")
 
     def quantise(self, values: Tensor, side: int) -> Tensor:
         """``q(v) = w clip(rint(v / w), -h, h)`` for each vector, ``h = floor(bins / 2)``, ``w = max|v| / h``."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from resbench.algorithms.memory import pass_on
 from resbench.algorithms.tiki_taka import TikiTaka
 from resbench.algorithms.transfer import Order
 from resbench.crossbar.periphery import IOParameters
@@ -112,14 +113,13 @@ class TikiTakaV2(TikiTaka):
         return super().transfer_rate(source, lr) * (ratio or 1.0)
 
     def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
-        buffer = self.get_buffer(f"buffer_{source}")
+        buffer: Tensor = getattr(self, f"buffer_{source}")
         buffer = buffer.T if self.axis == "column" else buffer
         step = self.step_of(target)
         threshold = self.thres_scale * step
 
-        h = buffer[lines] + rate * values
-        s = self.whole(target, h / threshold)
-        kept = self.momentum * h if self.forget_buffer else h - (1 - self.momentum) * threshold * s
-        buffer[lines] = torch.where(s == 0, h, kept)
-        if s.any():
-            self.tiles[target].write(lines, s, self.write_step * step, self.transfer_pulses, self.axis)
+        tile = self.tiles[target]
+        longest = None if tile.device.is_continuous else self.transfer_pulses.desired_bl
+        s = pass_on(buffer, lines, values, rate, threshold, self.momentum, self.forget_buffer, longest)
+        if s is not None:
+            tile.write(lines, s, self.write_step * step, self.transfer_pulses, self.axis)

@@ -87,6 +87,7 @@ class TransferChain(Algorithm):
         self.transfer_io = PERFECT if transfer_io is None else transfer_io
         self.pulses = pulses
         self.transfer_pulses = transfer_pulses
+        self.reads_perfectly = self.transfer_io.is_exact and self.transfer_io.out_scale == 1
         self.readers = nn.ModuleList()  # type: ignore[assignment]
         self.granularity = 0.0
         self.batch = 0
@@ -97,7 +98,7 @@ class TransferChain(Algorithm):
         """Add the tiles of the chain, and a periphery for the reads of each tile but the last if it is not perfect."""
         for name, gamma in zip(names, gammas, strict=True):
             self.add_tile(name, gamma)
-        if not self.transfer_io.is_exact or self.transfer_io.out_scale != 1:
+        if not self.reads_perfectly:
             streams = (self.stream.child("transfer read", index) for index in range(len(names) - 1))
             readers = (Periphery(self.shape, self.transfer_io, self.transfer_io, stream) for stream in streams)
             self.readers = nn.ModuleList(readers)  # type: ignore[assignment]
@@ -137,7 +138,10 @@ class TransferChain(Algorithm):
         self.batch, first = x.shape[0], 0
         periods = self.periods(self.batch)
         for stop in self.stops(self.batch, periods):
-            self.pulse_fast(x[first:stop], d[first:stop], lr)
+            if stop - first == self.batch:
+                self.pulse_fast(x, d, lr)
+            else:
+                self.pulse_fast(x[first:stop], d[first:stop], lr)
             before, self.vectors = self.vectors, self.vectors + stop - first
             for source, target in self.due(before, periods):
                 self.transfer(source, target, lr)
@@ -189,14 +193,16 @@ class TransferChain(Algorithm):
         device = self.tiles[source].weight.device
         for first in range(start, start + reads, LINES_AT_ONCE):
             last = min(first + LINES_AT_ONCE, start + reads)
-            lines = torch.tensor([line % self.lines for line in range(first, last)], device=device)
+            lines = torch.arange(first, last, device=device)
+            if last > self.lines:
+                lines %= self.lines
             self.write(source, target, lines, self.read(source, lines), rate)
 
     def read(self, source: int, lines: Tensor) -> Tensor:
         """Values of columns (rows) of tile ``source``, float32 ``[n, out]`` (``[n, in]``), through its periphery."""
         tile = self.tiles[source]
         exact: Tensor = tile.read(lines, self.axis)
-        if not self.readers:
+        if self.reads_perfectly:
             return exact
         reader = self.readers[source]
         values: Tensor = (reader.read_columns if self.axis == "column" else reader.read_rows)(tile.weight, lines)

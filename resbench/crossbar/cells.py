@@ -51,6 +51,7 @@ class CellTile(Tile):
         self.arrays = nn.ModuleList(
             Tile(element, self.shape, self.stream.child("element", k)) for k, element in enumerate(self.device.elements)
         )
+        self.is_restless = any(tile.is_restless for tile in self.tiles)
 
     @property
     def tiles(self) -> list[Tile]:

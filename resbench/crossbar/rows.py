@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -120,6 +120,45 @@ class MapRows(LazyRows):
             (images * high * wide, channels),
             lambda source: source.flatten(2).transpose(1, 2).flatten(0, 1),
         )
+
+
+class OneHotRows(LazyRows):
+    """Rows that drive one line each: int64 ``[n]``, which of ``width`` lines."""
+
+    def __init__(self, lines: Tensor, width: int) -> None:
+        super().__init__(
+            lines,
+            (lines.shape[0], width),
+            lambda source: torch.zeros(len(source), width, device=source.device).scatter_(1, source[:, None], 1.0),
+        )
+
+
+class ScaledRows(LazyRows):
+    """Rows times a factor each, and lines times a sign each.
+
+    Args:
+        rows: ``[n, lines]``.
+        factors: float32 ``[n]``, 0 or above; None for 1.
+        signs: float32 ``[lines]``, 1 or -1; None for 1.
+    """
+
+    source: Any  # rows again
+
+    def __init__(self, rows: Rows, factors: Tensor | None = None, signs: Tensor | None = None) -> None:
+        self.factors, self.signs = factors, signs
+        super().__init__(cast(Tensor, rows), (rows.shape[0], rows.shape[1]), self._scale)
+
+    def _scale(self, rows: Rows) -> Tensor:
+        scaled = matrix(rows)
+        if self.factors is not None:
+            scaled = scaled * self.factors[:, None]
+        return scaled if self.signs is None else scaled * self.signs
+
+    def __getitem__(self, index: Any) -> Any:
+        if not isinstance(index, slice):
+            return self.dense()[index]
+        factors = None if self.factors is None else self.factors[index]
+        return ScaledRows(self.source[index], factors, self.signs)
 
 
 def outer_sum(d: Rows, x: Rows) -> Tensor:

@@ -11,7 +11,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device, Element
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import Rows
+from resbench.crossbar.rows import OneHotRows, Rows
 
 DEFAULT_PULSES = PulseTrain()
 Axis = Literal["column", "row"]
@@ -37,6 +37,7 @@ class Tile(nn.Module):
         operations: calls of everything else that sets weights so far, the counter of their random draws.
         transfers_in: lines written by :meth:`write` so far.
         transfers_out: lines read by :meth:`read` so far.
+        is_restless: whether :meth:`end_of_step` does something.
         clock: time that has passed in :meth:`pass_time`, in units of the device's ``t_0``.
     """
 
@@ -46,6 +47,7 @@ class Tile(nn.Module):
     _stored: Tensor | None
     pulses_up: Tensor
     pulses_down: Tensor
+    is_restless: bool
 
     def __init__(self, device: Device, shape: tuple[int, int], stream: Stream) -> None:
         super().__init__()
@@ -66,6 +68,7 @@ class Tile(nn.Module):
 
     def _fabricate(self) -> None:
         element = self.element
+        self.is_restless = element.diffusion > 0 or element.lifetime > 0
         # Without write noise the stored weight is the visible one: no second buffer that could come apart from it.
         self.register_buffer("_stored", torch.zeros(self.shape) if element.write_noise > 0 else None)
         constants = element.fabricate(self.shape, self.stream.child("fabrication"))
@@ -79,7 +82,7 @@ class Tile(nn.Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Counters change many times a step, and torch's bookkeeping of parameters and modules takes microseconds.
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float, list)):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -153,7 +156,8 @@ class Tile(nn.Module):
             float32 ``[n, out]`` for columns, ``[n, in]`` for rows.
         """
         self.transfers_out += lines.numel()
-        return self.weight[:, lines].T.contiguous() if axis == "column" else self.weight[lines]
+        weight = self.weight.t() if axis == "column" else self.weight
+        return weight.index_select(0, lines)
 
     def write(
         self, lines: Tensor, values: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, axis: Axis = "column"
@@ -168,10 +172,10 @@ class Tile(nn.Module):
             axis: ``column`` or ``row``.
         """
         self.transfers_in += lines.numel()
-        chosen = values.new_zeros(lines.numel(), self.shape[1 if axis == "column" else 0])
-        chosen.scatter_(1, lines[:, None], 1.0)
-        x, d = (chosen, -values) if axis == "column" else (-values, chosen)
-        self.update(x, d, lr, pulses)
+        if axis == "column":
+            self.update(OneHotRows(lines, self.shape[1]), values, -lr, pulses)
+        else:
+            self.update(values, OneHotRows(lines, self.shape[0]), -lr, pulses)
 
     # -- what happens to devices beside pulses -------------------------------------------------------------------------
 
@@ -276,7 +280,9 @@ class Tile(nn.Module):
 
     def collect_touched(self) -> list[Any] | None:
         """Arrays of the cells that changed since the last call, None if that is not known."""
-        touched, self._touched = self._touched, []
+        touched = self._touched
+        if touched != []:
+            self._touched = []
         return touched
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------

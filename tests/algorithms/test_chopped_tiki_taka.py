@@ -63,8 +63,9 @@ def test_scaling_follows_the_running_maxima_of_every_vector() -> None:
         expected.append(1.0 * 5 * 0.125 / (largest_x * largest_d))
     together.start()
     together.batch = 6
-    scaled, rate = together.scaled(x, d)
-    torch.testing.assert_close(scaled * rate, x * torch.tensor(expected)[:, None])
+    factors, rate = together.scaled(x, d)
+    assert factors is not None
+    torch.testing.assert_close(factors * rate, torch.tensor(expected))
 
 
 def _running(rows: torch.Tensor, tau: float) -> list[float]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from resbench.crossbar.devices import Ideal
 from resbench.crossbar.kernels import events, exact, reference
-from resbench.crossbar.rows import Rows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
@@ -42,7 +42,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         return
     exactly = isinstance(tile.device, Ideal) or tile.device.is_continuous or pulses.pulse_type == "exact"
     if not exactly and pulses.is_plain:
-        if _has_numba_kernels(tile.weight):
+        if has_numba_kernels(tile.weight):
             from resbench.crossbar.kernels import cpu
 
             cpu.update(tile, x, d, lr, pulses, granularity)
@@ -69,10 +69,10 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
 def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -> None:
     """Bring ``composite = sum_k gamma_k W_k`` up to date in place, only where tiles were touched if that is known."""
     touched = [tile.collect_touched() for tile in tiles]
-    if _has_numba_kernels(composite):
+    if has_numba_kernels(composite):
         from resbench.crossbar.kernels import cpu
 
-        cpu.compose(composite, [tile.weight for tile in tiles], gammas, touched)
+        cpu.compose(composite, tiles, gammas, touched)
         return
     if _has_triton_kernels(composite):
         from resbench.crossbar.kernels import cuda
@@ -84,10 +84,22 @@ def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -
         composite.add_(tile.weight, alpha=gamma)
 
 
+def row_maxima(rows: Rows) -> Tensor:
+    """``max_j |x_mj|`` of every row m, ``[n]``; patches are not laid out where Numba's kernels serve them."""
+    if isinstance(rows, PatchRows) and has_numba_kernels(rows.source):
+        from resbench.crossbar.kernels import cpu
+
+        return torch.from_numpy(cpu.row_maxima(rows))
+    if isinstance(rows, MapRows):
+        return rows.source.abs().amax(dim=1).flatten()
+    return matrix(rows).abs().amax(dim=1)
+
+
 # Compiled kernels are imported where they are used, because that takes time.
 
 
-def _has_numba_kernels(weight: Tensor) -> bool:
+def has_numba_kernels(weight: Tensor) -> bool:
+    """Whether the kernels compiled by Numba serve this tensor."""
     return _backend in ("auto", "cpu") and weight.dtype == torch.float32 and weight.device.type == "cpu"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from resbench.crossbar.devices import curves, steps
+from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox
 from resbench.crossbar.kernels.scan import larger
@@ -20,10 +21,10 @@ from resbench.crossbar.kernels.scan import larger
 @njit
 def interpolate(nodes, position):
     """Piecewise linear function through ``nodes`` equally spaced over [0, 1]."""
-    at = min(max(position, 0.0), 1.0) * (nodes.size - 1)
+    at = min(max(position, np.float32(0.0)), np.float32(1.0)) * np.float32(nodes.size - 1)
     left = min(int(at), nodes.size - 2) if nodes.size > 1 else 0
     right = min(left + 1, nodes.size - 1)
-    return nodes[left] + (nodes[right] - nodes[left]) * (at - left)
+    return nodes[left] + (nodes[right] - nodes[left]) * (at - np.float32(left))
 
 
 ARITHMETIC = {
@@ -32,26 +33,17 @@ ARITHMETIC = {
     "maximum": max,
     "power": math.pow,
     "interpolate": interpolate,
-    "TINY": 1e-30,
+    "TINY": np.float32(TINY),
 }
 
 
 def scalar(response: Callable[..., Any]) -> Callable[..., Any]:
-    """A response compiled for numbers: its own code with the arithmetic of numbers in place of torch's."""
+    """A response compiled for single numbers: its own code with their arithmetic, in float32, in place of torch's."""
     assert isinstance(response, FunctionType)
-    return njit(FunctionType(response.__code__, ARITHMETIC, response.__name__))
+    constants = tuple(np.float32(c) if isinstance(c, (int, float)) else c for c in response.__code__.co_consts)
+    return njit(FunctionType(response.__code__.replace(co_consts=constants), ARITHMETIC, response.__name__))
 
 
-#: The responses that the compiled kernel knows, by the number that selects them there.
-KINDS: dict[Callable[..., Any], int] = {
-    steps.constant_step: 0,
-    steps.linear_step: 1,
-    steps.linear_step_additive: 2,
-    curves.exp_step: 3,
-    curves.exp_step_complex: 4,
-    curves.pow_step: 5,
-    curves.piecewise_step: 6,
-}
 constant_step = scalar(steps.constant_step)
 linear_step = scalar(steps.linear_step)
 linear_step_additive = scalar(steps.linear_step_additive)
@@ -61,22 +53,24 @@ pow_step = scalar(curves.pow_step)
 piecewise_step = scalar(curves.piecewise_step)
 
 
-@compiled
-def respond(kind, w, sign, a, b, c, e, s, nodes, xi):
-    """Change of one pulse: the response ``kind`` with constants a to e and scalars s of its direction."""
-    if kind == 0:
-        return constant_step(w, sign, a, s[0], xi)
-    if kind == 1:
-        return linear_step(w, sign, a, b, s[0], xi)
-    if kind == 2:
-        return linear_step_additive(w, sign, a, b, s[0], xi)
-    if kind == 3:
-        return exp_step(w, sign, a, b, s[0], s[1], s[2], s[3], xi)
-    if kind == 4:
-        return exp_step_complex(w, sign, a, b, s[0], s[1], s[2], s[3], s[4], s[5], xi)
-    if kind == 5:
-        return pow_step(w, sign, a, b, c, e, s[0], xi)
-    return piecewise_step(w, sign, a, b, c, nodes, s[0], xi)
+#: The responses in one form: constants a to d, numbers s and table t of the direction.
+FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
+    steps.constant_step: lambda w, sign, a, b, c, d, s, t, xi: constant_step(w, sign, a, s[0], xi),
+    steps.linear_step: lambda w, sign, a, b, c, d, s, t, xi: linear_step(w, sign, a, b, s[0], xi),
+    steps.linear_step_additive: lambda w, sign, a, b, c, d, s, t, xi: linear_step_additive(w, sign, a, b, s[0], xi),
+    curves.exp_step: lambda w, sign, a, b, c, d, s, t, xi: exp_step(w, sign, a, b, s[0], s[1], s[2], s[3], xi),
+    curves.exp_step_complex: lambda w, sign, a, b, c, d, s, t, xi: exp_step_complex(
+        w, sign, a, b, s[0], s[1], s[2], s[3], s[4], s[5], xi
+    ),
+    curves.pow_step: lambda w, sign, a, b, c, d, s, t, xi: pow_step(w, sign, a, b, c, d, s[0], xi),
+    curves.piecewise_step: lambda w, sign, a, b, c, d, s, t, xi: piecewise_step(w, sign, a, b, c, t, s[0], xi),
+}
+#: The one that :func:`apply` takes; :func:`compiled_for` puts each of them in its place.
+respond = FORMS[steps.linear_step]
+
+
+#: Pulses whose noise is drawn at once, few enough for the cache.
+AT_ONCE = 1024
 
 
 @compiled
@@ -99,26 +93,43 @@ def by_row(visits, lines):
 
 
 @compiled
-def cycle_noise(key, first_cell, columns, slot, sample, update, xi):
-    """Cycle-to-cycle noise of the devices that one visit pulses."""
-    for c in range(xi.size):
-        cell = np.uint64(first_cell + (columns[c] >> 1)) & LOW
-        w0, w1, _, _ = philox(key, cell, np.uint64(slot), np.uint64(sample), np.uint64(update))
-        xi[c] = gaussian(w0, w1)
+def fill(order, visits, columns, n, position, offset, cell, up, slot, sample):
+    """List the next pulses one by one, as many as there is room; returns where to go on, and how many there are."""
+    count = 0
+    while position < order.size and count < cell.size:
+        v = order[position]
+        line, first, stop = visits[v, 0], visits[v, 3] + offset, visits[v, 4]
+        take = min(stop - first, cell.size - count)
+        hit, first_cell = columns[first : first + take], (line >> 1) * n
+        cells, rising = cell[count : count + take], up[count : count + take]
+        for c in range(take):
+            cells[c] = first_cell + (hit[c] >> 1)
+            rising[c] = (hit[c] ^ line) & 1
+        slot[count : count + take], sample[count : count + take] = visits[v, 1], visits[v, 2]
+        count += take
+        offset += take
+        if first + take == stop:
+            position, offset = position + 1, 0
+    return position, offset, count
+
+
+@compiled
+def cycle_noise(key, cell, slot, sample, update, xi):
+    """Cycle-to-cycle noise of pulses."""
+    for e in range(xi.size):
+        w0, w1, _, _ = philox(key, np.uint64(cell[e]) & LOW, np.uint64(slot[e]), np.uint64(sample[e]), update)
+        xi[e] = gaussian(w0, w1)
 
 
 @compiled
 def write_noise_of(key, cell, slot, sample, update):
     """Write noise after one pulse."""
-    _, _, w2, w3 = philox(key, np.uint64(cell), np.uint64(slot), np.uint64(sample), np.uint64(update))
+    _, _, w2, w3 = philox(key, np.uint64(cell), np.uint64(slot), np.uint64(sample), update)
     return gaussian(w2, w3)
 
 
-@compiled
-def apply(
-    visits, columns, shape, update, key, kind, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts
-):
-    """Apply the pulses of visits, each at the current weight with its own noise and clip.
+def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts):
+    """Apply the pulses of visits, each at the current weight with its own noise and clip; ``respond`` is its change.
 
     Args:
         visits: int64 ``[v, 5]``, see :mod:`resbench.crossbar.kernels.scan`.
@@ -126,7 +137,6 @@ def apply(
         shape: rows and columns of the array.
         update: update counter of the tile.
         key: key of the cycle-to-cycle noise.
-        kind: which response.
         constants: flat float32 arrays that the response reads, four of the up and four of the down direction; unused
             ones repeat.
         scalars: float32 ``[2, 6]`` numbers that it reads, up and down.
@@ -140,28 +150,43 @@ def apply(
     w_min, w_max, reference = bounds
     stored, visible = weights
     u0, u1, u2, u3, d0, d1, d2, d3 = constants
+    s_up, s_down, nodes_up, nodes_down = scalars[0], scalars[1], nodes[0], nodes[1]
+    count_up, count_down = counts
     referenced = reference.size > 0
     lines, n = shape
-    noise = np.zeros(n, np.float32)
-    for v in by_row(visits, lines):
-        line, slot, sample, first, stop = visits[v, 0], visits[v, 1], visits[v, 2], visits[v, 3], visits[v, 4]
-        first_cell, bit = (line >> 1) * n, line & 1
-        hit = columns[first:stop]
+    update = np.uint64(update)
+    cells, up, xi = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.uint8), np.zeros(AT_ONCE, np.float32)
+    slots, samples = np.empty(AT_ONCE, np.uint32), np.empty(AT_ONCE, np.uint32)
+    order, position, offset = by_row(visits, lines), 0, 0
+    while position < order.size:
+        position, offset, count = fill(order, visits, columns, n, position, offset, cells, up, slots, samples)
         if noisy:
-            cycle_noise(key, first_cell, hit, slot, sample, update, noise[: hit.size])
-        for c in range(hit.size):
-            cell = first_cell + (hit[c] >> 1)
+            cycle_noise(key, cells, slots, samples, update, xi[:count])
+        for e in range(count):
+            cell = cells[e]
             origin = reference[cell] if referenced else np.float32(0.0)
-            w, xi = stored[cell] + origin, noise[c]
-            if hit[c] & 1 != bit:
-                change = respond(kind, w, 1.0, u0[cell], u1[cell], u2[cell], u3[cell], scalars[0], nodes[0], xi)
-                counts[0][cell] += 1
+            w = stored[cell] + origin
+            if up[e]:
+                change = respond(w, np.float32(1.0), u0[cell], u1[cell], u2[cell], u3[cell], s_up, nodes_up, xi[e])
+                count_up[cell] += 1
             else:
-                change = respond(kind, w, -1.0, d0[cell], d1[cell], d2[cell], d3[cell], scalars[1], nodes[1], xi)
-                counts[1][cell] += 1
-            stored[cell] = min(max(np.float32(w + change), w_min[cell]), w_max[cell]) - origin
+                change = respond(w, np.float32(-1.0), d0[cell], d1[cell], d2[cell], d3[cell], s_down, nodes_down, xi[e])
+                count_down[cell] += 1
+            stored[cell] = min(max(w + change, w_min[cell]), w_max[cell]) - origin
             if write_noise > 0:
-                visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slot, sample, update)
+                visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slots[e], samples[e], update)
+
+
+def compiled_for(response: Callable[..., Any]) -> Callable[..., None]:
+    """:func:`apply` for one response, compiled when a device first needs it."""
+    name = f"apply_{response.__name__}"
+    function = FunctionType(apply.__code__, globals() | {"respond": njit(FORMS[response])}, name)
+    function.__qualname__ = name  # by which Numba keeps what it compiled
+    return compiled(function)
+
+
+#: What applies pulses, by the response of the device.
+APPLY = {response: compiled_for(response) for response in FORMS}
 
 
 @compiled

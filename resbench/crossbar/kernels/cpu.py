@@ -13,14 +13,15 @@ from torch import Tensor
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import apply, events
 from resbench.crossbar.kernels.compiled import announce
-from resbench.crossbar.kernels.scan import scan
-from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.kernels.scan import image_maxima, scan
+from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.pulses import PulseTrain
     from resbench.crossbar.tile import Tile
 
 EVERYWHERE = np.empty(0, np.int64)
+NONE = np.empty(0, np.float32)
 POINT = (1, 1, 1, 1, 1, 1, 1)
 #: Entries of columns after which what was found is applied, so that lists stay small however many pulses there are.
 COLUMNS_AT_ONCE = 2**22
@@ -33,19 +34,27 @@ announce()
 
 def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
+    factors, x_signs, d_signs = NONE, None, None
+    if isinstance(x, ScaledRows):
+        if x.factors is not None:
+            factors = x.factors.numpy()
+        x_signs, x = x.signs, x.source
+    if isinstance(d, ScaledRows) and d.factors is None:
+        d_signs, d = d.signs, d.source
     # From here on in numpy, whose views and reshapes cost a fraction of torch's.
     if isinstance(x, PatchRows) and isinstance(d, MapRows):
         images, maps, geometry = np.ascontiguousarray(x.source.numpy()), d.source.numpy(), x.geometry
         errors = np.ascontiguousarray(maps).reshape(*maps.shape[:2], -1)
     else:
-        images, geometry = np.ascontiguousarray(matrix(x).numpy())[:, :, None, None], POINT
-        errors = np.ascontiguousarray(matrix(d).numpy().T)[None]
+        images, geometry = np.ascontiguousarray(_matrix(x))[:, :, None, None], POINT
+        errors = np.ascontiguousarray(_matrix(d).T)[None]
     memory = Memory.of(tile)
     going = 0
     while going >= 0:
         visits, columns, going = scan(
             images,
             errors,
+            factors,
             geometry,
             *memory.keys,
             tile.updates,
@@ -56,13 +65,21 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
             COLUMNS_AT_ONCE,
         )
         if visits.shape[0] > 0:
+            _turn(visits[:, 0], d_signs)
+            _turn(columns, x_signs)
             _apply(tile, memory, visits, columns)
+
+
+def _turn(entries: Array, signs: Tensor | None) -> None:
+    """Flip the bit of entries ``2 line + bit`` whose line has a negative sign."""
+    if signs is not None:
+        entries ^= (signs.numpy() < 0)[entries >> 1]
 
 
 def _apply(tile: Tile, memory: Memory, visits: Array, columns: Array) -> None:
     n = tile.shape[1]
-    if memory.kind is not None:
-        apply.apply(visits, columns, tile.shape, tile.updates, *memory.arguments)
+    if memory.apply is not None:
+        memory.apply(visits, columns, tile.shape, tile.updates, *memory.arguments)
         if tile.is_followed:
             tile.touch(apply.cells(visits, columns, n))
         return
@@ -71,31 +88,33 @@ def _apply(tile: Tile, memory: Memory, visits: Array, columns: Array) -> None:
     for array, chosen, rising in tile.route(up.bool(), sample):
         here = events.Events(cell[chosen], rising[chosen], slot[chosen], sample[chosen])
         part = Memory.of(array)
-        if part.kind is None:
+        if part.apply is None:
             events.apply(array, here)
             continue
         # Each pulse as a visit of one column.
         single = torch.arange(here.cell.numel())
         visits = torch.stack([here.cell // n * 2, here.slot, here.sample, single, single + 1], dim=1).numpy()
         columns = (here.cell % n * 2 + here.up).to(torch.int32).numpy()
-        apply.apply(visits, columns, tile.shape, array.updates, *part.arguments)
+        part.apply(visits, columns, tile.shape, array.updates, *part.arguments)
 
 
 class Memory:
     """The memory of a tile as the compiled kernels take it, kept as long as the tile stays where it is.
 
     Attributes:
+        weight: what is seen of the tile, flat.
         keys: keys of the row and column bits.
-        kind: number of the response that the compiled kernel knows; None for cells and for devices of users.
-        arguments: what :func:`apply.apply` takes after the update counter.
+        apply: what applies pulses to these devices; None for cells and for devices of users.
+        arguments: what it takes after the update counter.
     """
 
     def __init__(self, tile: Tile) -> None:
         self.address = tile.weight.data_ptr()
+        self.weight = _flat(tile.weight)
         self.keys = tuple(np.uint64(tile.stream.child(side).key) for side in ("rows", "columns"))
         device = tile.device
-        self.kind = apply.KINDS.get(device.response) if isinstance(device, PulsedDevice) else None
-        if self.kind is None or not isinstance(device, PulsedDevice):
+        self.apply = apply.APPLY.get(device.response) if isinstance(device, PulsedDevice) else None
+        if self.apply is None or not isinstance(device, PulsedDevice):
             return
         constants = tile.constants
         arrays, scalars, nodes = [], np.zeros((2, SCALARS), np.float32), []
@@ -108,7 +127,6 @@ class Memory:
             nodes.append(np.asarray(tables[0] if tables else (), np.float32))
         self.arguments = (
             np.uint64(tile.stream.child("cycle noise").key),
-            self.kind,
             tuple(arrays),
             scalars,
             tuple(nodes),
@@ -119,7 +137,7 @@ class Memory:
             ),
             device.dw_min_std > 0,
             np.float32(device.write_noise),
-            (_flat(tile.stored), _flat(tile.weight)),
+            (_flat(tile.stored), self.weight),
             (_flat(tile.pulses_up), _flat(tile.pulses_down)),
         )
 
@@ -136,17 +154,33 @@ _memories: WeakKeyDictionary[Tile, Memory] = WeakKeyDictionary()
 
 
 def compose(
-    composite: Tensor, weights: Sequence[Tensor], gammas: Sequence[float], touched: Sequence[list[Array] | None]
+    composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], touched: Sequence[list[Array] | None]
 ) -> None:
     """``composite = sum_k gamma_k W_k`` where tiles were touched, or everywhere if one does not know; the same sum."""
     cells = EVERYWHERE
-    if all(known is not None for known in touched):
-        found = [cells for known in touched for cells in known or ()]
+    if None not in touched:
+        found = [cells for known in touched if known for cells in known]
         if not found:
             return
         cells = np.concatenate(found) if len(found) > 1 else found[0]
-    flat = tuple(_flat(weight) for weight in weights)
-    apply.compose(_flat(composite), flat, np.asarray(gammas, np.float32), cells)
+    weights = tuple(Memory.of(tile).weight for tile in tiles)
+    apply.compose(_flat(composite), weights, np.asarray(gammas, np.float32), cells)
+
+
+def row_maxima(rows: PatchRows) -> Array:
+    """``max_j |x_mj|`` of every row m."""
+    images = np.ascontiguousarray(rows.source.numpy())
+    maxima = np.empty(rows.shape[0], np.float32)
+    image_maxima(images, rows.geometry, maxima.reshape(len(images), -1))
+    return maxima
+
+
+def _matrix(rows: Rows) -> Array:
+    if isinstance(rows, OneHotRows):
+        chosen = np.zeros(rows.shape, np.float32)
+        chosen[np.arange(len(chosen)), rows.source.numpy()] = 1.0
+        return chosen
+    return matrix(rows).numpy()
 
 
 def _flat(values: Tensor) -> Array:

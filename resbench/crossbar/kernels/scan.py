@@ -89,6 +89,14 @@ def window_maxima(values, spare, size, step):
     return values, spare
 
 
+@compiled
+def image_maxima(x, geometry, out):
+    """:func:`patch_maxima` of every image, ``[images, positions]``."""
+    peak, spare = np.zeros(x.shape[2] * x.shape[3], np.int32), np.zeros(x.shape[2] * x.shape[3], np.int32)
+    for image in range(x.shape[0]):
+        patch_maxima(x[image], geometry, peak, spare, out[image])
+
+
 # -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides -----
 
 
@@ -200,14 +208,14 @@ def patch_offsets(shape, geometry):
 
 
 @compiled
-def gather(source, offsets, corner, n, values):
-    """Values of the n lines of a patch, lane by lane; lines that are not there stay 0."""
+def gather(source, offsets, corner, n, factor, values):
+    """Values of the n lines of a patch times a factor, lane by lane; lines that are not there stay 0."""
     blocks = values.size // 4
     for lane in range(4):
         there = (n - lane + 3) // 4
         place, where = values[lane * blocks : lane * blocks + there], offsets[lane * blocks : lane * blocks + there]
         for k in range(there):
-            place[k] = source[corner + where[k]]
+            place[k] = source[corner + where[k]] * factor
 
 
 @compiled
@@ -225,13 +233,14 @@ def padded(count, multiple):
 
 
 @compiled
-def scan(x, d, geometry, row_key, column_key, counter, rising, numbers, switches, start, limit):
+def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers, switches, start, limit):
     """The pulses of a mini-batch, or of as many images as give about ``limit`` entries of columns.
 
     Args:
         x: float32 ``[images, channels, height, width]``, padded; a linear layer is ``[rows, in, 1, 1]`` with kernel 1
             x 1.
         d: float32 ``[images, out, positions]``; a linear layer is ``[1, out, rows]``.
+        factors: float32, factor on x for each sample; empty for 1.
         geometry: kernel, stride and dilation (two each) and the width of the output.
         row_key: key of the row bits.
         column_key: key of the column bits.
@@ -283,11 +292,13 @@ def scan(x, d, geometry, row_key, column_key, counter, rising, numbers, switches
                 bits[p] = row_maximum(source[(begin + p) * n : (begin + p + 1) * n])
         else:
             patch_maxima(x[image], geometry, peak, spare, xm)
+        first = image * positions + begin
+        for p in range(min(count, factors.size)):
+            xm[p] *= factors[first + p]
         bit_lengths(xm, dm, rate, step, longest, free, managed, shortened, d_factor, length)
         row_scales(xm, dm, length, rate, step, free, managed, scaled)
         for p in range(count):
             wanted[p] = np.uint8(length[p] > 1) << np.uint8(7)
-        first = image * positions + begin
         errors = d[image]
         for block in range(blocks):
             four, last = 4 * block, lines - 1
@@ -331,7 +342,8 @@ def scan(x, d, geometry, row_key, column_key, counter, rising, numbers, switches
                         else:
                             top, left = p // geometry[6] * geometry[2], p % geometry[6] * geometry[3]
                             corner = image * size + top * x.shape[3] + left
-                        gather(source, offsets, corner, n, column_values)
+                        factor = factors[sample] if factors.size > 0 else np.float32(1.0)
+                        gather(source, offsets, corner, n, factor, column_values)
                         x_scale = scale(dm[p], xm[p], length[p], rate, step, free, managed)
                     active = fired(
                         column_key, slot, sample, update, column_values, x_scale, column_codes, columns_found

@@ -1,0 +1,96 @@
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+"""Digital memory beside the tiles, compiled by Numba: the arithmetic of the algorithms on a few lines, in one call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from resbench.crossbar.kernels.compiled import compiled
+
+
+@compiled
+def pass_on(buffer, lines, values, rate, threshold, momentum, forget, longest):
+    """Add to a buffer what was read, take out what crosses the threshold.
+
+    ``h = buffer + rate values``, ``s = trunc(h / threshold)`` up to ``longest``; where s is not 0 the buffer keeps
+    ``momentum h``, or ``h - (1 - momentum) threshold s`` if it does not forget, else h.
+
+    Args:
+        buffer: float32 ``[lines of the tile, across]``, a view of any strides, changed in place.
+        lines: int64 ``[n]``.
+        values: float32 ``[n, across]``.
+        rate: factor on the values.
+        threshold: what one pulse stands for.
+        momentum: share that stays.
+        forget: whether the rest is forgotten.
+        longest: largest s.
+
+    Returns:
+        s float32 ``[n, across]``, and whether any of it is not 0.
+    """
+    rate, threshold, momentum = np.float32(rate), np.float32(threshold), np.float32(momentum)
+    passed, longest = np.float32(1.0) - momentum, np.float32(longest)
+    s, busy = np.empty(values.shape, np.float32), False
+    for k in range(lines.size):
+        line = lines[k]
+        for i in range(values.shape[1]):
+            h = buffer[line, i] + rate * values[k, i]
+            whole = min(max(np.trunc(h / threshold), -longest), longest)
+            s[k, i] = whole
+            if whole != 0:
+                busy = True
+                h = momentum * h if forget else h - passed * threshold * whole
+            buffer[line, i] = h
+    return s, busy
+
+
+@compiled
+def take_steps(chi, first, count, epsilon):
+    """Take whole steps ``trunc(chi / epsilon)`` out of rows of a matrix.
+
+    Args:
+        chi: float32 ``[rows, n]``, changed in place.
+        first: first row; they go on at the top after the last.
+        count: how many rows.
+        epsilon: one step.
+
+    Returns:
+        int64 ``[busy]`` rows with steps, and the steps float32 ``[busy, n]``.
+    """
+    epsilon = np.float32(epsilon)
+    rows, n = chi.shape
+    busy, found = np.empty(count, np.int64), 0
+    for k in range(count):
+        row = (first + k) % rows
+        peak = np.float32(0.0)
+        for value in chi[row]:
+            peak = max(peak, abs(value))
+        if np.trunc(peak / epsilon) != 0:
+            busy[found] = row
+            found += 1
+    steps = np.empty((found, n), np.float32)
+    for k in range(found):
+        values = chi[busy[k]]
+        for j in range(n):
+            steps[k, j] = np.trunc(values[j] / epsilon)
+            values[j] -= epsilon * steps[k, j]
+    return busy[:found], steps
+
+
+@compiled
+def running_rates(largest_x, largest_d, mean_x, mean_d, tau, numerator):
+    """Rates ``numerator / (m_x m_d)`` with m_x and m_d running means, sample by sample; the rates and both means."""
+    rates = np.zeros(largest_x.size)
+    for m in range(rates.size):
+        mean_x, mean_d = follow(mean_x, largest_x[m], tau), follow(mean_d, largest_d[m], tau)
+        if mean_x * mean_d != 0:
+            rates[m] = numerator / (mean_x * mean_d)
+    return rates, mean_x, mean_d
+
+
+@compiled
+def follow(mean, value, tau):
+    """Running mean of positive values that starts at the first."""
+    if mean <= 0:
+        return np.float64(value)
+    return (1 - tau) * mean + tau * value if value > 0 else mean
