@@ -4,6 +4,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from resbench.leaderboard.statistics import (
     ALPHA,
@@ -42,6 +43,44 @@ def test_bca_interval_of_six_seeds() -> None:
     mean, interval = mean_interval(ACCURACIES)
     assert mean == pytest.approx(x.mean() / 1000)
     assert interval == pytest.approx(tuple(np.quantile(means, levels) / 1000), abs=5e-4)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 6, 9, 25])
+def test_intervals_are_those_of_scipy(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    ours, theirs = (rng.gamma(2, 0.02, size) for size in (seeds, 4))
+    expected = scipy.stats.bootstrap((np.sort(ours),), np.mean, rng=np.random.default_rng(0)).confidence_interval
+    assert mean_interval(ours.tolist())[1] == pytest.approx(tuple(expected), rel=1e-12)
+    expected = scipy.stats.bootstrap(
+        (np.sort(ours), np.sort(theirs)),
+        lambda a, b, axis: a.mean(axis) - b.mean(axis),
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    sides = dict(enumerate(ours.tolist())), dict(enumerate(theirs.tolist(), 100))
+    assert difference_interval(*sides)[1] == pytest.approx(tuple(expected), rel=1e-10)
+
+
+@pytest.mark.parametrize("seeds", [2, 5, 8, 14])
+def test_p_values_are_those_of_scipy(seeds: int) -> None:
+    differences = np.random.default_rng(seeds).normal(0.01, 0.02, seeds)
+    test = scipy.stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", n_resamples=2**14, rng=np.random.default_rng(0)
+    )
+    assert sign_flip_p(differences.tolist()) == pytest.approx(test.pvalue)
+
+
+def test_sums_that_tie_but_for_rounding_tie() -> None:
+    hits = [3, -1, 4, 1, -5, 9, 2, -6, 5]  # of 360 images
+    sums = [abs(np.dot(signs, hits)) for signs in itertools.product((1, -1), repeat=len(hits))]
+    accuracies = [(300 + hit) / 360 - 300 / 360 for hit in hits]
+    assert sign_flip_p(accuracies) == np.mean(np.array(sums) >= sum(hits))
+
+
+def test_values_whose_squares_leave_the_floats_have_no_interval() -> None:
+    mean, interval = mean_interval([1e200, 2e200, 4e200])
+    assert mean == pytest.approx(7e200 / 3)
+    assert interval is None
 
 
 def test_order_does_not_matter_and_repeats_are_equal() -> None:
