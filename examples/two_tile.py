@@ -30,6 +30,7 @@ class TwoTileResidual(Algorithm):
         ValueError: for a parameter outside its range.
     """
 
+    title = "RLv2"
     citation = "Wu, Xiao, Gokmen, Fagbohungbe and Chen, NeurIPS 2025, arXiv:2502.06309"
 
     average: Tensor

@@ -48,4 +48,4 @@ def test_the_commands_lead_to_a_row(tmp_path: Path) -> None:
     # Equal on one machine; another may sum the products of the network in another order.
     assert float(found[0]) == pytest.approx(float(promised[0]), abs=0.1)
     assert "two_tile-states10" in output["sweep"]
-    assert re.search(r"^\| TwoTileResidual, 2 tiles \| \d\d\.\d\d ", output["leaderboard"], flags=re.MULTILINE)
+    assert re.search(r"^\| RLv2 \| \d\d\.\d\d ", output["leaderboard"], flags=re.MULTILINE)

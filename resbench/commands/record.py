@@ -56,7 +56,7 @@ def _validate(files: list[Path]) -> int:
             invalid += 1
             print(f"{path}: invalid: {error}")
         else:
-            print(f"{path}: valid: {record.status}, {record.track.name}, {record.algorithm.name}, seed {record.seed}")
+            print(f"{path}: valid: {record.status}, {record.track.name}, {record.algorithm.title}, seed {record.seed}")
     return 1 if invalid else 0
 
 
@@ -71,7 +71,7 @@ def _facts(record: "Record") -> dict[str, str]:
     shown = {
         "run": f"{record.run_id}: {record.status}" + (f": {record.error}" if record.error else ""),
         "track": f"{record.track.name}: {'; '.join(facts(record.track))}",
-        "algorithm": f"{record.algorithm.name}, {record.tiles} tiles{device}",
+        "algorithm": f"{record.algorithm.title}, {record.tiles} tiles{device}",
         "seed": f"{record.seed}, config {record.config_hash}",
         "final": ", ".join(f"{name} {value:.4f}" for name, value in record.final.items()) or "none",
         "training": f"{len(record.epochs)} epochs, {record.steps:,} steps, {record.wall_time_s:,.1f} s, "

@@ -75,7 +75,7 @@ def _summary(record: "Record", epochs: int | None) -> str:
     """What will be run, and how long it took there."""
     share = 1 if epochs is None else epochs / len(record.epochs)
     config = f"config {record.config_hash[:12]} matches its hash"
-    run = f"{record.track.name}, {record.algorithm.name}, seed {record.seed}"
+    run = f"{record.track.name}, {record.algorithm.title}, seed {record.seed}"
     part = f"{epochs} of {len(record.epochs)} epochs" if epochs else f"{len(record.epochs)} epochs and the test"
     return f"{run}: {config}; {part}, {record.wall_time_s * share:,.0f} s on {record.hardware.device} there"
 

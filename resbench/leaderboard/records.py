@@ -24,6 +24,7 @@ from pydantic_core import from_json
 
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.hashing import config_hash, plain
+from resbench.leaderboard.names import title
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16 * 2**20
@@ -81,11 +82,19 @@ class Track(Entry):
 
 
 class AlgorithmEntry(Entry):
-    """A training algorithm: the name shown in tables, its class and its hyper-parameters."""
+    """A training algorithm: its name, its class and its hyper-parameters.
+
+    ``name`` is the ``title`` that the class gives itself, else the name of the class.
+    """
 
     name: str
     class_path: str
     settings: PlainDict
+
+    @property
+    def title(self) -> str:
+        """As tables show it."""
+        return title(self.name, self.class_path)
 
 
 class DeviceEntry(Entry):

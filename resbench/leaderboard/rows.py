@@ -14,17 +14,22 @@ _NAMED, _LONGEST = 3, 24
 def row_labels(records: Iterable[Record]) -> dict[str, str]:
     """The label of the row of each record of one track, by ``config_hash``.
 
-    A row is an algorithm's name and its number of tiles, and where the track has several device models the device's
-    name. Runs are averaged only where their configs differ in nothing but the seed, so where one cell of that row would
-    hold several configs, the row is split and each part names what sets it apart, for example "Analog SGD (lr=0.05)".
+    A row is an algorithm's title, its number of tiles where that is more than two or differs in this track, and the
+    name of the device where the track has several. Runs are averaged only where their configs differ in nothing but the
+    seed, so where one cell of that row would hold several configs, the row is split and each part names what sets it
+    apart, for example "Analog SGD (lr=0.05)".
     """
     records = list(records)
     several_devices = len({record.device.name for record in records if record.device}) > 1
+    counts: dict[str, set[int]] = defaultdict(set)
+    for record in records:
+        counts[record.algorithm.title].add(record.tiles)
     by_name: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        tiles = f", {record.tiles} tiles" if record.tiles > 1 else ""
+        counted = record.tiles > 2 or len(counts[record.algorithm.title]) > 1
+        tiles = f", {record.tiles} tile{'' if record.tiles == 1 else 's'}" if counted else ""
         device = f" on {record.device.name}" if record.device and several_devices else ""
-        by_name[record.algorithm.name + tiles + device].append(record)
+        by_name[record.algorithm.title + tiles + device].append(record)
     labels: dict[str, str] = {}
     for name, group in by_name.items():
         parts = _parts(group)

@@ -111,7 +111,7 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
                 file=own[0].file, problem=True, text=f"seeds: {listed} missing; a cell has the seeds from 0 on"
             )
         elif len(seeds) < 3:
-            name = own[0].record.algorithm.name
+            name = own[0].record.algorithm.title
             yield Finding(
                 file=own[0].file, problem=False, text=f"seeds: {name} has {len(seeds)}; three give an interval"
             )
@@ -148,7 +148,7 @@ def pull_request(runs: Sequence[Run], findings: Sequence[Finding], destinations:
     commits = sorted({record.git.commit if record.git else "an installed package" for record in _records(runs)})
     shortest = min(zip(runs, destinations, strict=True), key=lambda pair: pair[0].record.wall_time_s)
     hours = sum(record.wall_time_s for record in _records(runs)) / 3600
-    algorithms = sorted({record.algorithm.name for record in _records(runs)})
+    algorithms = sorted({record.algorithm.title for record in _records(runs)})
     tables = to_markdown(compile_runs(runs)).removeprefix("# Leaderboard\n").strip()
     lines = [
         f"# Records: {', '.join(algorithms)}",

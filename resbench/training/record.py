@@ -6,6 +6,7 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -56,7 +57,7 @@ def make_record(
         status=status,
         error=error,
         track=_track(cli),
-        algorithm=AlgorithmEntry(**_component(model["algorithm"])),
+        algorithm=_algorithm(model["algorithm"]),
         device=None if device is None else DeviceEntry(**_component(model["device"])),
         states=states,
         bits=None if states is None else torch.log2(torch.tensor(states, dtype=torch.float64)).item(),
@@ -105,6 +106,14 @@ def _track(cli: RunCLI) -> Track:
 def _component(config: Mapping[str, Any]) -> dict[str, Any]:
     path = config["class_path"]
     return {"name": path.rpartition(".")[2], "class_path": path, "settings": config.get("init_args") or {}}
+
+
+def _algorithm(config: Mapping[str, Any]) -> AlgorithmEntry:
+    """The algorithm by the ``title`` of its own class, which one that derives from it does not inherit."""
+    entry = AlgorithmEntry(**_component(config))
+    module, _, name = entry.class_path.rpartition(".")
+    own = vars(getattr(import_module(module), name))
+    return entry.model_copy(update={"name": own.get("title", name)})
 
 
 def _states(device: Device, config: Mapping[str, Any]) -> float:

@@ -213,7 +213,7 @@ def test_runs_that_did_not_complete_are_counted_not_averaged(tmp_path: Path, mak
     finished, failed = table.rows
     assert finished.cells[0]
     assert (finished.cells[0].seeds, finished.unfinished) == ([0], 1)
-    assert (failed.label, failed.cells, failed.mean, failed.unfinished) == ("TT-v1, 2 tiles", [None], None, 1)
+    assert (failed.label, failed.cells, failed.mean, failed.unfinished) == ("TT-v1", [None], None, 1)
     assert [(run.file, run.status) for run in table.unfinished] == [("1.json", "diverged"), ("2.json", "failed")]
 
 
@@ -225,7 +225,7 @@ def test_without_accuracy_the_lower_test_loss_is_better(tmp_path: Path, make_rec
         make_record("TT-v1", tiles=2, final={"test/loss": math.nan}),
     )
     assert table.metric.key == "test/loss"
-    assert [row.label for row in table.rows] == ["TT-v2, 2 tiles", "Analog SGD", "TT-v1, 2 tiles"]
+    assert [row.label for row in table.rows] == ["TT-v2", "Analog SGD", "TT-v1"]
 
 
 def test_of_equal_repeats_the_earliest_counts(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -69,7 +69,7 @@ def test_there_is_a_line_for_each_algorithm_and_precision(html: Callable[..., st
     assert lines == [
         ("digital", "Digital"),
         ("4", "Residual learning, 4 tiles"),
-        ("4", "TT-v1, 2 tiles"),
+        ("4", "TT-v1"),
         ("inf", "Residual learning, 4 tiles"),
     ]
     assert "diverged" in page
