@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("resbench.commands.record", "show and check the records of runs"),
     "check": ("resbench.commands.check", "check that your own training algorithm keeps the contract"),
     "device": ("resbench.commands.device", "a device in numbers and as a figure"),
+    "warmup": ("resbench.commands.warmup", "compile the kernels ahead; else the first training does it"),
     "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
 }
 

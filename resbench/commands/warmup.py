@@ -1,0 +1,137 @@
+"""`resbench warmup`: compiles the Numba kernels ahead, so that no training has to wait for them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from resbench.commands.device import find
+from resbench.commands.list import SHELVES, classes
+
+if TYPE_CHECKING:
+    from resbench.algorithms import Algorithm
+    from resbench.crossbar.devices import Device
+    from resbench.crossbar.periphery import IOParameters
+
+#: Tiles of residual learning: there is a kernel of the composite weight for every number of them.
+TILES = range(2, 9)
+STATES = 10
+#: Rate and inputs with which the largest pulse train is certain to fire, so that there is something to apply.
+LOUD = 1.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``resbench warmup``."""
+    parser.add_argument(
+        "--devices",
+        nargs="+",
+        metavar="NAME",
+        help="only what these of 'resbench list devices' need; all built-in responses by default",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Use every kernel once, in every form; print those that had to be compiled, and the time; return 0."""
+    start = time.perf_counter()
+    devices = _responses() if args.devices is None else [_with_steps(find(name)) for name in args.devices]
+
+    from numba.core.event import install_recorder
+
+    from resbench.crossbar.kernels.compiled import cache_directory
+
+    total = 0
+    with install_recorder("numba:compile") as recorder:
+        for purpose in _uses(devices):
+            for kernel, seconds in _compiled(recorder):
+                print(f"{seconds:5.1f} s  {kernel}  ({purpose})", flush=True)
+                total += 1
+    done = f"{total} kernels compiled" if total else "all kernels were compiled already"
+    folder = os.environ.get("NUMBA_CACHE_DIR") or cache_directory()
+    print(f"{done}; {time.perf_counter() - start:.1f} s; they are in {folder}")
+    return 0
+
+
+def _compiled(recorder: Any) -> Iterator[tuple[str, float]]:
+    """Name and seconds of what was compiled since the last call; what it calls in its turn is part of it."""
+    depth, began = 0, 0.0
+    for at, event in recorder.buffer:
+        depth += 1 if event.is_start else -1
+        if event.is_start and depth == 1:
+            began = at
+        elif depth == 0:
+            yield event.data["dispatcher"].py_func.__name__, at - began
+    recorder.buffer.clear()
+
+
+def _with_steps(device: Device) -> Device:
+    """The device, with states if it has none: without them there are no pulses."""
+    from resbench.crossbar.devices import Ideal
+
+    return device.with_states(STATES) if device.is_continuous and not isinstance(device, Ideal) else device
+
+
+def _responses() -> list[Device]:
+    """A device for each built-in response to pulses."""
+    from resbench.crossbar import devices
+
+    models = [model for model in vars(devices).values() if inspect.isclass(model) and not inspect.isabstract(model)]
+    pulsed = [model() for model in models if issubclass(model, devices.PulsedDevice)]
+    pulsed.append(devices.ExpStep(dw_min_std_add=0.1))  # its noise has a response of its own
+    return list({device.response: device for device in pulsed}.values())
+
+
+def _uses(devices: Sequence[Device]) -> Iterator[str]:
+    """Go through everything that a training may ask of the kernels; says what for after each."""
+    import torch
+
+    from resbench.algorithms import AnalogSGD
+    from resbench.crossbar.cells import make_tile
+    from resbench.crossbar.devices import OneSidedCell, SoftBounds
+    from resbench.crossbar.periphery import PERFECT, IOParameters
+    from resbench.crossbar.randomness import Stream
+
+    for device in [*devices, OneSidedCell(device=SoftBounds(states=STATES))]:
+        make_tile(device, (5, 3), Stream.from_seed(0)).update(torch.ones(2, 3), torch.ones(2, 5), LOUD)
+        yield type(device).__name__
+    for purpose, algorithm in _algorithms():
+        _train(algorithm, devices[0], PERFECT)
+        yield purpose
+    _train(AnalogSGD(), devices[0], IOParameters())
+    yield "converters and noise"
+
+
+def _algorithms() -> Iterator[tuple[str, Algorithm]]:
+    """Every algorithm with its default arguments, over columns and over rows, and with every number of tiles."""
+    from resbench.algorithms import ResidualLearning
+
+    for path, _ in classes(SHELVES["algorithms"]):
+        module, _, name = path.rpartition(".")
+        algorithm = getattr(importlib.import_module(module), name)
+        if algorithm.digital:
+            continue
+        yield name, algorithm()
+        if "transfer_columns" in inspect.signature(algorithm).parameters:
+            yield f"{name} over rows", algorithm(transfer_columns=False)
+    for tiles in TILES:
+        yield f"{tiles} tiles", ResidualLearning(tiles)
+
+
+def _train(algorithm: Algorithm, device: Device, io: IOParameters) -> None:
+    """Train a convolution and a linear layer for a few steps."""
+    import torch
+    from torch import nn
+
+    from resbench.nn import AnalogSGD, to_analog
+
+    layers = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 2))
+    network = to_analog(layers, algorithm, device, forward_io=io, backward_io=io)
+    optimizer = AnalogSGD(network.parameters(), lr=LOUD)
+    for _ in range(3):
+        optimizer.zero_grad()
+        network(torch.ones(2, 1, 4, 4)).sum().backward()
+        optimizer.step()

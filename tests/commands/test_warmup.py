@@ -1,0 +1,61 @@
+"""`resbench warmup`: nothing is left to compile after it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# In a process of its own, where no other test has used a kernel yet; the code may come from the cache on the disk,
+# because what a process takes from there and what it compiles are counted alike.
+TRAIN = """
+import torch
+from numba.core.dispatcher import Dispatcher
+from torch.nn.functional import cross_entropy
+
+from resbench import algorithms
+from resbench.cli import main
+from resbench.crossbar import devices
+from resbench.crossbar.kernels import apply, memory, scan, uniform
+from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.networks import LeNet5
+from resbench.nn import AnalogSGD, to_analog
+
+assert main(["warmup"]) == 0
+kernels = {
+    f"{module.__name__}.{name}": kernel
+    for module in (apply, memory, scan, uniform)
+    for name, kernel in [*vars(module).items(), *((f.__name__, f) for f in getattr(module, "APPLY", {}).values())]
+    if isinstance(kernel, Dispatcher)
+}
+def forms():
+    return {name: len(kernel.signatures) for name, kernel in kernels.items()}
+ready = forms()
+assert all(ready[f"{apply.__name__}.apply_{response.__name__}"] for response in apply.FORMS), ready
+
+noisy, soft = IOParameters(), devices.SoftBounds(states=4)
+cases = [
+    (algorithms.AnalogSGD(), devices.PowStep(states=12, write_noise_std=0.5), noisy),
+    (algorithms.TikiTaka(tiles=3, gamma=0.5, transfer_columns=False, transfer_io=noisy), soft, PERFECT),
+    (algorithms.TikiTakaV2(transfer_io=noisy, n_reads_per_transfer=None), devices.ExpStep(), PERFECT),
+    (algorithms.AGAD(in_chop_random=True, buffer_cap=1.0, transfer_columns=False), soft, PERFECT),
+    (algorithms.ChoppedTikiTaka(out_chop_prob=0.5, no_buffer=True), devices.LinearStep(), PERFECT),
+    (algorithms.MixedPrecision(n_x_bins=5, n_d_bins=5), soft, PERFECT),
+    (algorithms.ResidualLearning(8, transfer_io=noisy), soft, PERFECT),
+]
+for algorithm, device, io in cases:
+    network = to_analog(LeNet5(), algorithm, device, forward_io=io, backward_io=io)
+    optimizer = AnalogSGD(network.parameters(), lr=1.0)
+    for batch in (1, 7, 7):
+        optimizer.zero_grad()
+        logits = network(torch.rand(batch, 1, 28, 28))
+        cross_entropy(logits, torch.zeros(batch, dtype=torch.int64)).backward()
+        optimizer.step()
+    new = {name: count for name, count in forms().items() if count != ready[name]}
+    assert not new, (algorithm, new)
+"""
+
+
+def test_a_training_compiles_nothing_after_it() -> None:
+    result = subprocess.run([sys.executable, "-c", TRAIN], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "kernels" in result.stdout
