@@ -14,6 +14,7 @@ from resbench.errors import UserError
 # only `run(argv) -> int` where it parses by itself; `argv` then begins with the name of the command.
 COMMANDS: dict[str, tuple[str, str]] = {
     "fit": ("resbench.commands.lightning", "train one network on one device by one algorithm"),
+    "resume": ("resbench.commands.resume", "continue a run that was killed or interrupted"),
     "validate": ("resbench.commands.lightning", "evaluate on the validation set"),
     "test": ("resbench.commands.lightning", "evaluate on the test set"),
     "predict": ("resbench.commands.lightning", "run a trained network on a data set"),

@@ -28,7 +28,7 @@ class History(Checkpoint):
         self.epochs: list[dict[str, Any]] = []
         self.reuse: dict[str, int] = {}
         self.seconds = 0.0
-        self._validated = False
+        self._validation: dict[str, float] = {}
         self._start: float | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -39,14 +39,13 @@ class History(Checkpoint):
             self._count_vectors(name, layer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note that this epoch has metrics of the validation set."""
-        self._validated = not trainer.sanity_checking
+        """Note the metrics of the validation set, for the epoch that this is in."""
+        if not trainer.sanity_checking:
+            self._validation = _values(trainer, "val/")
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep the metrics of the epoch."""
-        splits = ("train/", "val/") if self._validated else ("train/",)
-        self._validated = False
-        values = {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith(splits)}
+        values, self._validation = {**self._validation, **_values(trainer, "train/")}, {}
         self.epochs.append({"epoch": trainer.current_epoch, "step": trainer.global_step, "values": values})
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -59,11 +58,17 @@ class History(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Plain types, for the checkpoint."""
-        return {"epochs": self.epochs, "reuse": self.reuse, "seconds": self._time()}
+        return {
+            "epochs": self.epochs,
+            "validation": self._validation,
+            "reuse": self.reuse,
+            "seconds": self._time(),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the history of a checkpoint."""
         self.epochs, self.reuse = list(state_dict["epochs"]), dict(state_dict["reuse"])
+        self._validation = dict(state_dict["validation"])
         self.seconds = state_dict["seconds"]
 
     def _time(self) -> float:
@@ -78,3 +83,7 @@ class History(Checkpoint):
             handle.remove()
 
         handle: RemovableHandle = layer.register_forward_hook(count)
+
+
+def _values(trainer: Trainer, split: str) -> dict[str, float]:
+    return {key: value.item() for key, value in trainer.callback_metrics.items() if key.startswith(split)}

@@ -1,14 +1,12 @@
-"""Ctrl-C ends a run between two mini-batches, with a checkpoint to continue from."""
+"""Ctrl-C ends a run where it can be continued."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 
@@ -17,17 +15,17 @@ class Interrupted(Exception):
 
 
 class StopOnSignal(Callback):
-    """Stops a training at the end of the mini-batch in which SIGINT arrives; the second one stops at once.
+    """Notes a SIGINT, so that the training ends where its state can be saved; the second one stops at once.
 
     In the middle of a step the tiles are half updated, and in a validation Lightning cannot resume: nothing that is
-    saved there could be continued. The signal is watched inside a ``with`` block.
+    saved there could be continued. Whoever saves looks at :attr:`asked` and raises :class:`Interrupted`; after the
+    training, which is saved whole, the test stops at its next batch. The signal is watched inside a ``with`` block.
 
-    Args:
-        checkpoint: file to save the state to.
+    Attributes:
+        asked: whether the signal has come.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self) -> None:
         self.asked = False
         self._previous: Any = None
 
@@ -46,14 +44,6 @@ class StopOnSignal(Callback):
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Save and stop, if asked to."""
-        if self.asked:
-            trainer.save_checkpoint(self.checkpoint)
-            raise Interrupted(f"stopped at step {trainer.global_step}")
 
     def on_test_batch_end(self, *_: Any) -> None:
         """Stop, if asked to; the training is complete and saved."""

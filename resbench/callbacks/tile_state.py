@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from resbench.crossbar.tile import Tile
+from resbench.leaderboard.files import keep_lines
 from resbench.nn import analog_layers
 
 FILE = "tiles.jsonl"
@@ -52,14 +53,21 @@ class TileState(Callback):
             raise ValueError(f"bins: {bins} is too few; write a whole number of 1 or more")
         self.every_n_epochs = every_n_epochs
         self.bins = bins
+        self._lines = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """How far the file goes, for the checkpoint."""
+        return {"lines": self._lines}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Take the length of the file from a checkpoint."""
+        self._lines = state_dict["lines"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Drop entries beyond the epoch that a resumed run starts at."""
+        """Drop entries beyond the checkpoint that a run resumes from."""
         path = self._path(trainer)
-        if path is not None and path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["epoch"] < trainer.current_epoch]
-            path.write_text("".join(kept), encoding="utf-8")
+        if path is not None and trainer.is_global_zero:
+            keep_lines(path, self._lines)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Log all tiles."""
@@ -89,10 +97,11 @@ class TileState(Callback):
             if isinstance(logger, HistogramLogger):
                 logger.log_histograms(histograms, step=trainer.global_step)
         path = self._path(trainer)
-        if path is not None:
+        if path is not None and trainer.is_global_zero:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries)
+        self._lines += len(entries)
 
     def describe(self, gamma: float, tile: Tile) -> dict[str, Any]:
         """The state of one tile, with share ``gamma`` in the composite weight."""

@@ -12,6 +12,7 @@ from typing import Any
 #: computes. Where the data lie is left out too: the record holds their checksums.
 RESULT_FREE_KEYS = frozenset(
     {
+        "checkpoint",
         "ckpt_path",
         "config",
         "data.init_args.download",

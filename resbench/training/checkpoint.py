@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import ModelCheckpoint
 
 from resbench.errors import UserError
 from resbench.leaderboard.hashing import result_config
-from resbench.training.folder import CHECKPOINT, CONFIG
+from resbench.training.folder import CHECKPOINT, CONFIG, PREVIOUS
 
 #: Where the checkpoint keeps the config.
 KEY = "resbench_config"
@@ -21,30 +18,34 @@ KEY = "resbench_config"
 EVALUATED = ("model", "data", "seed_everything")
 
 
-class RunCheckpoint(ModelCheckpoint):
-    """Keeps the state after the latest epoch as ``last.ckpt``, with the config that led there.
+class Damaged(UserError):
+    """A file that cannot be read as a checkpoint."""
+
+
+def newest_checkpoint(folder: Path, config: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
+    """The newest checkpoint of a run folder that can be read.
 
     Args:
-        folder: where to write.
-        config: the resolved config.
+        folder: the folder of an attempt.
+        config: the resolved config of this command.
+
+    Returns:
+        The file, None if there is none; and a line for each newer one that cannot be read.
+
+    Raises:
+        UserError: for a checkpoint that was written by another config.
     """
-
-    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
-        super().__init__(
-            dirpath=folder,
-            filename=Path(CHECKPOINT).stem,
-            every_n_epochs=1,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        )
-        self.config = result_config(config)
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the config."""
-        checkpoint[KEY] = self.config
+    damaged: list[str] = []
+    for name in (CHECKPOINT, PREVIOUS):
+        if (folder / name).is_file():
+            try:
+                return checked_checkpoint(folder / name, config, evaluate=False), damaged
+            except Damaged as error:
+                damaged.append(str(error))
+    return None, damaged
 
 
-def checked_checkpoint(path: str, config: Mapping[str, Any], evaluate: bool) -> Path:
+def checked_checkpoint(path: Path | str, config: Mapping[str, Any], evaluate: bool) -> Path:
     """The checkpoint file, if a run of this config wrote it.
 
     Args:
@@ -54,15 +55,15 @@ def checked_checkpoint(path: str, config: Mapping[str, Any], evaluate: bool) -> 
 
     Raises:
         UserError: for a file that is missing, is no checkpoint of resbench, or was written by another config.
+        Damaged: for a file that cannot be read: only tensors and plain types are, and nothing in it is executed.
     """
     file = Path(path)
     if not file.is_file():
         raise UserError(f"ckpt_path: there is no file {file}; a run keeps its checkpoint in its folder as {CHECKPOINT}")
     try:
-        checkpoint = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"ckpt_path: {file} cannot be read as a checkpoint ({reason})") from None
+        checkpoint = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # there is no end to what reading a damaged file can raise
+        raise Damaged(f"ckpt_path: {file} cannot be read as a checkpoint ({_first_sentence(error)})") from None
     if not isinstance(checkpoint, dict) or KEY not in checkpoint:
         raise UserError(f"ckpt_path: {file} was not written by 'resbench fit'; name the {CHECKPOINT} of a run folder")
     here, there = dict(_leaves(result_config(config))), dict(_leaves(checkpoint[KEY]))
@@ -79,6 +80,10 @@ def checked_checkpoint(path: str, config: Mapping[str, Any], evaluate: bool) -> 
             f"write --config {file.parent / CONFIG}"
         )
     return file
+
+
+def _first_sentence(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0].partition(". ")[0]
 
 
 def _leaves(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:

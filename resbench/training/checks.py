@@ -17,7 +17,7 @@ def check_training(cli: RunCLI) -> Path | None:
     """Refuse a training that cannot work; read its data.
 
     Returns:
-        The checkpoint to continue from, if the config names one.
+        The checkpoint to continue from, if the config names a file.
 
     Raises:
         UserError: with what to write instead.

@@ -16,7 +16,7 @@ from jsonargparse import ArgumentError, Namespace
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import Logger
 from torch import nn
 
 import resbench.algorithms
@@ -27,13 +27,16 @@ from resbench.callbacks import EpochLines, History, StopOnSignal, TileState, Tim
 from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
 from resbench.tasks.base import Task
-from resbench.training.checkpoint import RunCheckpoint
 from resbench.training.config_files import load_yaml, merged_arguments
-from resbench.training.folder import CHECKPOINT, RunFolder
+from resbench.training.folder import RunFolder
 from resbench.training.messages import explain, explain_value
+from resbench.training.metrics_file import MetricsFile
+from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
+#: What `ckpt_path` says to go on from the newest checkpoint in the run's own folder, or from the beginning.
+LAST = "last"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
 #: before the first logger writes to it, and an evaluation needs no callbacks of the training.
@@ -97,6 +100,7 @@ class RunCLI(LightningCLI):
     Attributes:
         resolved: the resolved config as plain data.
         config_hash: its hash.
+        continues: whether `ckpt_path: last` was asked for, which the resolved config leaves out.
         folder: the run folder.
         history: what happened in the training.
         stop: ends the training at Ctrl-C.
@@ -142,8 +146,14 @@ class RunCLI(LightningCLI):
             help="CPU threads. Sums depend on their number in the last bits, so it belongs to the result; 1 makes "
             "machines with different numbers of cores agree.",
         )
-        parser.add_argument("--ckpt_path", type=str | None, default=None, help="Checkpoint to continue or evaluate.")
+        parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            default=None,
+            help="Checkpoint to continue or evaluate; 'last': continue this run from its newest one, if there is one.",
+        )
         parser.add_class_arguments(Experiment, "experiment")
+        parser.add_class_arguments(CheckpointTimes, "checkpoint")
         parser.add_lightning_class_args(TileState, "tile_state")
         parser.add_optimizer_args((torch.optim.Optimizer,))
         parser.set_defaults({"optimizer": {"class_path": "resbench.nn.AnalogSGD"}})
@@ -161,6 +171,9 @@ class RunCLI(LightningCLI):
             UserError: for a config that no run can have.
         """
         self.config = self.resolve(argv)
+        self.continues = self.training and self.config.ckpt_path == LAST
+        if self.continues:
+            self.config.ckpt_path = None
         self.resolved = self.plain(self.config)
         self._identify()
 
@@ -178,7 +191,7 @@ class RunCLI(LightningCLI):
         experiment = self.config.experiment
         self.folder = RunFolder(experiment.root, experiment.name, self.config_hash)
         self.history = History()
-        self.stop = StopOnSignal(self.folder.attempt / CHECKPOINT)
+        self.stop = StopOnSignal()
 
     def resolve(self, argv: Sequence[str]) -> Namespace:
         """The namespace of a command line.
@@ -257,11 +270,16 @@ class RunCLI(LightningCLI):
         arguments: dict[str, Any] = {"default_root_dir": self.folder.attempt, "enable_progress_bar": bar}
         callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         if self.training:
+            checkpoint = RunCheckpoint(self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop)
             loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
-            callbacks += [self.stop, self.history, RunCheckpoint(self.folder.attempt, self.resolved), TimeEstimate()]
+            callbacks = [BetweenEpochs(checkpoint), *callbacks, self.stop, self.history, checkpoint, TimeEstimate()]
             if not bar:
                 callbacks.append(EpochLines())
-            arguments |= {"logger": [CSVLogger(self.folder.attempt, name="", version=""), *loggers]}
+            plugins = [plugin for plugin in _as_list(config.plugins) if plugin is not None]
+            arguments |= {
+                "logger": [MetricsFile(self.folder.attempt), *loggers],
+                "plugins": [*plugins, DurableCheckpointIO()],
+            }
         else:
             arguments |= {"logger": False, "enable_checkpointing": False}
         return super().instantiate_trainer(**arguments, callbacks=callbacks, **kwargs)

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from resbench.callbacks import Interrupted
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record, write_record
 from resbench.nn import analog_layers
 from resbench.tasks.base import Diverged
+from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
-from resbench.training.folder import CHECKPOINT, CONFIG, RECORD
+from resbench.training.folder import CHECKPOINT, CONFIG, PREVIOUS, RECORD
 from resbench.training.record import Status, make_record
 from resbench.training.wandb_logger import WandbRunLogger
 
@@ -29,23 +31,42 @@ EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}
 def fit(argv: Sequence[str]) -> int:
     """Run one training and return the exit status: 0, 1 for a failed or diverged run, 130 for an interrupted one.
 
+    With ``--ckpt_path=last`` a run that was killed, interrupted or failed is taken up again from the newest checkpoint
+    in its folder that can be read; where there is none it starts from the beginning. Either way it ends with the bits
+    of a run that was never stopped, so whoever starts runs that may be killed passes it always.
+
     Raises:
         UserError: for a config that cannot be run; nothing is written then.
     """
-    cli = RunCLI(argv, "resbench fit")
+    return run(RunCLI(argv, "resbench fit"))
+
+
+def run(cli: RunCLI) -> int:
+    """As :func:`fit`, for a command line that is parsed already."""
     checkpoint = check_training(cli)
-    cli.folder.begin(keep=checkpoint is not None and checkpoint.resolve().parent == cli.folder.attempt.resolve())
-    write_text_atomically(cli.folder.attempt / CONFIG, cli.config_yaml())
-    for line in _plan(cli):
-        print(line, flush=True)
-    started = datetime.now(UTC)
-    status, error, metrics = _train_and_test(cli, checkpoint)
-    record = make_record(cli, status, error, metrics, started)
-    write_record(cli.folder.attempt / RECORD, record)
-    to_sync = _close_loggers(cli, record)
-    if status == "complete":
-        _compare(cli.folder.complete / RECORD, record)
-    folder = cli.folder.end(complete=status == "complete")
+    finished = cli.folder.begin()
+    try:
+        if finished and cli.continues:
+            print(f"this run is complete: {cli.folder.complete / RECORD}")
+            return 0
+        checkpoint = _take_up(cli, checkpoint)
+        if checkpoint is None or not (cli.folder.attempt / CONFIG).exists():
+            write_text_atomically(cli.folder.attempt / CONFIG, cli.config_yaml())
+        for line in _plan(cli):
+            print(line, flush=True)
+        if checkpoint is not None:
+            print(f"continues from {checkpoint}", flush=True)
+        started = datetime.now(UTC)
+        status, error, metrics = _train_and_test(cli, checkpoint)
+        record = make_record(cli, status, error, metrics, started)
+        write_record(cli.folder.attempt / RECORD, record)
+        to_sync = _close_loggers(cli, record)
+        if status == "complete":
+            _compare(cli.folder.complete / RECORD, record)
+            (cli.folder.attempt / PREVIOUS).unlink(missing_ok=True)
+        folder = cli.folder.end(complete=status == "complete")
+    finally:
+        cli.folder.release()
     for name, value in metrics.items():
         print(f"{name} {value:.4f}")
     if error is not None:
@@ -57,12 +78,25 @@ def fit(argv: Sequence[str]) -> int:
     return EXIT[status]
 
 
+def _take_up(cli: RunCLI, checkpoint: Path | None) -> Path | None:
+    """The checkpoint to go on from; the folder is cleared unless that lies in it."""
+    attempt = cli.folder.attempt
+    if cli.continues:
+        checkpoint, damaged = newest_checkpoint(attempt, cli.resolved)
+        for line in damaged:
+            follow = "the one before is taken" if checkpoint else "the run starts from the beginning"
+            print(f"warning: {line.removeprefix('ckpt_path: ')}; {follow}", file=sys.stderr)
+    if checkpoint is None or checkpoint.resolve().parent != attempt.resolve():
+        cli.folder.clear()
+    (attempt / ERROR).unlink(missing_ok=True)
+    return checkpoint
+
+
 def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str | None, dict[str, float]]:
     """How the run ended, why, and the metrics of the test set."""
     trainer = cli.trainer
     for logger in trainer.loggers:
-        if not isinstance(logger, CSVLogger):  # beside its file lies the config itself
-            logger.log_hyperparams({**cli.resolved, "config_hash": cli.config_hash})
+        logger.log_hyperparams({**cli.resolved, "config_hash": cli.config_hash})
     status: Status = "failed"
     try:
         with cli.stop:
@@ -76,8 +110,8 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str |
     except Diverged as reason:
         status = "diverged"
         return status, str(reason), {}
-    except (Interrupted, KeyboardInterrupt, SystemExit) as reason:  # Lightning turns the last two into SystemExit
-        status = "interrupted"
+    except (Interrupted, KeyboardInterrupt, SIGTERMException, SystemExit) as reason:
+        status = "interrupted"  # Lightning turns a KeyboardInterrupt into SystemExit
         return status, str(reason) if isinstance(reason, Interrupted) else "stopped at once", {}
     except Exception as reason:
         write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())

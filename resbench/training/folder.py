@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from resbench.errors import UserError
+from resbench.leaderboard.files import TEMPORARY
+from resbench.leaderboard.records import RecordError, read_record
 
 RECORD = "record.json"
 CONFIG = "config.yaml"
 CHECKPOINT = "last.ckpt"
+#: The checkpoint before, for when the newest cannot be read.
+PREVIOUS = "previous.ckpt"
 #: Digits of the config hash in the name of a folder.
 DIGITS = 12
 
@@ -34,11 +39,11 @@ class RunFolder:
         self.attempt = self.complete.with_name(f"{self.complete.name}.attempt")
         self._lock = FileLock(self.attempt.with_name(f".{self.complete.name}.lock"))
 
-    def begin(self, keep: bool = False) -> None:
-        """Take the folder for a new attempt, which clears what an earlier attempt left.
+    def begin(self) -> bool:
+        """Take the folder for an attempt.
 
-        Args:
-            keep: leave the files of the earlier attempt, because this one continues it.
+        Returns:
+            Whether an attempt was complete but for its name, which it has now: its process was killed at its end.
 
         Raises:
             UserError: while another process works on the same run, or where the folder cannot be written.
@@ -46,15 +51,23 @@ class RunFolder:
         try:
             self.attempt.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
-            if not keep:
-                shutil.rmtree(self.attempt, ignore_errors=True)
-            self.attempt.mkdir(exist_ok=True)
+            finished = self._settle()
+            for path in self.attempt.glob(TEMPORARY):
+                path.unlink()
+            return finished
         except Timeout:
             raise UserError(f"{self.attempt}: this run is in progress in another process; wait, or stop it") from None
         except OSError as error:
+            self.release()
             raise UserError(
                 f"experiment.root: {self.attempt} cannot be written ({error.strerror}); name another folder"
             ) from None
+
+    def clear(self) -> None:
+        """Begin with an empty folder, without what an earlier attempt left."""
+        if self.attempt.exists():
+            shutil.rmtree(self.attempt)
+        self.attempt.mkdir()
 
     def end(self, complete: bool) -> Path:
         """Give the folder its final name and release it.
@@ -63,12 +76,44 @@ class RunFolder:
             Where the files are now.
         """
         if complete:
-            old = self.complete.with_name(f"{self.complete.name}.old")
-            shutil.rmtree(old, ignore_errors=True)
-            if self.complete.exists():
-                self.complete.rename(old)
-            self.attempt.rename(self.complete)
-            shutil.rmtree(old, ignore_errors=True)
-        self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+            self._promote()
+        self.release()
         return self.complete if complete else self.attempt
+
+    def release(self) -> None:
+        """Let other processes take the folder, if this one has it."""
+        if not self._lock.is_locked:
+            return
+        with contextlib.suppress(OSError):  # Windows keeps a locked file
+            Path(self._lock.lock_file).unlink()  # while it is locked: later it could be the lock of somebody else
+        self._lock.release()
+
+    @property
+    def _old(self) -> Path:
+        return self.complete.with_name(f"{self.complete.name}.old")
+
+    def _settle(self) -> bool:
+        """Where a process was killed while it renamed folders, do the rest; whether an attempt was complete."""
+        finished = is_complete(self.attempt)
+        if finished:
+            self._promote()
+        elif self._old.exists() and not self.complete.exists():
+            self._old.rename(self.complete)
+        shutil.rmtree(self._old, ignore_errors=True)
+        return finished
+
+    def _promote(self) -> None:
+        """The attempt takes the place of the complete run; at every moment one of the two is there whole."""
+        if self.complete.exists():
+            shutil.rmtree(self._old, ignore_errors=True)
+            self.complete.rename(self._old)
+        self.attempt.rename(self.complete)
+        shutil.rmtree(self._old, ignore_errors=True)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a folder holds the record of a complete run."""
+    try:
+        return read_record(folder / RECORD).status == "complete"
+    except RecordError:
+        return False

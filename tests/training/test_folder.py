@@ -12,6 +12,7 @@ HASH = "0123456789abcdef"
 
 def attempt(folder: RunFolder, text: str, complete: bool) -> Path:
     folder.begin()
+    folder.clear()
     (folder.attempt / "record.json").write_text(text)
     return folder.end(complete)
 
@@ -30,10 +31,10 @@ def test_only_a_complete_run_takes_the_name(tmp_path: Path) -> None:
 def test_an_attempt_can_be_continued(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "name", HASH)
     attempt(folder, "interrupted", complete=False)
-    folder.begin(keep=True)
-    assert (folder.attempt / "record.json").exists()
-    folder.end(complete=False)
+    (folder.attempt / ".last.ckpt.0123abcd.tmp").touch()
     folder.begin()
+    assert [path.name for path in folder.attempt.iterdir()] == ["record.json"]
+    folder.clear()
     assert not any(folder.attempt.iterdir())
     folder.end(complete=False)
 
@@ -41,6 +42,7 @@ def test_an_attempt_can_be_continued(tmp_path: Path) -> None:
 def test_a_run_in_progress_is_left_alone(tmp_path: Path) -> None:
     folder, other = RunFolder(tmp_path, "name", HASH), RunFolder(tmp_path, "name", HASH)
     folder.begin()
+    folder.clear()
     (folder.attempt / "last.ckpt").touch()
     with pytest.raises(UserError, match="in progress in another process"):
         other.begin()

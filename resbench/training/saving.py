@@ -1,0 +1,201 @@
+"""When a run saves its state, and how: so that it goes on from there with the same bits, wherever it was killed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, Checkpoint
+
+from resbench.callbacks import Interrupted, StopOnSignal, tile_state
+from resbench.leaderboard.files import replacing
+from resbench.leaderboard.hashing import result_config
+from resbench.training import metrics_file
+from resbench.training.checkpoint import KEY
+from resbench.training.folder import CHECKPOINT, PREVIOUS
+
+#: Where the checkpoint keeps what Lightning does not.
+STATE = "resbench_state"
+NEXT = "next.ckpt"
+
+
+@dataclass
+class CheckpointTimes:
+    """When a run writes a checkpoint, beside the end of its training; none of it changes the result.
+
+    Args:
+        every_n_epochs: epochs between two checkpoints; 0 for none at the end of epochs.
+        every_n_steps: optimiser steps between two checkpoints inside an epoch; 0 for none.
+        every_n_minutes: minutes after which the next step writes one; 0 for none.
+    """
+
+    every_n_epochs: int = 1
+    every_n_steps: int = 0
+    every_n_minutes: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value < 0:
+                raise ValueError(f"checkpoint.{name}: {value} is negative; write 0 for none")
+
+
+class DurableCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint to a temporary file beside it, flushes it to the disk and renames it.
+
+    Lightning's own first makes a copy in memory and a file in the system's temporary folder.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write the file; an error leaves the one that was there."""
+        with replacing(path) as file:
+            torch.save(checkpoint, file)
+
+
+class RunCheckpoint(Checkpoint):
+    """Keeps the newest state of a run as ``last.ckpt`` and the one before as ``previous.ckpt``.
+
+    A state is saved where it is whole: between two epochs, when all of one is logged and nothing of the next has begun;
+    after a step inside an epoch, unless it accumulates gradients, ends the epoch or is followed by a validation, which
+    Lightning would leave out on resume; and after the training. There a training that was asked to stop ends, too.
+    Beside Lightning's state a checkpoint holds the config, the state of torch's random number generator, which only
+    digital layers draw from, and how many rows ``metrics.csv`` had.
+
+    Args:
+        folder: the folder of the attempt.
+        config: the resolved config.
+        times: when to save.
+        stop: knows whether the training was asked to stop.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], times: CheckpointTimes, stop: StopOnSignal) -> None:
+        self.folder, self.config, self.times, self.stop = folder, result_config(config), times, stop
+        self._finished = self._between_epochs = False
+        self._loaded: dict[str, Any] | None = None
+        self._saved_at, self._saved_step = time.monotonic(), 0
+
+    # -- when ------------------------------------------------------------------------------------------------------
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on from the state that was loaded, if one was."""
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        state, self._loaded = self._loaded, None
+        if state is None:
+            return
+        torch.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None and trainer.strategy.root_device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"], trainer.strategy.root_device)
+        if state["between_epochs"]:
+            # With `max_steps` Lightning takes every checkpoint for one inside an epoch, and would end that epoch again.
+            trainer.fit_loop._restarting = False
+            trainer.fit_loop.epoch_loop.restarting = False
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save, if it is time to and the state is whole; stop, if asked to."""
+        if self._is_whole(trainer) and (self.stop.asked or self._is_due(trainer)):
+            self._save(trainer)
+
+    def between_epochs(self, trainer: Trainer) -> None:
+        """Save, if it is time to; stop, if asked to."""
+        times, epoch = self.times, trainer.current_epoch
+        due = times.every_n_epochs > 0 and epoch % times.every_n_epochs == 0
+        if due or self.stop.asked or self._is_due(trainer):
+            self._between_epochs = True
+            self._save(trainer)
+            self._between_epochs = False
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the trained network; the test stops, if asked to."""
+        self._finished = True
+        trainer.save_checkpoint(self.folder / NEXT)
+        self._rename(trainer)
+
+    def _is_due(self, trainer: Trainer) -> bool:
+        times = self.times
+        if times.every_n_steps > 0 and trainer.global_step - self._saved_step >= times.every_n_steps:
+            return True
+        return times.every_n_minutes > 0 and time.monotonic() - self._saved_at >= 60 * times.every_n_minutes
+
+    @staticmethod
+    def _is_whole(trainer: Trainer) -> bool:
+        """Whether a training that resumes after this mini-batch goes on as if it had not stopped."""
+        loop = trainer.fit_loop.epoch_loop
+        count = loop.batch_idx + 1
+        last = trainer.is_last_batch or count >= trainer.num_training_batches
+        last |= 0 < trainer.max_steps <= trainer.global_step
+        interval = trainer.val_check_batch
+        seen = count if trainer.check_val_every_n_epoch is not None else loop.total_batch_idx + 1
+        validates = interval is None or (interval != float("inf") and seen % interval == 0)
+        return not (last or validates or trainer.should_stop or count % trainer.accumulate_grad_batches)
+
+    # -- how -------------------------------------------------------------------------------------------------------
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.save_checkpoint(self.folder / NEXT)
+        self._rename(trainer)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        if self.stop.asked:
+            raise Interrupted(f"stopped at step {trainer.global_step}")
+
+    def _rename(self, trainer: Trainer) -> None:
+        """At every moment there is one good checkpoint: between the two lines it is the previous one."""
+        if trainer.is_global_zero:
+            if (self.folder / CHECKPOINT).exists():
+                (self.folder / CHECKPOINT).replace(self.folder / PREVIOUS)
+            (self.folder / NEXT).replace(self.folder / CHECKPOINT)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add what Lightning leaves out."""
+        device = trainer.strategy.root_device
+        checkpoint[KEY] = self.config
+        checkpoint[STATE] = {
+            "finished": self._finished,
+            "between_epochs": self._between_epochs,
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "metrics_rows": _metrics_file(trainer).rows,
+        }
+        if self._between_epochs:
+            for progress in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+                progress["ready"] = progress["processed"]  # the next epoch was announced, no more
+        for name in (metrics_file.FILE, tile_state.FILE):
+            _flush(self.folder / name)  # the lines that the checkpoint counts on
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Take the state of a checkpoint."""
+        self._loaded = checkpoint[STATE]
+        if not _metrics_file(trainer).resume(self._loaded["metrics_rows"]):
+            print(f"warning: {self.folder / metrics_file.FILE} lacks rows that were there at the checkpoint")
+        # The training may have ended before its budget, for example by early stopping.
+        trainer.should_stop = trainer.should_stop or self._loaded["finished"]
+
+
+class BetweenEpochs(Callback):
+    """The first callback of a trainer: before any other one begins an epoch, the state may be saved."""
+
+    def __init__(self, checkpoint: RunCheckpoint) -> None:
+        self.checkpoint = checkpoint
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save, unless the training has only begun here."""
+        if trainer.global_step > self.checkpoint._saved_step:
+            self.checkpoint.between_epochs(trainer)
+
+
+def _metrics_file(trainer: Trainer) -> metrics_file.MetricsFile:
+    (logger,) = (logger for logger in trainer.loggers if isinstance(logger, metrics_file.MetricsFile))
+    return logger
+
+
+def _flush(path: Path) -> None:
+    if path.exists():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
