@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import isfinite
 
-from resbench.leaderboard.statistics import ALPHA, holm, mean, seeds_for_claim, sign_flip_p
+from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM, joint_p_values, mean
 from resbench.leaderboard.tables import Claim, Ranking
 
 #: The result of each seed of one row in one column.
@@ -14,40 +14,40 @@ Scores = Mapping[int, float]
 def rank(scores: Mapping[str, Scores], states: float | None, higher_is_better: bool) -> Ranking:
     """Rank the rows of one column; ``docs/rules.md`` has the rules.
 
-    Rows with at least six seeds are compared pair by pair: the differences of their shared seeds by the exact paired
-    sign-flip test, adjusted by Holm's method for the number of pairs. The rank of a row is one more than the number of
-    rows that are better at level 0.05, so rows that cannot be told apart share one. Rows with fewer seeds have no rank,
-    and nobody has one where the seeds are too few for any claim.
+    Rows with at least six seeds are compared pair by pair: the differences of their shared seeds by the paired
+    sign-flip test, all pairs of the column jointly. The rank of a row is one more than the number of rows that are
+    better at level 0.05, so rows that cannot be told apart share one. Rows with fewer seeds have no rank.
 
     Args:
         scores: Results by row and seed.
         states: The column.
         higher_is_better: Direction of the metric.
     """
-    needed = seeds_for_claim()
     compared = {
-        row: values for row, values in scores.items() if len(values) >= needed and all(map(isfinite, values.values()))
+        row: values
+        for row, values in scores.items()
+        if len(values) >= SEEDS_FOR_CLAIM and all(map(isfinite, values.values()))
     }
     differences = {
-        (a, b): [compared[a][seed] - compared[b][seed] for seed in sorted(compared[a].keys() & compared[b].keys())]
+        (a, b): {
+            seed: compared[a][seed] - compared[b][seed] for seed in sorted(compared[a].keys() & compared[b].keys())
+        }
         for a, b in combinations(compared, 2)
     }
     # A pair with fewer shared seeds cannot reach the level, so it is no comparison (Tarone, Biometrics 46, 1990).
-    differences = {pair: values for pair, values in differences.items() if len(values) >= needed}
-    adjusted = holm([sign_flip_p(values) for values in differences.values()])
+    differences = {pair: values for pair, values in differences.items() if len(values) >= SEEDS_FOR_CLAIM}
     claims = []
-    for ((a, b), values), p in zip(differences.items(), adjusted, strict=True):
-        difference = mean(values)
+    for ((a, b), values), p in zip(differences.items(), joint_p_values(list(differences.values())), strict=True):
+        difference = mean(values.values())
         if p <= ALPHA:
             better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
             claims.append(Claim(better=better, worse=worse, difference=abs(difference), p=p, seeds=len(values)))
-    pairs = len(scores) * (len(scores) - 1) // 2
-    can_claim = any(len(values) >= seeds_for_claim(len(differences)) for values in differences.values())
+    in_a_pair = {row for pair in differences for row in pair}
     return Ranking(
         states=states,
         comparisons=len(differences),
-        seeds_needed=seeds_for_claim(pairs) if pairs else None,
-        ranks={row: 1 + sum(claim.worse == row for claim in claims) for row in compared} if can_claim else {},
+        seeds_needed=SEEDS_FOR_CLAIM if len(scores) > 1 else None,
+        ranks={row: 1 + sum(claim.worse == row for claim in claims) for row in compared if row in in_a_pair},
         claims=sorted(claims, key=lambda claim: (claim.p, claim.better, claim.worse)),
     )
 

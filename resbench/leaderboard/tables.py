@@ -164,7 +164,7 @@ class Claim(Entry):
 class Ranking(Entry):
     """Ranks of the rows of one column, and the claims behind them.
 
-    ``seeds_needed`` is the number of seeds of every row at which a claim becomes possible; null for a single row.
+    ``seeds_needed`` is the number of seeds of a row from which claims become possible; null for a single row.
     """
 
     states: Number | None

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from resbench.leaderboard.records import Track
-from resbench.leaderboard.statistics import ALPHA
-from resbench.leaderboard.tables import Cell, Metric, Printed, Ranking, Table
+from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM
+from resbench.leaderboard.tables import Cell, Metric, Printed, Table
 
 
 def precision(states: float | None) -> str:
@@ -77,12 +77,7 @@ def claims(table: Table) -> str:
         found = sum(len(ranking.claims) for ranking in rankings)
         compared = sum(ranking.comparisons for ranking in rankings)
         return (
-            f"{found} of {compared} paired comparisons are claims (sign-flip test, Holm, level {ALPHA}); "
+            f"{found} of {compared} paired comparisons are claims (joint sign-flip test, level {ALPHA}); "
             "rows that cannot be told apart share a rank."
         )
-    return f"No ranks: a claim takes {_range(rankings)} seeds for each row, these results have fewer."
-
-
-def _range(rankings: Sequence[Ranking]) -> str:
-    needed = sorted({ranking.seeds_needed for ranking in rankings if ranking.seeds_needed})
-    return f"{needed[0]}" if len(needed) == 1 else f"{needed[0]} to {needed[-1]}"
+    return f"No ranks: a claim takes {SEEDS_FOR_CLAIM} seeds for each row, these results have fewer."

@@ -26,7 +26,7 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
         ("worse", "worst"),
     }
     assert ranking.claims[0].seeds == 10
-    assert ranking.claims[0].p == pytest.approx(6 * 2.0**-9)
+    assert ranking.claims[0].p == pytest.approx(2.0**-8)
 
 
 def test_six_seeds_rank_two_rows_and_five_do_not() -> None:
@@ -35,10 +35,10 @@ def test_six_seeds_rank_two_rows_and_five_do_not() -> None:
     assert (five.ranks, five.claims, five.seeds_needed) == ({}, [], 6)
 
 
-def test_where_no_claim_is_possible_nobody_has_a_rank() -> None:
-    ranking = ranks(a=scores(0.9, 6), b=scores(0.8, 6), c=scores(0.7, 6))
-    assert (ranking.comparisons, ranking.ranks, ranking.seeds_needed) == (3, {}, 7)
-    assert ranks(a=scores(0.9, 7), b=scores(0.8, 7), c=scores(0.7, 7)).ranks == {"a": 1, "b": 2, "c": 3}
+def test_six_seeds_rank_many_rows_too() -> None:
+    ranking = rank({f"row{place}": scores(0.9 - place / 20, 6) for place in range(12)}, 4, True)
+    assert (ranking.comparisons, ranking.seeds_needed) == (66, 6)
+    assert ranking.ranks == {f"row{place}": place + 1 for place in range(12)}
 
 
 def test_a_row_with_few_seeds_has_no_rank_and_costs_the_others_nothing() -> None:

@@ -1,5 +1,6 @@
 import itertools
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
@@ -9,13 +10,16 @@ import scipy.stats
 from resbench.leaderboard.statistics import (
     ALPHA,
     difference_interval,
-    holm,
+    joint_p_values,
     mean_interval,
-    seeds_for_claim,
-    sign_flip_p,
 )
 
 ACCURACIES = [0.866, 0.859, 0.871, 0.868, 0.862, 0.880]
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    (p,) = joint_p_values([dict(enumerate(differences))])
+    return p
 
 
 def test_one_value_has_no_interval() -> None:
@@ -138,14 +142,44 @@ def test_six_seeds_are_the_first_that_can_support_a_claim(seeds: int) -> None:
     assert (p <= ALPHA) == (seeds >= 6)
 
 
-@pytest.mark.parametrize("comparisons", [1, 2, 3, 6, 10, 28])
-def test_more_comparisons_need_more_seeds(comparisons: int) -> None:
-    needed = seeds_for_claim(comparisons)
-    assert comparisons * 2.0 ** (1 - needed) <= ALPHA < comparisons * 2.0 ** (2 - needed)
+def test_comparisons_are_adjusted_jointly_from_the_largest_on() -> None:
+    # Max-T over all choices of signs, with SciPy's paired t.
+    rng = np.random.default_rng(3)
+    rows = rng.normal([[0.9], [0.899], [0.88], [0.6]], 0.004, (4, 7))
+    pairs = np.array([a - b for a, b in itertools.combinations(rows, 2)])
+    signs = np.array(list(itertools.product((1, -1), repeat=7)))
+    t = np.abs(np.asarray(scipy.stats.ttest_1samp(signs[:, np.newaxis, :] * pairs, 0, axis=2)[0]))
+    largest, expected = 0.0, np.empty(len(pairs))
+    order = np.argsort(-t[0])
+    for place, index in enumerate(order):
+        largest = max(largest, float(np.mean(t[:, order[place:]].max(axis=1) >= t[0, index] - 1e-9)))
+        expected[index] = largest
+    assert joint_p_values([dict(enumerate(pair)) for pair in pairs.tolist()]) == pytest.approx(expected)
+    assert joint_p_values([]) == []
 
 
-def test_holm_adjusts_in_the_order_of_the_p_values() -> None:
-    # The example of R's p.adjust(method = "holm").
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1, 1]
-    assert holm([]) == []
+def test_many_clear_differences_are_all_claims_with_six_seeds() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.normal(np.linspace(0.1, 0.9, 12)[:, np.newaxis], 0.002, (12, 6))
+    pairs = [dict(enumerate(a - b)) for a, b in itertools.combinations(rows, 2)]
+    assert joint_p_values(pairs) == [2.0**-5] * 66
+
+
+@pytest.mark.parametrize("draw", ["normal", "laplace", "gumbel"])
+def test_rows_that_are_alike_are_seldom_told_apart(draw: str) -> None:
+    rng = np.random.default_rng(0)
+    mistakes = 0
+    for _ in range(400):
+        rows = getattr(rng, draw)(size=(5, 6))
+        pairs = [dict(enumerate(a - b)) for a, b in itertools.combinations(rows, 2)]
+        mistakes += min(joint_p_values(pairs)) <= ALPHA
+    assert mistakes / 400 <= ALPHA
+
+
+def test_scale_and_seeds_of_others_do_not_matter() -> None:
+    first, second = [0.3, 0.1, -0.05, 0.2, 0.4, 0.1, 0.2], [0.1, -0.2, 0.1, 0.05, -0.1, 0.1, 0.01]
+    plain = joint_p_values([dict(enumerate(first)), dict(enumerate(second))])
+    huge = joint_p_values([dict(enumerate(1e200 * np.array(first))), dict(enumerate(second))])
+    assert plain == huge
+    moved = joint_p_values([dict(enumerate(first, 5)), dict(enumerate(second, 5))])
+    assert plain == moved
