@@ -164,12 +164,15 @@ def residual(
 
     Args:
         tiles: Tiles a weight; None for one more than periods, and without periods ``inf``, the bound that P prints.
-        periods: Samples between transfers of each hop, fast tile first; None for n_s, n_s², ...
+        periods: Samples between transfers of each hop, fast tile first, of which only the hops that exist count; None
+            for n_s, n_s², ...
         periods_in_batches: The periods count mini-batches.
         charge_hops: Charge each hop the digital operations of a TT-v2 transfer, which P does not.
     """
     if tiles is None:
         tiles = math.inf if periods is None else len(periods) + 1
+    elif periods is not None and 1 <= tiles <= len(periods):
+        periods = periods[: int(tiles) - 1]
     return InMemory(
         name="Residual learning",
         tiles=tiles,

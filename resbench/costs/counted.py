@@ -129,18 +129,19 @@ def shortest_train(layers: Sequence[CountedLayer], samples: int) -> float:
     return max(layer.tiles[0].max_writes / (samples * layer.reuse) for layer in layers)
 
 
-def counted_energy_nj(
-    layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int
-) -> float | None:
+def counted_energy_nj(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> float:
     """Energy of one sample, nJ: update and both passes, summed over layers and over the vectors of the sample.
 
-    As :func:`resbench.costs.energy`, layer by layer with its own lines, counted transfers and reuse. None for mixed
-    precision, whose energies are quoted for one network only.
+    As :func:`resbench.costs.energy`, layer by layer with its own lines, counted transfers and reuse. Of mixed precision
+    no count enters: its update is quoted as one figure for digital sums and writes, and no source says how it divides,
+    so each vector pays that figure, scaled with synapses.
     """
-    if not isinstance(algorithm, InMemory):
-        return None
     hardware, total = model.hardware, 0.0
     for layer, shape in zip(layers, shapes(layers), strict=True):
+        if not isinstance(algorithm, InMemory):
+            update = hardware.mp_update_nj * shape.weights / hardware.reference_synapses
+            total += shape.reuse * (update + hardware.mp_propagate_nj * shape.lines / hardware.reference_lines)
+            continue
         transfers = _transfers_per_vector(layer, samples)
         pulses = line_power_w(shape.lines, hardware) * model.pulse_ns(algorithm, transfers)
         passes = (hardware.forward_nj + hardware.backward_nj) * algorithm.forward_tiles

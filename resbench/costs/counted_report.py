@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from resbench.costs.algorithms import Algorithm
+from resbench.costs.algorithms import Algorithm, InMemory
 from resbench.costs.counted import CountedLayer, counted_cost, counted_energy_nj, counts, shortest_train
 from resbench.costs.model import CostModel
 from resbench.costs.report import table
@@ -39,8 +39,8 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
         ["latency per vector pair", f"~{cost.latency_ns:,.6g} ns"],
         ["latency per image", f"~{cost.image_ns / 1000:,.4g} µs"],
         ["time of the whole training", f"~{seconds:,.4g} s"],
-        ["energy per image", "-" if spent is None else f"~{spent:,.4g} nJ"],
-        ["energy of the whole training", "-" if spent is None else f"~{spent * samples / 1e9:,.4g} J"],
+        ["energy per image", f"~{spent:,.4g} nJ"],
+        ["energy of the whole training", f"~{spent * samples / 1e9:,.4g} J"],
     ]
     tiles = [
         [
@@ -67,9 +67,13 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
         f"- time: counted transfers, {model.hardware.mvm_ns:g} ns a read; pulse trains of the gradient of "
         f"{model.hardware.mean_pulses:g} pulses, as published: a record does not count their length, but its most "
         f"written device bounds the mean from below: {bound:.3g} pulses a vector",
-        "- energy: as below, with counted transfers, summed over layers and vectors of an image; none for mixed "
-        "precision, whose energy is quoted for one perceptron",
+        "- energy: as below, with counted transfers, summed over layers and vectors of an image",
     ]
+    if not isinstance(algorithm, InMemory):
+        lines.append(
+            "- energy of mixed precision: its quoted figures for each vector; the update is quoted as one figure for "
+            "digital sums and writes, so counted writes cannot enter"
+        )
     if total.histogram is None:
         lines.append("- the distribution of pulses over devices was not recorded")
     return "\n".join(lines) + "\n"

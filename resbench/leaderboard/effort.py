@@ -1,5 +1,6 @@
 """What results cost: hardware by the cost model, wear by the pulses that the runs counted."""
 
+import math
 from collections.abc import Sequence
 
 from resbench.costs import CostModel, counted_cost, counts, energy, published, shapes
@@ -36,8 +37,10 @@ def cost(record: Record) -> Cost | None:
 
 
 def wear(records: Sequence[Record]) -> Wear | None:
-    """Pulses a device over the runs of a cell; null where one of them has no tiles."""
+    """Pulses a device over the runs of a cell; null without tiles, and for devices that change without pulses."""
     if not all(record.layers and all(layer.tiles for layer in record.layers) for record in records):
+        return None
+    if any(record.states == math.inf for record in records):
         return None
     totals = [counts(record.layers, max(1, _samples(record))) for record in records]
     recorded = all(total.histogram for total in totals)

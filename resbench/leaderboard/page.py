@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -106,6 +107,7 @@ def _view(table: Table, key: str, title: str) -> dict[str, Any]:
         "claims": claims(table),
         "target": None if table.target is None else f"{metric.val_key} {number(table.target, metric)}",
         "title": metric.title,
+        "at": _most_results(table),
         "empty": {key for key, *_ in COLUMNS if not any(line["shown"].get(key, ("",))[0] for line in lines)} - {"plot"},
         "levels": [{"key": _key(states), "text": precision(states)} for states in table.columns if states is not None],
         "lines": lines,
@@ -141,6 +143,12 @@ def _style(index: int) -> dict[str, int]:
     return {"colour": index % SERIES, "marker": (index + index // SERIES) % SERIES}
 
 
+def _most_results(table: Table) -> str:
+    """The precision at which most rows have a result, the lowest of several: where costs are compared at first."""
+    counts = [sum(row.cells[index] is not None for row in _analog(table)) for index in range(len(table.columns))]
+    return _key(table.columns[counts.index(max(counts))])
+
+
 def _best(table: Table) -> list[str]:
     """The best analog row of each precision, in words."""
     found = []
@@ -155,7 +163,10 @@ def _best(table: Table) -> list[str]:
 def _lines(table: Table, scale: tuple[float, float]) -> Iterator[dict[str, Any]]:
     """Lines of the HTML table: one for each algorithm and precision, the digital reference first."""
     styles = {row.label: _style(index) for index, row in enumerate(_analog(table))}
-    failed = {(run.label, run.states): run.status for run in table.unfinished}
+    ended = Counter((run.label, run.states, run.status) for run in table.unfinished)
+    failed: dict[tuple[str, float | None], str | None] = {}
+    for (label, level, end), count in sorted(ended.items(), key=str):
+        failed[label, level] = ", ".join(filter(None, [failed.get((label, level)), f"{count} {end}"]))
     reference = next((row.cells[0].mean for row in table.rows if row.digital and row.cells[0]), None)
     for row in table.rows:
         if row.digital:
@@ -298,6 +309,7 @@ def _point(cell: Cell, metric: Metric) -> dict[str, Any]:
         "energy": _finite(cost.energy_nj if cost else None),
         "area": _finite(cost.area_mm2 if cost else None),
         "writes": wear and wear.max_writes,
+        "paper": _scaled(cell.paper.mean if cell.paper else None, metric),
         "curve": curve
         and {
             "steps": curve.steps,

@@ -12,7 +12,10 @@ def precision(states: float | None) -> str:
     """A column's heading: "4 states (2 bits)"."""
     if states is None:
         return "digital"
-    return "inf states" if math.isinf(states) else f"{states:g} states ({math.log2(states):.2g} bits)"
+    if math.isinf(states):
+        return "inf states"
+    bits = f"{math.log2(states):.2g}"
+    return f"{states:g} states ({bits} bit{'' if bits == '1' else 's'})"
 
 
 def number(value: float, metric: Metric, sign: str = "") -> str:
@@ -49,7 +52,9 @@ def facts(track: Track) -> list[str]:
     ]
     return [
         f"{track.task}, {track.network}, {track.dataset} ({track.train_size} training examples)",
-        f"analog layers {', '.join(track.analog_layers) or 'none'}",
+        "all layers analog"
+        if track.analog_layers == ["*"]
+        else f"analog layers {', '.join(track.analog_layers) or 'none'}",
         f"budget {' or '.join(limits)}" if limits else "no budget",
         f"batch {track.batch_size}",
     ]

@@ -194,8 +194,9 @@ class Reading:
         name = name or inputs.get("algorithm") or _algorithm_in(self.vector["id"]) or _algorithm_in(self.quantity)
         if name == "residual":
             periods, in_batches = self._periods()
+            tiles = _tiles(inputs.get("tiles"))
             return residual(
-                _tiles(inputs.get("tiles")) if periods is None else None,
+                None if periods is not None and tiles == math.inf else tiles,
                 periods=periods,
                 periods_in_batches=in_batches,
                 charge_hops=bool(inputs.get("charge_hops", False)),

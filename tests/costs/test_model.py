@@ -62,6 +62,11 @@ def test_explicit_periods_count_vectors_or_batches() -> None:
     assert round(batches.cost(SQUARE, residual(periods=periods, periods_in_batches=True)).latency_ns, 2) == 35.93
 
 
+def test_periods_count_for_the_hops_that_exist() -> None:
+    assert residual(3, periods=(2, 10, 50)) == residual(periods=(2, 10))
+    assert residual(1, periods=(2, 10, 50)).periods == ()
+
+
 def test_a_batch_of_images_is_a_batch_times_reuse_of_vectors() -> None:
     chain = residual(periods=(2,), periods_in_batches=True)
     reused = CostModel(batch_size=8).layer_cost(LayerShape("conv", 25, 16, reuse=576), chain)

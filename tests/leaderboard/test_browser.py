@@ -28,6 +28,7 @@ FLAGS = (
     "--window-size=1400,1000",
 )
 MAIN, OTHER = "mnist-10k-lenet5", "other"
+STATES = ".legend + .charts figure:first-child"
 
 
 def records() -> Iterator[Record]:
@@ -166,7 +167,7 @@ def test_the_filter_leaves_one_precision_and_the_reference(board: Any) -> None:
         find(board, f".levels .chip:has([value='{key}'])")[0].click()
     assert not boxes["10"].is_selected()
     assert set(column(board, "states")) == {"-", "4"}
-    ticks = [text.text for text in find(board, "figure:first-child svg text")]
+    ticks = [text.text for text in find(board, f"{STATES} svg text")]
     assert "4" in ticks
     assert "inf" not in ticks
     find(board, ".levels .chip:has([value='inf'])")[0].click()
@@ -198,15 +199,23 @@ def test_columns_can_be_hidden_and_shown(board: Any) -> None:
 
 def test_charts_are_drawn_with_markers_intervals_and_fronts(board: Any) -> None:
     titles = [caption.text for caption in find(board, "figcaption")]
-    against = [title.partition(" against ")[2].split()[0] for title in titles[:-1]]
+    assert titles[1].startswith("performance profile")
+    against = [title.partition(" against ")[2].split()[0] for title in [titles[0], *titles[2:]]]
     assert against == ["states", "tiles", "latency", "energy", "area", "writes"]
-    assert titles[-1].startswith("performance profile")
-    assert len(find(board, "figure:first-child .marker")) == 9
+    assert len(find(board, f"{STATES} .marker")) == 9
+    assert len(find(board, f"{STATES} .published")) == 3  # at 10 states, where the paper has them
     panel = board.find_element("css selector", "[role=tabpanel]:not([hidden])")
-    assert len(panel.find_elements("css selector", "figure:first-child .whisker")) == 9
-    assert find(board, "figure:nth-child(3) .ring")
+    assert len(panel.find_elements("css selector", f"{STATES} .whisker")) == 9
     find(board, ".legend button")[0].click()
-    assert len(find(board, "figure:first-child .marker")) == 6
+    assert len(find(board, f"{STATES} .marker")) == 6
+
+
+def test_costs_are_compared_at_one_precision_or_at_all(board: Any) -> None:
+    tiles = ".at ~ .charts figure:first-child .marker"
+    assert len(find(board, tiles)) == 3
+    assert find(board, ".at ~ .charts figure:nth-child(2) .ring")
+    find(board, ".at .chip:last-child")[0].click()
+    assert len(find(board, tiles)) == 9
 
 
 def test_a_click_on_a_row_shows_its_training_curves_and_runs(board: Any) -> None:
@@ -227,7 +236,7 @@ def test_a_click_on_a_row_shows_its_training_curves_and_runs(board: Any) -> None
 def test_a_point_says_what_it_is(board: Any) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 
-    (marker, *_) = find(board, "figure:first-child .marker")
+    (marker, *_) = find(board, f"{STATES} .marker")
     ActionChains(board).scroll_to_element(marker).move_to_element(marker).perform()
     tip = board.find_element("id", "tip")
     assert tip.is_displayed()

@@ -12,8 +12,8 @@ function draw(parent, name, attributes = {}, text) {
 
 function short(value) {
   const size = Math.abs(value);
-  if (size >= 1e6) return +(value / 1e6).toPrecision(3) + "M";
-  if (size >= 1e4) return +(value / 1e3).toPrecision(3) + "k";
+  if (size >= 1e6) return +(value / 1e6).toPrecision(4) + "M";
+  if (size >= 1e4) return +(value / 1e3).toPrecision(4) + "k";
   return String(+value.toPrecision(4));
 }
 
@@ -51,7 +51,7 @@ function scaleOf(values, kind, named) {
   return { at: value => (value - low) / (high - low), ticks: linearTicks(low, high).map(tick => [tick, short(tick)]) };
 }
 
-// `points`: {x, y, low, high, colour, marker, tip, front, faint}; `lines`: {points: [[x, y]], className, colour};
+// `points`: {x, y, low, high, colour, marker, tip, front, published}; `lines`: {points: [[x, y]], className, colour};
 // `bands`: {points: [[x, low, high]], colour}. Returns the <svg>, or null without anything to draw.
 function plot(host, { points = [], lines = [], bands = [], levels = [], log = false, named, ticks, label, describe, height = 250 }) {
   const xs = [...points.map(point => point.x), ...lines.flatMap(line => line.points.map(([at]) => at))];
@@ -106,7 +106,7 @@ function plot(host, { points = [], lines = [], bands = [], levels = [], log = fa
       draw(group, "path", { class: "whisker", d: `M0 ${low}V${high}M-4 ${low}H4M-4 ${high}H4` });
     }
     if (point.front) draw(group, "circle", { class: "ring", r: 9 });
-    point.mark = draw(group, "use", { class: "marker", href: `#m${point.marker}` });
+    point.mark = draw(group, "use", { class: point.published ? "published" : "marker", href: `#m${point.marker}` });
     point.at = [px(point.x), py(point.y)];
   }
   hover(svg, points.filter(point => point.tip), width);

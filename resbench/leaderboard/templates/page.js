@@ -90,8 +90,7 @@ function references(data) {
   const { digital } = data;
   return digital && digital.mean != null ? [{ y: digital.mean, low: digital.low, high: digital.high, text: "digital", className: "digital-line" }] : [];
 }
-function entries(panel, data) {
-  const levels = shown(panel);
+function entries(panel, data, levels) {
   const off = new Set($$(".legend [aria-pressed=false]", panel).map(button => button.dataset.label));
   return data.rows.filter(row => !off.has(row.label)).flatMap(row =>
     row.cells.filter(cell => levels.has(cell.key) && cell.mean != null).map(cell => ({ row, cell })));
@@ -121,30 +120,21 @@ function byRow(points) {
 }
 function charts(panel) {
   if (panel.hidden) return;
-  const data = DATA[panel.dataset.index], host = $(".charts", panel), levels = references(data);
+  const data = DATA[panel.dataset.index], [host, costs] = $$(".charts", panel), levels = references(data);
   host.replaceChildren();
-  const found = entries(panel, data), what = data.title.replace(/, %$/, "");
+  costs.replaceChildren();
+  const found = entries(panel, data, shown(panel)), what = data.title.replace(/, %$/, "");
 
   const named = data.levels.filter(key => shown(panel).has(key)).map(key => [key, key]);
   const over = found.map(entry => pointOf(data, entry, entry.cell.key));
-  figure(host, `${what} against states`, "95 % intervals", {
-    points: over, levels, named, label: "conductance states of a device",
+  const printed = found.filter(({ cell }) => cell.paper != null).map(entry => ({
+    x: entry.cell.key, y: entry.cell.paper, colour: entry.row.colour, marker: entry.row.marker, published: true,
+    tip: `${entry.row.label}\n${statesText(entry.cell.key)}: published ${format(data, entry.cell.paper)}`,
+  }));
+  figure(host, `${what} against states`, printed.length ? "95 % intervals, hollow: paper" : "95 % intervals", {
+    points: [...printed, ...over], levels, named, label: "conductance states of a device",
     lines: byRow(over).map(points => ({ points: points.map(point => [point.x, point.y]), className: "link", colour: points[0].colour })),
   });
-
-  for (const [key, title, label, front] of COSTS) {
-    const points = found
-      .map(entry => ({ entry, x: key === "tiles" ? entry.row.tiles : entry.cell[key] }))
-      .filter(({ x }) => x > 0)
-      .map(({ entry, x }) => pointOf(data, entry, x, key === "tiles" ? "" : `\n${label}: ${short(x)}`));
-    const best = front ? paretoFront(points, data.higher) : [];
-    for (const point of best) point.front = true;
-    const spread = points.map(point => point.x);
-    figure(host, `${what} against ${title}`, front ? "○ Pareto front" : "", {
-      points, levels, label, ticks: key === "tiles" ? [...new Set(spread)].sort((a, b) => a - b) : undefined, log: key !== "tiles" && Math.max(...spread) > 6 * Math.min(...spread),
-      lines: front ? [{ points: staircase(best), className: "front" }].filter(line => line.points.length > 1) : chains(points),
-    });
-  }
 
   const rows = [...new Set(found.map(({ row }) => row))].filter(row => row.profile.length);
   if (data.levels.length > 1)
@@ -154,6 +144,22 @@ function charts(panel) {
       points: rows.flatMap(row => row.profile.map(([x, y]) => ({ x, y, colour: row.colour, marker: row.marker, tip: `${row.label}\nwithin ${x} of the best at ${Math.round(y * data.levels.length)} of ${data.levels.length}` }))),
       levels: [],
     });
+
+  const at = $(".at input:checked", panel)?.value;
+  const compared = at ? entries(panel, data, new Set([at])) : found;
+  for (const [key, title, label, front] of COSTS) {
+    const points = compared
+      .map(entry => ({ entry, x: key === "tiles" ? entry.row.tiles : entry.cell[key] }))
+      .filter(({ x }) => x > 0)
+      .map(({ entry, x }) => pointOf(data, entry, x, key === "tiles" ? "" : `\n${label}: ${short(x)}`));
+    const best = front ? paretoFront(points, data.higher) : [];
+    for (const point of best) point.front = true;
+    const spread = points.map(point => point.x);
+    figure(costs, `${what} against ${title}`, front ? "○ Pareto front" : "", {
+      points, levels, label, ticks: key === "tiles" ? [...new Set(spread)].sort((a, b) => a - b) : undefined, log: key !== "tiles" && Math.max(...spread) > 6 * Math.min(...spread),
+      lines: front ? [{ points: staircase(best), className: "front" }].filter(line => line.points.length > 1) : chains(points),
+    });
+  }
 }
 function staircase(front) {
   return front.flatMap((point, index) => (index ? [[point.x, front[index - 1].y], [point.x, point.y]] : [[point.x, point.y]]));
@@ -218,6 +224,7 @@ for (const panel of panels.filter(panel => panel.dataset.index)) {
       const before = header.getAttribute("aria-sort"), first = LESS_IS_BETTER.has(header.dataset.c) || (header.dataset.c === "mean" && !data.higher) ? 1 : -1;
       sort(panel, header, before === null ? first : before === "ascending" ? -1 : 1);
     });
+  for (const radio of $$(".at input", panel)) radio.addEventListener("change", () => charts(panel));
   for (const box of $$(".levels input", panel)) box.addEventListener("change", () => filter(panel));
   for (const box of $$(".columns input", panel)) {
     if ((narrow && box.dataset.first !== "always") || (innerWidth < 1600 && box.dataset.first === "huge")) box.checked = false;
