@@ -120,8 +120,8 @@ class MixedPrecision(Algorithm):
         if self.random_row and count < rows:
             self.next_row = int(self.stream.child("row").number(self.vectors) * rows)
         tile = self.tiles[0]
-        epsilon = self.granularity or tile.device.granularity or NOMINAL_STEP
-        busy, steps = take_steps(self.chi, self.next_row, count, epsilon, tile.device.is_continuous)
+        epsilon = self.granularity or tile.granularity or NOMINAL_STEP
+        busy, steps = take_steps(self.chi, self.next_row, count, epsilon, tile.is_continuous)
         self.next_row = (self.next_row + count) % rows
         if len(busy) > 0:
             tile.write(busy, steps, -epsilon * self.transfer_lr, self.pulses, axis="row")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from torch import Tensor
@@ -144,8 +144,12 @@ class ResidualLearning(TransferChain):
             periods[-1] = 0  # nobody is slower; only the released CPU code uses this period, for its warm start
         return periods
 
-    def stops(self, batch: int, periods: Sequence[int]) -> Iterator[int]:
-        return super().stops(batch, periods if self.count == "global" else periods[:1])
+    def counted(self, periods: Sequence[int]) -> Sequence[int]:
+        return periods if self.count == "global" else periods[:1]
+
+    @property
+    def is_watchful(self) -> bool:
+        return self.target >= 0
 
     def due(self, before: int, periods: Sequence[int]) -> Transfers:
         return SCHEDULES[self.schedule](self, before, periods)

@@ -119,7 +119,7 @@ class TikiTakaV2(TikiTaka):
         threshold = self.thres_scale * step
 
         tile = self.tiles[target]
-        longest = None if tile.device.is_continuous else self.transfer_pulses.desired_bl
+        longest = None if tile.is_continuous else self.transfer_pulses.desired_bl
         s = pass_on(buffer, lines, values, rate, threshold, self.momentum, self.forget_buffer, longest)
         if s is not None:
             tile.write(lines, s, self.write_step * step, self.transfer_pulses, self.axis)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ Order = Literal["cpu", "gpu"]
 LINES_AT_ONCE = 256
 #: Step that stands for the granularity of a device without one, where an algorithm counts in steps.
 NOMINAL_STEP = 0.001
+#: A count of vectors that is never reached.
+NEVER = 2**62
 
 
 class TransferChain(Algorithm):
@@ -92,7 +94,9 @@ class TransferChain(Algorithm):
         self.granularity = 0.0
         self.batch = 0
         self.vectors = 0
+        self.next_event = 0
         self.pointers: list[int] = []
+        self._periods: list[int] = []
 
     def allocate_chain(self, names: Sequence[str], gammas: Sequence[float]) -> None:
         """Add the tiles of the chain, and a periphery for the reads of each tile but the last if it is not perfect."""
@@ -103,11 +107,11 @@ class TransferChain(Algorithm):
             readers = (Periphery(self.shape, self.transfer_io, self.transfer_io, stream) for stream in streams)
             self.readers = nn.ModuleList(readers)  # type: ignore[assignment]
 
-        steps = [tile.device.granularity for tile in self.tiles if not tile.device.is_continuous]
+        steps = [tile.granularity for tile in self.tiles if not tile.is_continuous]
         self.granularity = sum(steps) / len(steps) if steps else 0.0
 
     def start(self) -> None:
-        self.vectors = 0
+        self.vectors = self.next_event = 0
         self.pointers = [0] * len(self.tiles)
 
     # Sizes, periods, rates.
@@ -128,6 +132,15 @@ class TransferChain(Algorithm):
             return [math.ceil(period * batch) for period in self.transfer_every]
         return [round(period) for period in self.transfer_every]
 
+    def counted(self, periods: Sequence[int]) -> Sequence[int]:
+        """Those of the periods that are counted in vectors: all, unless an algorithm counts something else."""
+        return periods
+
+    @property
+    def is_watchful(self) -> bool:
+        """Whether :meth:`due` wants to be asked after every mini-batch, also between two multiples of the periods."""
+        return False
+
     def transfer_rate(self, source: int, lr: float) -> float:
         """Factor on the values read from tile ``source``."""
         return self.transfer_lr[source] * (lr if self.scale_transfer_lr else 1.0)
@@ -135,22 +148,39 @@ class TransferChain(Algorithm):
     # One mini-batch.
 
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        self.batch, first = x.shape[0], 0
-        periods = self.periods(self.batch)
-        for stop in self.stops(self.batch, periods):
-            if stop - first == self.batch:
-                self.pulse_fast(x, d, lr)
-            else:
-                self.pulse_fast(x[first:stop], d[first:stop], lr)
+        if x.shape[0] != self.batch:
+            self.batch, self.next_event = x.shape[0], 0
+        if self.next_event <= self.vectors:
+            self._schedule()
+        end = self.vectors + self.batch
+        if end > self.next_event:
+            self._update_in_parts(x, d, lr)
+            return
+        self.pulse_fast(x, d, lr)
+        before, self.vectors = self.vectors, end
+        if end == self.next_event or self.is_watchful:
+            for source, target in self.due(before, self._periods):
+                self.transfer(source, target, lr)
+
+    def _schedule(self) -> None:
+        """Find the next count of vectors that is a multiple of a period: before it, nothing is due."""
+        self._periods = self.periods(self.batch)
+        waits = [period - self.vectors % period for period in self.counted(self._periods) if period > 0]
+        self.next_event = self.vectors + min(waits, default=NEVER)
+
+    def _update_in_parts(self, x: Tensor, d: Tensor, lr: float) -> None:
+        first = 0
+        for stop in self.stops(self.batch, self._periods):
+            self.pulse_fast(x[first:stop], d[first:stop], lr)
             before, self.vectors = self.vectors, self.vectors + stop - first
-            for source, target in self.due(before, periods):
+            for source, target in self.due(before, self._periods):
                 self.transfer(source, target, lr)
             first = stop
 
     def stops(self, batch: int, periods: Sequence[int]) -> Iterator[int]:
         """Where the mini-batch is cut: after every vector with a transfer, and at its end."""
         start, stop = self.vectors, 0
-        cuts = [period for period in (periods if self.order == "cpu" else periods[:1]) if period > 0]
+        cuts = [period for period in (self.counted(periods) if self.order == "cpu" else periods[:1]) if period > 0]
         while stop < batch:
             wait = min((period - (start + stop) % period for period in cuts), default=batch)
             if self.order == "gpu" and stop > 0 and batch < stop + wait:
@@ -212,16 +242,20 @@ class TransferChain(Algorithm):
         """Write what was read from ``source``; algorithms with digital memory put it there first."""
         self.tiles[target].write(lines, values, rate, self.transfer_pulses, self.axis)
 
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        super().set_extra_state(state)
+        self.next_event = 0
+
     # Shared by the algorithms that transfer whole pulses.
 
     def step_of(self, index: int) -> float:
         """Mean step of the devices of a tile, weight units; a nominal one for devices without granularity."""
-        granularity: float = self.tiles[index].device.granularity
+        granularity: float = self.tiles[index].granularity
         return granularity or NOMINAL_STEP
 
     def whole(self, target: int, steps: Tensor) -> Tensor:
         """``trunc(steps)``, at most one pulse train; all of it for a target without granularity."""
-        if self.tiles[target].device.is_continuous:
+        if self.tiles[target].is_continuous:
             return steps
         longest = self.transfer_pulses.desired_bl
         return torch.trunc(steps).clamp(-longest, longest)

@@ -8,6 +8,7 @@ change is ``-lr * d_i * x_j`` while nothing saturates (Gokmen & Vlasov 2016; man
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -69,12 +70,12 @@ class PulseTrain:
             if not 0 <= value <= 1:
                 raise ValueError(f"{name}: {value} is not a bin width; write a number from 0 to 1, 1/levels for levels")
 
-    @property
+    @functools.cached_property
     def is_plain(self) -> bool:
         """Stochastic pulses with unrounded probabilities, what the compiled kernels know."""
         return self.pulse_type == "stochastic" and self.res == 0
 
-    @property
+    @functools.cached_property
     def managed(self) -> bool:
         """Whether the probabilities are balanced; BL management needs it."""
         return self.update_management or self.update_bl_management

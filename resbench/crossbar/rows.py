@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 
-class LazyRows:
+class LazyRows(ABC):
     """A matrix of rows that is not yet laid out; any torch function that takes it gets the matrix.
 
     Kernels that can work from the image take :attr:`source`; everything else, an algorithm's own arithmetic for
@@ -19,14 +20,16 @@ class LazyRows:
     Args:
         source: the tensor that the rows come from.
         shape: ``(n, lines)`` of the matrix.
-        lay_out: makes the matrix from the source.
     """
 
-    def __init__(self, source: Tensor, shape: tuple[int, int], lay_out: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, source: Tensor, shape: tuple[int, int]) -> None:
         self.source = source
         self.shape = torch.Size(shape)
-        self._lay_out = lay_out
         self._matrix: Tensor | None = None
+
+    @abstractmethod
+    def _lay_out(self, source: Any) -> Tensor:
+        """The matrix of the rows that come from a source."""
 
     def dense(self) -> Tensor:
         """The matrix ``[n, lines]``, laid out at the first call."""
@@ -101,13 +104,11 @@ class PatchRows(LazyRows):
         high = (height - dilation[0] * (kernel[0] - 1) - 1) // stride[0] + 1
         wide = (width - dilation[1] * (kernel[1] - 1) - 1) // stride[1] + 1
         self.geometry = (*kernel, *stride, *dilation, wide)
-        super().__init__(
-            image,
-            (images * high * wide, channels * kernel[0] * kernel[1]),
-            lambda source: (
-                functional.unfold(source, kernel, dilation=dilation, stride=stride).transpose(1, 2).flatten(0, 1)
-            ),
-        )
+        super().__init__(image, (images * high * wide, channels * kernel[0] * kernel[1]))
+
+    def _lay_out(self, source: Tensor) -> Tensor:
+        kernel, stride, dilation = self.geometry[:2], self.geometry[2:4], self.geometry[4:6]
+        return functional.unfold(source, kernel, dilation=dilation, stride=stride).transpose(1, 2).flatten(0, 1)
 
 
 class MapRows(LazyRows):
@@ -115,22 +116,20 @@ class MapRows(LazyRows):
 
     def __init__(self, maps: Tensor) -> None:
         images, channels, high, wide = maps.shape
-        super().__init__(
-            maps,
-            (images * high * wide, channels),
-            lambda source: source.flatten(2).transpose(1, 2).flatten(0, 1),
-        )
+        super().__init__(maps, (images * high * wide, channels))
+
+    def _lay_out(self, source: Tensor) -> Tensor:
+        return source.flatten(2).transpose(1, 2).flatten(0, 1)
 
 
 class OneHotRows(LazyRows):
     """Rows that drive one line each: int64 ``[n]``, which of ``width`` lines."""
 
     def __init__(self, lines: Tensor, width: int) -> None:
-        super().__init__(
-            lines,
-            (lines.shape[0], width),
-            lambda source: torch.zeros(len(source), width, device=source.device).scatter_(1, source[:, None], 1.0),
-        )
+        super().__init__(lines, (lines.shape[0], width))
+
+    def _lay_out(self, source: Tensor) -> Tensor:
+        return torch.zeros(len(source), self.shape[1], device=source.device).scatter_(1, source[:, None], 1.0)
 
 
 class ScaledRows(LazyRows):
@@ -146,10 +145,10 @@ class ScaledRows(LazyRows):
 
     def __init__(self, rows: Rows, factors: Tensor | None = None, signs: Tensor | None = None) -> None:
         self.factors, self.signs = factors, signs
-        super().__init__(cast(Tensor, rows), (rows.shape[0], rows.shape[1]), self._scale)
+        super().__init__(cast(Tensor, rows), (rows.shape[0], rows.shape[1]))
 
-    def _scale(self, rows: Rows) -> Tensor:
-        scaled = matrix(rows)
+    def _lay_out(self, source: Rows) -> Tensor:
+        scaled = matrix(source)
         if self.factors is not None:
             scaled = scaled * self.factors[:, None]
         return scaled if self.signs is None else scaled * self.signs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ class Tile(nn.Module):
         stream: random stream of this array; arrays with different streams are independent.
 
     Attributes:
+        granularity: mean step of the devices, weight units; 0 where :attr:`is_continuous`.
         weight: float32 ``[out, in]``, what a read of the array sees.
         pulses_up: int32 ``[out, in]``, pulses that each device has received upward.
         pulses_down: the same downward.
@@ -39,6 +41,7 @@ class Tile(nn.Module):
         transfers_out: lines read by :meth:`read` so far.
         is_restless: whether :meth:`end_of_step` does something.
         clock: time that has passed in :meth:`pass_time`, in units of the device's ``t_0``.
+        memory: what a compiled backend keeps of the buffers; None again once they are others.
     """
 
     COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "clock")
@@ -52,6 +55,8 @@ class Tile(nn.Module):
     def __init__(self, device: Device, shape: tuple[int, int], stream: Stream) -> None:
         super().__init__()
         self.device = device
+        self.granularity = device.granularity
+        self.is_continuous = device.is_continuous
         self.shape = shape
         self.stream = stream
         self.updates = 0
@@ -60,6 +65,7 @@ class Tile(nn.Module):
         self.transfers_out = 0
         self.clock = 0.0
         self._touched: list[Any] | None = None
+        self.memory: Any = None
         self.constant_names: tuple[str, ...] = ()
         self.register_buffer("weight", torch.zeros(shape))
         self.register_buffer("pulses_up", torch.zeros(shape, dtype=torch.int32))
@@ -84,8 +90,14 @@ class Tile(nn.Module):
         # Counters change many times a step, and torch's bookkeeping of parameters and modules takes microseconds.
         if isinstance(value, (int, float, list)):
             object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
+            return
+        super().__setattr__(name, value)
+        if isinstance(value, Tensor):
+            self.memory = None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.memory = None
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
     @property
     def element(self) -> Element:
@@ -142,7 +154,7 @@ class Tile(nn.Module):
             granularity: mean step that sets the pulse probabilities, weight units; the device's own unless an
                 algorithm knows better.
         """
-        kernels.update(self, x, d, lr, pulses, self.device.granularity if granularity is None else granularity)
+        kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
         self.updates += 1
 
     def read(self, lines: Tensor, axis: Axis = "column") -> Tensor:

@@ -75,7 +75,7 @@ class AnalogSGD(torch.optim.SGD):
             for group in self.param_groups:
                 self._step_digital(group)
                 for parameter in group["params"]:
-                    if isinstance(parameter, AnalogWeight) and parameter.requires_grad:
+                    if type(parameter) is AnalogWeight and parameter.requires_grad:
                         parameter.step(float(group["lr"]))
         return loss
 
@@ -128,10 +128,11 @@ class AnalogSGD(torch.optim.SGD):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear gradients and drop pending pairs."""
-        super().zero_grad(set_to_none)
-        if self.keep_pairs:
-            return
+        if not set_to_none:
+            super().zero_grad(set_to_none)
         for group in self.param_groups:
             for parameter in group["params"]:
-                if isinstance(parameter, AnalogWeight):
+                if set_to_none:
+                    parameter.grad = None
+                if type(parameter) is AnalogWeight and not self.keep_pairs:
                     parameter.pairs.clear()

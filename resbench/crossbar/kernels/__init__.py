@@ -40,8 +40,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     """Apply the rank-1 updates of a mini-batch to a tile, in place; see :meth:`resbench.crossbar.tile.Tile.update`."""
     if lr == 0 or x.shape[0] == 0:
         return
-    exactly = isinstance(tile.device, Ideal) or tile.device.is_continuous or pulses.pulse_type == "exact"
-    if not exactly and pulses.is_plain:
+    if pulses.is_plain and not tile.is_continuous and not isinstance(tile.device, Ideal):
         if has_numba_kernels(tile.weight):
             from resbench.crossbar.kernels import cpu
 
@@ -56,7 +55,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     x, d = matrix(x).to(tile.weight.dtype), matrix(d).to(tile.weight.dtype)
     if isinstance(tile.device, Ideal):
         exact.ideal(tile, x, d, lr)
-    elif tile.device.is_continuous:
+    elif tile.is_continuous:
         exact.flow(tile, x, d, lr)
     elif pulses.pulse_type == "exact":
         exact.rank_one(tile, x, d, lr)

@@ -15,7 +15,7 @@ from resbench.crossbar.devices import curves, steps
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox
-from resbench.crossbar.kernels.scan import larger
+from resbench.crossbar.kernels.scan import larger, scan
 
 
 @njit
@@ -69,6 +69,8 @@ FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
 respond = FORMS[steps.linear_step]
 
 
+#: Entries of columns after which what was found is applied, so that lists stay small however many pulses there are.
+COLUMNS_AT_ONCE = 2**22
 #: Pulses whose noise is drawn at once, few enough for the cache.
 AT_ONCE = 1024
 
@@ -177,16 +179,58 @@ def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds
                 visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slots[e], samples[e], update)
 
 
-def compiled_for(response: Callable[..., Any]) -> Callable[..., None]:
-    """:func:`apply` for one response, compiled when a device first needs it."""
-    name = f"apply_{response.__name__}"
-    function = FunctionType(apply.__code__, globals() | {"respond": njit(FORMS[response])}, name)
+@compiled
+def flip(entries, flips):
+    """Flip the bit of entries ``2 line + bit`` of the lines that are chosen; none if there is no choice."""
+    if flips.size > 0:
+        for e in range(entries.size):
+            entries[e] ^= flips[entries[e] >> 1]
+
+
+@compiled
+def joined(first, second):
+    """Two arrays one after the other; the second itself if the first is empty."""
+    if first.size == 0:
+        return second
+    both = np.empty(first.size + second.size, np.int64)
+    both[: first.size], both[first.size :] = first, second
+    return both
+
+
+def pulse(sides, flips, scanned, followed, shape, update, device):
+    """Find the pulses of a mini-batch and apply them, in one call; ``apply`` is the one of these devices.
+
+    Args:
+        sides: x, d and factors, see :func:`resbench.crossbar.kernels.scan.scan`.
+        flips: uint8 ``[in]`` and ``[out]``, 1 for lines whose sign is turned; empty for none.
+        scanned: what ``scan`` takes between the factors and ``start``.
+        followed: whether the caller wants to know which cells changed.
+        shape: rows and columns of the array.
+        update: update counter of the tile.
+        device: what ``apply`` takes after it.
+
+    Returns:
+        Flat indices of the cells that changed, int64; some may come twice. Empty if nobody asked.
+    """
+    touched, going = np.empty(0, np.int64), 0
+    while going >= 0:
+        visits, columns, going = scan(*sides, *scanned, going, COLUMNS_AT_ONCE)
+        if visits.shape[0] > 0:
+            flip(columns, flips[0])
+            flip(visits[:, 0], flips[1])
+            apply(visits, columns, shape, update, *device)
+            if followed:
+                touched = joined(touched, cells(visits, columns, shape[1]))
+    return touched
+
+
+def specialised(template: Callable[..., Any], response: Callable[..., Any], **names: Any) -> Callable[..., Any]:
+    """A function of this module with some of its globals replaced, compiled when a device first needs it."""
+    name = f"{template.__name__}_{response.__name__}"
+    assert isinstance(template, FunctionType)
+    function = FunctionType(template.__code__, globals() | names, name)
     function.__qualname__ = name  # by which Numba keeps what it compiled
     return compiled(function)
-
-
-#: What applies pulses, by the response of the device.
-APPLY = {response: compiled_for(response) for response in FORMS}
 
 
 @compiled
@@ -220,6 +264,11 @@ def cells(visits, columns, n):
             found[e] = first_cell + (columns[c] >> 1)
             e += 1
     return found[:e]
+
+
+#: What applies pulses, and what finds and applies them, by the response of the device.
+APPLY = {response: specialised(apply, response, respond=njit(form)) for response, form in FORMS.items()}
+PULSE = {response: specialised(pulse, response, apply=APPLY[response]) for response in FORMS}
 
 
 @compiled

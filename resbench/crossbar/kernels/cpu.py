@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -21,10 +20,9 @@ if TYPE_CHECKING:
     from resbench.crossbar.tile import Tile
 
 EVERYWHERE = np.empty(0, np.int64)
-NONE = np.empty(0, np.float32)
+ALL_ONE = np.empty(0, np.float32)
+NO_FLIPS = np.empty(0, np.uint8)
 POINT = (1, 1, 1, 1, 1, 1, 1)
-#: Entries of columns after which what was found is applied, so that lists stay small however many pulses there are.
-COLUMNS_AT_ONCE = 2**22
 SCALARS = 6
 CONSTANTS = 4
 Array = Any
@@ -34,13 +32,13 @@ announce()
 
 def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    factors, x_signs, d_signs = NONE, None, None
+    factors, x_flips, d_flips = ALL_ONE, NO_FLIPS, NO_FLIPS
     if isinstance(x, ScaledRows):
         if x.factors is not None:
             factors = x.factors.numpy()
-        x_signs, x = x.signs, x.source
+        x_flips, x = _flips(x.signs), x.source
     if isinstance(d, ScaledRows) and d.factors is None:
-        d_signs, d = d.signs, d.source
+        d_flips, d = _flips(d.signs), d.source
     # From here on in numpy, whose views and reshapes cost a fraction of torch's.
     if isinstance(x, PatchRows) and isinstance(d, MapRows):
         images, maps, geometry = np.ascontiguousarray(x.source.numpy()), d.source.numpy(), x.geometry
@@ -49,73 +47,74 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         images, geometry = np.ascontiguousarray(_matrix(x))[:, :, None, None], POINT
         errors = np.ascontiguousarray(_matrix(d).T)[None]
     memory = Memory.of(tile)
-    going = 0
-    while going >= 0:
-        visits, columns, going = scan(
-            images,
-            errors,
-            factors,
-            geometry,
-            *memory.keys,
-            tile.updates,
-            lr < 0,
-            (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
-            (not (pulses.fixed_bl or pulses.update_bl_management), pulses.managed, pulses.update_bl_management),
-            going,
-            COLUMNS_AT_ONCE,
-        )
-        if visits.shape[0] > 0:
-            _turn(visits[:, 0], d_signs)
-            _turn(columns, x_signs)
-            _apply(tile, memory, visits, columns)
-
-
-def _turn(entries: Array, signs: Tensor | None) -> None:
-    """Flip the bit of entries ``2 line + bit`` whose line has a negative sign."""
-    if signs is not None:
-        entries ^= (signs.numpy() < 0)[entries >> 1]
-
-
-def _apply(tile: Tile, memory: Memory, visits: Array, columns: Array) -> None:
-    n = tile.shape[1]
-    if memory.apply is not None:
-        memory.apply(visits, columns, tile.shape, tile.updates, *memory.arguments)
-        if tile.is_followed:
-            tile.touch(apply.cells(visits, columns, n))
+    scanned = (
+        geometry,
+        *memory.keys,
+        tile.updates,
+        lr < 0,
+        (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
+        (not (pulses.fixed_bl or pulses.update_bl_management), pulses.managed, pulses.update_bl_management),
+    )
+    sides, flips = (images, errors, factors), (x_flips, d_flips)
+    if memory.pulse is None:
+        _update_cells(tile, sides, flips, scanned)
         return
+    followed = tile.is_followed
+    cells = memory.pulse(sides, flips, scanned, followed, tile.shape, tile.updates, memory.device)
+    if followed and cells.size > 0:
+        tile.touch(cells)
+
+
+def _update_cells(tile: Tile, sides: Any, flips: Any, scanned: Any) -> None:
+    """Find the pulses of a tile of unit cells, or of a user's devices, and take each to the array that it is for."""
+    n, going = tile.shape[1], 0
     tile.touch(None)
-    cell, up, slot, sample = torch.from_numpy(apply.events(visits, columns, n)).T
-    for array, chosen, rising in tile.route(up.bool(), sample):
-        here = events.Events(cell[chosen], rising[chosen], slot[chosen], sample[chosen])
-        part = Memory.of(array)
-        if part.apply is None:
-            events.apply(array, here)
+    while going >= 0:
+        visits, columns, going = scan(*sides, *scanned, going, apply.COLUMNS_AT_ONCE)
+        if len(visits) == 0:
             continue
-        # Each pulse as a visit of one column.
-        single = torch.arange(here.cell.numel())
-        visits = torch.stack([here.cell // n * 2, here.slot, here.sample, single, single + 1], dim=1).numpy()
-        columns = (here.cell % n * 2 + here.up).to(torch.int32).numpy()
-        part.apply(visits, columns, tile.shape, array.updates, *part.arguments)
+        apply.flip(columns, flips[0])
+        apply.flip(visits[:, 0], flips[1])
+        cell, up, slot, sample = torch.from_numpy(apply.events(visits, columns, n)).T
+        for array, chosen, rising in tile.route(up.bool(), sample):
+            _apply(array, n, events.Events(cell[chosen], rising[chosen], slot[chosen], sample[chosen]))
+
+
+def _apply(array: Tile, n: int, found: events.Events) -> None:
+    part = Memory.of(array)
+    if part.apply is None:
+        events.apply(array, found)
+        return
+    # Each pulse as a visit of one column.
+    single = torch.arange(found.cell.numel())
+    visits = torch.stack([found.cell // n * 2, found.slot, found.sample, single, single + 1], dim=1).numpy()
+    columns = (found.cell % n * 2 + found.up).to(torch.int32).numpy()
+    part.apply(visits, columns, array.shape, array.updates, *part.device)
+
+
+def _flips(signs: Tensor | None) -> Array:
+    return NO_FLIPS if signs is None else (signs.numpy() < 0).view(np.uint8)
 
 
 class Memory:
-    """The memory of a tile as the compiled kernels take it, kept as long as the tile stays where it is.
+    """The memory of a tile as the compiled kernels take it.
 
     Attributes:
         weight: what is seen of the tile, flat.
         keys: keys of the row and column bits.
-        apply: what applies pulses to these devices; None for cells and for devices of users.
-        arguments: what it takes after the update counter.
+        pulse: what finds the pulses of these devices and applies them; None for cells and for devices of users.
+        apply: what applies them.
+        device: what both take of the devices.
     """
 
     def __init__(self, tile: Tile) -> None:
-        self.address = tile.weight.data_ptr()
         self.weight = _flat(tile.weight)
         self.keys = tuple(np.uint64(tile.stream.child(side).key) for side in ("rows", "columns"))
         device = tile.device
-        self.apply = apply.APPLY.get(device.response) if isinstance(device, PulsedDevice) else None
-        if self.apply is None or not isinstance(device, PulsedDevice):
+        self.pulse = self.apply = None
+        if not isinstance(device, PulsedDevice) or device.response not in apply.APPLY:
             return
+        self.pulse, self.apply = apply.PULSE[device.response], apply.APPLY[device.response]
         constants = tile.constants
         arrays, scalars, nodes = [], np.zeros((2, SCALARS), np.float32), []
         for way, up in enumerate((True, False)):
@@ -125,7 +124,7 @@ class Memory:
             tables = [value for value in device.pulse_scalars(up) if isinstance(value, tuple)]
             scalars[way, : len(numbers)] = numbers
             nodes.append(np.asarray(tables[0] if tables else (), np.float32))
-        self.arguments = (
+        self.device = (
             np.uint64(tile.stream.child("cycle noise").key),
             tuple(arrays),
             scalars,
@@ -143,14 +142,15 @@ class Memory:
 
     @classmethod
     def of(cls, tile: Tile) -> Memory:
-        """The memory of a tile, looked up again after the tile was moved."""
-        memory = _memories.get(tile)
-        if memory is None or memory.address != tile.weight.data_ptr():
-            memory = _memories[tile] = cls(tile)
+        """The memory of a tile, looked up when it is first asked for and after the tile was moved."""
+        if tile.memory is None:
+            tile.memory = cls(tile)
+        memory: Memory = tile.memory
         return memory
 
-
-_memories: WeakKeyDictionary[Tile, Memory] = WeakKeyDictionary()
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """A copy of a tile looks its own memory up."""
+        return type(None), ()
 
 
 def compose(
