@@ -1,0 +1,77 @@
+"""What is compiled and what torch does without the compiled kernels are the same numbers."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from resbench.algorithms.memory import pass_on, running_rates, take_steps
+from resbench.crossbar import kernels
+
+
+@pytest.fixture(autouse=True)
+def _default_backend_again() -> Iterator[None]:
+    yield
+    kernels.use("auto")
+
+
+def both(compute: Callable[[], Any]) -> tuple[Any, Any]:
+    """What the compiled kernels give, and what torch gives."""
+    results = []
+    for backend in ("cpu", "events"):
+        kernels.use(backend)
+        results.append(compute())
+    return results[0], results[1]
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape)))
+
+
+@pytest.mark.parametrize("forget", [True, False])
+@pytest.mark.parametrize("rate", [1.0, 0.001])
+def test_what_crosses_the_threshold_is_passed_on(forget: bool, rate: float) -> None:
+    lines = torch.tensor([6, 0, 3])
+
+    def compute() -> tuple[Tensor, Tensor | None]:
+        buffer = noise(5, 7).T if forget else noise(7, 5)
+        return buffer, pass_on(buffer, lines, noise(3, 5), rate, 0.4, 0.1, forget, longest=2)
+
+    (buffer, s), (expected_buffer, expected) = both(compute)
+    torch.testing.assert_close(buffer, expected_buffer)
+    assert s is not None
+    assert expected is not None
+    assert torch.equal(s, expected)
+    assert s.abs().max() == 2
+
+
+def test_below_the_threshold_nothing_is_passed_on() -> None:
+    compiled, plain = both(
+        lambda: pass_on(torch.zeros(2, 3), torch.tensor([1]), torch.full((1, 3), 0.3), 1.0, 0.4, 0.1, True, 31)
+    )
+    assert compiled is None
+    assert plain is None
+
+
+def test_whole_steps_are_taken_out_of_rows_in_a_circle() -> None:
+    def compute() -> tuple[Tensor, Tensor, Tensor]:
+        chi = noise(4, 6)
+        chi[3] = 0.01  # no step in it
+        return chi, *take_steps(chi, 2, 3, 0.5, continuous=False)
+
+    compiled, plain = both(compute)
+    for result, expected in zip(compiled, plain, strict=True):
+        torch.testing.assert_close(result, expected)
+    chi, busy, _ = compiled
+    assert busy.tolist() == [2, 0]
+    assert chi[2].abs().max() < 0.5 < chi[1].abs().max()
+
+
+def test_rates_follow_running_means_that_skip_zeros() -> None:
+    largest_x, largest_d = torch.tensor([0.0, 2.0, 0.0, 4.0]), torch.tensor([1.0, 1.0, 3.0, 0.0])
+    compiled, plain = both(lambda: running_rates(largest_x, largest_d, (0.0, 0.0), 0.5, 6.0))
+    torch.testing.assert_close(compiled[0], plain[0])
+    assert compiled[0].tolist() == [0.0, 6.0 / 2, 6.0 / (2 * 2), 6.0 / (3 * 2)]
+    assert compiled[1] == plain[1] == (3.0, 2.0)
