@@ -111,6 +111,7 @@ def _view(table: Table, key: str, title: str) -> dict[str, Any]:
         "empty": {key for key, *_ in COLUMNS if not any(line["shown"].get(key, ("",))[0] for line in lines)} - {"plot"},
         "levels": [{"key": _key(states), "text": precision(states)} for states in table.columns if states is not None],
         "lines": lines,
+        "glance": _glance(table),
         "legend": [{"label": row.label, **_style(i)} for i, row in enumerate(_analog(table)) if any(row.cells)],
         "unfinished": [
             {"label": run.label, "states": precision(run.states), "seed": run.seed, "status": run.status}
@@ -160,13 +161,47 @@ def _best(table: Table) -> list[str]:
     return found
 
 
+def _glance(table: Table) -> list[dict[str, Any]]:
+    """Rows of the small table: one mean for each algorithm and precision."""
+    ended = _ended(table)
+    styles = {row.label: _style(index) for index, row in enumerate(_analog(table))}
+    return [
+        {
+            "label": row.label,
+            "digital": row.digital,
+            **styles.get(row.label, _style(0)),
+            "cells": [
+                {
+                    "key": _key(states),
+                    "status": ended.get((row.label, None if row.digital else states)),
+                    **(_glimpse(cell, table.metric) if cell else {"mean": "", "rank": 0, "more": ""}),
+                }
+                for states, cell in zip(table.columns, row.cells, strict=True)
+            ],
+        }
+        for row in table.rows
+    ]
+
+
+def _glimpse(cell: Cell, metric: Metric) -> dict[str, Any]:
+    rank = "" if cell.rank is None else f", rank {cell.rank}"
+    more = f"{number(cell.mean, metric)}{interval(cell.low, cell.high, metric)}, n = {len(cell.seeds)}{rank}"
+    return {"mean": number(cell.mean, metric), "rank": cell.rank or 0, "more": more}
+
+
+def _ended(table: Table) -> dict[tuple[str, float | None], str]:
+    """How runs that did not complete ended, by row and precision: "2 diverged, 1 failed"."""
+    counts = Counter((run.label, run.states, run.status) for run in table.unfinished)
+    found: dict[tuple[str, float | None], str] = {}
+    for (label, states, status), count in sorted(counts.items(), key=str):
+        found[label, states] = ", ".join([*filter(None, [found.get((label, states))]), f"{count} {status}"])
+    return found
+
+
 def _lines(table: Table, scale: tuple[float, float]) -> Iterator[dict[str, Any]]:
     """Lines of the HTML table: one for each algorithm and precision, the digital reference first."""
     styles = {row.label: _style(index) for index, row in enumerate(_analog(table))}
-    ended = Counter((run.label, run.states, run.status) for run in table.unfinished)
-    failed: dict[tuple[str, float | None], str | None] = {}
-    for (label, level, end), count in sorted(ended.items(), key=str):
-        failed[label, level] = ", ".join(filter(None, [failed.get((label, level)), f"{count} {end}"]))
+    failed = _ended(table)
     reference = next((row.cells[0].mean for row in table.rows if row.digital and row.cells[0]), None)
     for row in table.rows:
         if row.digital:
@@ -213,7 +248,7 @@ def _line(
             "n": (str(len(cell.seeds)), len(cell.seeds)),
             "gap": ("" if cell.gap is None else number(cell.gap, metric, "+"), cell.gap),
             "paper": (paper(cell.paper, metric), cell.paper.mean) if cell.paper else ("", None),
-            "steps": (steps(cell), cell.steps_to_target),
+            "steps": ("" if cell.steps_to_target is None else steps(cell), cell.steps_to_target),
             "speed": (f"{cell.steps_per_s:,.3g}", cell.steps_per_s),
         }
     if cell and cell.cost:

@@ -233,6 +233,23 @@ def test_a_click_on_a_row_shows_its_training_curves_and_runs(board: Any) -> None
     assert board.switch_to.active_element == button
 
 
+def test_the_small_table_has_a_cell_for_each_precision_and_follows_the_arrow_keys(board: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    assert [cell.text for cell in find(board, ".glance thead th")][1:] == ["4", "10", "inf"]
+    assert "1 diverged" in [cell.text for cell in find(board, ".glance td")]
+    assert len(board.find_elements("css selector", ".glance button[tabindex='0']")) == 1
+    find(board, ".glance button")[0].send_keys(Keys.ARROW_DOWN)
+    press(board, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert board.switch_to.active_element.get_attribute("title").startswith("97.04 [")
+    press(board, Keys.ENTER)
+    dialog = board.find_element("css selector", "dialog[open]")
+    assert dialog.find_element("css selector", "h2").text == "MP, inf states"
+    press(board, Keys.ESCAPE)
+    find(board, ".levels .chip:has([value='10'])")[0].click()
+    assert [cell.text for cell in find(board, ".glance thead th")][1:] == ["4", "inf"]
+
+
 def test_a_point_says_what_it_is(board: Any) -> None:
     from selenium.webdriver.common.action_chains import ActionChains
 

@@ -52,14 +52,15 @@ function scaleOf(values, kind, named) {
 }
 
 // `points`: {x, y, low, high, colour, marker, tip, front, published}; `lines`: {points: [[x, y]], className, colour};
-// `bands`: {points: [[x, low, high]], colour}. Returns the <svg>, or null without anything to draw.
-function plot(host, { points = [], lines = [], bands = [], levels = [], log = false, named, ticks, label, describe, height = 250 }) {
+// `bands`: {points: [[x, low, high]], colour}; `also`: further y that the axis covers. Returns the <svg>, or null without anything to draw.
+function plot(host, { points = [], lines = [], bands = [], levels = [], log = false, named, ticks, label, describe, also = [], height = 250 }) {
   const xs = [...points.map(point => point.x), ...lines.flatMap(line => line.points.map(([at]) => at))];
   const ys = [
     ...points.flatMap(point => [point.y, point.low ?? point.y, point.high ?? point.y]),
     ...lines.flatMap(line => line.points.map(([, at]) => at)),
     ...bands.flatMap(band => band.points.flatMap(([, low, high]) => [low, high])),
     ...levels.map(level => level.y),
+    ...also,
   ];
   if (!xs.length) return null;
   const width = Math.max(260, host.clientWidth || 400);

@@ -52,7 +52,7 @@ function value(row, key) {
   return text === "" ? null : key === "row" ? text : +text;
 }
 function sort(panel, header, direction) {
-  const key = header.dataset.c, body = $("tbody", panel);
+  const key = header.dataset.c, body = $(".results tbody", panel);
   for (const other of $$(".results thead th", panel)) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", direction > 0 ? "ascending" : "descending");
   const rows = [...body.rows].map(row => [value(row, key), row]);
@@ -68,11 +68,30 @@ function shown(panel) {
 function filter(panel) {
   const levels = shown(panel);
   for (const row of $(".results tbody", panel).rows) row.hidden = row.dataset.key !== "digital" && !levels.has(row.dataset.key);
+  for (const cell of $$(".glance [data-key]", panel)) cell.hidden = !levels.has(cell.dataset.key);
   charts(panel);
 }
 function hideColumns(panel) {
   const hidden = new Set($$(".columns input", panel).filter(box => !box.checked).map(box => box.value));
   for (const cell of $$(".results [data-c]", panel)) cell.hidden = hidden.has(cell.dataset.c);
+}
+
+// The small table is one stop of the tabulator; arrows go from cell to cell.
+function arrows(table) {
+  const buttons = $$("button", table);
+  buttons.forEach((button, index) => (button.tabIndex = index ? -1 : 0));
+  table.addEventListener("keydown", event => {
+    const [down, right] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[event.key] ?? [];
+    if (down === undefined) return;
+    event.preventDefault();
+    const from = event.target.closest("td"), step = cell => table.rows[cell.parentNode.rowIndex + down]?.cells[cell.cellIndex + right];
+    let to = step(from);
+    while (to && (to.hidden || !$("button", to))) to = step(to);
+    const next = to && $("button", to);
+    if (!next) return;
+    for (const button of buttons) button.tabIndex = button === next ? 0 : -1;
+    next.focus();
+  });
 }
 
 // Charts.
@@ -137,12 +156,12 @@ function charts(panel) {
   });
 
   const rows = [...new Set(found.map(({ row }) => row))].filter(row => row.profile.length);
-  if (data.levels.length > 1)
+  if (data.levels.length > 1 && rows.some(row => row.profile.some(([x]) => x > 0)))
     figure(host, "performance profile", `share of all ${data.levels.length} precisions`, {
       label: `distance to the best of a precision, ${data.unit}s`.replace(/ss$/, "s"),
       lines: rows.map(row => ({ points: profileSteps(row, rows), className: "curve", colour: row.colour })),
       points: rows.flatMap(row => row.profile.map(([x, y]) => ({ x, y, colour: row.colour, marker: row.marker, tip: `${row.label}\nwithin ${x} of the best at ${Math.round(y * data.levels.length)} of ${data.levels.length}` }))),
-      levels: [],
+      levels: [], also: [0, 1],
     });
 
   const at = $(".at input:checked", panel)?.value;
@@ -236,12 +255,20 @@ for (const panel of panels.filter(panel => panel.dataset.index)) {
       button.setAttribute("aria-pressed", button.getAttribute("aria-pressed") === "false");
       charts(panel);
     });
+  const cellOf = (label, key) => key === "digital" ? data.digital : data.rows.find(row => row.label === label)?.cells.find(entry => entry.key === key);
+  const small = $(".glance", panel);
+  if (small) arrows(small);
+  small?.addEventListener("click", event => {
+    const label = event.target.closest("button")?.dataset.label;
+    const cell = label && (cellOf(label, event.target.closest("td").dataset.key) ?? data.digital);
+    if (cell) openRuns(data, label, cell);
+  });
   const body = $(".results tbody", panel);
   [...body.rows].forEach((row, index) => row.classList.toggle("first", index > 0 && row.dataset.key !== body.rows[index - 1].dataset.key));
   body.addEventListener("click", event => {
     const line = event.target.closest("button.label")?.closest("tr");
     if (!line) return;
-    const cell = line.dataset.key === "digital" ? data.digital : data.rows.find(row => row.label === line.dataset.label)?.cells.find(entry => entry.key === line.dataset.key);
+    const cell = cellOf(line.dataset.label, line.dataset.key);
     if (cell) openRuns(data, line.dataset.label, cell);
   });
 }
