@@ -71,7 +71,7 @@ def _facts(record: "Record") -> dict[str, str]:
     shown = {
         "run": f"{record.run_id}: {record.status}" + (f": {record.error}" if record.error else ""),
         "track": f"{record.track.name}: {'; '.join(facts(record.track))}",
-        "algorithm": f"{record.algorithm.title}, {record.tiles} tiles{device}",
+        "algorithm": f"{record.algorithm.title}, {record.tiles} tile{'' if record.tiles == 1 else 's'}{device}",
         "seed": f"{record.seed}, config {record.config_hash}",
         "final": ", ".join(f"{name} {value:.4f}" for name, value in record.final.items()) or "none",
         "training": f"{len(record.epochs)} epochs, {record.steps:,} steps, {record.wall_time_s:,.1f} s, "

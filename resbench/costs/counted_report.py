@@ -55,7 +55,6 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
         for tile in layer.tiles
     ]
     header = ["tile", "pulses up", "pulses down", "transfers in", "pulses a device, mean", "maximum"]
-    bound = shortest_train(layers, samples)
     lines = [
         "# Counted in this run",
         "",
@@ -64,16 +63,21 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
         *table(header, tiles),
         "",
         "- pulses and transfers are those of the record; samples are optimiser steps times batch size",
-        f"- time: counted transfers, {model.hardware.mvm_ns:g} ns a read; pulse trains of the gradient of "
-        f"{model.hardware.mean_pulses:g} pulses, as published: a record does not count their length, but its most "
-        f"written device bounds the mean from below: {bound:.3g} pulses a vector",
-        "- energy: as below, with counted transfers, summed over layers and vectors of an image",
     ]
-    if not isinstance(algorithm, InMemory):
-        lines.append(
-            "- energy of mixed precision: its quoted figures for each vector; the update is quoted as one figure for "
-            "digital sums and writes, so counted writes cannot enter"
-        )
+    if isinstance(algorithm, InMemory):
+        bound = shortest_train(layers, samples)
+        lines += [
+            f"- time: counted transfers, {model.hardware.mvm_ns:g} ns a read; pulse trains of the gradient of "
+            f"{model.hardware.mean_pulses:g} pulses, as published: a record does not count their length, but its most "
+            f"written device bounds the mean from below: {bound:.3g} pulses a vector",
+            "- energy: as below, with counted transfers, summed over layers and vectors of an image",
+        ]
+    else:
+        lines += [
+            f"- time: counted rows, {model.hardware.pulse_ns:g} ns each, after the digital sums",
+            "- energy: the quoted figures for each vector; the update is quoted as one figure for digital sums and "
+            "writes, so counted writes cannot enter",
+        ]
     if total.histogram is None:
         lines.append("- the distribution of pulses over devices was not recorded")
     return "\n".join(lines) + "\n"
