@@ -44,3 +44,4 @@ def test_wear_is_the_worst_of_all_seeds(make_record: MakeRecord) -> None:
     assert found.mean_writes == pytest.approx((four + two) / 2)
     assert wear([make_record("Digital", states=None, tiles=0)]) is None
     assert not math.isnan(found.mean_writes)
+    assert wear([make_record(states=math.inf)]) is None  # such devices change without pulses
