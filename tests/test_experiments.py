@@ -1,6 +1,7 @@
 """Every experiment in configs trains on random data of the right shape; other fragments fit on top of one."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import torch
 from PIL import Image
 
 from resbench.leaderboard.paper import paper_results
-from resbench.leaderboard.records import read_record
-from resbench.sweep.plan import read_plan
+from resbench.leaderboard.records import Record, read_record
+from resbench.sweep.plan import Cell, read_plan
 from resbench.training.cli import RunCLI
 from resbench.training.config_files import read_config, read_mapping
 from resbench.training.fit import fit
@@ -21,6 +22,12 @@ EXPERIMENTS = [path for path, config in FILES.items() if "name" in config.get("e
 COMPOSED = {CONFIGS / name for path in FILES for name in read_mapping(path).get("compose", [])}
 #: Fragments for the command line, which no experiment composes.
 ON_TOP = [path for path in FILES if path not in COMPOSED and path not in EXPERIMENTS]
+#: One run of every entry of the sweeps that put fragments together themselves.
+ENTRIES = [
+    cell
+    for name in ("mnist_lenet5_cpu", "fashion_lenet5_cpu")
+    for cell in {cell.name.split("-")[0]: cell for cell in read_plan(CONFIGS / "sweeps" / f"{name}.yaml")[1]}.values()
+]
 HEADLINE = CONFIGS / "cifar10_4bit_residual.yaml"
 
 #: Networks of the same layer names and inputs that are built in no time.
@@ -66,30 +73,41 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=title)
-def test_experiment_trains(path: Path, root: Path, tmp_path: Path) -> None:
-    config = FILES[path]
-    network = config["model"]["init_args"]["network"]["class_path"].rpartition(".")[2]
-    small: list[str] = next((arguments for name, arguments in SMALL.items() if network.startswith(name)), [])
+def train(arguments: Sequence[str], out: Path) -> Record:
+    """The record of two epochs of two mini-batches."""
     threads = torch.get_num_threads()
     try:
         status = fit(
             [
-                *("--config", str(path)),
-                *small,
-                *([f"--data.root={root}"] if "root" in config["data"]["init_args"] else []),
+                *arguments,
                 *("--trainer.max_epochs=2", "--trainer.limit_train_batches=2", "--trainer.limit_test_batches=1"),
-                *("--trainer.accelerator=cpu", "--data.batch_size=10", f"--experiment.root={tmp_path}"),
+                *("--trainer.accelerator=cpu", "--data.batch_size=10", f"--experiment.root={out}"),
             ]
         )
     finally:
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(False)
-    (file,) = tmp_path.glob("*/*/record.json")
+    (file,) = out.glob("*/*/record.json")
     record = read_record(file)
     assert (status, record.status, record.steps) == (0, "complete", 4), record.error
+    return record
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=title)
+def test_experiment_trains(path: Path, root: Path, tmp_path: Path) -> None:
+    config = FILES[path]
+    network = config["model"]["init_args"]["network"]["class_path"].rpartition(".")[2]
+    small: list[str] = next((arguments for name, arguments in SMALL.items() if network.startswith(name)), [])
+    data = [f"--data.root={root}"] if "root" in config["data"]["init_args"] else []
+    record = train(["--config", str(path), *small, *data], tmp_path)
     states = None if record.device is None else config["model"]["init_args"]["device"]["init_args"]["states"]
     assert (record.states, bool(record.layers)) == (states, states is not None)
+
+
+@pytest.mark.parametrize("cell", ENTRIES, ids=lambda cell: f"{Path(cell.argv[1]).stem}-{cell.name}")
+def test_entry_of_a_sweep_trains(cell: Cell, root: Path, tmp_path: Path) -> None:
+    record = train([*cell.argv, f"--data.root={root}", "--data.train_size=20"], tmp_path)
+    assert (record.states is None) == (cell.name == "digital")
 
 
 def test_every_printed_result_has_an_experiment_named_after_its_cell() -> None:

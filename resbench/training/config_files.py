@@ -41,7 +41,7 @@ def load_yaml(text: str) -> Any:
 def merged_arguments(argv: Sequence[str]) -> list[str]:
     """A command line whose ``--config`` files are merged into one YAML text at its beginning.
 
-    Files count from left to right, and flags override files. ``inf`` is a number as in files.
+    Files count from left to right, and flags override files. ``inf`` is a number and ``null`` is none as in files.
 
     Raises:
         UserError: for a file that cannot be used.
@@ -58,7 +58,23 @@ def merged_arguments(argv: Sequence[str]) -> list[str]:
             config = merge(config, read_config(path))
         else:
             flags.append(re.sub(r"^(|--[^=]+=)([-+]?)inf$", r"\1\2.inf", argument))
+    flags = [argument for argument in flags if not _null_in_class(config, argument)]
     return ["--config", yaml.safe_dump(config, sort_keys=False), *flags] if config else flags
+
+
+def _null_in_class(config: Mapping[str, Any], argument: str) -> bool:
+    """Take ``--KEY=null`` into the config if it is for an argument of a class there: the parser would read ``None``."""
+    flag, _, value = argument.partition("=")
+    *path, last = flag.removeprefix("--").replace(".init_args", "").split(".")
+    node: Any = config
+    for name in path:
+        node = node.get(name) if isinstance(node, Mapping) else None
+        if isinstance(node, dict) and "class_path" in node:
+            node = node.setdefault("init_args", {})
+    found = value == "null" and len(path) > 0 and isinstance(node, dict)
+    if found:
+        node[last] = None
+    return found
 
 
 def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str, Any]:

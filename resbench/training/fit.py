@@ -140,12 +140,16 @@ def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:
 
 def _plan(cli: RunCLI) -> list[str]:
     """What is about to be trained: the run, and a line for each analog layer."""
-    rows = [("layer", "shape", "tiles", "device", "states")]
+    rows: list[tuple[str, ...]] = [("layer", "shape", "tiles", "device", "states", "bits")]
     for name, layer in analog_layers(cli.model.network):
         tiles = list(layer.algorithm.tiles)
-        devices = " ".join(dict.fromkeys(type(tile.device).__name__ for tile in tiles))
-        states = " ".join(dict.fromkeys(f"{tile.device.state_count:g}" for tile in tiles))
-        rows.append((name, "x".join(map(str, layer.algorithm.shape)), str(len(tiles)), devices, states))
+        columns = (
+            [type(tile.device).__name__ for tile in tiles],
+            [f"{tile.device.state_count:g}" for tile in tiles],
+            [f"{tile.device.bits:.3g}" for tile in tiles],
+        )
+        devices = [" ".join(dict.fromkeys(column)) for column in columns]
+        rows.append((name, "x".join(map(str, layer.algorithm.shape)), str(len(tiles)), *devices))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     config = cli.config

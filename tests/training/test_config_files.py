@@ -66,3 +66,10 @@ def test_files_from_left_to_right_then_flags(tmp_path: Path) -> None:
     assert merged[0] == "--config"
     assert load_yaml(merged[1]) == {"x": 1, "y": 2}
     assert merged[2:] == ["--x=.inf", "--z", "-.inf", "--print_config"]
+
+
+def test_null_reaches_an_argument_of_a_class(tmp_path: Path) -> None:
+    write(tmp_path, a="model: {class_path: A, init_args: {inner: {class_path: B, init_args: {rate: 1}}}}")
+    merged = merged_arguments(["--config", str(tmp_path / "a.yaml"), "--model.inner.rate=null", "--z=null"])
+    assert load_yaml(merged[1])["model"]["init_args"]["inner"]["init_args"] == {"rate": None}
+    assert merged[2:] == ["--z=null"]

@@ -20,7 +20,12 @@ def test_a_run_ends_in_one_complete_record(run: Run) -> None:
     outcome = run("fit")
     record = outcome.record
     assert outcome.status == 0, outcome.err
-    assert outcome.out.splitlines()[-1] == f"record: {outcome.folder / 'record.json'}"
+    lines = outcome.out.splitlines()
+    assert [line.split() for line in lines[1:3]] == [
+        ["layer", "shape", "tiles", "device", "states", "bits"],
+        ["fc1", "64x64", "4", "SoftBounds", "4", "2"],
+    ]
+    assert lines[-1] == f"record: {outcome.folder / 'record.json'}"
     assert sorted(path.name for path in outcome.folder.iterdir()) == [
         *("config.yaml", "last.ckpt", "metrics.csv", "record.json", "tiles.jsonl")
     ]
