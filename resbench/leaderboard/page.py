@@ -345,6 +345,9 @@ def _point(cell: Cell, metric: Metric) -> dict[str, Any]:
         "area": _finite(cost.area_mm2 if cost else None),
         "writes": wear and wear.max_writes,
         "paper": _scaled(cell.paper.mean if cell.paper else None, metric),
+        "printed": f"published: {paper(cell.paper, metric)} ({cell.paper.place}, {cell.paper.budget})"
+        if cell.paper
+        else "",
         "curve": curve
         and {
             "steps": curve.steps,

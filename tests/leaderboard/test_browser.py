@@ -245,6 +245,9 @@ def test_the_small_table_has_a_cell_for_each_precision_and_follows_the_arrow_key
     press(board, Keys.ENTER)
     dialog = board.find_element("css selector", "dialog[open]")
     assert dialog.find_element("css selector", "h2").text == "MP, inf states"
+    press(board, Keys.ESCAPE, Keys.ARROW_LEFT, Keys.ENTER)
+    said = [item.text for item in board.find_elements("css selector", "dialog[open] li")]
+    assert said[0] == "published: 99.13 ± 0.02 (arXiv:2510.02516, T1, 100 epochs)"
     press(board, Keys.ESCAPE)
     find(board, ".levels .chip:has([value='10'])")[0].click()
     assert [cell.text for cell in find(board, ".glance thead th")][1:] == ["4", "inf"]

@@ -148,7 +148,7 @@ function charts(panel) {
   const over = found.map(entry => pointOf(data, entry, entry.cell.key));
   const printed = found.filter(({ cell }) => cell.paper != null).map(entry => ({
     x: entry.cell.key, y: entry.cell.paper, colour: entry.row.colour, marker: entry.row.marker, published: true,
-    tip: `${entry.row.label}\n${statesText(entry.cell.key)}: published ${format(data, entry.cell.paper)}`,
+    tip: `${entry.row.label}\n${statesText(entry.cell.key)}, ${entry.cell.printed}`,
   }));
   figure(host, `${what} against states`, printed.length ? "95 % intervals, hollow: paper" : "95 % intervals", {
     points: [...printed, ...over], levels, named, label: "conductance states of a device",
@@ -204,7 +204,7 @@ function profileSteps(row, rows) {
 const dialog = $("#runs");
 function openRuns(data, label, cell) {
   $("#runs-title").textContent = `${label}${cell.key ? `, ${statesText(cell.key)}` : ""}`;
-  $(".said", dialog).replaceChildren(...(cell.claims ?? []).map(text => Object.assign(document.createElement("li"), { textContent: text })));
+  $(".said", dialog).replaceChildren(...[cell.printed, ...(cell.claims ?? [])].filter(Boolean).map(text => Object.assign(document.createElement("li"), { textContent: text })));
   $("tbody", dialog).replaceChildren(...cell.runs.map(([seed, result, file]) => {
     const row = document.createElement("tr");
     row.insertCell().textContent = seed;
