@@ -9,18 +9,16 @@ which are taken round by round. See ``benchmarks/README.md``.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from benchmarks import report
 from benchmarks.cases import CASES, STATES, make_loop
 from benchmarks.images import load_images
 from benchmarks.loop import Loop, Timing
@@ -93,7 +91,7 @@ def table(results: Sequence[Series]) -> str:
     for (case, batch, threads, side), series in by_key.items():
         if side != "resbench":
             continue
-        low, middle, high = statistics.quantiles(series.clock, n=4, method="inclusive")
+        low, middle, high = report.quartiles(series.clock)
         peer = by_key.get((case, batch, threads, "aihwkit"))
         rows.append(
             (
@@ -108,8 +106,7 @@ def table(results: Sequence[Series]) -> str:
                 f"{ratio(peer, series):.1f}" if peer else "",
             )
         )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    return report.table(rows)
 
 
 def plot(results: Sequence[Series], path: Path) -> None:
@@ -136,11 +133,6 @@ def plot(results: Sequence[Series], path: Path) -> None:
     panels[0][-1].legend()
     figure.tight_layout()
     figure.savefig(path, dpi=120)
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    return {"cpu": platform.processor() or platform.machine(), "python": platform.python_version()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -173,9 +165,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if peer is not None:
                     peer.close()
     print(table(results))
-    if args.json:
-        report = {"machine": machine(), "images": source, "states": STATES, "results": [asdict(s) for s in results]}
-        args.json.write_text(json.dumps(report, indent=1) + "\n")
+    report.write_json(args.json, {"images": source, "states": STATES, "results": [asdict(s) for s in results]})
     if args.plot:
         plot(results, args.plot)
     return 0
