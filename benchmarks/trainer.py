@@ -93,7 +93,7 @@ def measure(case: str, batch: int, rounds: int, data: str) -> dict[str, Any]:
         cli = RunCLI(arguments, "benchmarks.trainer")
         turns = Turns(Loop(twin, AnalogSGD(twin.parameters(), lr=LR), images, targets, batch))
         cli.trainer.callbacks.append(turns)
-        cli.folder.begin(keep=False)
+        cli.folder.begin()
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     return {"case": case, "batch": batch, "images": source, "trainer": turns.trainer_ms[1:], "bare": turns.bare_ms[1:]}
 

@@ -179,8 +179,8 @@ class InMemoryData(LightningDataModule, ABC):
         split = self.split("train").to(self._device())
 
         def fetch(samples: Tensor, epoch: int, batch: int) -> Batch:
-            inputs = self.augment(split.inputs[samples], epoch, batch)
-            return self.convert(inputs), split.targets[samples]
+            inputs = self.augment(split.inputs.index_select(0, samples), epoch, batch)
+            return self.convert(inputs), split.targets.index_select(0, samples)
 
         return TrainLoader(len(split), self.batch_size, self.seed, fetch, self._current_epoch, self._device())
 

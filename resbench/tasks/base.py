@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -76,12 +77,19 @@ class Task(LightningModule, ABC):
         self.network = to_analog(
             network, algorithm, device or (), layers, seed, forward_io or PERFECT, backward_io or PERFECT, mapping
         )
-        self._loss = torch.tensor(0.0)
+        self._loss = 0.0
         self._batch_listeners = [
             layer.algorithm for _, layer in analog_layers(self.network) if layer.algorithm.reads_batch_loss
         ]
         # A buffer, so that a run that resumes inside an epoch still knows the mean loss of the whole epoch.
         self.register_buffer("train_sums", torch.zeros(len(self.metrics) + 1, dtype=torch.float64))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Lightning notes here around every hook which one it is in; torch's bookkeeping of modules takes microseconds.
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     @abstractmethod
     def measure(self, batch: Any) -> tuple[list[Tensor], int]:
@@ -95,11 +103,11 @@ class Task(LightningModule, ABC):
         """
         means, samples = self.measure(batch)
         loss = means[0]
-        if not torch.isfinite(loss):
-            raise Diverged(f"the training loss is {loss.item()} at step {self.global_step}; a smaller lr may help")
+        if not math.isfinite(value := loss.item()):
+            raise Diverged(f"the training loss is {value} at step {self.global_step}; a smaller lr may help")
         with torch.no_grad():
             self.train_sums += samples * torch.stack([*means, torch.ones_like(loss)])
-        self._loss = loss.detach()
+        self._loss = value
         return loss
 
     def optimizer_step(
@@ -115,9 +123,8 @@ class Task(LightningModule, ABC):
         """
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         if self._batch_listeners:
-            loss = self._loss.item()
             for algorithm in self._batch_listeners:
-                algorithm.on_batch_end(loss)
+                algorithm.on_batch_end(self._loss)
 
     def on_train_epoch_end(self) -> None:
         """Log the means of the epoch, and tell the algorithms its loss."""

@@ -32,6 +32,7 @@ from resbench.training.folder import RunFolder
 from resbench.training.messages import explain, explain_value
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
+from resbench.training.unprofiled import Unprofiled
 
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
@@ -268,6 +269,8 @@ class RunCLI(LightningCLI):
         bar = config.enable_progress_bar
         bar = sys.stdout.isatty() if bar is None else bar
         arguments: dict[str, Any] = {"default_root_dir": self.folder.attempt, "enable_progress_bar": bar}
+        if config.profiler is None:
+            arguments["profiler"] = Unprofiled()
         callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         if self.training:
             checkpoint = RunCheckpoint(self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop)
