@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in $(SUPPORTED); do if $$p $(WORKS); then echo $$p; brea
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# benchmarks/README.md says what each measures; `trainer` fetches MNIST into data/ if it is not there.
+BENCHMARKS := iteration trainer scaling memory leaderboard
 
 .PHONY: demo test lint bench clean
 
@@ -23,7 +25,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 bench: $(INSTALLED)
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

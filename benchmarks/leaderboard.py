@@ -1,6 +1,6 @@
 """The leaderboard of 1,000 synthetic records over 12 tracks: time to compile it, and to open its page in Chromium.
 
-`python benchmarks/leaderboard.py [--out DIR]`; with a folder, the records and the leaderboard stay there.
+`python -m benchmarks.leaderboard [--out DIR]`; with a folder, the records and the leaderboard stay there.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def measure(case: str, batch: int, rounds: int, data: str) -> dict[str, Any]:
         twin = RunCLI(arguments, "benchmarks.trainer").model.network
         cli = RunCLI(arguments, "benchmarks.trainer")
         turns = Turns(Loop(twin, AnalogSGD(twin.parameters(), lr=LR), images, targets, batch))
-        cli.trainer.callbacks.append(turns)
+        cli.trainer.callbacks.append(turns)  # type: ignore[attr-defined]
         cli.folder.begin()
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     return {"case": case, "batch": batch, "images": source, "trainer": turns.trainer_ms[1:], "bare": turns.bare_ms[1:]}
@@ -100,7 +100,8 @@ def measure(case: str, batch: int, rounds: int, data: str) -> dict[str, Any]:
 
 def overhead(result: dict[str, Any]) -> float:
     """Median over the turns of the ratio inside a turn, less 1."""
-    return statistics.median(t / b for t, b in zip(result["trainer"], result["bare"], strict=True)) - 1
+    ratios: list[float] = [t / b for t, b in zip(result["trainer"], result["bare"], strict=True)]
+    return statistics.median(ratios) - 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

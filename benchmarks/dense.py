@@ -1,0 +1,165 @@
+"""Many pulses a crosspoint: the list of events against a dense form, which visits every crosspoint of a row that fired.
+
+Both apply the same pulses, which are found once; only the applying is timed, since the finding is shared.
+"""
+
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numba import njit
+
+from benchmarks import report
+from resbench.crossbar.devices import SoftBounds
+from resbench.crossbar.kernels import cpu
+from resbench.crossbar.kernels.philox import LOW, gaussian, philox
+from resbench.crossbar.kernels.scan import scan
+from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.tile import Tile
+
+BATCH = 32
+#: Largest products in units of what one pulse train can carry; beyond 1 the trains are full.
+STRENGTHS = (0.01, 0.1, 0.3, 1.0)
+
+
+@dataclass
+class Case:
+    """One size and strength.
+
+    Args:
+        size: rows and columns.
+        noisy: whether pulses have cycle-to-cycle noise.
+        pulses: pulses for each crosspoint in the mini-batch.
+        share: of the crosspoints of a row that fired, how many got a pulse.
+        events: nanoseconds for each pulse by the list of events.
+        dense: nanoseconds for each pulse by the dense form.
+    """
+
+    size: int
+    noisy: bool
+    pulses: float
+    share: float
+    events: list[float] = field(default_factory=list)
+    dense: list[float] = field(default_factory=list)
+
+
+@njit(error_model="numpy", nogil=True)
+def apply_dense(visits, columns, order, n, update, key, step_up, slope_up, step_down, slope_down, low, high, sigma, w):
+    """Soft-bounds pulses, row by row; along a row every crosspoint is computed, and kept where there is a pulse."""
+    hit, xi = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    for position in range(order.size):
+        line, slot, sample, first, stop = visits[order[position]]
+        hit[:] = 0
+        for c in range(first, stop):
+            hit[columns[c] >> 1] = 1 if (columns[c] ^ line) & 1 else -1
+        start = (line >> 1) * n
+        if sigma > 0:
+            for j in range(n):
+                cell = np.uint64(start + j) & LOW
+                w0, w1, _, _ = philox(key, cell, np.uint64(slot), np.uint64(sample), np.uint64(update))
+                xi[j] = gaussian(w0, w1)
+        row = w[start : start + n]
+        su, lu, sd, ld = step_up[start:], slope_up[start:], step_down[start:], slope_down[start:]
+        lo, hi = low[start:], high[start:]
+        for j in range(n):
+            noise = np.float32(1.0) + sigma * xi[j]
+            up, down = (su[j] + lu[j] * row[j]) * noise, (sd[j] + ld[j] * row[j]) * noise
+            change = max(hit[j], np.float32(0.0)) * up + min(hit[j], np.float32(0.0)) * down
+            row[j] = min(max(row[j] + change, lo[j]), hi[j])
+
+
+class Crowd:
+    """The pulses of one mini-batch at many a crosspoint, and two ways to apply them.
+
+    Args:
+        size: rows and columns.
+        sigma: cycle-to-cycle noise, relative to the step.
+        strength: largest products in units of what one pulse train can carry.
+    """
+
+    def __init__(self, size: int, sigma: float, strength: float) -> None:
+        draw = torch.Generator().manual_seed(0)
+        device, pulses = SoftBounds(states=100, dw_min_std=sigma), PulseTrain(update_bl_management=False)
+        self.sigma = sigma
+        self.tile = Tile(device, (size, size), Stream.from_seed(0))
+        self.memory = cpu.Memory.of(self.tile)
+        x, d = (torch.randn(BATCH, size, generator=draw) for _ in range(2))
+        largest = float(x.abs().amax(1).mean() * d.abs().amax(1).mean())
+        longest = float(pulses.desired_bl)
+        self.visits, self.columns, _ = scan(
+            np.ascontiguousarray(x.numpy())[:, :, None, None],
+            np.ascontiguousarray(d.numpy().T)[None],
+            cpu.NONE,
+            cpu.POINT,
+            *self.memory.keys,
+            0,
+            False,
+            (strength * longest * device.granularity / largest, device.granularity, longest, 1.0),
+            (False, True, False),
+            0,
+            2**30,
+        )
+        self.count = int((self.visits[:, 4] - self.visits[:, 3]).sum())
+        self.case = Case(size, sigma > 0, self.count / size**2, self.count / max(len(self.visits) * size, 1))
+        self.order = np.argsort(self.visits[:, 0] >> 1, kind="stable")
+        flat = [values for up in (True, False) for values in device.directed(self.tile.constants, up)]
+        flat += [self.tile.constants["w_min"], self.tile.constants["w_max"]]
+        self.constants = [values.numpy().reshape(-1) for values in flat]
+
+    def by_events(self) -> None:
+        """Apply them as the list of events, with the kernel of the library."""
+        assert self.memory.apply is not None
+        self.memory.apply(self.visits, self.columns, self.tile.shape, 0, *self.memory.arguments)
+
+    def by_rows(self) -> None:
+        """Apply them to every crosspoint of the rows that fired."""
+        key, sigma = np.uint64(self.tile.stream.child("cycle noise").key), np.float32(self.sigma)
+        weight = self.tile.weight.numpy().reshape(-1)
+        pulses = self.visits, self.columns, self.order
+        apply_dense(*pulses, self.case.size, 0, key, *self.constants, sigma, weight)  # type: ignore[call-arg]
+
+    def timed(self, work: Callable[[], None]) -> float:
+        """Nanoseconds for each pulse."""
+        before = time.process_time()
+        work()
+        return 1e9 * (time.process_time() - before) / max(self.count, 1)
+
+
+def measure(sizes: Sequence[int], rounds: int) -> list[Case]:
+    """All cases in turn, ``rounds`` times after one to warm up."""
+    crowds = [Crowd(size, sigma, strength) for size in sizes for sigma in (0.0, 0.3) for strength in STRENGTHS]
+    for number in range(rounds + 1):
+        for crowd in crowds:
+            times = crowd.timed(crowd.by_events), crowd.timed(crowd.by_rows)
+            if number > 0:
+                crowd.case.events.append(times[0])
+                crowd.case.dense.append(times[1])
+    return [crowd.case for crowd in crowds]
+
+
+def table(cases: Sequence[Case]) -> str:
+    """The cases as text."""
+    rows: list[Sequence[str]] = [
+        ("size", "cycle noise", "pulses / crosspoint", "hit share", "events ns / pulse", "dense ns / pulse", "ratio")
+    ]
+    for case in cases:
+        events, dense = report.quartiles(case.events)[1], report.quartiles(case.dense)[1]
+        rows.append(
+            (
+                str(case.size),
+                "yes" if case.noisy else "no",
+                f"{case.pulses:.3g}",
+                f"{case.share:.1%}",
+                f"{events:.1f}",
+                f"{dense:.1f}",
+                f"{dense / events:.2f}",
+            )
+        )
+    return report.table(rows)

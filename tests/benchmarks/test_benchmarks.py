@@ -1,0 +1,94 @@
+"""Every benchmark runs at its smallest size and writes JSON; what they compare is the same work."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import dense, iteration, memory, report, scaling, trainer
+from benchmarks.cases import DEVICE
+from resbench.algorithms import ResidualLearning
+from resbench.crossbar.randomness import Stream
+
+UNPACK = Path(__file__).resolve().parents[3] / "shared" / "data" / "unpack.py"
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Any:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_iteration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, figure = tmp_path / "iteration.json", tmp_path / "iteration.png"
+    small = ["--batches", "64", "--threads", "1", "--rounds", "2", "--cases", "AnalogSGD"]
+    assert iteration.main([*small, "--data", str(tmp_path), "--json", str(file), "--plot", str(figure)]) == 0
+    results = json.loads(file.read_text())["results"]
+    assert [(series["case"], len(series["cpu"])) for series in results] == [("DigitalSGD", 2), ("AnalogSGD", 2)]
+    assert "AnalogSGD" in capsys.readouterr().out
+    assert figure.stat().st_size > 0
+
+
+def test_scaling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, figure = tmp_path / "scaling.json", tmp_path / "scaling.png"
+    small = ["--axes", "size", "--largest", "256", "--rounds", "2", "--iterations", "1", "--dense", "16"]
+    assert scaling.main([*small, "--json", str(file), "--plot", str(figure)]) == 0
+    found = json.loads(file.read_text())
+    assert [point["size"] for point in found["axes"]["size"]] == [128, 256]
+    assert all(point["pulses"] > 0 for points in found["axes"].values() for point in points)
+    # Four times the crosspoints are four times the memory.
+    assert found["exponents"]["size"]["bytes"] == pytest.approx([2.0, 2.0], abs=0.01)
+    assert "exponent (of the work)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.3])
+def test_the_dense_form_is_the_update(sigma: float) -> None:
+    crowd = dense.Crowd(12, sigma, 0.3)
+    crowd.by_events()
+    by_events = crowd.tile.weight.clone()
+    crowd.tile.weight.zero_()
+    crowd.by_rows()
+    assert crowd.case.pulses > 1
+    torch.testing.assert_close(crowd.tile.weight, by_events, atol=1e-5, rtol=0)
+
+
+def test_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "memory.json"
+    assert memory.main(["--size", "64", "--cases", "ResidualLearning", "--json", str(file)]) == 0
+    found = json.loads(file.read_text())
+    sizes = found["algorithms"]["ResidualLearning"]
+    assert (sizes["tiles"], sizes["composite"]) == (6, 4)
+    assert sizes["total"] == sum(sizes[part] for part in memory.PARTS[1:-1])
+    assert found["devices"]["SoftBounds"]["counters"] == 8
+
+
+def test_bytes_are_those_of_the_buffers() -> None:
+    algorithm = ResidualLearning(3).build((8, 16), DEVICE, Stream.from_seed(0))
+    total = sum(buffer.numel() * buffer.element_size() for buffer in algorithm.buffers())
+    assert memory.bytes_by_part(algorithm)["total"] == total / 128
+
+
+def test_trainer(tmp_path: Path) -> None:
+    if not UNPACK.exists():
+        pytest.skip(f"no offline copy of the data: {UNPACK} is missing")
+    subprocess.run([sys.executable, UNPACK, tmp_path, "mnist"], check=True, capture_output=True)
+    file = tmp_path / "trainer.json"
+    arguments = ["--rounds", "1", "--cases", "AnalogSGD", "--data", str(tmp_path), "--json", str(file)]
+    assert trainer.main(arguments) == 0
+    (result,) = json.loads(file.read_text())["results"]
+    assert len(result["trainer"]) == len(result["bare"]) == 1
+
+
+def test_exponents_are_those_of_powers() -> None:
+    sizes = [10.0, 20.0, 50.0]
+    assert report.exponent(sizes, [3 * size**1.5 for size in sizes]) == pytest.approx(1.5)
+    assert report.quartiles([4.0]) == (4.0, 4.0, 4.0)
+    assert np.isclose(report.quartiles([1.0, 2.0, 3.0])[1], 2.0)
