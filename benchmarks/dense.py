@@ -96,7 +96,7 @@ class Crowd:
         self.visits, self.columns, _ = scan(
             np.ascontiguousarray(x.numpy())[:, :, None, None],
             np.ascontiguousarray(d.numpy().T)[None],
-            cpu.NONE,
+            cpu.ALL_ONE,
             cpu.POINT,
             *self.memory.keys,
             0,
@@ -116,7 +116,7 @@ class Crowd:
     def by_events(self) -> None:
         """Apply them as the list of events, with the kernel of the library."""
         assert self.memory.apply is not None
-        self.memory.apply(self.visits, self.columns, self.tile.shape, 0, *self.memory.arguments)
+        self.memory.apply(self.visits, self.columns, self.tile.shape, 0, *self.memory.device)
 
     def by_rows(self) -> None:
         """Apply them to every crosspoint of the rows that fired."""

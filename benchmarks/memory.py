@@ -47,17 +47,18 @@ def bytes_by_part(algorithm: Algorithm) -> dict[str, float]:
     """Bytes for each crosspoint of a built algorithm; ``weight`` and the next three are those of its tiles."""
     crosspoints = algorithm.shape[0] * algorithm.shape[1]
     count = dict.fromkeys(PARTS, 0.0) | {"tiles": float(len(algorithm.tiles))}
-    for name, buffer in algorithm.named_buffers():
-        place, _, last = name.rpartition(".")
-        owner = algorithm.get_submodule(place)
+    owned = [
+        (owner, name, buffer) for owner in algorithm.modules() for name, buffer in owner.named_buffers(recurse=False)
+    ]
+    for owner, name, buffer in owned:
         if owner is algorithm:
             part = "composite" if name == "composite" else "digital"
-        elif last in ("weight", "_stored"):
+        elif name in ("weight", "_stored"):
             part = "weight"
-        elif last.startswith("pulses_"):
+        elif name.startswith("pulses_"):
             part = "counters"
         else:
-            part = "constants" if last in getattr(owner, "constant_names", ()) else "other"
+            part = "constants" if name in getattr(owner, "constant_names", ()) else "other"
         size = buffer.numel() * buffer.element_size() / crosspoints
         count[part] += size
         count["total"] += size

@@ -91,11 +91,12 @@ def _uses(devices: Sequence[Device]) -> Iterator[str]:
 
     from resbench.algorithms import AnalogSGD
     from resbench.crossbar.cells import make_tile
-    from resbench.crossbar.devices import OneSidedCell, SoftBounds
+    from resbench.crossbar.devices import OneSidedCell, PulsedDevice
     from resbench.crossbar.periphery import PERFECT, IOParameters
     from resbench.crossbar.randomness import Stream
 
-    for device in [*devices, OneSidedCell(device=SoftBounds(states=STATES))]:
+    cells = [OneSidedCell(device=device) for device in devices if isinstance(device, PulsedDevice)]
+    for device in [*devices, *cells]:
         make_tile(device, (5, 3), Stream.from_seed(0)).update(torch.ones(2, 3), torch.ones(2, 5), LOUD)
         yield type(device).__name__
     for purpose, algorithm in _algorithms():

@@ -24,13 +24,13 @@ assert main(["warmup"]) == 0
 kernels = {
     f"{module.__name__}.{name}": kernel
     for module in (apply, memory, scan, uniform)
-    for name, kernel in [*vars(module).items(), *((f.__name__, f) for f in getattr(module, "APPLY", {}).values())]
+    for name, kernel in vars(module).items()
     if isinstance(kernel, Dispatcher)
-}
+} | {kernel.__name__: kernel for kernel in [*apply.APPLY.values(), *apply.PULSE.values()]}
 def forms():
     return {name: len(kernel.signatures) for name, kernel in kernels.items()}
 ready = forms()
-assert all(ready[f"{apply.__name__}.apply_{response.__name__}"] for response in apply.FORMS), ready
+assert all(ready[kernel.__name__] for kernel in [*apply.APPLY.values(), *apply.PULSE.values()]), ready
 
 noisy, soft = IOParameters(), devices.SoftBounds(states=4)
 cases = [
