@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
 }
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors"}
 WITHOUT_TORCH = {"costs", "leaderboard", "sweep", *ENTRY_POINTS}
+OPTIONAL = {"ray", "submitit"}
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "numba", "wandb", "sklearn"}
 
 
@@ -34,11 +35,13 @@ def room(module: Path) -> str:
 
 
 def imported(module: Path, *, at_import_time: bool = False) -> Iterator[list[str]]:
-    """Dotted path of each import, split at the dots; those inside functions only if not `at_import_time`."""
+    """Dotted path of each import, split at the dots; those inside functions and for types not if `at_import_time`."""
     nodes: list[ast.AST] = [ast.parse(module.read_text(encoding="utf-8"))]
     while nodes:
         node = nodes.pop()
         if at_import_time and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if at_import_time and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             continue
         nodes.extend(ast.iter_child_nodes(node))
         if isinstance(node, ast.Import):
@@ -54,6 +57,7 @@ def test_module_keeps_the_rules(module: Path) -> None:
     ours = {path[1] for path in imported(module) if path[0] == "resbench" and len(path) > 1}
     if room(module) in ALLOWED:
         assert ours <= ALLOWED[room(module)] | {room(module), "errors", "__version__"}, "imports point down only"
+    assert not {path[0] for path in imported(module, at_import_time=True)} & OPTIONAL, "imported only when used"
     if room(module) in WITHOUT_TORCH:
         heavy = {path[0] for path in imported(module, at_import_time=room(module) == "commands")} & HEAVY
         assert not heavy, "this room must start fast"

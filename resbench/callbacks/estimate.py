@@ -9,6 +9,8 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from resbench.leaderboard.wording import duration
+
 #: Steps after which the estimate is told, counted from the start or from where the training was resumed.
 MILESTONES = {2, *(10**k for k in range(1, 9))}
 #: Seconds left that are worth a line.
@@ -43,12 +45,3 @@ class TimeEstimate(Callback):
                 bar = trainer.progress_bar_callback
                 line = f"step {step} of {total}: {seconds:.3g} s a step, {duration(left)} of training to go"
                 (bar.print if bar else print)(line, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """In whole minutes below an hour, else in the two largest units: ``7 min``, ``5 h 7 min``, ``7 d 3 h``."""
-    hours, minutes = divmod(round(seconds / 60), 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

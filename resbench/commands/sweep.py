@@ -1,64 +1,142 @@
 """Run a plan of algorithms x precisions x seeds: `resbench sweep FILE.yaml`."""
 
 import argparse
+import math
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resbench.errors import UserError
 
 if TYPE_CHECKING:
+    from resbench.sweep.estimate import Estimate
+    from resbench.sweep.executor import Executor
+    from resbench.sweep.job import Job, State
     from resbench.sweep.plan import Cell
-    from resbench.sweep.processes import Job
 
-#: Folder of the logs, beside the folders of the runs.
-LOGS = ".logs"
+#: Options that only some executors have.
+BELONGS = {
+    "cpus": ("ray", "slurm"),
+    "gpus": ("ray", "slurm"),
+    "ray_address": ("ray",),
+    "slurm_partition": ("slurm",),
+    "slurm_time": ("slurm",),
+    "slurm_option": ("slurm",),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench sweep``."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="sweep file, see configs/sweeps")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time (default: %(default)s)")
-    parser.add_argument("--plan", action="store_true", help="show the runs and what is done, and run nothing")
+    parser.add_argument("file", type=Path, metavar="FILE", help="sweep file, see docs/sweeps.md")
+    parser.add_argument("--plan", action="store_true", help="show the runs, what is done and how long the rest takes")
+    parser.add_argument(
+        "--measure", action="store_true", help="train each experiment of which no run is complete for 5 s to estimate"
+    )
+    parser.add_argument("--retry", action="store_true", help="run again what failed, diverged or was refused")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results, instead of the file's")
+    parser.add_argument(
+        "--executor", choices=("local", "ray", "slurm"), default="local", help="who runs it (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="runs at a time (default: 1, with ray and slurm what the cluster gives)"
+    )
+    cluster = parser.add_argument_group("ray and slurm")
+    cluster.add_argument("--cpus", type=int, metavar="N", help="CPUs of a run (default: `threads` of its config)")
+    cluster.add_argument("--gpus", type=float, metavar="N", help="GPUs of a run; with ray also 0.5 (default: 0)")
+    ray = parser.add_argument_group("ray")
+    ray.add_argument("--ray-address", metavar="URL", help="ray://HOST:10001 (default: a cluster on this machine)")
+    slurm = parser.add_argument_group("slurm")
+    slurm.add_argument("--slurm-partition", metavar="NAME", help="partition (default: that of the cluster)")
+    slurm.add_argument("--slurm-time", type=int, metavar="MINUTES", help="time limit of a job (default: 240)")
+    slurm.add_argument(
+        "--slurm-option", action="append", metavar="NAME=VALUE", help="any option of sbatch, e.g. account=lab"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Execute what is not done yet; return 0 if every run is complete, else 1.
+    """Execute what is left; return 0 if every run is complete, else 1.
 
     Raises:
         UserError: for a plan that cannot be run.
     """
+    from resbench.sweep.estimate import Estimate, trials
     from resbench.sweep.plan import read_plan
-    from resbench.sweep.processes import prepare
 
-    if args.jobs < 1:
-        raise UserError(f"--jobs: {args.jobs} is too few; write 1 or more")
     folder, cells = read_plan(args.file, args.out)
-    if not args.plan:
-        prepare()
-    jobs = _jobs(cells, folder)
+    executor = _executor(args)
+    jobs = resolve(cells, folder)
+    states = {job: job.state() for job in jobs}
+    estimate = Estimate()
+    for job, state in states.items():
+        estimate.add(job, state)
+    left = [job for job, state in states.items() if not state.done and (args.retry or not state.failed)]
+    if executor is not None and left:
+        _make(folder)
+        if args.measure and (unknown := estimate.unknown(left)):
+            print(f"training {len(unknown)} experiments for a few seconds each", file=sys.stderr, flush=True)
+            estimate.take(trials(unknown, executor))
     if args.plan:
-        _show(jobs)
+        _show(states, left, estimate, args.jobs or (1 if args.executor == "local" else None))
         return 0
-    waiting = [job for job in jobs if not job.done]
-    print(f"{len(jobs)} runs, {len(jobs) - len(waiting)} done, results in {folder}", flush=True)
-    _execute(waiting, args.jobs)
-    open_ = [job for job in jobs if not job.done]
-    if open_:
-        print(f"{len(open_)} of {len(jobs)} runs are not complete; the same command runs them again", file=sys.stderr)
-    return 1 if open_ else 0
+    print(f"{_counts(states.values())}; results in {folder}", flush=True)
+    if executor is not None and left:
+        # Not earlier: typing gives Lightning's `int | float` the order of rich.progress if that is imported first, and
+        # a number of batches would be read as a fraction of them.
+        from resbench.sweep.progress import SweepProgress
+
+        SweepProgress(states, estimate).run(left, executor)
+    return _conclude(states.values())
 
 
-def _jobs(cells: "Sequence[Cell]", folder: Path) -> "list[Job]":
+def _executor(args: argparse.Namespace) -> "Executor | None":
+    """Who runs what is to be run; None for a plan alone.
+
+    Raises:
+        UserError: for options that do not fit it, or where a package that it needs is missing.
+    """
+    for name, executors in BELONGS.items():
+        if getattr(args, name) is not None and args.executor not in executors:
+            raise UserError(f"--{name.replace('_', '-')}: write --executor {' or '.join(executors)} with it")
+    for name in ("jobs", "cpus", "slurm_time"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise UserError(f"--{name.replace('_', '-')}: {getattr(args, name)} is too few; write 1 or more")
+    if (args.gpus or 0) < 0 or (args.executor == "slurm" and (args.gpus or 0) % 1):
+        whole = "a whole number" if args.executor == "slurm" else "0 or more"
+        raise UserError(f"--gpus: {args.gpus:g}: write {whole}")
+    options = dict(_option(text) for text in args.slurm_option or [])
+    if args.plan and not args.measure:
+        return None
+    if args.executor == "ray":
+        from resbench.sweep.ray import RayExecutor
+
+        return RayExecutor(args.ray_address, args.jobs, args.cpus, args.gpus or 0)
+    if args.executor == "slurm":
+        from resbench.sweep.slurm import SlurmExecutor
+
+        time = args.slurm_time or 240
+        return SlurmExecutor(args.jobs, args.cpus, int(args.gpus or 0), time, args.slurm_partition, options)
+    from resbench.sweep.local import LocalExecutor
+
+    return LocalExecutor(args.jobs or 1)
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, equals, value = text.removeprefix("--").partition("=")
+    if not (name and equals):
+        raise UserError(f"--slurm-option: {text}: write NAME=VALUE, for example account=lab")
+    return name, value
+
+
+def resolve(cells: "Sequence[Cell]", folder: Path) -> "list[Job]":
     """Every run with the hash of its resolved config, so that all mistakes in configs are found first."""
-    from resbench.sweep.processes import Job
+    from resbench.sweep.job import Job
     from resbench.training.cli import RunCLI
 
     cli: RunCLI | None = None
     loaded: tuple[str, ...] = ()
-    jobs = []
+    jobs: dict[str, Job] = {}
     for cell in cells:
         try:
             if cli is None:
@@ -70,68 +148,57 @@ def _jobs(cells: "Sequence[Cell]", folder: Path) -> "list[Job]":
         except UserError as error:
             raise UserError(f"{cell.name}: {error}") from None
         loaded = cell.arguments
-        log = folder / LOGS / f"{cell.name}-{cli.folder.complete.name}.log"
-        jobs.append(Job(cell, cli.folder.complete, cli.folder.attempt, log))
-    return jobs
+        job = Job(cell, folder, cli.config_hash, cli.config.threads, Path.cwd())
+        if (same := jobs.setdefault(cli.config_hash, job)) is not job:
+            raise UserError(f"runs: {same.cell.name} and {cell.name} are one run, seed {cell.seed}; take one out")
+    return list(jobs.values())
 
 
-def _show(jobs: "Sequence[Job]") -> None:
-    width = max(len(job.cell.name) for job in jobs)
-    for job in jobs:
-        record = job.record()
-        status = record.status if record else "open"
-        print(f"{job.complete.name}  {job.cell.name:<{width}}  seed {job.cell.seed:<3}  {status}")
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"out: {folder} cannot be written ({error.strerror}); name another with --out") from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"out: {folder} cannot be written (no permission); name another with --out")
 
 
-def _execute(jobs: "Sequence[Job]", workers: int) -> None:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from resbench.sweep.processes import execute
-
-    console = Console()
-    running: list[str] = []
-    failed = 0
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("elapsed"), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=len(jobs))
-
-        def show(advance: int) -> None:
-            state = f"{len(running)} running" + (f", [red]{failed} failed[/red]" if failed else "")
-            progress.update(bar, advance=advance, description=state)
-
-        def started(job: "Job") -> None:
-            running.append(job.cell.name)
-            show(0)
-
-        def ended(job: "Job", status: int) -> None:
-            nonlocal failed
-            running.remove(job.cell.name)
-            failed += status != 0
-            show(1)
-            console.print(_line(job, status), highlight=False, soft_wrap=True, markup=False)
-
-        execute(jobs, workers, started, ended)
+def _counts(states: "Iterable[State]") -> str:
+    """How many runs are how far: "30 runs: 12 done, 1 failed, 17 left"."""
+    states = list(states)
+    done, failed = sum(state.done for state in states), sum(state.failed for state in states)
+    running = sum(state.status == "running" for state in states)
+    parts = {"done": done, "failed": failed, "in progress": running, "left": len(states) - done - failed - running}
+    words = [f"{count} {word}" for word, count in parts.items() if count or word in ("done", "left")]
+    return f"{len(states)} {'run' if len(states) == 1 else 'runs'}: {', '.join(words)}"
 
 
-def _line(job: "Job", status: int) -> str:
-    """What became of a run."""
-    name = f"{job.cell.name} seed {job.cell.seed}"
-    record = job.record()
-    if status == 0 and record is not None:
-        metrics = " ".join(f"{key} {value:.4f}" for key, value in record.final.items() if key.startswith("test/"))
-        return f"{name}: {metrics} ({record.wall_time_s:.1f} s)"
-    if record is not None and record.error:
-        return f"{name}: {record.status}: {record.error}; log: {job.log}"
-    last = job.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-    return f"{name}: exit status {status}: {' '.join(last)}; log: {job.log}"
+def _show(states: "Mapping[Job, State]", left: "Sequence[Job]", estimate: "Estimate", workers: int | None) -> None:
+    """The plan: a line for each run, then what is left of it."""
+    width = max(len(job.cell.name) for job in states)
+    for job, state in states.items():
+        error = f": {state.error}" if state.error else ""
+        print(f"{job.folder.complete.name}  {job.cell.name:<{width}}  seed {job.cell.seed:<3}  {state.status}{error}")
+    print(_counts(states.values()))
+    if left:
+        print(_time(estimate.total(left), min(workers or 1, len(left))))
+
+
+def _time(seconds: float, workers: int) -> str:
+    from resbench.leaderboard.wording import duration
+
+    if math.isnan(seconds):
+        return "time left: unknown until a run is complete; --plan --measure trains each experiment for 5 s to tell"
+    many = f"{workers} runs at a time" if workers > 1 else "one run at a time"
+    return f"time left: about {duration(seconds / workers)} of training, {many}"
+
+
+def _conclude(states: "Iterable[State]") -> int:
+    """Say what is not done, and how to go on."""
+    states = list(states)
+    failed = sum(state.failed for state in states)
+    if failed:
+        print(f"{failed} of {len(states)} runs failed; --retry runs them again", file=sys.stderr)
+    if left := sum(not state.done and not state.failed for state in states):
+        print(f"{left} of {len(states)} runs are left; the same command goes on with them", file=sys.stderr)
+    return 0 if all(state.done for state in states) else 1

@@ -37,6 +37,17 @@ def steps(cell: Cell) -> str:
     return median if cell.reached in (0, len(cell.seeds)) else f"{median} ({cell.reached} of {len(cell.seeds)})"
 
 
+def duration(seconds: float) -> str:
+    """A time: in seconds below a minute, in minutes below an hour, else in two units: "42 s", "7 min", "7 d 3 h"."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def paper(printed: Printed, metric: Metric) -> str:
     """A published result: "75.61 ± 0.69"."""
     spread = "" if printed.deviation is None else f" ± {number(printed.deviation, metric)}"

@@ -17,6 +17,8 @@ from resbench.training.config_files import find_config, read_mapping
 
 KEYS = ("out", "base", "seeds", "runs")
 RUN_KEYS = ("name", "config", "set", "grid")
+#: What the sweep says of each run itself, and where to write it.
+TAKEN = {"seed_everything": "seeds", "experiment.name": "name", "experiment.root": "out"}
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
 
     ``base`` lists the config files of all runs and ``seeds`` their seeds. Each entry of ``runs`` has a ``name``, and
     ``config`` files, ``set`` (values by dotted key) and ``grid`` (lists of values by dotted key, every combination is
-    a run) of its own. Files are looked up as in ``compose``.
+    a run) of its own; the key ``config`` of a grid lists files, such as those of several algorithms. Files are looked
+    up as in ``compose``.
 
     Args:
         path: the sweep file.
@@ -82,14 +85,18 @@ def _combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, l
     place = f"{path}: runs: {name}"
     _only_known(entry, RUN_KEYS, place)
     fixed, grid = (_mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
+    for key in (*fixed, *grid):
+        if key in TAKEN:
+            raise UserError(f"{place}: {key}: the sweep gives it; write {TAKEN[key]}")
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{place}: grid: {key}: {values!r} is no list of values; write for example [4, 10, 16]")
-    arguments = [*_files(entry.get("config"), path, f"{name}: config"), *_flags(fixed)]
+    arguments = _files(entry.get("config"), path, f"{name}: config")
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))
-        labels = [f"{key.rpartition('.')[2]}{_label(value)}" for key, value in chosen.items()]
-        yield "-".join([name, *labels]), [*arguments, *_flags(chosen)]
+        labels = [_label(key, value) for key, value in chosen.items()]
+        files = _files(chosen.pop("config", None), path, f"{name}: grid: config")
+        yield "-".join([name, *labels]), [*arguments, *files, *_flags(fixed), *_flags(chosen)]
 
 
 def _files(value: Any, path: Path, place: str) -> list[str]:
@@ -109,8 +116,10 @@ def _flag(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _label(value: Any) -> str:
-    return re.sub(r"[^A-Za-z0-9.]+", "_", str(value)).strip("_")
+def _label(key: str, value: Any) -> str:
+    """What a value of a grid adds to the name: ``states4``, or the name of a config file."""
+    text = Path(value).stem if key == "config" and isinstance(value, str) else f"{key.rpartition('.')[2]}{value}"
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_")
 
 
 def _mapping(value: Any, place: str) -> dict[str, Any]:

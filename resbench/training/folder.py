@@ -17,6 +17,8 @@ CONFIG = "config.yaml"
 CHECKPOINT = "last.ckpt"
 #: The checkpoint before, for when the newest cannot be read.
 PREVIOUS = "previous.ckpt"
+#: Why a run failed: the traceback, or for a run of a sweep the message that refused it.
+ERROR = "error.txt"
 #: Digits of the config hash in the name of a folder.
 DIGITS = 12
 
@@ -50,7 +52,7 @@ class RunFolder:
         """
         try:
             self.attempt.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=1)  # longer than `in_progress` holds it
             finished = self._settle()
             for path in self.attempt.glob(TEMPORARY):
                 path.unlink()
@@ -68,6 +70,18 @@ class RunFolder:
         if self.attempt.exists():
             shutil.rmtree(self.attempt)
         self.attempt.mkdir()
+
+    def in_progress(self) -> bool:
+        """Whether a process works on this run."""
+        if not Path(self._lock.lock_file).exists():
+            return False
+        try:
+            with self._lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # a folder that cannot be written
+            return False
 
     def end(self, complete: bool) -> Path:
         """Give the folder its final name and release it.

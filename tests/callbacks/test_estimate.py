@@ -8,7 +8,6 @@ from lightning.pytorch import Trainer
 
 from resbench.algorithms import DigitalSGD
 from resbench.callbacks import TimeEstimate, estimate
-from resbench.callbacks.estimate import duration
 from resbench.data import DigitsData
 from resbench.networks import MLP
 from resbench.tasks import Classification
@@ -59,11 +58,3 @@ def test_estimates_from_the_steps_after_the_first(
     trainer.fit(task, datamodule=DigitsData(batch_size=10, train_size=800))
     printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
     assert printed == [f"{line} of training to go" for line in lines]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(61, "1 min"), (3599, "1 h 0 min"), (5 * 3600 + 7 * 60, "5 h 7 min"), (7 * 86400 + 3 * 3600, "7 d 3 h")],
-)
-def test_durations_are_said_in_two_units(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -43,20 +43,29 @@ def test_what_is_complete_is_not_run_again(sweep: Path, tmp_path: Path, capsys: 
     assert main([*arguments, "--jobs=2"]) == 1
     captured = capsys.readouterr()
     lines = sorted(captured.out.splitlines())
-    assert lines[0] == f"3 runs, 0 done, results in {out}"
+    assert lines[0] == f"3 runs: 0 done, 3 left; results in {out}"
     assert lines[1].startswith("digital seed 0: test/loss ")
     assert lines[2].startswith("diverging seed 0: diverged: the training loss is nan")
-    assert lines[3].startswith("refused seed 0: exit status 2: error: data.init_args.train_size: 5000 is more than")
-    assert captured.err == "2 of 3 runs are not complete; the same command runs them again\n"
+    assert lines[3].startswith("refused seed 0: refused: data.init_args.train_size: 5000 is more than")
+    assert captured.err == "2 of 3 runs failed; --retry runs them again\n"
     (path,) = out.glob("digital/*/record.json")
     before = path.read_bytes()
     assert main([*arguments, "--plan"]) == 0
-    assert [line.split()[1:] for line in capsys.readouterr().out.splitlines()] == [
-        ["digital", "seed", "0", "complete"], ["diverging", "seed", "0", "diverged"], ["refused", "seed", "0", "open"],
+    *runs, counts = capsys.readouterr().out.splitlines()
+    assert [line.split()[1:5:3] for line in runs] == [
+        ["digital", "complete"], ["diverging", "diverged:"], ["refused", "refused:"],
     ]  # fmt: skip
+    assert counts == "3 runs: 1 done, 2 failed, 0 left"
+    assert main(arguments) == 1
+    assert capsys.readouterr().out == f"{counts}; results in {out}\n", "what failed waits for --retry"
+    assert main([*arguments, "--plan", "--retry"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("time left: about ")
+    sweep.write_text(SWEEP.replace("EPOCHS", "1").replace("lr: 1e38", "lr: 1e37").replace("5000", "50"))
+    assert main([*arguments, "--retry"]) == 1
+    assert "3 runs: 1 done, 2 left" in capsys.readouterr().out, "another config is another run"
     sweep.write_text(SWEEP.replace("EPOCHS", "1").partition("  - name: diverging")[0])
     assert main(arguments) == 0
-    assert capsys.readouterr().out == f"1 runs, 1 done, results in {out}\n"
+    assert capsys.readouterr().out == f"1 run: 1 done, 0 left; results in {out}\n"
     assert path.read_bytes() == before
     leaderboard = compile_leaderboard(out)
     assert leaderboard.rejected == []

@@ -1,0 +1,99 @@
+"""How long the rest of a sweep takes, from the runs that are complete and from short trials."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from resbench.leaderboard.records import Record, RecordError, read_record
+from resbench.leaderboard.statistics import mean
+from resbench.sweep.executor import Executor
+from resbench.sweep.job import LOGS, Job, State
+
+#: What makes a trial of a run: no validation, no loggers and one mini-batch of the test.
+TRIAL = ("--trainer.limit_val_batches=0", "--trainer.limit_test_batches=1", "--trainer.logger=false")
+#: A trial is one step, after which the kernels are compiled, and then some seconds, which count.
+LENGTHS = ("--trainer.max_steps=1", "--trainer.max_time=00:00:00:05")
+
+
+class Estimate:
+    """Expected seconds of training of each run: the mean of the complete runs of its experiment, else of all."""
+
+    def __init__(self) -> None:
+        self._complete: dict[str, list[float]] = {}
+        self._trials: dict[str, float] = {}
+
+    def add(self, job: Job, state: State) -> None:
+        """Take a run into account, if it is complete."""
+        if state.done and state.record is not None:
+            self._complete.setdefault(job.cell.name, []).append(state.record.wall_time_s)
+
+    def take(self, seconds: Mapping[str, float]) -> None:
+        """What trials say of experiments of which no run is complete yet."""
+        self._trials |= seconds
+
+    def unknown(self, jobs: Iterable[Job]) -> list[Job]:
+        """One run of each experiment about which nothing is known."""
+        first = {job.cell.name: job for job in reversed(list(jobs))}
+        return [job for name, job in first.items() if name not in self._complete and name not in self._trials]
+
+    def seconds(self, job: Job) -> float:
+        """Of one run; NaN while nothing is known."""
+        name = job.cell.name
+        if name in self._complete:
+            return mean(self._complete[name])
+        if name in self._trials:
+            return self._trials[name]
+        everything = [seconds for runs in self._complete.values() for seconds in runs]
+        return mean(everything) if everything else math.nan
+
+    def total(self, jobs: Iterable[Job]) -> float:
+        """Of these runs one after the other; NaN while nothing is known."""
+        return sum(map(self.seconds, jobs))
+
+
+def trials(jobs: Sequence[Job], executor: Executor) -> dict[str, float]:
+    """Train each of these runs, at least one, for five seconds, in a folder that is thrown away.
+
+    Returns:
+        By name of the experiment, the seconds that its whole training will take, without validation; experiments whose
+        trial failed, or whose budget is no number of epochs or steps, are left out.
+    """
+    seconds = {}
+    logs = jobs[0].root / LOGS
+    logs.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=logs, prefix="trial") as folder:
+        root = Path(folder)
+        for length in LENGTHS:
+            executor.execute([_trial(job, root, length) for job in jobs], lambda job: None, lambda job: None)
+        for job in jobs:
+            for path in (root / LENGTHS[-1] / job.cell.name).glob("*/record.json"):
+                try:
+                    record = read_record(path)
+                except RecordError:
+                    continue
+                if record.steps_per_s and (steps := _steps(record)):
+                    seconds[job.cell.name] = steps / record.steps_per_s
+    return seconds
+
+
+def _trial(job: Job, root: Path, length: str) -> Job:
+    arguments = (*job.cell.arguments, *TRIAL, length, f"--experiment.root={root / length}")
+    return replace(job, cell=replace(job.cell, arguments=arguments), root=root / length)
+
+
+def _steps(record: Record) -> int:
+    """Optimiser steps of the whole run, 0 where its budget is none of epochs or steps."""
+    track, budget = record.track, record.track.budget
+    trainer: Any = record.config["trainer"]
+    batches = math.ceil(track.train_size / track.batch_size)
+    limit = trainer.get("limit_train_batches")
+    if limit is not None:
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    an_epoch = math.ceil(batches / (trainer.get("accumulate_grad_batches") or 1))
+    limits = (budget.max_steps, budget.epochs and budget.epochs * an_epoch)
+    return min((limit for limit in limits if limit), default=0)

@@ -1,0 +1,149 @@
+"""One run of a sweep: its identity, how far it is, and its work in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from resbench.errors import UserError
+from resbench.leaderboard.files import write_text_atomically
+from resbench.leaderboard.records import Record, RecordError, read_record
+from resbench.sweep.plan import Cell
+from resbench.training.folder import ERROR, RECORD, RunFolder
+
+#: Folder of the logs, beside the folders of the runs.
+LOGS = ".logs"
+#: How often a run is begun in one sweep where its process is killed each time.
+ATTEMPTS = 3
+
+Status = Literal["complete", "failed", "diverged", "refused", "running", "interrupted", "open"]
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is.
+
+    Attributes:
+        status: ``refused`` is a config that `resbench fit` did not run, ``running`` is one in progress in any process,
+            ``interrupted`` has begun, and ``open`` has not.
+        record: its record, where there is one.
+        error: why it failed, diverged or was refused.
+    """
+
+    status: Status
+    record: Record | None = None
+    error: str | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it is complete."""
+        return self.status == "complete"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a result; it is run again on request only."""
+        return self.status in ("failed", "diverged", "refused")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run with its identity, in plain values that any process on the same file system can take up.
+
+    Attributes:
+        cell: what to run.
+        root: folder of the results of the sweep.
+        config_hash: hash of the resolved config.
+        threads: CPU threads of the run.
+        directory: working directory that relative paths are meant from.
+    """
+
+    cell: Cell
+    root: Path
+    config_hash: str
+    threads: int
+    directory: Path
+
+    @property
+    def folder(self) -> RunFolder:
+        """Where the run writes."""
+        return RunFolder(self.root, self.cell.name, self.config_hash)
+
+    @property
+    def log(self) -> Path:
+        """File for what the run prints."""
+        return self.root / LOGS / f"{self.cell.name}-{self.folder.complete.name}.log"
+
+    def state(self) -> State:
+        """Read off the files how far the run is."""
+        folder = self.folder
+        record = _record(folder.complete)
+        if record is not None and record.status == "complete":
+            return State("complete", record)
+        record = _record(folder.attempt)
+        if folder.in_progress():
+            return State("running", record)
+        if record is not None and record.status in ("failed", "diverged"):
+            return State(record.status, record, record.error)
+        if record is None and (error := folder.attempt / ERROR).is_file():
+            return State("refused", None, error.read_text(encoding="utf-8").strip())
+        return State("interrupted" if folder.attempt.exists() else "open", record)
+
+    def note(self, line: str) -> None:
+        """Add a line to the log."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+    def stamp(self) -> int:
+        """When the log was last written to, 0 if there is none; it changes when the job starts."""
+        try:
+            return self.log.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+    def last_line(self) -> str:
+        """What the run printed last."""
+        try:
+            lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return lines[-1] if lines else "it left no word"
+
+
+def work(job: Job) -> int:
+    """Run a job in this process, which is to end with it, and return the exit status of `resbench fit`.
+
+    A run that was interrupted or killed goes on from its checkpoint, one that failed begins anew, and one that is
+    complete or in progress elsewhere is left alone. Output goes to the log.
+    """
+    os.chdir(job.directory)
+    if str(job.directory) not in sys.path:
+        sys.path.append(str(job.directory))  # a class_path finds modules here, as in `resbench fit`
+    before = job.state()
+    job.log.parent.mkdir(parents=True, exist_ok=True)
+    with job.log.open("ab" if before.status in ("interrupted", "running") else "wb") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    if before.status in ("complete", "running"):
+        return 0
+    from resbench.training.fit import fit
+
+    try:
+        return fit([*job.cell.argv, *([] if before.failed else ["--ckpt_path=last"])])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        if not job.folder.in_progress():
+            write_text_atomically(job.folder.attempt / ERROR, f"{error}\n")
+        return 2
+    except KeyboardInterrupt:  # before there was anything to record
+        return 130
+
+
+def _record(folder: Path) -> Record | None:
+    try:
+        return read_record(folder / RECORD)
+    except RecordError:
+        return None

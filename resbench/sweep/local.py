@@ -1,0 +1,90 @@
+"""Runs as processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from multiprocessing import connection, forkserver
+from multiprocessing.process import BaseProcess
+
+from resbench.sweep.job import ATTEMPTS, Job, work
+
+#: Each run is a fork of one process that has imported everything: importing takes longer than many a run.
+FORKS = "forkserver" in multiprocessing.get_all_start_methods()
+CONTEXT = multiprocessing.get_context("forkserver") if FORKS else multiprocessing.get_context("spawn")
+
+
+class LocalExecutor:
+    """At most ``workers`` processes at a time.
+
+    The process that they are forked from begins to import at once, while the caller does something else.
+
+    Args:
+        workers: number of processes.
+    """
+
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
+        # A library that starts one thread a core in each of several processes makes all of them slow; a run has as many
+        # as its config says.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        if FORKS:
+            CONTEXT.set_forkserver_preload(["resbench.training.fit"])
+            forkserver.ensure_running()
+
+    def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
+        """See ``Executor``.
+
+        On KeyboardInterrupt every running job gets SIGINT once, leaves its record and checkpoint, and is waited for; a
+        second one kills them.
+        """
+        waiting = list(jobs)
+        running: dict[Job, BaseProcess] = {}
+        begun: Counter[Job] = Counter()
+
+        def collect(take_up: bool) -> None:
+            connection.wait([process.sentinel for process in running.values()])
+            for job, process in list(running.items()):
+                if process.exitcode is None:
+                    continue
+                del running[job]
+                if process.exitcode < 0:
+                    job.note(f"killed by {signal.Signals(-process.exitcode).name}")
+                ended(job)
+                if process.exitcode < 0 and take_up and begun[job] < ATTEMPTS:
+                    waiting.append(job)
+
+        try:
+            while waiting or running:
+                while waiting and len(running) < self.workers:
+                    job = waiting.pop(0)
+                    running[job] = CONTEXT.Process(target=_process, args=(job,))
+                    running[job].start()
+                    begun[job] += 1
+                    started(job)
+                collect(take_up=True)
+        except KeyboardInterrupt:
+            try:
+                for process in running.values():
+                    _interrupt(process)
+                while running:
+                    collect(take_up=False)
+            finally:
+                for process in running.values():
+                    process.kill()
+            raise
+
+
+def _interrupt(process: BaseProcess) -> None:
+    if process.pid is not None:
+        os.kill(process.pid, signal.SIGINT)
+
+
+def _process(job: Job) -> None:
+    if sys.platform != "win32":
+        os.setsid()  # the terminal's Ctrl-C reaches the sweep only, which passes it on once
+    sys.exit(work(job))

@@ -1,0 +1,106 @@
+"""A sweep as it runs: a line for each run that ends, and on a terminal a bar for the whole."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from resbench.leaderboard.wording import duration
+from resbench.sweep.estimate import Estimate
+from resbench.sweep.executor import Executor
+from resbench.sweep.job import Job, State
+
+
+class SweepProgress:
+    """Runs what is left of a sweep and shows it.
+
+    Args:
+        states: every run and how far it is; updated as runs end.
+        estimate: expected seconds of each run.
+    """
+
+    def __init__(self, states: dict[Job, State], estimate: Estimate) -> None:
+        self.states = states
+        self._estimate = estimate
+        self._console = Console()
+        self._running: dict[Job, float] = {}
+        self._waiting: list[Job] = []
+
+    def run(self, jobs: Sequence[Job], executor: Executor) -> None:
+        """Execute jobs.
+
+        Raises:
+            KeyboardInterrupt: when interrupted, after they have ended.
+        """
+        self._waiting = list(jobs)
+        columns = (
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TextColumn("elapsed"), TimeElapsedColumn(), TextColumn("left"), _TimeLeft(self),
+        )  # fmt: skip
+        with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as progress:
+            bar = progress.add_task("", total=len(self.states))
+
+            def show() -> None:
+                done, failed = (
+                    sum(getattr(state, kind) for state in self.states.values()) for kind in ("done", "failed")
+                )
+                words = [f"{done} done", f"{len(self._running)} running", f"[red]{failed} failed[/]" if failed else ""]
+                progress.update(bar, completed=done + failed, description=", ".join(filter(None, words)))
+
+            def started(job: Job) -> None:
+                self._running[job] = time.monotonic()
+                if job in self._waiting:  # not one that is taken up again
+                    self._waiting.remove(job)
+                show()
+
+            def ended(job: Job) -> None:
+                self._running.pop(job, None)
+                if job in self._waiting:  # it never started
+                    self._waiting.remove(job)
+                state = self.states[job] = job.state()
+                self._estimate.add(job, state)
+                show()
+                self._console.print(_line(job, state), highlight=False, soft_wrap=True, markup=False)
+
+            for job in jobs:
+                if self.states[job].failed:
+                    self.states[job] = State("open")  # it is run again
+            show()
+            executor.execute(jobs, started, ended)
+
+    def seconds_left(self) -> float:
+        """Until the last run ends, if as many run at a time as now; NaN while that is unknown."""
+        now = time.monotonic()
+        left = [max(self._estimate.seconds(job) - (now - begun), 0) for job, begun in self._running.items()]
+        together = sum(left) + self._estimate.total(self._waiting)
+        return max([together / max(len(left), 1), *left]) if left or self._waiting else 0.0
+
+
+class _TimeLeft(ProgressColumn):
+    """The estimate in words."""
+
+    def __init__(self, sweep: SweepProgress) -> None:
+        self._sweep = sweep
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        """Called by Rich."""
+        seconds = self._sweep.seconds_left()
+        return Text("unknown" if math.isnan(seconds) else duration(seconds), style="progress.remaining")
+
+
+def _line(job: Job, state: State) -> str:
+    """What became of a run."""
+    name = f"{job.cell.name} seed {job.cell.seed}"
+    if state.done and state.record is not None:
+        metrics = " ".join(f"{key} {value:.4f}" for key, value in state.record.final.items() if key.startswith("test/"))
+        return f"{name}: {metrics} ({state.record.wall_time_s:.1f} s)"
+    if state.status == "running":
+        return f"{name}: in progress in another process"
+    reason = state.error or (state.record.error if state.record else None) or job.last_line()
+    return f"{name}: {state.status}: {reason}; log: {job.log}"

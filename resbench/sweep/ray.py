@@ -1,0 +1,142 @@
+"""Runs as tasks of a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from resbench.errors import UserError
+from resbench.sweep.job import ATTEMPTS, Job, work
+
+if TYPE_CHECKING:
+    import ray
+
+#: Seconds between two looks at what has started.
+POLL = 0.5
+
+
+class RayExecutor:
+    """Each run is a plain remote task, in a worker process of its own; a killed worker's run goes on in another one.
+
+    The nodes share a file system and an environment: working directory, data and results have the same paths on all.
+
+    Args:
+        address: ``ray://HOST:PORT``, ``HOST:PORT``, or None for ``RAY_ADDRESS``, else a cluster that runs on this
+            machine, else one that is started here and ends with the sweep.
+        workers: runs at a time, None for as many as the cluster holds.
+        cpus: CPUs that a run asks for, None for the ``threads`` of its config.
+        gpus: GPUs that a run asks for; 0.5 lets two runs share one.
+
+    Raises:
+        UserError: where Ray is not installed.
+    """
+
+    def __init__(
+        self, address: str | None = None, workers: int | None = None, cpus: float | None = None, gpus: float = 0
+    ) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent unless the user says so
+        try:
+            import ray  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise UserError(f'--executor ray: {error.name} is missing; write: pip install "resbench[ray]"') from None
+        self.address, self.workers, self.cpus, self.gpus = address, workers, cpus, gpus
+
+    def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
+        """See ``Executor``.
+
+        On KeyboardInterrupt what has not started is dropped and what runs gets SIGINT, leaves its record and
+        checkpoint, and is waited for; a second one kills it.
+        """
+        import ray
+
+        owner = not ray.is_initialized()
+        if owner:
+            self._connect()
+        try:
+            self._warn_of_missing_resources(jobs)
+            self._execute(jobs, started, ended)
+        finally:
+            if owner:
+                ray.shutdown()
+
+    def _execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
+        import ray
+
+        # A process that has run once has numbers of threads set and modules imported: the next run gets a fresh one.
+        task: Any = ray.remote(max_calls=1, max_retries=ATTEMPTS - 1)(work)
+        waiting = list(jobs)
+        pending: dict[ray.ObjectRef[int], Job] = {}
+        unseen: dict[Job, int] = {}
+
+        def collect() -> None:
+            ready, _ = ray.wait(list(pending), timeout=POLL)
+            for job in [job for job, stamp in unseen.items() if job.stamp() != stamp]:
+                del unseen[job]
+                started(job)
+            for reference in ready:
+                job = pending.pop(reference)
+                unseen.pop(job, None)
+                _await(reference, job)
+                ended(job)
+
+        try:
+            while waiting or pending:
+                while waiting and len(pending) < (self.workers or len(jobs)):
+                    job = waiting.pop(0)
+                    unseen[job] = job.stamp()
+                    pending[task.options(num_cpus=self._cpus(job), num_gpus=self.gpus).remote(job)] = job
+                collect()
+        except KeyboardInterrupt:
+            try:
+                for reference in pending:
+                    ray.cancel(reference)
+                while pending:
+                    collect()
+            finally:
+                for reference in pending:
+                    ray.cancel(reference, force=True)
+            raise
+
+    def _connect(self) -> None:
+        import ray
+
+        address = self.address or os.environ.get("RAY_ADDRESS")
+        try:
+            if address is None:
+                try:
+                    ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+                except ConnectionError:
+                    ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+            else:
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise UserError(f"--ray-address: {address}: {reason}; write ray://HOST:10001 of the head node") from None
+
+    def _warn_of_missing_resources(self, jobs: Sequence[Job]) -> None:
+        import ray
+
+        most = {"CPU": max(map(self._cpus, jobs)), "GPU": self.gpus}
+        for kind, wanted in most.items():
+            there = max((node["Resources"].get(kind, 0) for node in ray.nodes() if node["Alive"]), default=0)
+            if wanted > there:
+                print(
+                    f"warning: a run asks for {wanted:g} {kind} and no node has more than {there:g}; it waits for one"
+                )
+
+    def _cpus(self, job: Job) -> float:
+        return job.threads if self.cpus is None else self.cpus
+
+
+def _await(reference: ray.ObjectRef[int], job: Job) -> None:
+    """Note in the log of a job why its task has not ended by itself."""
+    import ray
+
+    try:
+        ray.get(reference)
+    except ray.exceptions.TaskCancelledError:
+        job.note("cancelled")
+    except ray.exceptions.RayError as error:
+        job.note(f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}")

@@ -1,0 +1,61 @@
+"""A sweep on a Ray cluster of two nodes."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resbench.cli import main
+from resbench.leaderboard.records import metric_differences
+from tests.sweep.runs import assert_same_weights, records, write_sweep, writers
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes with one CPU and one GPU each, or what Ray takes for one."""
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=1, num_gpus=1)
+    yield nodes
+    nodes.shutdown()
+
+
+def test_a_killed_worker_changes_nothing(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep, local, remote = write_sweep(tmp_path, 80), tmp_path / "local", tmp_path / "ray"
+    killed: list[str] = []
+
+    def kill_one_that_trains() -> None:
+        while not (checkpoints := list(remote.glob("*/*.attempt/last.ckpt"))):
+            time.sleep(0.01)
+        name = checkpoints[0].parent.stem
+        for process in writers(remote / ".logs" / f"residual-{name}.log"):
+            os.kill(process, signal.SIGKILL)
+            killed.append(name)
+
+    killer = threading.Thread(target=kill_one_that_trains, daemon=True)
+    killer.start()
+    options = [f"--out={remote}", "--executor=ray", f"--ray-address={cluster.address}", "--gpus=0.5"]
+    assert main(["sweep", str(sweep), *options]) == 0
+    killer.join()
+    (name,) = killed
+    log = (remote / ".logs" / f"residual-{name}.log").read_text()
+    assert log.count("residual: seed") == 2, "it began twice"
+    assert log.count("epoch 1/80") == 1, "and went on where it was"
+    assert capsys.readouterr().err == ""
+    assert main(["sweep", str(sweep), f"--out={local}", "--jobs=2"]) == 0
+    there, here = records(remote), records(local)
+    assert len(here) == 2
+    assert [metric_differences(here[key], there[key]) for key in here] == [[], []]
+    assert_same_weights(local, remote)
+    files = [sorted(path.relative_to(out) for path in out.rglob("*")) for out in (local, remote)]
+    assert files[0] == files[1]
