@@ -12,7 +12,7 @@ from resbench.errors import UserError
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.records import Record, RecordError, read_record
 from resbench.sweep.plan import Cell
-from resbench.training.folder import ERROR, RECORD, RunFolder
+from resbench.training.folder import RECORD, RunFolder
 
 #: Folder of the logs, beside the folders of the runs.
 LOGS = ".logs"
@@ -76,6 +76,11 @@ class Job:
         """File for what the run prints."""
         return self.root / LOGS / f"{self.cell.name}-{self.folder.complete.name}.log"
 
+    @property
+    def refusal(self) -> Path:
+        """File for why `resbench fit` did not run this config; a run that never began has no folder."""
+        return self.log.with_suffix(".refused")
+
     def state(self) -> State:
         """Read off the files how far the run is."""
         folder = self.folder
@@ -87,8 +92,8 @@ class Job:
             return State("running", record)
         if record is not None and record.status in ("failed", "diverged"):
             return State(record.status, record, record.error)
-        if record is None and (error := folder.attempt / ERROR).is_file():
-            return State("refused", None, error.read_text(encoding="utf-8").strip())
+        if self.refusal.is_file():
+            return State("refused", None, self.refusal.read_text(encoding="utf-8").strip())
         return State("interrupted" if folder.attempt.exists() else "open", record)
 
     def note(self, line: str) -> None:
@@ -129,6 +134,7 @@ def work(job: Job) -> int:
         os.dup2(file.fileno(), 2)
     if before.status in ("complete", "running"):
         return 0
+    job.refusal.unlink(missing_ok=True)
     from resbench.training.fit import fit
 
     try:
@@ -136,7 +142,7 @@ def work(job: Job) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         if not job.folder.in_progress():
-            write_text_atomically(job.folder.attempt / ERROR, f"{error}\n")
+            write_text_atomically(job.refusal, f"{error}\n")
         return 2
     except KeyboardInterrupt:  # before there was anything to record
         return 130

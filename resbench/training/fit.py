@@ -20,10 +20,11 @@ from resbench.tasks.base import Diverged
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
-from resbench.training.folder import CHECKPOINT, CONFIG, ERROR, PREVIOUS, RECORD
+from resbench.training.folder import CHECKPOINT, CONFIG, PREVIOUS, RECORD
 from resbench.training.record import Status, make_record
 from resbench.training.wandb_logger import WandbRunLogger
 
+ERROR = "error.txt"
 EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}
 
 

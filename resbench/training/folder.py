@@ -17,8 +17,6 @@ CONFIG = "config.yaml"
 CHECKPOINT = "last.ckpt"
 #: The checkpoint before, for when the newest cannot be read.
 PREVIOUS = "previous.ckpt"
-#: Why a run failed: the traceback, or for a run of a sweep the message that refused it.
-ERROR = "error.txt"
 #: Digits of the config hash in the name of a folder.
 DIGITS = 12
 

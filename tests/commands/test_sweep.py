@@ -60,9 +60,9 @@ def test_what_is_complete_is_not_run_again(sweep: Path, tmp_path: Path, capsys: 
     assert capsys.readouterr().out == f"{counts}; results in {out}\n", "what failed waits for --retry"
     assert main([*arguments, "--plan", "--retry"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("time left: about ")
-    sweep.write_text(SWEEP.replace("EPOCHS", "1").replace("lr: 1e38", "lr: 1e37").replace("5000", "50"))
-    assert main([*arguments, "--retry"]) == 1
-    assert "3 runs: 1 done, 2 left" in capsys.readouterr().out, "another config is another run"
+    assert main([*arguments, "--retry", "--jobs=2"]) == 1
+    again = sorted(capsys.readouterr().out.splitlines())
+    assert [line.split(":")[0] for line in again[1:]] == ["diverging seed 0", "refused seed 0"]
     sweep.write_text(SWEEP.replace("EPOCHS", "1").partition("  - name: diverging")[0])
     assert main(arguments) == 0
     assert capsys.readouterr().out == f"1 run: 1 done, 0 left; results in {out}\n"
@@ -80,8 +80,41 @@ def test_mistakes_are_found_before_anything_runs(
     assert capsys.readouterr().err == (
         "error: digital: trainer.max_epochs: two does not fit; write a whole number or null\n"
     )
-    assert main(["sweep", str(sweep), "--jobs=0"]) == 2
+    capsys.readouterr()
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--jobs=0"], "--jobs: 0 is too few; write 1 or more"),
+        (["--gpus=1"], "--gpus: write --executor ray or slurm with it"),
+        (["--executor=ray", "--slurm-time=60"], "--slurm-time: write --executor slurm with it"),
+        (["--executor=slurm", "--gpus=0.5"], "--gpus: 0.5: write a whole number"),
+        (["--executor=slurm", "--slurm-option=qos"], "--slurm-option: qos: write NAME=VALUE, for example account=lab"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    sweep: Path, options: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sweep", str(sweep), *options]) == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize(("executor", "package", "extra"), [("ray", "ray", "ray"), ("slurm", "submitit", "slurm")])
+def test_a_missing_extra_is_named(
+    sweep: Path,
+    executor: str,
+    package: str,
+    extra: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert main(["sweep", str(sweep), f"--executor={executor}"]) == 2
+    assert capsys.readouterr().err == (
+        f'error: --executor {executor}: {package} is missing; write: pip install "resbench[{executor}]"\n'
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -50,6 +50,13 @@ def test_every_combination_with_every_seed(sweep: Path) -> None:
     )  # fmt: skip
 
 
+def test_a_grid_of_config_files(sweep: Path) -> None:
+    sweep.write_text("runs: [{name: a, set: {x: 1}, grid: {config: [base.yaml, residual.yaml], w: [-0.1, 0.1]}}]")
+    cells = read_plan(sweep)[1]
+    assert [cell.name for cell in cells] == ["a-base-w-0.1", "a-base-w0.1", "a-residual-w-0.1", "a-residual-w0.1"]
+    assert cells[-1].argv[:4] == ("--config", str(sweep.with_name("residual.yaml")), "--x=1", "--w=0.1")
+
+
 def test_another_folder(sweep: Path, tmp_path: Path) -> None:
     assert read_plan(sweep, tmp_path / "out")[0] == tmp_path / "out"
     sweep.write_text(SWEEP + "out: elsewhere\n")
@@ -69,6 +76,8 @@ def test_another_folder(sweep: Path, tmp_path: Path) -> None:
         ("[4, inf]", "4", r"grid: model.device.states: 4 is no list of values; write for example \[4, 10, 16\]"),
         ("{optimizer.lr: 0.1, model.layers: [fc1]}", "4", "set: 4 is no mapping; write lines such as"),
         ("base.yaml", "bas.yaml", "there is no bas.yaml"),
+        ("optimizer.lr:", "seed_everything:", "residual: seed_everything: the sweep gives it; write seeds"),
+        ("model.device.states:", "experiment.name:", "residual: experiment.name: the sweep gives it; write name"),
         ("runs:", "rums:", "rums: there is no such key; did you mean runs?"),
     ],
 )
