@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for proce
 
 
 def test_a_run_at_its_time_limit_goes_on_in_a_new_job(tmp_path: Path) -> None:
-    sweep, local, remote = write_sweep(tmp_path, 80), tmp_path / "local", tmp_path / "slurm"
+    sweep, local, remote = write_sweep(tmp_path, 40), tmp_path / "local", tmp_path / "slurm"
     sweep.write_text(sweep.read_text().replace("[0, 1]", "[0]"))
     (job,) = resolve(read_plan(sweep, remote)[1], remote)
     events: list[tuple[str, Job]] = []
@@ -39,7 +39,7 @@ def test_a_run_at_its_time_limit_goes_on_in_a_new_job(tmp_path: Path) -> None:
     assert events == [("started", job), ("ended", job)]
     log = job.log.read_text()
     assert log.count("interrupted: stopped at step") == 1
-    assert log.count("epoch 1/80") == 1
+    assert log.count("epoch 1/40") == 1
     assert main(["sweep", str(sweep), f"--out={local}"]) == 0
     (here,), (there,) = records(local).values(), records(remote).values()
     assert metric_differences(here, there) == []
