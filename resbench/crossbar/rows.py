@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from resbench.crossbar.processes import gathered, share
 
 
 class LazyRows(ABC):
@@ -30,6 +32,14 @@ class LazyRows(ABC):
     @abstractmethod
     def _lay_out(self, source: Any) -> Tensor:
         """The matrix of the rows that come from a source."""
+
+    def gathered(self, factor: float) -> Self:
+        """As :func:`gather_rows`, laid out no earlier than these."""
+        joined = object.__new__(type(self))
+        joined.__dict__.update(self.__dict__)
+        joined.source, joined._matrix = gathered(self.source) * factor, None
+        joined.shape = torch.Size((self.shape[0] * share()[1], self.shape[1]))
+        return joined
 
     def dense(self) -> Tensor:
         """The matrix ``[n, lines]``, laid out at the first call."""
@@ -181,6 +191,11 @@ def outer_sum(d: Rows, x: Rows) -> Tensor:
         )[1]  # fmt: skip
         return gradient.flatten(1)
     return matrix(d).T @ matrix(x)
+
+
+def gather_rows(rows: Rows, factor: float = 1.0) -> Rows:
+    """Rows of all processes that share the mini-batch, in the order of their ranks, times a factor."""
+    return rows.gathered(factor) if isinstance(rows, LazyRows) else gathered(rows) * factor
 
 
 def matrix(rows: Tensor | LazyRows) -> Tensor:

@@ -53,7 +53,8 @@ class InMemoryData(LightningDataModule, ABC):
     first ``train_size`` of the others train. Nothing is read before :meth:`setup`, and it is read once.
 
     Args:
-        batch_size: training samples in a mini-batch; the last mini-batch of an epoch may be short.
+        batch_size: training samples in a mini-batch, of all processes together; the last mini-batch of an epoch may be
+            short.
         eval_batch_size: samples in a batch of validation, test and prediction.
         train_size: number of training samples; None takes all that validation leaves.
         val_size: training samples held out to choose hyper-parameters on, since the test set is not for that;
@@ -119,16 +120,12 @@ class InMemoryData(LightningDataModule, ABC):
         """Read the data, once for all stages.
 
         Raises:
-            ValueError: sizes that the data set cannot give, or several devices.
+            ValueError: sizes that the data set cannot give, or a mini-batch that processes cannot share evenly.
             FileNotFoundError: from :meth:`load`.
         """
         if stage == "validate" and self.val_size == 0:
             raise ValueError(
                 "val_size: 0 leaves nothing to validate on; hold training samples out, or run `test` instead"
-            )
-        if self.trainer is not None and self.trainer.world_size > 1:
-            raise ValueError(
-                f"trainer.devices: {self.trainer.world_size} processes would train on the same batches; write 1"
             )
         if self._splits:
             return
@@ -145,6 +142,13 @@ class InMemoryData(LightningDataModule, ABC):
                 f"train_size: {size} is more than the {left} samples that val_size {self.val_size} leaves; "
                 f"write at most {left}, or null for all"
             )
+        parts = self._share()[1]
+        for name, samples in (("batch_size", self.batch_size), ("train_size", size % self.batch_size)):
+            if samples % parts:
+                raise ValueError(
+                    f"{name}: {parts} processes cannot share a mini-batch of {samples} samples evenly; "
+                    f"write a batch_size that {parts} divides, and a train_size of whole mini-batches"
+                )
         splits = {"train": train.part(0, size), "val": train.part(left, len(train)), "test": test}
         self._sha256 = {name: split.sha256() for name, split in splits.items() if len(split)}
         self._splits = splits
@@ -175,11 +179,19 @@ class InMemoryData(LightningDataModule, ABC):
         return self._splits[name]
 
     def train_dataloader(self) -> TrainLoader[Batch]:
-        """Mini-batches of (inputs ``[b, *input_shape]``, targets) in the order of (seed, epoch)."""
+        """Mini-batches of (inputs ``[b, *input_shape]``, targets) in the order of (seed, epoch).
+
+        Of several processes each gets its part of every mini-batch, the one of rank 0 the first samples.
+        """
         split = self.split("train").to(self._device())
+        part, parts = self._share()
 
         def fetch(samples: Tensor, epoch: int, batch: int) -> Batch:
             inputs = self.augment(split.inputs.index_select(0, samples), epoch, batch)
+            if parts > 1:  # what was drawn is for the whole mini-batch
+                size = len(samples) // parts
+                ours = slice(part * size, (part + 1) * size)
+                inputs, samples = inputs[ours], samples[ours]
             return self.convert(inputs), split.targets.index_select(0, samples)
 
         return TrainLoader(len(split), self.batch_size, self.seed, fetch, self._current_epoch, self._device())
@@ -207,6 +219,9 @@ class InMemoryData(LightningDataModule, ABC):
 
     def _current_epoch(self) -> int:
         return 0 if self.trainer is None else self.trainer.current_epoch
+
+    def _share(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _device(self) -> torch.device:
         # The whole set moves to the accelerator once; batches are small and a copy for each of them is not free.

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from resbench.algorithms import Algorithm
-from resbench.crossbar.rows import Rows
+from resbench.crossbar.processes import share
+from resbench.crossbar.rows import Rows, gather_rows
 
 
 class AnalogWeight(nn.Parameter):
@@ -53,8 +54,15 @@ class AnalogWeight(nn.Parameter):
         self.array = self.detach()
 
     def step(self, lr: float) -> None:
-        """Train the weight with the pending pairs and drop them."""
+        """Train the weight with the pending pairs and drop them.
+
+        Processes that share the mini-batch all train with the pairs of all, in the order of their ranks. The loss of
+        each is a mean over its part, so d is divided by their number, which is exact for a power of two.
+        """
         pairs, self.pairs = self.pairs, []
+        parts = share()[1]
+        if parts > 1:
+            pairs = [(gather_rows(x), gather_rows(d, 1 / parts)) for x, d in pairs]
         # Lazy rows pass for tensors: every torch function takes them.
         self.algorithm.step(cast(list[tuple[Tensor, Tensor]], pairs), lr * self.lr_scale)
 

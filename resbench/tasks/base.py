@@ -18,6 +18,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.processes import gathered, share
 from resbench.nn import analog_layers, to_analog
 
 
@@ -103,10 +104,15 @@ class Task(LightningModule, ABC):
         """
         means, samples = self.measure(batch)
         loss = means[0]
-        if not math.isfinite(value := loss.item()):
-            raise Diverged(f"the training loss is {value} at step {self.global_step}; a smaller lr may help")
+        value = loss.item()
         with torch.no_grad():
-            self.train_sums += samples * torch.stack([*means, torch.ones_like(loss)])
+            sums = samples * torch.stack([*means, torch.ones_like(loss)])
+            if share()[1] > 1:  # processes that share the mini-batch agree on its loss, so all of them stop or none
+                sums = gathered(sums[None]).sum(0)
+                value = (sums[0] / sums[-1]).item()
+        if not math.isfinite(value):
+            raise Diverged(f"the training loss is {value} at step {self.global_step}; a smaller lr may help")
+        self.train_sums += sums
         self._loss = value
         return loss
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,9 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], evaluate: bo
     if not file.is_file():
         raise UserError(f"ckpt_path: there is no file {file}; a run keeps its checkpoint in its folder as {CHECKPOINT}")
     try:
+        with zipfile.ZipFile(file) as archive:  # torch reads what it finds; this compares checksums
+            if part := archive.testzip():
+                raise ValueError(f"the checksum of {part} is wrong")
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # there is no end to what reading a damaged file can raise
         raise Damaged(f"ckpt_path: {file} cannot be read as a checkpoint ({_first_sentence(error)})") from None

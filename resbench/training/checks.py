@@ -10,6 +10,7 @@ from resbench.errors import UserError
 from resbench.nn import AnalogSGD, analog_layers
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import RunCLI
+from resbench.training.distributed import check_network
 from resbench.training.messages import explain_value
 
 
@@ -28,6 +29,7 @@ def check_training(cli: RunCLI) -> Path | None:
     if any(True for _ in analog_layers(cli.model)) and not isinstance(_optimizer(cli), AnalogSGD):
         name = type(_optimizer(cli)).__name__
         raise UserError(f"optimizer: {name} does not train analog layers; write resbench.nn.AnalogSGD")
+    check_network(cli.model, trainer, cli.trainer.world_size)
     read_data(cli, "fit")
     if cli.config.ckpt_path is None:
         return None

@@ -28,6 +28,7 @@ from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
 from resbench.tasks.base import Task
 from resbench.training.config_files import load_yaml, merged_arguments
+from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.folder import RunFolder
 from resbench.training.messages import explain, explain_value
 from resbench.training.metrics_file import MetricsFile
@@ -47,6 +48,7 @@ EXPECTED = (
     ".*The dirpath has changed",
     ".*callbacks used to create the checkpoint need to be provided",
     r".*isinstance\(treespec, LeafSpec\)",
+    ".*It is recommended to use .self.log",  # every process evaluates all samples
     ".*Total length of `list` across ranks is zero",  # no validation: what val_size 0 asks for
 )
 
@@ -115,7 +117,7 @@ class RunCLI(LightningCLI):
             logging.getLogger(name).setLevel(logging.WARNING)  # no word on devices, seeds and products
         for message in EXPECTED:
             warnings.filterwarnings("ignore", message=message)
-        self.training, self.build = training, build
+        self.argv, self.training, self.build = argv, training, build
         super().__init__(
             Task,
             LightningDataModule,
@@ -216,6 +218,7 @@ class RunCLI(LightningCLI):
             value = config.experiment[key]
             if value is not None and not NAME.fullmatch(value):
                 raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
+        check_strategy(config.trainer)
         if config.trainer.default_root_dir is not None:
             raise UserError("trainer.default_root_dir: the run folder follows from experiment.root; write that instead")
         return config
@@ -271,6 +274,8 @@ class RunCLI(LightningCLI):
         arguments: dict[str, Any] = {"default_root_dir": self.folder.attempt, "enable_progress_bar": bar}
         if config.profiler is None:
             arguments["profiler"] = Unprofiled()
+        if self.training and config.strategy == "ddp":
+            arguments["strategy"] = SharedBatchDDP()
         callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         if self.training:
             checkpoint = RunCheckpoint(self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from resbench.tasks.base import Diverged
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
+from resbench.training.distributed import SharedBatchDDP, command_line, fail_as_helper
 from resbench.training.folder import CHECKPOINT, CONFIG, PREVIOUS, RECORD
 from resbench.training.record import Status, make_record
 from resbench.training.wandb_logger import WandbRunLogger
@@ -44,29 +47,49 @@ def fit(argv: Sequence[str]) -> int:
 def run(cli: RunCLI) -> int:
     """As :func:`fit`, for a command line that is parsed already."""
     checkpoint = check_training(cli)
+    if not cli.trainer.is_global_zero:
+        return _help(cli, checkpoint)
     finished = cli.folder.begin()
     try:
         if finished and cli.continues:
             print(f"this run is complete: {cli.folder.complete / RECORD}")
             return 0
-        checkpoint = _take_up(cli, checkpoint)
-        if checkpoint is None or not (cli.folder.attempt / CONFIG).exists():
-            write_text_atomically(cli.folder.attempt / CONFIG, cli.config_yaml())
-        for line in _plan(cli):
-            print(line, flush=True)
-        if checkpoint is not None:
-            print(f"continues from {checkpoint}", flush=True)
-        started = datetime.now(UTC)
-        status, error, metrics = _train_and_test(cli, checkpoint)
-        record = make_record(cli, status, error, metrics, started)
-        write_record(cli.folder.attempt / RECORD, record)
-        to_sync = _close_loggers(cli, record)
-        if status == "complete":
-            _compare(cli.folder.complete / RECORD, record)
-            (cli.folder.attempt / PREVIOUS).unlink(missing_ok=True)
-        folder = cli.folder.end(complete=status == "complete")
+        return _run(cli, _take_up(cli, checkpoint))
+    except OSError as error:  # those of the training are in its record; here that could not be written
+        print(f"failed: {error}; what was saved before is still in {cli.folder.attempt}", file=sys.stderr)
+        return EXIT["failed"]
     finally:
         cli.folder.release()
+
+
+def _help(cli: RunCLI, checkpoint: Path | None) -> int:
+    """What a further process of a distributed training does: compute, and leave words and files to the first."""
+    with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing), cli.stop:
+        try:
+            cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+            cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
+        except (Diverged, Interrupted):  # in all processes at once
+            return 0
+        except Exception:
+            fail_as_helper()
+            return 1
+    return 0
+
+
+def _run(cli: RunCLI, checkpoint: Path | None) -> int:
+    for line in _plan(cli):
+        print(line, flush=True)
+    if checkpoint is not None:
+        print(f"continues from {checkpoint}", flush=True)
+    started = datetime.now(UTC)
+    status, error, metrics = _train_and_test(cli, checkpoint)
+    record = make_record(cli, status, error, metrics, started)
+    write_record(cli.folder.attempt / RECORD, record)
+    to_sync = _close_loggers(cli, record)
+    if status == "complete":
+        _compare(cli.folder.complete / RECORD, record)
+        (cli.folder.attempt / PREVIOUS).unlink(missing_ok=True)
+    folder = cli.folder.end(complete=status == "complete")
     for name, value in metrics.items():
         print(f"{name} {value:.4f}")
     if error is not None:
@@ -89,6 +112,8 @@ def _take_up(cli: RunCLI, checkpoint: Path | None) -> Path | None:
     if checkpoint is None or checkpoint.resolve().parent != attempt.resolve():
         cli.folder.clear()
     (attempt / ERROR).unlink(missing_ok=True)
+    if not (attempt / CONFIG).exists():
+        write_text_atomically(attempt / CONFIG, cli.config_yaml())
     return checkpoint
 
 
@@ -97,6 +122,8 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str |
     trainer = cli.trainer
     for logger in trainer.loggers:
         logger.log_hyperparams({**cli.resolved, "config_hash": cli.config_hash})
+    if isinstance(trainer.strategy, SharedBatchDDP):
+        trainer.strategy.arguments = command_line(cli.argv, checkpoint)
     status: Status = "failed"
     try:
         with cli.stop:
@@ -114,7 +141,8 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str |
         status = "interrupted"  # Lightning turns a KeyboardInterrupt into SystemExit
         return status, str(reason) if isinstance(reason, Interrupted) else "stopped at once", {}
     except Exception as reason:
-        write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())
+        with contextlib.suppress(OSError):  # the disk may be full
+            write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())
         return status, " ".join(f"{type(reason).__name__}: {reason}".split()), {}
 
 

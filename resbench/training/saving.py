@@ -53,9 +53,18 @@ class DurableCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write the file; an error leaves the one that was there."""
-        with replacing(path) as file:
-            torch.save(checkpoint, file)
+        """Write the file.
+
+        Raises:
+            OSError: for a full disk, for example; the file that was there is as before.
+        """
+        try:
+            with replacing(path) as file:
+                torch.save(checkpoint, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch speaks of positions where the disk is full
+                raise error.__context__ from None
+            raise
 
 
 class RunCheckpoint(Checkpoint):
@@ -100,14 +109,14 @@ class RunCheckpoint(Checkpoint):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save, if it is time to and the state is whole; stop, if asked to."""
-        if self._is_whole(trainer) and (self.stop.asked or self._is_due(trainer)):
+        if self._is_whole(trainer) and self._agreed(trainer, self.stop.asked or self._is_due(trainer)):
             self._save(trainer)
 
     def between_epochs(self, trainer: Trainer) -> None:
         """Save, if it is time to; stop, if asked to."""
         times, epoch = self.times, trainer.current_epoch
         due = times.every_n_epochs > 0 and epoch % times.every_n_epochs == 0
-        if due or self.stop.asked or self._is_due(trainer):
+        if self._agreed(trainer, due or self.stop.asked or self._is_due(trainer)):
             self._between_epochs = True
             self._save(trainer)
             self._between_epochs = False
@@ -117,6 +126,11 @@ class RunCheckpoint(Checkpoint):
         self._finished = True
         trainer.save_checkpoint(self.folder / NEXT)
         self._rename(trainer)
+
+    @staticmethod
+    def _agreed(trainer: Trainer, decision: bool) -> bool:
+        """Whether any process says so."""
+        return decision if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(decision, all=False)
 
     def _is_due(self, trainer: Trainer) -> bool:
         times = self.times
@@ -142,7 +156,7 @@ class RunCheckpoint(Checkpoint):
         trainer.save_checkpoint(self.folder / NEXT)
         self._rename(trainer)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
-        if self.stop.asked:
+        if self._agreed(trainer, self.stop.asked):
             raise Interrupted(f"stopped at step {trainer.global_step}")
 
     def _rename(self, trainer: Trainer) -> None:

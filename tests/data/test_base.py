@@ -209,8 +209,9 @@ def test_refuses_impossible_sizes(options: dict[str, Any], message: str) -> None
         digits(**options).setup("fit")
 
 
-def test_refuses_several_processes(tmp_path: Path) -> None:
-    data = digits()
-    data.trainer = trainer(tmp_path, devices=2)
-    with pytest.raises(ValueError, match=r"trainer\.devices: 2 processes would train on the same batches; write 1"):
-        data.setup("fit")
+def test_refuses_a_mini_batch_that_processes_cannot_share(tmp_path: Path) -> None:
+    for options, name in (({"batch_size": 3}, "batch_size"), ({"train_size": 21}, "train_size")):
+        data = digits(**options)
+        data.trainer = trainer(tmp_path, devices=2)
+        with pytest.raises(ValueError, match=f"{name}: 2 processes cannot share a mini-batch of . samples evenly"):
+            data.setup("fit")

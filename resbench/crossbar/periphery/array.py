@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from resbench.crossbar.periphery.draws import Draws
 from resbench.crossbar.periphery.parameters import PERFECT, IOParameters
 from resbench.crossbar.periphery.product import AnalogProduct
+from resbench.crossbar.processes import share
 from resbench.crossbar.randomness import Stream
 
 DIRECTIONS = ("forward", "backward", "evaluation", "read")
@@ -113,8 +114,10 @@ class Periphery(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         if product.io.is_exact:
             return product.exact(weight.to(x.dtype), x), None
-        rows = torch.arange(len(x), device=x.device) + self.rows[direction]
-        self.rows[direction] += len(x)
+        # Processes that share a mini-batch number their rows as one process would that has them all.
+        part, parts = share() if direction in ("forward", "backward") else (0, 1)
+        rows = torch.arange(len(x), device=x.device) + (self.rows[direction] + part * len(x))
+        self.rows[direction] += parts * len(x)
         wide = x if x.dtype == torch.float64 else x.to(torch.float32)
         with torch.autocast(x.device.type, enabled=False):  # a converter's grid needs single precision
             y, clipped = product(weight.to(wide.dtype), wide, self.running, Draws(self.noise[direction], rows), managed)

@@ -1,0 +1,151 @@
+"""Several processes that train one network with the same mini-batch: Lightning's ``ddp``, and what it takes here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.parallel import DistributedDataParallel
+
+from resbench.errors import UserError
+from resbench.nn import analog_layers
+
+#: Set for the processes that the first one starts.
+HELPER = "RESBENCH_HELPER"
+#: Seconds that a process which fails alone leaves the first one to write its record.
+GRACE = 30
+
+
+class SharedBatchDDP(DDPStrategy):
+    """``trainer.strategy: ddp``: each process computes its part of every mini-batch.
+
+    The pairs (x, d) of analog layers are gathered in the order of the ranks, and every process trains the same tiles
+    with all of them and the same random numbers: nothing of the tiles is sent. Gradients of digital parameters are
+    averaged by torch's DistributedDataParallel, which adds them up in another order than one process would.
+
+    Attributes:
+        arguments: command line of `resbench fit` for the other processes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(cluster_environment=LightningEnvironment(), broadcast_buffers=False)
+        self.arguments: Sequence[str] = ()
+
+    def _configure_launcher(self) -> None:
+        assert self.cluster_environment is not None
+        self._launcher = _Launcher(self)
+
+    def _setup_model(self, model: nn.Module) -> nn.Module:  # type: ignore[override]
+        """Wrap the digital parameters only, if there are any."""
+        analog = {id(layer.weight) for _, layer in analog_layers(model)}
+        names = [name for name, parameter in model.named_parameters() if id(parameter) in analog]
+        buffers = [name for name, _ in model.named_buffers()]
+        if all(id(p) in analog for p in model.parameters() if p.requires_grad):
+            return model
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, [*names, *buffers])
+        wrapped: nn.Module = super()._setup_model(model)
+        return wrapped
+
+    def _register_ddp_hooks(self) -> None:
+        if isinstance(self.model, DistributedDataParallel):
+            super()._register_ddp_hooks()
+
+
+class _Launcher(_SubprocessScriptLauncher):
+    """Starts `resbench fit` for each further process, whatever program this one runs in."""
+
+    def __init__(self, strategy: SharedBatchDDP) -> None:
+        assert strategy.cluster_environment is not None
+        super().__init__(strategy.cluster_environment, strategy.num_processes, strategy.num_nodes)
+        self.strategy = strategy
+
+    def _call_children_scripts(self) -> None:
+        self._check_can_spawn_children()
+        os.environ |= {
+            "MASTER_ADDR": self.cluster_environment.main_address,
+            "MASTER_PORT": str(self.cluster_environment.main_port),
+            "NODE_RANK": "0",
+            "LOCAL_RANK": "0",
+            "WORLD_SIZE": str(self.num_processes),
+        }
+        command = [sys.executable, "-m", "resbench", "fit", *self.strategy.arguments]
+        for rank in range(1, self.num_processes):
+            self.procs.append(subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), HELPER: "1"}))
+
+
+def check_strategy(trainer: Mapping[str, Any]) -> None:
+    """Refuse what would not train as one process does.
+
+    Args:
+        trainer: the section of the resolved config.
+
+    Raises:
+        UserError: with the reason.
+    """
+    strategy = trainer["strategy"]
+    if strategy not in ("auto", "ddp"):
+        name = strategy if isinstance(strategy, str) else (strategy or {}).get("class_path", strategy)
+        why = (
+            "it shards the weights, and a tile is one array"
+            if any(word in str(name).lower() for word in ("fsdp", "deepspeed", "parallel"))
+            else "tiles of different processes would not stay the same"
+        )
+        raise UserError(f"trainer.strategy: {name} does not train analog layers: {why}; write auto or ddp")
+    if trainer["num_nodes"] != 1:
+        raise UserError(f"trainer.num_nodes: {trainer['num_nodes']}: processes share one machine; write 1")
+    if "LOCAL_RANK" in os.environ and HELPER not in os.environ:
+        raise UserError("LOCAL_RANK is set: start one process without torchrun, it starts the others by itself")
+
+
+def check_network(model: LightningModule, trainer: Mapping[str, Any], processes: int) -> None:
+    """Refuse a network that is not the same when each process sees a part of the mini-batch.
+
+    Raises:
+        UserError: with the reason.
+    """
+    if processes == 1:
+        return
+    if trainer["strategy"] != "ddp":
+        raise UserError(f"trainer.devices: {processes} devices need trainer.strategy: ddp; or write 1")
+    if not trainer["sync_batchnorm"] and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        raise UserError(
+            "trainer.strategy: batch normalisation would use the part of each process; "
+            "write trainer.sync_batchnorm: true (on GPUs), or trainer.devices: 1"
+        )
+    for name, layer in analog_layers(model):
+        products = (
+            () if layer.periphery is None else (layer.periphery.forward_product, layer.periphery.backward_product)
+        )
+        if any(product.io.noise_management == "average_abs_max" for product in products):
+            raise UserError(
+                f"trainer.strategy: {name} has noise_management average_abs_max, which goes from row to row through "
+                "the whole mini-batch; write another, or trainer.devices: 1"
+            )
+
+
+def fail_as_helper() -> None:
+    """End a helping process in which something went wrong: the first process hears of it, and writes the record."""
+    traceback.print_exc()
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    first, end = os.getppid(), time.monotonic() + GRACE
+    while os.getppid() == first and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def command_line(argv: Sequence[str], checkpoint: Path | None) -> list[str]:
+    """What the other processes run: the same config, from the checkpoint that the first one has chosen."""
+    return [*argv, f"--ckpt_path={'null' if checkpoint is None else checkpoint}"]

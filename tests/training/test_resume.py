@@ -1,0 +1,239 @@
+"""A run that was broken off ends, when it is resumed, as one that was not: bit for bit."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+import resbench.algorithms
+from resbench.algorithms import Algorithm
+from resbench.cli import main
+from tests.training.faults import CLASS, Fault
+from tests.training.killing import compare
+from tests.training.runs import CONFIG, REPOSITORY, Outcome, Run
+
+ALGORITHMS = sorted(
+    name
+    for name, value in vars(resbench.algorithms).items()
+    if isinstance(value, type) and issubclass(value, Algorithm) and value is not Algorithm
+)
+
+
+@pytest.fixture(autouse=True)
+def no_fault_is_left() -> Iterator[None]:
+    Fault.steps.clear()
+    yield
+    Fault.steps.clear()
+
+
+Broken = Callable[..., Path]
+
+
+@pytest.fixture
+def broken(run: Run) -> Broken:
+    """`fit` that breaks at a step; the folder of the attempt."""
+
+    def broken(step: int, *arguments: str, config: Path = CONFIG) -> Path:
+        Fault.steps.append(step)
+        outcome = run("fit", f"--trainer.callbacks+={CLASS}", *arguments, config=config, root="broken")
+        assert (outcome.status, outcome.record.status) == (1, "failed"), outcome.err
+        return outcome.folder
+
+    return broken
+
+
+def resume(folder: Path) -> int:
+    return main(["resume", str(folder)])
+
+
+def check(run: Run, broken: Broken, steps: list[int], *arguments: str, config: Path = CONFIG) -> Outcome:
+    """Break a run at each of the steps and resume it in between."""
+    whole = run("fit", f"--trainer.callbacks+={CLASS}", *arguments, config=config, root="whole")
+    assert whole.status == 0, whole.err
+    first, *others = steps
+    attempt = broken(first, *arguments, config=config)
+    for step in others:
+        Fault.steps.append(step)
+        assert resume(attempt) == 1
+    assert resume(attempt) == 0
+    compare(whole.folder, attempt.with_name(whole.folder.name))
+    return whole
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_algorithm_inside_an_epoch_and_between_two(
+    run: Run, broken: Broken, algorithm: str, tmp_path: Path
+) -> None:
+    digital = getattr(resbench.algorithms, algorithm).digital
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "compose": ["track/digits_mlp.yaml", *([] if digital else ["device/softbounds.yaml"])],
+                "model": {"init_args": {"algorithm": {"class_path": f"resbench.algorithms.{algorithm}"}}},
+            }
+        )
+    )
+    check(run, broken, [4, 8], "--checkpoint.every_n_steps=3", config=config)
+
+
+@pytest.mark.parametrize(
+    ("steps", "flags"),
+    [
+        ([5, 9, 13], ["--trainer.max_epochs=-1", "--trainer.max_steps=14"]),
+        ([3], ["--trainer.accumulate_grad_batches=3"]),
+        ([4, 12], ["--trainer.val_check_interval=3"]),
+        ([5, 8], ["--lr_scheduler=ReduceLROnPlateau", "--lr_scheduler.monitor=val/loss", "--lr_scheduler.patience=0"]),
+        ([9], ["--optimizer.momentum=.9", "--trainer.callbacks+=LearningRateMonitor", "--trainer.log_every_n_steps=2"]),
+    ],
+    ids=["max_steps", "accumulation", "validation inside an epoch", "plateau", "momentum and a logging callback"],
+)  # fmt: skip
+def test_ways_to_train(run: Run, broken: Broken, steps: list[int], flags: list[str]) -> None:
+    check(run, broken, steps, "--checkpoint.every_n_steps=1", *flags)
+
+
+def test_a_training_that_ended_early_is_not_taken_up_again(
+    run: Run, broken: Broken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken off in the test, after EarlyStopping has stopped the training."""
+    early = ["--trainer.callbacks+=EarlyStopping", "--trainer.callbacks.monitor=val/loss"]
+    early += ["--trainer.callbacks.stopping_threshold=9", "--trainer.max_epochs=4"]
+    whole = run("fit", *early, root="whole")
+    assert [entry.epoch for entry in whole.record.epochs] == [0]
+    with monkeypatch.context() as patch:
+
+        def fail(*_: object) -> None:
+            raise RuntimeError("the power is gone")
+
+        patch.setattr("resbench.tasks.Classification.test_step", fail)
+        attempt = run("fit", *early, root="broken").folder
+    assert resume(attempt) == 0
+    compare(whole.folder, attempt.with_name(whole.folder.name))
+
+
+def test_fit_continues_by_itself_where_it_is_told_to(
+    run: Run, broken: Broken, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attempt = broken(12)
+    arguments = [f"--trainer.callbacks+={CLASS}", "--ckpt_path=last"]
+    again = run("fit", *arguments, root="broken")
+    assert again.status == 0
+    assert f"continues from {attempt / 'last.ckpt'}" in again.out
+    assert again.record.config["ckpt_path"] is None
+    fresh = run("fit", *arguments, root="fresh")
+    assert "continues from" not in fresh.out
+    compare(fresh.folder, again.folder)
+
+
+def test_a_run_that_was_moved(run: Run, broken: Broken, tmp_path: Path) -> None:
+    attempt = broken(9)
+    moved = tmp_path / "elsewhere" / "renamed" / attempt.name
+    moved.parent.mkdir(parents=True)
+    attempt.rename(moved)
+    assert resume(moved) == 0
+    assert (moved.with_name(moved.name.removesuffix(".attempt")) / "record.json").exists()
+    assert not attempt.parent.exists() or not any(attempt.parent.iterdir())
+
+
+def test_a_run_that_is_complete(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = run("fit").folder
+    record = (folder / "record.json").read_bytes()
+    for name in (folder, folder.with_name(f"{folder.name}.attempt")):
+        assert resume(name) == 0
+        assert capsys.readouterr().out == f"this run is complete: {folder / 'record.json'}\n"
+    assert (folder / "record.json").read_bytes() == record
+
+
+def test_what_is_no_run(tmp_path: Path, run: Run, broken: Broken, capsys: pytest.CaptureFixture[str]) -> None:
+    attempt = broken(9)
+    other = attempt.with_name("0123456789ab.attempt")
+    attempt.rename(other)
+    capsys.readouterr()
+    for folder, message in (
+        (tmp_path, "no run to resume"),
+        (tmp_path / "nowhere", "no run to resume"),
+        (other, "this config belongs to"),
+    ):
+        assert resume(folder) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+
+
+class Malicious:
+    """Unpickled, it writes a file."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, ("unpickled",)
+
+
+def damage(path: Path, how: str) -> None:
+    if how == "truncated":
+        os.truncate(path, path.stat().st_size // 2)
+    elif how == "a flipped bit":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif how == "empty":
+        os.truncate(path, 0)
+    elif how == "a pickle":
+        path.write_bytes(pickle.dumps(Malicious()))
+    else:
+        torch.save({"state_dict": Malicious()}, path)
+
+
+@pytest.mark.parametrize("how", ["truncated", "a flipped bit", "a pickle", "a torch file that runs code"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    run: Run,
+    broken: Broken,
+    how: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    attempt = broken(12, "--checkpoint.every_n_steps=3")
+    damage(attempt / "last.ckpt", how)
+    capsys.readouterr()
+    refused = run("fit", f"--trainer.callbacks+={CLASS}", f"--ckpt_path={attempt / 'last.ckpt'}", root="refused")
+    assert refused.status == 2
+    assert refused.err.startswith(f"error: ckpt_path: {attempt / 'last.ckpt'} cannot be read as a checkpoint (")
+    assert refused.err.count("\n") == 1
+
+    assert resume(attempt) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"warning: {attempt / 'last.ckpt'} cannot be read as a checkpoint (")
+    assert captured.err.endswith("; the one before is taken\n")
+    assert captured.err.count("\n") == 1
+    assert f"continues from {attempt / 'previous.ckpt'}" in captured.out
+    assert not Path("unpickled").exists()
+
+
+def test_without_a_good_checkpoint_it_starts_from_the_beginning(
+    run: Run, broken: Broken, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attempt = broken(12, "--checkpoint.every_n_steps=3")
+    for name in ("last.ckpt", "previous.ckpt"):
+        damage(attempt / name, "empty")
+    capsys.readouterr()
+    assert resume(attempt) == 0
+    assert capsys.readouterr().err.count("the run starts from the beginning") == 2
+
+
+def test_killed_at_twenty_moments(tmp_path: Path) -> None:
+    """By SIGKILL at random times, between and in the middle of its writes, also of a checkpoint and of the record."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork here: a fresh process for each of the runs takes too long")
+    command = [sys.executable, "-m", "tests.training.killing", str(tmp_path), "--kills=20"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("20 kills, ")
