@@ -1,0 +1,89 @@
+"""Two processes that share each mini-batch, on the CPU with gloo."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from resbench.leaderboard.records import read_record
+from tests.training.killing import same
+from tests.training.runs import CONFIG, REPOSITORY, SHORT, Outcome, Run
+
+TWO = ("--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp")
+#: Converters and noise around every product, whose random numbers the processes share.
+NOISY = {
+    **{"inp_res": 0.008, "out_res": 0.008, "out_noise": 0.06, "noise_management": "abs_max"},
+    "bound_management": "iterative",
+}
+
+
+def as_two(run: Run, root: Path, *arguments: str) -> Outcome:
+    """`resbench fit` in two processes."""
+    command = [sys.executable, "-m", "resbench", "fit", "--config", str(CONFIG), *SHORT, *TWO]
+    done = subprocess.run(
+        [*command, f"--experiment.root={root}", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=300
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr, root)
+
+
+def state(outcome: Outcome) -> dict[str, object]:
+    checkpoint: dict[str, object] = torch.load(outcome.folder / "last.ckpt", weights_only=True)["state_dict"]
+    return checkpoint
+
+
+def test_all_on_arrays_two_processes_train_the_bits_of_one(run: Run, tmp_path: Path) -> None:
+    """With accumulated gradients, noisy products, and a resume in the middle."""
+    config = tmp_path / "arrays.yaml"
+    init_args = {"mapping": {"digital_bias": False}, "forward_io": NOISY, "backward_io": NOISY}
+    config.write_text(yaml.safe_dump({"model": {"init_args": init_args}}))
+    arguments = ("--config", str(config), "--trainer.accumulate_grad_batches=2")
+    one = run("fit", *arguments)
+    two = as_two(run, tmp_path / "two", *arguments)
+    assert two.status == 0, two.err
+    same({**state(one), "train_sums": 0}, {**state(two), "train_sums": 0}, "state")
+    assert two.out.count("record: ") == 1
+    assert "It is recommended" not in two.err
+    assert one.record.final["test/loss"] == two.record.final["test/loss"]
+    for first, second in zip(one.record.epochs, two.record.epochs, strict=True):
+        assert first.values["val/loss"] == second.values["val/loss"]
+        assert first.values == pytest.approx(second.values, rel=1e-6)  # the means of training are summed by parts
+
+
+def test_a_run_that_diverges_in_two_processes_leaves_a_record(run: Run, tmp_path: Path) -> None:
+    digital = str(CONFIG.parent / "algorithm" / "digital.yaml")
+    outcome = as_two(run, tmp_path / "two", "--config", digital, "--optimizer.lr=1e38")
+    assert outcome.status == 1, outcome.err
+    assert read_record(outcome.folder / "record.json").status == "diverged"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--trainer.strategy=fsdp"], "trainer.strategy: fsdp does not train analog layers: it shards the weights"),
+        (["--trainer.strategy=deepspeed_stage_2"], "trainer.strategy: deepspeed_stage_2 does not train analog layers"),
+        (
+            ["--trainer.strategy=ddp_find_unused_parameters_true"],
+            "trainer.strategy: ddp_find_unused_parameters_true does not train analog layers",
+        ),
+        (["--trainer.strategy=ddp_spawn"], "trainer.strategy: ddp_spawn does not train analog layers"),
+        (["--trainer.num_nodes=2"], "trainer.num_nodes: 2: processes share one machine; write 1"),
+        (["--trainer.devices=2", "--trainer.accelerator=cpu"], "trainer.devices: 2 devices need trainer.strategy: ddp"),
+        (
+            [*TWO, "--data.batch_size=5"],
+            "data.init_args.batch_size: 2 processes cannot share a mini-batch of 5 samples",
+        ),
+        (
+            [*TWO, "--model.network=ResNet20"],
+            "trainer.strategy: batch normalisation would use the part of each process",
+        ),
+    ],
+    ids=lambda value: value[-1].lstrip("-") if isinstance(value, list) else "",
+)
+def test_what_would_not_train_as_one_process_is_refused(run: Run, flags: list[str], message: str) -> None:
+    outcome = run("fit", *flags)
+    assert outcome.err.startswith(f"error: {message}"), outcome.err
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert not outcome.root.exists()
