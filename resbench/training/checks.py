@@ -10,7 +10,7 @@ from resbench.errors import UserError
 from resbench.nn import AnalogSGD, analog_layers
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import RunCLI
-from resbench.training.distributed import check_network
+from resbench.training.distributed import check_processes
 from resbench.training.messages import explain_value
 
 
@@ -29,7 +29,7 @@ def check_training(cli: RunCLI) -> Path | None:
     if any(True for _ in analog_layers(cli.model)) and not isinstance(_optimizer(cli), AnalogSGD):
         name = type(_optimizer(cli)).__name__
         raise UserError(f"optimizer: {name} does not train analog layers; write resbench.nn.AnalogSGD")
-    check_network(cli.model, trainer, cli.trainer.world_size)
+    check_processes(cli.model, cli.datamodule, trainer, cli.trainer.world_size)
     read_data(cli, "fit")
     if cli.config.ckpt_path is None:
         return None
@@ -47,6 +47,7 @@ def read_data(cli: RunCLI, stage: str) -> None:
             f"data: {type(cli.datamodule).__name__} does not say what it read; derive it from "
             "resbench.data.base.InMemoryData, or give it a method describe()"
         )
+    cli.datamodule.trainer = cli.trainer  # it looks there for how many processes share a mini-batch
     try:
         cli.datamodule.prepare_data()
         cli.datamodule.setup(stage)

@@ -13,13 +13,14 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.strategies.launchers import _SubprocessScriptLauncher
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
+from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.nn import analog_layers
 
@@ -110,8 +111,10 @@ def check_strategy(trainer: Mapping[str, Any]) -> None:
         raise UserError("LOCAL_RANK is set: start one process without torchrun, it starts the others by itself")
 
 
-def check_network(model: LightningModule, trainer: Mapping[str, Any], processes: int) -> None:
-    """Refuse a network that is not the same when each process sees a part of the mini-batch.
+def check_processes(
+    model: LightningModule, data: LightningDataModule, trainer: Mapping[str, Any], processes: int
+) -> None:
+    """Refuse what is not the same when each process sees a part of the mini-batch.
 
     Raises:
         UserError: with the reason.
@@ -120,6 +123,11 @@ def check_network(model: LightningModule, trainer: Mapping[str, Any], processes:
         return
     if trainer["strategy"] != "ddp":
         raise UserError(f"trainer.devices: {processes} devices need trainer.strategy: ddp; or write 1")
+    if not isinstance(data, InMemoryData):
+        raise UserError(
+            f"data: {type(data).__name__} does not give each process its part of a mini-batch; derive it from "
+            "resbench.data.base.InMemoryData, or write trainer.devices: 1"
+        )
     if not trainer["sync_batchnorm"] and any(isinstance(module, _BatchNorm) for module in model.modules()):
         raise UserError(
             "trainer.strategy: batch normalisation would use the part of each process; "

@@ -55,14 +55,15 @@ def test_no_room_for_the_record_either(run: Run, mount: Mount, tmp_path: Path) -
     mount("size=1m")
     complete = run("fit", "--trainer.max_epochs=1", root="disk/runs")
     assert complete.status == 0
-    before = (complete.folder / "record.json").read_bytes()
+    record = complete.folder / "record.json"
+    before = record.read_bytes()
     (tmp_path / "disk" / "rest").write_bytes(bytes(100_000))
     outcome = run("fit", "--trainer.max_epochs=1", root="disk/runs")
     assert outcome.status in (1, 2)
     assert "No space left on device" in outcome.err
     assert "Traceback" not in outcome.err
-    assert (complete.folder / "record.json").read_bytes() == before
-    assert read_record(complete.folder / "record.json").status == "complete"
+    assert record.read_bytes() == before
+    assert read_record(record).status == "complete"
 
 
 def test_a_read_only_folder(run: Run, mount: Mount) -> None:
