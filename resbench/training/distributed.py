@@ -24,7 +24,7 @@ from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.nn import analog_layers
 
-#: Set for the processes that the first one starts.
+#: Set for the processes that the first one starts, to its process id.
 HELPER = "RESBENCH_HELPER"
 #: Seconds that a process which fails alone leaves the first one to write its record.
 GRACE = 30
@@ -42,7 +42,7 @@ class SharedBatchDDP(DDPStrategy):
     """
 
     def __init__(self) -> None:
-        super().__init__(cluster_environment=LightningEnvironment(), broadcast_buffers=False)
+        super().__init__(cluster_environment=LightningEnvironment())
         self.arguments: Sequence[str] = ()
 
     def _configure_launcher(self) -> None:
@@ -50,7 +50,7 @@ class SharedBatchDDP(DDPStrategy):
         self._launcher = _Launcher(self)
 
     def _setup_model(self, model: nn.Module) -> nn.Module:  # type: ignore[override]
-        """Wrap the digital parameters only, if there are any."""
+        """Wrap the digital parameters only, if there are any; buffers are those of tiles, and equal everywhere."""
         analog = {id(layer.weight) for _, layer in analog_layers(model)}
         names = [name for name, parameter in model.named_parameters() if id(parameter) in analog]
         buffers = [name for name, _ in model.named_buffers()]
@@ -84,7 +84,7 @@ class _Launcher(_SubprocessScriptLauncher):
         }
         command = [sys.executable, "-m", "resbench", "fit", *self.strategy.arguments]
         for rank in range(1, self.num_processes):
-            self.procs.append(subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), HELPER: "1"}))
+            self.procs.append(subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), HELPER: str(os.getpid())}))
 
 
 def check_strategy(trainer: Mapping[str, Any]) -> None:
@@ -146,10 +146,11 @@ def check_processes(
 
 def fail_as_helper() -> None:
     """End a helping process in which something went wrong: the first process hears of it, and writes the record."""
-    traceback.print_exc()
+    first, end = int(os.environ[HELPER]), time.monotonic() + GRACE
+    if os.getppid() == first:  # else it was killed, and all that went wrong here is that it does not answer
+        traceback.print_exc()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    first, end = os.getppid(), time.monotonic() + GRACE
     while os.getppid() == first and time.monotonic() < end:
         time.sleep(0.1)
 

@@ -30,7 +30,7 @@ def resume(folder: Path) -> int:
         return 0
     config = attempt / CONFIG
     if not config.is_file():
-        raise UserError(f"{folder}: no run to resume, it has no {CONFIG}; name the folder HASH{ATTEMPT} of a run")
+        raise UserError(f"{folder}: no run to resume, it has no {CONFIG}; name runs/NAME/HASH{ATTEMPT}")
     arguments = ["--config", str(config), f"--ckpt_path={LAST}"]
     experiment = read_mapping(config).get("experiment") or {}
     if Path(experiment.get("root", ""), experiment.get("name", "")).absolute() != attempt.parent:  # it was moved
