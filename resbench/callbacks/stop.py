@@ -7,6 +7,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 
@@ -15,35 +16,41 @@ class Interrupted(Exception):
 
 
 class StopOnSignal(Callback):
-    """Notes a SIGINT, so that the training ends where its state can be saved; the second one stops at once.
+    """Notes SIGINT or SIGTERM, so that the training ends where its state can be saved; the second one stops at once.
 
     In the middle of a step the tiles are half updated, and in a validation Lightning cannot resume: nothing that is
     saved there could be continued. Whoever saves looks at :attr:`asked` and raises :class:`Interrupted`; after the
-    training, which is saved whole, the test stops at its next batch. The signal is watched inside a ``with`` block.
+    training, which is saved whole, the test stops at its next batch. Signals are watched inside a ``with`` block.
 
     Attributes:
-        asked: whether the signal has come.
+        asked: whether a signal has come.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        self._previous: Any = None
+        self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._ask)
+            self._previous = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take SIGTERM back from Lightning, which would stop after any mini-batch, without saving."""
+        if self._previous:
+            signal.signal(signal.SIGTERM, self._ask)
 
     def on_test_batch_end(self, *_: Any) -> None:
         """Stop, if asked to; the training is complete and saved."""

@@ -84,7 +84,9 @@ class _Launcher(_SubprocessScriptLauncher):
         }
         command = [sys.executable, "-m", "resbench", "fit", *self.strategy.arguments]
         for rank in range(1, self.num_processes):
-            self.procs.append(subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), HELPER: str(os.getpid())}))
+            self.procs.append(
+                subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(rank), HELPER: str(os.getpid())})
+            )
 
 
 def check_strategy(trainer: Mapping[str, Any]) -> None:

@@ -165,7 +165,8 @@ def test_a_complete_run_replaces_one(run: Run) -> None:
     assert [path.name for path in again.folder.parent.iterdir()] == [again.folder.name]
 
 
-def test_interrupt_leaves_a_record_and_a_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_a_record_and_a_checkpoint(number: signal.Signals, tmp_path: Path) -> None:
     arguments = ["--trainer.max_epochs=100000", "--trainer.limit_train_batches=8", f"--experiment.root={tmp_path}"]
     process = subprocess.Popen(
         [sys.executable, "-m", "resbench", "fit", "--config", str(CONFIG), *arguments],
@@ -178,7 +179,7 @@ def test_interrupt_leaves_a_record_and_a_checkpoint(tmp_path: Path) -> None:
     for line in process.stdout:
         if line.startswith("epoch 2"):
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in err
