@@ -16,7 +16,9 @@ from typing import Any
 
 import numba
 from numba import njit
+from numba.core.event import Event, Listener, register, unregister
 
+COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
 #: What compiled functions take from modules that compile nothing.
 INLINED = ("kernels/philox.py", "randomness.py")
@@ -53,7 +55,20 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
 
 
-def announce() -> None:
-    """Say that compilation takes a while, if nothing is compiled yet."""
-    if not any(Path(_directory).rglob("*.nbi")):
-        print("resbench: compiling the kernels, once; this takes about half a minute", file=sys.stderr, flush=True)
+class _Announcement(Listener):
+    """Says, once in a process, that something has to be compiled, because that takes seconds."""
+
+    def on_start(self, event: Event) -> None:
+        if event.data["dispatcher"].py_func.__module__.startswith("resbench."):
+            unregister(COMPILING, self)  # type: ignore[no-untyped-call]
+            print(
+                "resbench: compiling kernels, which takes a while and is kept ('resbench warmup' compiles all of them)",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def on_end(self, event: Event) -> None:
+        """Nothing to say."""
+
+
+register(COMPILING, _Announcement())  # type: ignore[no-untyped-call]

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import apply, events
-from resbench.crossbar.kernels.compiled import announce
 from resbench.crossbar.kernels.scan import image_maxima, scan
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows, matrix
 
@@ -26,8 +25,6 @@ POINT = (1, 1, 1, 1, 1, 1, 1)
 SCALARS = 6
 CONSTANTS = 4
 Array = Any
-
-announce()
 
 
 def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
