@@ -27,15 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="also write leaderboard.html, .md, .csv, .json and .tex there"
     )
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="also draw each track there, as TRACK.svg")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the leaderboard as Markdown and return 0.
 
     Raises:
-        UserError: where there is no file to compile, or ``--out`` cannot be written.
+        UserError: where there is no file to compile, or ``--out`` or ``--figures`` cannot be written.
     """
     from resbench.leaderboard.compile import compile_leaderboard
+    from resbench.leaderboard.figures import write_figures
     from resbench.leaderboard.markdown import to_markdown
     from resbench.leaderboard.render import write_leaderboard
 
@@ -46,11 +48,12 @@ def run(args: argparse.Namespace) -> int:
             f"{error}.\nEach `resbench fit` writes one; name their folder: resbench leaderboard --records DIR."
         ) from error
     print(to_markdown(leaderboard), end="")
-    if args.out is not None:
-        try:
-            write_leaderboard(leaderboard, args.out)
-        except OSError as error:
-            raise UserError(f"--out {args.out}: {error.strerror}; name a folder that can be written") from error
+    for option, folder, write in (("out", args.out, write_leaderboard), ("figures", args.figures, write_figures)):
+        if folder is not None:
+            try:
+                write(leaderboard, folder)
+            except OSError as error:
+                raise UserError(f"--{option} {folder}: {error.strerror}; name a folder that can be written") from error
     return 0
 
 

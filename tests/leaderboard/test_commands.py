@@ -90,3 +90,21 @@ def test_what_the_leaderboard_needs_to_start_leaves_heavy_packages_alone() -> No
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"
+
+
+def test_figures_are_drawn_for_tracks_with_analog_results(
+    tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for states in (4, 16):
+        write_record(tmp_path / "records" / f"{states}.json", make_record(states=states))
+    drawn = []
+    for name in ("once", "again"):
+        folder = tmp_path / name
+        assert main(["leaderboard", "--records", str(tmp_path / "records"), "--figures", str(folder)]) == 0
+        (path,) = folder.iterdir()
+        drawn.append(path.read_bytes())
+    assert path.name == "mnist-10k-lenet5.svg"
+    assert drawn[0] == drawn[1]
+    (tmp_path / "file").write_text("not a folder")
+    assert main(["leaderboard", "--records", str(tmp_path / "records"), "--figures", str(tmp_path / "file")]) == 2
+    assert "--figures" in capsys.readouterr().err
