@@ -93,7 +93,7 @@ class Crowd:
         x, d = (torch.randn(BATCH, size, generator=draw) for _ in range(2))
         largest = float(x.abs().amax(1).mean() * d.abs().amax(1).mean())
         longest = float(pulses.desired_bl)
-        self.visits, self.columns, _ = scan(
+        self.visits, self.columns, _, _ = scan(
             np.ascontiguousarray(x.numpy())[:, :, None, None],
             np.ascontiguousarray(d.numpy().T)[None],
             cpu.ALL_ONE,

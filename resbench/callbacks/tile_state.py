@@ -35,8 +35,8 @@ class TileState(Callback):
     Scalars go to every logger as ``tile/LAYER/TILE/QUANTITY``, histograms to those that take them; one JSON line for
     each tile and epoch, with the histogram, goes to ``tiles.jsonl`` in ``trainer.log_dir``. Quantities: ``mean`` and
     ``std`` of the weights, weight units; ``saturated``, fraction of devices within 5 % of their range from a bound;
-    ``pulses_up``, ``pulses_down`` and ``transfers_in``, ``transfers_out`` since the start; ``share``, the norm
-    ``gamma_k ||W_k||_F`` of the tile's part in the composite weight.
+    ``pulses_up``, ``pulses_down``, ``transfers_in``, ``transfers_out`` and ``slots`` of pulse trains since the start;
+    ``share``, the norm ``gamma_k ||W_k||_F`` of the tile's part in the composite weight.
 
     Args:
         every_n_epochs: epochs between two entries; 0 for none.
@@ -120,6 +120,7 @@ class TileState(Callback):
             "pulses_down": int(tile.pulses_down.sum(dtype=torch.int64)),
             "transfers_in": tile.transfers_in,
             "transfers_out": tile.transfers_out,
+            "slots": tile.slots,
             "share": gamma * torch.linalg.vector_norm(weight).item(),
             "range": [low, high],
             "histogram": self._histogram(weight, low, high),

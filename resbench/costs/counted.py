@@ -1,4 +1,4 @@
-"""Cost from what a run really did: counted pulses and transfers in place of the published averages."""
+"""Cost from what a run really did: counted pulse trains and transfers in place of the published averages."""
 
 import math
 from collections.abc import Sequence
@@ -28,6 +28,10 @@ class CountedTile(Protocol):
     @property
     def max_writes(self) -> int:
         """Pulses of its most written device."""
+
+    @property
+    def slots(self) -> int | None:
+        """Lengths of all its pulse trains, summed; None where they were not recorded."""
 
     @property
     def write_histogram(self) -> Sequence[int] | None:
@@ -115,26 +119,43 @@ def counts(layers: Sequence[CountedLayer], samples: int) -> Counts:
     )
 
 
-def counted_cost(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> NetworkCost:
-    """Cost with the transfers that a run counted: S of a layer is its transfers for each vector.
+@dataclass(frozen=True)
+class Trains:
+    """Mean lengths of the pulse trains of a layer, slots.
 
-    The pulses of the gradient take the published mean train, because a record counts pulses of devices, not lengths of
-    trains; :func:`shortest_train` bounds them from below. Mixed precision writes its counted rows.
+    Args:
+        gradient: Of the update of the fast tile by one vector, silent ones included.
+        transfer: Of one line written from tile to tile; 0 without transfers.
+    """
+
+    gradient: float
+    transfer: float
+
+
+def trains(layer: CountedLayer, samples: int) -> Trains | None:
+    """Mean pulse trains of a layer; None where they were not recorded, or where the fast tile changed without any."""
+    slots = [tile.slots for tile in layer.tiles if tile.slots is not None]
+    if len(slots) < len(layer.tiles) or slots[0] == 0:
+        return None
+    fast, *others = slots
+    transfers = sum(tile.transfers for tile in layer.tiles)
+    return Trains(fast / (samples * layer.reuse), sum(others) / transfers if transfers else 0.0)
+
+
+def counted_cost(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> NetworkCost:
+    """Cost with the transfers and pulse trains that a run counted: S of a layer is its transfers for each vector.
+
+    Where no trains were counted they take their published lengths: one slot a row of mixed precision.
     """
     return NetworkCost(algorithm, tuple(_layer_cost(layer, algorithm, model, samples) for layer in layers))
-
-
-def shortest_train(layers: Sequence[CountedLayer], samples: int) -> float:
-    """Pulses of the most written device of a fast tile for each vector: a train is at least as long, in the mean."""
-    return max(layer.tiles[0].max_writes / (samples * layer.reuse) for layer in layers)
 
 
 def counted_energy_nj(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> float:
     """Energy of one sample, nJ: update and both passes, summed over layers and over the vectors of the sample.
 
-    As :func:`resbench.costs.energy`, layer by layer with its own lines, counted transfers and reuse. Of mixed precision
-    no count enters: its update is quoted as one figure for digital sums and writes, and no source says how it divides,
-    so each vector pays that figure, scaled with synapses.
+    As :func:`resbench.costs.energy`, layer by layer with its own lines, reuse, counted transfers and trains. Of mixed
+    precision no count enters: its update is quoted as one figure for digital sums and writes, and no source says how it
+    divides, so each vector pays that figure, scaled with synapses.
     """
     hardware, total = model.hardware, 0.0
     for layer, shape in zip(layers, shapes(layers), strict=True):
@@ -143,7 +164,8 @@ def counted_energy_nj(layers: Sequence[CountedLayer], algorithm: Algorithm, mode
             total += shape.reuse * (update + hardware.mp_propagate_nj * shape.lines / hardware.reference_lines)
             continue
         transfers = _transfers_per_vector(layer, samples)
-        pulses = line_power_w(shape.lines, hardware) * model.pulse_ns(algorithm, transfers)
+        pulsed, lengths = _with_counted_trains(layer, algorithm, model, samples)
+        pulses = line_power_w(shape.lines, hardware) * lengths.pulse_ns(pulsed, transfers)
         passes = (hardware.forward_nj + hardware.backward_nj) * algorithm.forward_tiles
         reads = hardware.forward_nj * transfers
         total += shape.reuse * (pulses + (reads + passes) * shape.lines / hardware.reference_lines)
@@ -158,10 +180,11 @@ def _layer_cost(layer: CountedLayer, algorithm: Algorithm, model: CostModel, sam
     (shape,) = shapes([layer])
     if not isinstance(algorithm, InMemory):
         cost = model.layer_cost(shape, algorithm)
-        rows = sum(tile.transfers for tile in layer.tiles) / samples
-        analog = rows * model.hardware.pulse_ns * model.hardware.phases
+        driven = sum(tile.transfers if tile.slots is None else tile.slots for tile in layer.tiles)
+        analog = driven / samples * model.hardware.pulse_ns * model.hardware.phases
         return replace(cost, analog_ns=analog, image_ns=cost.fp_ns * shape.reuse + analog)
     rate = _transfers_per_vector(layer, samples)
+    algorithm, model = _with_counted_trains(layer, algorithm, model, samples)
     # Which hop a transfer took does not matter to the formulas, so all of them count as one hop.
     one_hop = replace(
         algorithm,
@@ -171,3 +194,14 @@ def _layer_cost(layer: CountedLayer, algorithm: Algorithm, model: CostModel, sam
         periods_in_batches=False,
     )
     return model.layer_cost(shape, one_hop)
+
+
+def _with_counted_trains(
+    layer: CountedLayer, algorithm: InMemory, model: CostModel, samples: int
+) -> tuple[InMemory, CostModel]:
+    """The algorithm and the model with a layer's counted trains as mean lengths, unchanged where none were counted."""
+    counted = trains(layer, samples)
+    if counted is None:
+        return algorithm, model
+    hardware = replace(model.hardware, mean_pulses=counted.gradient)
+    return replace(algorithm, pulses_per_transfer=counted.transfer), replace(model, hardware=hardware)

@@ -1,9 +1,9 @@
-"""What a run counted, as Markdown: pulses, transfers, wear, and the time and energy that follow."""
+"""What a run counted, as Markdown: pulses, trains, transfers, wear, and the time and energy that follow."""
 
 from collections.abc import Sequence
 
 from resbench.costs.algorithms import Algorithm, InMemory
-from resbench.costs.counted import CountedLayer, counted_cost, counted_energy_nj, counts, shortest_train
+from resbench.costs.counted import CountedLayer, CountedTile, counted_cost, counted_energy_nj, counts, trains
 from resbench.costs.model import CostModel
 from resbench.costs.report import table
 
@@ -48,13 +48,14 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
             f"{tile.pulses_up:,}",
             f"{tile.pulses_down:,}",
             f"{tile.transfers:,}",
+            _mean_train(layer, tile, algorithm, samples),
             f"{(tile.pulses_up + tile.pulses_down) / (layer.out_features * layer.in_features):,.4g}",
             f"{tile.max_writes:,}",
         ]
         for layer in layers
         for tile in layer.tiles
     ]
-    header = ["tile", "pulses up", "pulses down", "transfers in", "pulses a device, mean", "maximum"]
+    header = ["tile", "pulses up", "pulses down", "transfers in", "slots a train", "pulses a device, mean", "maximum"]
     lines = [
         "# Counted in this run",
         "",
@@ -64,20 +65,33 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
         "",
         "- pulses and transfers are those of the record; samples are optimiser steps times batch size",
     ]
+    hardware = model.hardware
     if isinstance(algorithm, InMemory):
-        bound = shortest_train(layers, samples)
         lines += [
-            f"- time: counted transfers, {model.hardware.mvm_ns:g} ns a read; pulse trains of the gradient of "
-            f"{model.hardware.mean_pulses:g} pulses, as published: a record does not count their length, but its most "
-            f"written device bounds the mean from below: {bound:.3g} pulses a vector",
-            "- energy: as below, with counted transfers, summed over layers and vectors of an image",
+            "- trains: on the first tile of a layer one for each vector of the gradient, else one for each line transferred",
+            f"- time: transfers and trains as counted; as published {hardware.pulse_ns:g} ns a slot and "
+            f"{hardware.mvm_ns:g} ns a read",
+            "- energy: as below, with counted transfers and trains, summed over layers and vectors of an image",
         ]
+        published = [layer.name for layer in layers if trains(layer, samples) is None]
+        if published:
+            where = ", ".join(published) if len(published) < len(layers) else "any layer"
+            lines.append(
+                f"- trains were not counted in {where}: instead the published mean, {hardware.mean_pulses:g} slots"
+            )
     else:
         lines += [
-            f"- time: counted rows, {model.hardware.pulse_ns:g} ns each, after the digital sums",
+            f"- time: trains as counted, one a written row, {hardware.pulse_ns:g} ns a slot as published, after the "
+            "digital sums; one slot a row where they were not counted",
             "- energy: the quoted figures for each vector; the update is quoted as one figure for digital sums and "
             "writes, so counted writes cannot enter",
         ]
     if total.histogram is None:
         lines.append("- the distribution of pulses over devices was not recorded")
     return "\n".join(lines) + "\n"
+
+
+def _mean_train(layer: CountedLayer, tile: CountedTile, algorithm: Algorithm, samples: int) -> str:
+    gradient = isinstance(algorithm, InMemory) and tile is layer.tiles[0]
+    number = samples * layer.reuse if gradient else tile.transfers
+    return f"{tile.slots / number:,.3g}" if tile.slots and number else "–"

@@ -33,8 +33,9 @@ def make_tile(device: Device, shape: tuple[int, int], stream: Stream) -> Tile:
 class CellTile(Tile):
     """An array of unit cells: ``weight = sum_k share_k arrays[k].weight``.
 
-    Every array has its own constants, noise and counters; the pulse trains on the bit lines are common to all.
-    ``pulses_up`` and ``pulses_down`` count what raised and lowered the weight, over all elements of a cell.
+    Every array has its own constants, noise and counters; the pulse trains on the bit lines are common to all, and
+    ``slots`` counts them once, without those of a refresh. ``pulses_up`` and ``pulses_down`` count what raised and
+    lowered the weight, over all elements of a cell.
 
     Attributes:
         arrays: one tile for each element of the cell.

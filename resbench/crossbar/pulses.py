@@ -121,7 +121,7 @@ class PulseTrain:
             x_scale, d_scale = x_scale * base, d_scale * base
         live = bl > 0
         return (
-            bl.to(torch.int64) if lr != 0 else torch.zeros_like(bl, dtype=torch.int64),
+            torch.where(live & (lr != 0), bl, 0.0).to(torch.int64),
             torch.where(live, x_scale, 0.0),
             torch.where(live, d_scale, 0.0),
         )

@@ -39,12 +39,13 @@ class Tile(nn.Module):
         operations: calls of everything else that sets weights so far, the counter of their random draws.
         transfers_in: lines written by :meth:`write` so far.
         transfers_out: lines read by :meth:`read` so far.
+        slots: slots of all pulse trains so far, each vector's bit length; updates without trains have none.
         is_restless: whether :meth:`end_of_step` does something.
         clock: time that has passed in :meth:`pass_time`, in units of the device's ``t_0``.
         memory: what a compiled backend keeps of the buffers; None again once they are others.
     """
 
-    COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "clock")
+    COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "slots", "clock")
 
     weight: Tensor
     _stored: Tensor | None
@@ -63,6 +64,7 @@ class Tile(nn.Module):
         self.operations = 0
         self.transfers_in = 0
         self.transfers_out = 0
+        self.slots = 0
         self.clock = 0.0
         self._touched: list[Any] | None = None
         self.memory: Any = None

@@ -13,7 +13,7 @@ def cost(record: Record) -> Cost | None:
     """Hardware cost of a run; null for a digital run, and for an algorithm without a cost model.
 
     Latency and energy of a vector pair are by the published formulas with the run's number of tiles. The time of a
-    sample counts the transfers that the run made.
+    sample counts the transfers and pulse trains of the run.
     """
     if not record.layers or not record.steps:
         return None

@@ -8,7 +8,7 @@ from resbench.leaderboard.wording import claims, facts, interval, number, paper,
 COST_COLUMNS = (
     "cost by the model of docs/costs.md",
     "latency per vector pair",
-    "time per sample, counted transfers",
+    "time per sample, as counted",
     "energy per vector pair",
     "digital storage",
     "area",

@@ -37,7 +37,7 @@ COLUMNS = (
     ("steps", "steps to target", "median optimiser steps to the target, and runs that reach it", "wide"),
     ("tiles", "tiles", "device arrays a weight", "no"),
     ("latency", "latency, ns", "per vector pair, by the published formulas", "no"),
-    ("time", "time, µs", "per sample, with the transfers that the run counted", "wide"),
+    ("time", "time, µs", "per sample, with the transfers and pulse trains that the run counted", "wide"),
     ("energy", "energy, nJ", "per vector pair, by the published formulas", "wide"),
     ("area", "area, mm²", "devices in all planes, without periphery", "wide"),
     ("storage", "storage, kB", "digital storage", "no"),

@@ -109,9 +109,10 @@ class TileEntry(Entry):
     """What one tile of a layer went through.
 
     ``pulses_up`` and ``pulses_down`` are totals over its devices, ``transfers`` counts columns or rows written to it
-    from another tile, and ``max_writes`` is the number of pulses of its most written device. ``write_histogram`` counts
-    devices by their number of pulses w: entry 0 those never written, entry k those with 2^(k-1) <= w < 2^k; null where
-    a run did not record it.
+    from another tile, and ``max_writes`` is the number of pulses of its most written device. ``slots`` sums the lengths
+    of all pulse trains on its lines, one for each vector of the gradient and for each line written; 0 where it changed
+    without trains. ``write_histogram`` counts devices by their number of pulses w: entry 0 those never written, entry k
+    those with 2^(k-1) <= w < 2^k. Both are null where a run did not record them.
     """
 
     name: str
@@ -119,6 +120,7 @@ class TileEntry(Entry):
     pulses_down: Count
     transfers: Count
     max_writes: Count
+    slots: Count | None = None
     write_histogram: list[Count] | None = None
 
     @model_validator(mode="after")

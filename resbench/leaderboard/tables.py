@@ -63,7 +63,7 @@ class Cost(Entry):
     """Hardware cost by the model of :mod:`resbench.costs`; ``docs/costs.md`` says what the figures rest on.
 
     ``latency_ns`` and ``energy_nj`` are for one vector pair by the published formulas, ``image_ns`` for one sample
-    with the transfers that the run counted.
+    with the transfers and pulse trains that the run counted.
     """
 
     latency_ns: Number

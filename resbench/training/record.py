@@ -137,6 +137,7 @@ def _tile(name: str, tile: Tile) -> TileEntry:
         pulses_up=int(tile.pulses_up.sum(dtype=torch.int64)),
         pulses_down=int(tile.pulses_down.sum(dtype=torch.int64)),
         transfers=tile.transfers_in,
+        slots=tile.slots,
         max_writes=int(writes.max()),
         write_histogram=torch.bincount(digits).tolist(),
     )

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -15,7 +15,6 @@ from resbench.costs import (
     residual,
     shapes,
 )
-from resbench.costs.counted import shortest_train
 from resbench.costs.counted_report import to_markdown
 
 MODEL = CostModel(batch_size=8)
@@ -30,6 +29,7 @@ class Tile:
     transfers: int = 0
     max_writes: int = 5
     write_histogram: tuple[int, ...] | None = (40, 8, 10, 6)
+    slots: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,28 @@ def test_energy_of_mixed_precision_is_its_quoted_figures_for_each_vector() -> No
     assert "counted writes cannot enter" in to_markdown(layers, mixed_precision(), MODEL, SAMPLES)
 
 
-def test_the_most_written_device_bounds_the_trains() -> None:
-    assert shortest_train([Layer(tiles=(Tile(max_writes=3000),)), Layer(reuse=100)], SAMPLES) == 3
+def test_counted_trains_replace_the_published_mean() -> None:
+    # 1000 vectors at 1.2 slots, 500 transferred lines at 3 slots: 2.7 slots a vector.
+    layer = Layer(tiles=(Tile(slots=1200), Tile(transfers=500, slots=1500)))
+    (cost,) = counted_cost([layer], residual(2), MODEL, SAMPLES).layers
+    assert cost.analog_ns == pytest.approx(2.7 * 5 + 0.5 * 40)
+    (published,) = counted_cost([Layer()], residual(2), MODEL, SAMPLES).layers
+    assert cost == replace(published, analog_ns=cost.analog_ns, image_ns=cost.image_ns)
+    spent, assumed = (counted_energy_nj([one], residual(2), MODEL, SAMPLES) for one in (layer, Layer()))
+    assert assumed - spent == pytest.approx(0.7 * 16 / 8192 * (7.5 - 2.7) * 5)
+    text = to_markdown([layer], residual(2), MODEL, SAMPLES)
+    assert " 1.2 |" in text
+    assert " 3 |" in text
+    assert "not counted" not in text
+    (rows,) = counted_cost([Layer(tiles=(Tile(transfers=1000, slots=3000),))], mixed_precision(), MODEL, SAMPLES).layers
+    assert rows.analog_ns == 3 * 5
+
+
+def test_devices_that_change_without_trains_take_the_published_mean() -> None:
+    continuous = Layer(tiles=(Tile(slots=0), Tile(transfers=500, slots=0)))
+    assert counted_cost([continuous], residual(2), MODEL, SAMPLES) == counted_cost(
+        [Layer()], residual(2), MODEL, SAMPLES
+    )
 
 
 @pytest.mark.parametrize(("layers", "samples"), [([], 1), ([Layer(tiles=())], 1), ([Layer()], 0)])
@@ -113,7 +133,14 @@ def test_a_run_without_pulses_or_samples_has_no_counts(layers: list[Any], sample
 
 def test_the_report_names_what_was_counted_and_what_assumed() -> None:
     text = to_markdown([Layer()], residual(2), MODEL, SAMPLES)
-    for part in ("404", "3.156", "fc.tile1", "99% of devices at most", "~57.5914 ns", "0.005 pulses a vector"):
+    for part in (
+        "404",
+        "3.156",
+        "fc.tile1",
+        "99% of devices at most",
+        "~57.5914 ns",
+        "trains were not counted in any layer",
+    ):
         assert part in text
     unknown = to_markdown([Layer(tiles=(Tile(write_histogram=None),))], residual(2), MODEL, SAMPLES)
     assert "was not recorded" in unknown

@@ -59,11 +59,13 @@ def test_write_adds_to_lines_in_expectation(axis: str, states: float | None) -> 
     device = FINE if states is None else FINE.with_states(states)
     tile = Tile(device, (6, 5), STREAM)
     values = torch.linspace(-0.4, 0.8, 6 if axis == "column" else 5)[None]
-    tile.write(torch.tensor([2]), values, 0.5, PulseTrain(desired_bl=10**5), axis)  # type: ignore[arg-type]
+    pulses = PulseTrain(desired_bl=10**5)
+    tile.write(torch.tensor([2]), values, 0.5, pulses, axis)  # type: ignore[arg-type]
     expected = torch.zeros(6, 5)
     expected.select(1 if axis == "column" else 0, 2).copy_(0.5 * values[0])
     torch.testing.assert_close(tile.weight, expected, atol=0.02, rtol=0)
     assert tile.transfers_in == 1
+    assert tile.slots == pytest.approx(0 if tile.is_continuous else 0.5 * 0.8 / FINE.granularity, abs=1)
 
 
 def test_ideal_device_is_the_exact_update() -> None:

@@ -44,6 +44,8 @@ def test_a_run_ends_in_one_complete_record(run: Run) -> None:
     assert fast.pulses_up > 0
     assert fast.pulses_down > 0
     assert fast.transfers == 0
+    assert fast.slots
+    assert 0 < fast.slots <= 31 * 16 * 8
     assert slow.name == "tile3_W0"
     assert record.steps == 16
     assert record.hardware.threads == 1

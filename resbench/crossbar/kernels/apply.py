@@ -210,18 +210,20 @@ def pulse(sides, flips, scanned, followed, shape, update, device):
         device: what ``apply`` takes after it.
 
     Returns:
-        Flat indices of the cells that changed, int64; some may come twice. Empty if nobody asked.
+        Flat indices of the cells that changed, int64, some may come twice, empty if nobody asked; and the slots of all
+        samples.
     """
-    touched, going = np.empty(0, np.int64), 0
+    touched, going, slots = np.empty(0, np.int64), 0, 0
     while going >= 0:
-        visits, columns, going = scan(*sides, *scanned, going, COLUMNS_AT_ONCE)
+        visits, columns, going, driven = scan(*sides, *scanned, going, COLUMNS_AT_ONCE)
+        slots += driven
         if visits.shape[0] > 0:
             flip(columns, flips[0])
             flip(visits[:, 0], flips[1])
             apply(visits, columns, shape, update, *device)
             if followed:
                 touched = joined(touched, cells(visits, columns, shape[1]))
-    return touched
+    return touched, slots
 
 
 def specialised(template: Callable[..., Any], response: Callable[..., Any], **names: Any) -> Callable[..., Any]:

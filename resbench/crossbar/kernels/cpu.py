@@ -57,7 +57,8 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         _update_cells(tile, sides, flips, scanned)
         return
     followed = tile.is_followed
-    cells = memory.pulse(sides, flips, scanned, followed, tile.shape, tile.updates, memory.device)
+    cells, slots = memory.pulse(sides, flips, scanned, followed, tile.shape, tile.updates, memory.device)
+    tile.slots += slots
     if followed and cells.size > 0:
         tile.touch(cells)
 
@@ -67,7 +68,8 @@ def _update_cells(tile: Tile, sides: Any, flips: Any, scanned: Any) -> None:
     n, going = tile.shape[1], 0
     tile.touch(None)
     while going >= 0:
-        visits, columns, going = scan(*sides, *scanned, going, apply.COLUMNS_AT_ONCE)
+        visits, columns, going, slots = scan(*sides, *scanned, going, apply.COLUMNS_AT_ONCE)
+        tile.slots += slots
         if len(visits) == 0:
             continue
         apply.flip(columns, flips[0])

@@ -1,7 +1,7 @@
 """The pulsed update on the GPU, in Triton: find the pulses, sort them by cell and time, apply them.
 
 A pulse is one 64-bit key: cell, sample, slot and direction, from the high bits down. The host waits for the GPU once in
-an update, for the number of pulses.
+an update, for the numbers of pulses and slots.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Layout(NamedTuple):
 def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
     with torch.cuda.device_of(tile.weight):
-        keys, layout = find(tile, x, d, lr, pulses, granularity)
+        keys, slots, layout = find(tile, x, d, lr, pulses, granularity)
+        tile.slots += slots
         if keys.numel() == 0:
             return
         if isinstance(tile.device, PulsedDevice):
@@ -65,8 +66,8 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
             tile.touch(keys >> layout.time_bits)
 
 
-def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Tensor, Layout]:
-    """Keys of all pulses of a mini-batch, int64, ascending: by cell, then by time."""
+def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Tensor, int, Layout]:
+    """Keys of all pulses of a mini-batch, int64, ascending: by cell, then by time; and the slots of its trains."""
     global room
     positions = next((grid for grid in map(position_grid, (x, d)) if grid is not None), (x.shape[0], 1, 1))
     image, errors = images(x, positions), images(d, positions)
@@ -85,9 +86,9 @@ def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularit
         raise ValueError(f"lr: pulse trains of {length:g} slots are too long for this backend; write backend: events")
     while True:
         keys = torch.empty(room, dtype=torch.int64, device=device)
-        counter = torch.zeros(1, dtype=torch.int64, device=device)
+        counters = torch.zeros(2, dtype=torch.int64, device=device)
         cuda_scan.find[samples, triton.cdiv(rows, cuda_scan.ROWS)](
-            *(keys, counter, room, image, *image.stride(), errors, *errors.stride(), x_max, d_max),
+            *(keys, counters, room, image, *image.stride(), errors, *errors.stride(), x_max, d_max),
             *(rows, columns, positions[1] * positions[2], positions[2]),
             *(signed(tile.stream.child(side).key) for side in ("rows", "columns")),
             *(tile.updates, int(lr < 0)),
@@ -102,9 +103,9 @@ def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularit
             num_warps=1,
             enable_fp_fusion=False,
         )
-        found = int(counter)
+        found, slots = counters.tolist()
         if found <= room:
-            return keys[:found].sort().values, layout
+            return keys[:found].sort().values, slots, layout
         room = 2 * found
 
 

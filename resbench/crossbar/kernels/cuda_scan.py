@@ -64,7 +64,7 @@ def fires(values, scale, key, first, slot, sample, update, LINES: tl.constexpr):
     ]
 )
 def find(  # noqa: D417
-    keys, found, room, x, x0, x1, x2, x3, d, d0, d1, d2, d3, x_max, d_max,
+    keys, counters, room, x, x0, x1, x2, x3, d, d0, d1, d2, d3, x_max, d_max,
     rows, columns, positions, width, row_key, column_key, update, turned, numbers, sample_bits, slot_bits,
     KERNEL_HEIGHT: tl.constexpr, KERNEL_WIDTH: tl.constexpr, STRIDE_HEIGHT: tl.constexpr, STRIDE_WIDTH: tl.constexpr,
     DILATION_HEIGHT: tl.constexpr, DILATION_WIDTH: tl.constexpr,
@@ -75,7 +75,7 @@ def find(  # noqa: D417
 
     Args:
         keys: int64 ``[room]``, filled with the keys.
-        found: int64, the number of pulses; beyond ``room`` they are counted only.
+        counters: int64 ``[2]``, the number of pulses, beyond ``room`` only counted, and the slots of all samples.
         room: how many keys there is room for.
         x: float32, padded image; x0 to x3 are its strides.
         d: float32, errors; d0 to d3 are their strides.
@@ -108,6 +108,7 @@ def find(  # noqa: D417
     x += image * x0 + top * STRIDE_HEIGHT * x2 + left * STRIDE_WIDTH * x3
 
     first_row = tl.program_id(1) * ROWS
+    tl.atomic_add(counters + 1, length.to(tl.int64), mask=(length > 0) & (first_row == 0), sem="relaxed")
     row = first_row + tl.arange(0, ROWS)
     error = tl.load(d + row.to(tl.int64) * d1, mask=row < rows, other=0.0)
     slot = 0
@@ -127,7 +128,7 @@ def find(  # noqa: D417
                 hit = fires(value, x_scale, column_key, first, slot, sample, update, COLUMNS)
                 hits = tl.sum(hit)
                 if hits > 0:
-                    start = tl.atomic_add(found, (count * hits).to(tl.int64), sem="relaxed")
+                    start = tl.atomic_add(counters, (count * hits).to(tl.int64), sem="relaxed")
                     at = start + tl.cumsum(hit) - 1
                     time = (sample.to(tl.int64) << slot_bits) | slot
                     k = 1

@@ -32,15 +32,16 @@ class Events(NamedTuple):
 
 def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    found = find(tile, x, d, lr, pulses, granularity)
+    found, slots = find(tile, x, d, lr, pulses, granularity)
+    tile.slots += slots
     if found.cell.numel() == 0:
         return
     for array, chosen, rising in tile.route(found.up, found.sample):
         apply(array, Events(found.cell[chosen], rising[chosen], found.slot[chosen], found.sample[chosen]))
 
 
-def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> Events:
-    """All coincidences of a mini-batch."""
+def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Events, int]:
+    """All coincidences of a mini-batch, and the slots of its pulse trains."""
     bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
     sample = torch.repeat_interleave(torch.arange(bl.numel(), device=bl.device), bl)
     slot = torch.arange(sample.numel(), device=bl.device) - (torch.cumsum(bl, 0) - bl)[sample]
@@ -63,7 +64,7 @@ def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granul
     pair, row = row_pair[event_row], row[event_row]
     column, sample = column[start[pair] + offset], sample[pair]
     up = torch.sign(d[sample, row]) * torch.sign(x[sample, column]) * lr < 0
-    return Events(row * tile.shape[1] + column, up, slot[pair], sample)
+    return Events(row * tile.shape[1] + column, up, slot[pair], sample), int(bl.sum())
 
 
 def _fired(bits: Stream, thresholds: Tensor, slot: Tensor, sample: Tensor, update: int) -> tuple[Tensor, Tensor]:

@@ -30,8 +30,9 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, gran
         granularity: mean step that sets the probabilities.
     """
     rounding = tile.stream.child("rounding")
+    bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
+    tile.slots += int(bl.sum())
     if pulses.pulse_type == "stochastic":
-        bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
         column_thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), tile.updates)
         row_thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), tile.updates)
         row_bits, column_bits = tile.stream.child("rows"), tile.stream.child("columns")

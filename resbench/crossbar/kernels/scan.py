@@ -130,6 +130,15 @@ def row_scales(x_max, d_max, lengths, rate, step, free, managed, out):
         out[p] = value if lengths[p] > 0 else np.float32(0.0)
 
 
+@compiled
+def total(lengths):
+    """Slots of all samples."""
+    slots = 0
+    for length in lengths:
+        slots += np.int64(length) if length > 0 else 0
+    return slots
+
+
 # -- lines that fire ---------------------------------------------------------------------------------------------------
 
 
@@ -252,7 +261,8 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
         limit: entries of columns after which the scan stops.
 
     Returns:
-        visits int64 ``[v, 5]`` and columns int32, as the module says, and where to go on; -1 at the end.
+        visits int64 ``[v, 5]`` and columns int32, as the module says, where to go on, -1 at the end, and the slots of
+        the samples that were scanned.
     """
     images, lines, positions = d.shape
     linear = images == 1 and x.shape[0] == positions and geometry[0] * geometry[1] == 1
@@ -277,7 +287,7 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
     column_values, column_codes = np.zeros(offsets.size, np.float32), np.zeros(padded(column_blocks, 8), np.uint8)
     rows_found, columns_found = np.empty(lines, np.int64), np.empty(n, np.int64)
     visits, visited = np.empty(64 * VISIT, np.int64), 0
-    columns, listed = np.empty(1024, np.int32), 0
+    columns, listed, slots = np.empty(1024, np.int32), 0, 0
 
     piece = start
     while piece < pieces and listed < limit:
@@ -297,6 +307,7 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
             xm[p] *= factors[first + p]
         bit_lengths(xm, dm, rate, step, longest, free, managed, shortened, d_factor, length)
         row_scales(xm, dm, length, rate, step, free, managed, scaled)
+        slots += total(length)
         for p in range(count):
             wanted[p] = np.uint8(length[p] > 1) << np.uint8(7)
         errors = d[image]
@@ -365,4 +376,4 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
                         visits[at + 3], visits[at + 4] = listed, listed + active
                         visited += 1
                     listed += active
-    return visits[: VISIT * visited].reshape(visited, VISIT), columns[:listed], piece if piece < pieces else -1
+    return visits[: VISIT * visited].reshape(visited, VISIT), columns[:listed], piece if piece < pieces else -1, slots

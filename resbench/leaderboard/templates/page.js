@@ -97,7 +97,7 @@ function arrows(table) {
 // Charts.
 const COSTS = [
   ["tiles", "tiles", "tiles a weight", false],
-  ["time", "latency", "time per sample, µs, counted transfers", true],
+  ["time", "latency", "time per sample, µs, as counted", true],
   ["energy", "energy", "energy per vector pair, nJ", true],
   ["area", "area", "area of the devices, mm²", true],
   ["writes", "writes", "pulses of the most written device", true],

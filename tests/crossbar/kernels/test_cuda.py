@@ -113,6 +113,7 @@ def moved(rows: Rows) -> Rows:
 def assert_same(tile: Tile, truth: Tile) -> None:
     assert torch.equal(tile.pulses_up, truth.pulses_up)
     assert torch.equal(tile.pulses_down, truth.pulses_down)
+    assert tile.slots == truth.slots > 0
     torch.testing.assert_close(tile.weight, truth.weight, atol=2e-6, rtol=0)
 
 

@@ -91,6 +91,7 @@ def test_events_are_the_pulses_of_the_definition(
     tile, truth = (updated(backend, device, x, d, lr, train) for backend in ("events", "reference"))
     assert torch.equal(tile.pulses_up, truth.pulses_up)
     assert torch.equal(tile.pulses_down, truth.pulses_down)
+    assert tile.slots == truth.slots
     torch.testing.assert_close(tile.weight, truth.weight, atol=1e-6, rtol=0)
 
 
