@@ -68,7 +68,7 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
     hardware = model.hardware
     if isinstance(algorithm, InMemory):
         lines += [
-            "- trains: on the first tile of a layer one for each vector of the gradient, else one for each line transferred",
+            "- trains: one for each vector of the gradient on the first tile of a layer, one a line on the others",
             f"- time: transfers and trains as counted; as published {hardware.pulse_ns:g} ns a slot and "
             f"{hardware.mvm_ns:g} ns a read",
             "- energy: as below, with counted transfers and trains, summed over layers and vectors of an image",

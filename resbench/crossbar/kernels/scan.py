@@ -133,9 +133,10 @@ def row_scales(x_max, d_max, lengths, rate, step, free, managed, out):
 @compiled
 def total(lengths):
     """Slots of all samples."""
-    slots = 0
+    slots = np.int64(0)
     for length in lengths:
-        slots += np.int64(length) if length > 0 else 0
+        if length > 0:
+            slots += np.int64(length)
     return slots
 
 
