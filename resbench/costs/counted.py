@@ -180,7 +180,7 @@ def _layer_cost(layer: CountedLayer, algorithm: Algorithm, model: CostModel, sam
     (shape,) = shapes([layer])
     if not isinstance(algorithm, InMemory):
         cost = model.layer_cost(shape, algorithm)
-        driven = sum(tile.transfers if tile.slots is None else tile.slots for tile in layer.tiles)
+        driven = sum(tile.slots or tile.transfers for tile in layer.tiles)
         analog = driven / samples * model.hardware.pulse_ns * model.hardware.phases
         return replace(cost, analog_ns=analog, image_ns=cost.fp_ns * shape.reuse + analog)
     rate = _transfers_per_vector(layer, samples)
