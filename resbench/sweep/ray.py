@@ -113,7 +113,10 @@ class RayExecutor:
                 ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError) as error:
             reason = str(error).strip().partition("\n")[0]
-            raise UserError(f"--ray-address: {address}: {reason}; write ray://HOST:10001 of the head node") from None
+            raise UserError(
+                f"--ray-address: {address}: {reason}; write ray://HOST:10001 of the head node, "
+                "and set RAY_AUTH_MODE=token if it asks for a token"
+            ) from None
 
     def _warn_of_missing_resources(self, jobs: Sequence[Job]) -> None:
         import ray

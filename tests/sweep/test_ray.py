@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -21,10 +23,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for proce
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Two nodes with one CPU and one GPU each, or what Ray takes for one."""
+    """Two nodes with one CPU and one GPU each, or what Ray takes for one, and a server for clients."""
     from ray.cluster_utils import Cluster
 
-    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "num_gpus": 1, "include_dashboard": False})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False, "ray_client_server_port": port}
+    nodes = Cluster(initialize_head=True, head_node_args=head)
+    nodes.client_address = f"ray://{nodes.head_node.node_ip_address}:{port}"
     nodes.add_node(num_cpus=1, num_gpus=1)
     yield nodes
     nodes.shutdown()
@@ -59,3 +65,13 @@ def test_a_killed_worker_changes_nothing(cluster: Any, tmp_path: Path, capsys: p
     assert_same_weights(local, remote)
     files = [sorted(path.relative_to(out) for path in out.rglob("*")) for out in (local, remote)]
     assert files[0] == files[1]
+
+
+def test_a_client_runs_a_sweep_on_the_cluster(cluster: Any, tmp_path: Path) -> None:
+    sweep, out = write_sweep(tmp_path, 1), tmp_path / "ray"
+    command = [sys.executable, "-m", "resbench", "sweep", str(sweep), f"--out={out}", "--executor=ray"]
+    run = subprocess.run(
+        [*command, f"--ray-address={cluster.client_address}"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert len(records(out)) == 2
