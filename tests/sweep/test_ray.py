@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,21 +21,23 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for proce
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Two nodes with one CPU and one GPU each, or what Ray takes for one, and a server for clients."""
+def cluster() -> Iterator[tuple[str, str]]:
+    """Addresses for a driver and for a client; two nodes with one CPU each, and one GPU, or what Ray takes for one."""
     from ray.cluster_utils import Cluster
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False, "ray_client_server_port": port}
     nodes = Cluster(initialize_head=True, head_node_args=head)
-    nodes.client_address = f"ray://{nodes.head_node.node_ip_address}:{port}"
     nodes.add_node(num_cpus=1, num_gpus=1)
-    yield nodes
+    host = str(nodes.address).partition(":")[0]
+    yield str(nodes.address), f"ray://{host}:{port}"
     nodes.shutdown()
 
 
-def test_a_killed_worker_changes_nothing(cluster: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_killed_worker_changes_nothing(
+    cluster: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sweep, local, remote = write_sweep(tmp_path, 40), tmp_path / "local", tmp_path / "ray"
     killed: list[str] = []
 
@@ -50,7 +51,7 @@ def test_a_killed_worker_changes_nothing(cluster: Any, tmp_path: Path, capsys: p
 
     killer = threading.Thread(target=kill_one_that_trains, daemon=True)
     killer.start()
-    options = [f"--out={remote}", "--executor=ray", f"--ray-address={cluster.address}", "--gpus=0.5"]
+    options = [f"--out={remote}", "--executor=ray", f"--ray-address={cluster[0]}", "--gpus=0.5"]
     assert main(["sweep", str(sweep), *options]) == 0
     killer.join()
     (name,) = killed
@@ -67,11 +68,11 @@ def test_a_killed_worker_changes_nothing(cluster: Any, tmp_path: Path, capsys: p
     assert files[0] == files[1]
 
 
-def test_a_client_runs_a_sweep_on_the_cluster(cluster: Any, tmp_path: Path) -> None:
+def test_a_client_runs_a_sweep_on_the_cluster(cluster: tuple[str, str], tmp_path: Path) -> None:
     sweep, out = write_sweep(tmp_path, 1), tmp_path / "ray"
     command = [sys.executable, "-m", "resbench", "sweep", str(sweep), f"--out={out}", "--executor=ray"]
     run = subprocess.run(
-        [*command, f"--ray-address={cluster.client_address}"], capture_output=True, text=True, timeout=120, check=False
+        [*command, f"--ray-address={cluster[1]}"], capture_output=True, text=True, timeout=120, check=False
     )
     assert run.returncode == 0, run.stderr
     assert len(records(out)) == 2
