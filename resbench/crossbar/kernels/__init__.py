@@ -59,7 +59,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         exact.flow(tile, x, d, lr)
     elif pulses.pulse_type == "exact":
         exact.rank_one(tile, x, d, lr)
-    elif _backend == "reference" or pulses.pulse_type != "stochastic":
+    elif _backend == "reference":
         reference.update(tile, x, d, lr, pulses, granularity)
     else:
         events.update(tile, x, d, lr, pulses, granularity)

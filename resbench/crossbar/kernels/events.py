@@ -43,6 +43,8 @@ def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, gran
 def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Events, int]:
     """All coincidences of a mini-batch, and the slots of its pulse trains."""
     bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
+    if pulses.pulse_type != "stochastic":
+        return _counted(tile, x, d, lr, pulses, granularity), int(bl.sum())
     sample = torch.repeat_interleave(torch.arange(bl.numel(), device=bl.device), bl)
     slot = torch.arange(sample.numel(), device=bl.device) - (torch.cumsum(bl, 0) - bl)[sample]
 
@@ -65,6 +67,21 @@ def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granul
     column, sample = column[start[pair] + offset], sample[pair]
     up = torch.sign(d[sample, row]) * torch.sign(x[sample, column]) * lr < 0
     return Events(row * tile.shape[1] + column, up, slot[pair], sample), int(bl.sum())
+
+
+def _counted(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> Events:
+    """The coincidences of pulse types that count them without random bits: the first slots of a sample have them."""
+    found = []
+    counts = pulses.counts(x, d, lr, granularity, tile.stream.child("rounding"), tile.updates)
+    for m, count in enumerate(count.flatten() for count in counts):
+        hit = (count.abs() >= 1).nonzero()[:, 0]
+        times = count[hit].abs().to(torch.int64)
+        cell = torch.repeat_interleave(hit, times)
+        slot = torch.arange(cell.numel(), device=cell.device) - torch.repeat_interleave(
+            torch.cumsum(times, 0) - times, times
+        )
+        found.append(Events(cell, count[cell] * lr < 0, slot, torch.full_like(cell, m)))
+    return Events(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
 def _fired(bits: Stream, thresholds: Tensor, slot: Tensor, sample: Tensor, update: int) -> tuple[Tensor, Tensor]:
