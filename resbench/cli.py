@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments after the program's name; None takes those of the process.
 
     Returns:
-        0 on success, 2 for a mistake of the user, 130 when interrupted, else what the command returns.
+        0 on success, 2 for a mistake of the user, 130 when interrupted, 141 when nobody reads the output any more, else
+        what the command returns.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     name = argv[0] if argv else "--help"
@@ -54,7 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: resbench has no command '{name}': {hint}", file=sys.stderr)
         return 2
     try:
-        return _run(name, argv)
+        status = _run(name, argv)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # the reader has enough, as `head` has; nor may the interpreter complain when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

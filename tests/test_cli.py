@@ -65,6 +65,16 @@ def test_interrupts_and_mistakes_end_in_one_line(
     assert capsys.readouterr().err == message
 
 
+def test_a_reader_that_has_enough_is_no_mistake() -> None:
+    command = [sys.executable, "-m", "resbench", "list", "configs"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
 @pytest.mark.parametrize("kind", ["algorithms", "devices", "networks", "data", "tasks"])
 def test_every_listed_class_path_imports_and_is_concrete(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", kind]) == 0
