@@ -111,7 +111,7 @@ class Crowd:
         self.order = np.argsort(self.visits[:, 0] >> 1, kind="stable")
         flat = [values for up in (True, False) for values in device.directed(self.tile.constants, up)]
         flat += [self.tile.constants["w_min"], self.tile.constants["w_max"]]
-        self.constants = [values.numpy().reshape(-1) for values in flat]
+        self.constants = [values.expand(self.tile.shape).numpy().reshape(-1) for values in flat]
 
     def by_events(self) -> None:
         """Apply them as the list of events, with the kernel of the library."""

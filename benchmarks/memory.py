@@ -32,6 +32,7 @@ DEVICES: dict[str, Device] = {
     "Ideal": devices.Ideal(),
     "ConstantStep": devices.ConstantStep(states=10),
     "SoftBounds": DEVICE,
+    "SoftBounds, no spread": DEVICE.without_spread(),
     "SoftBounds, write noise": devices.SoftBounds(states=10, write_noise_std=0.1),
     "SoftBounds, decay": devices.SoftBounds(states=10, lifetime=100.0),
     "ExpStep": devices.ExpStep(states=10),

@@ -11,7 +11,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-matplotlib.rcParams.update({"font.size": 8, "svg.hashsalt": "resbench", "axes.grid": True, "grid.color": "#ececea"})
+matplotlib.rcParams.update({"font.size": 8, "axes.grid": True, "grid.color": "#ececea", "axes.axisbelow": True})
+matplotlib.rcParams["svg.hashsalt"] = "resbench"  # the same records give the same bytes
 HERE = Path(__file__).parent
 CURVES = {"mp": "#0072b2", "paper": "#e8321f", "stochastic": "#6d9d36", "tuned": "#035225"}
 
@@ -32,7 +33,7 @@ def draw_bars(axes: Axes, runs: dict[str, Any]) -> None:
     """Every setting, the best on top."""
     names = sorted(runs, key=lambda name: late_accuracy(runs[name]))
     axes.barh(names, [late_accuracy(runs[name]) for name in names], color=[CURVES.get(n, "#b9bcc4") for n in names])
-    axes.set_title("a  validation accuracy, %, last three epochs", loc="left")
+    axes.set_title("a  validation accuracy, %", loc="left")
     axes.set_xlim(left=40)
 
 
@@ -47,14 +48,15 @@ def draw_curves(axes: Axes, runs: dict[str, Any]) -> None:
 
 
 def draw_activity(axes: Axes, runs: dict[str, Any]) -> None:
-    """Pulses for each device of fc1, tile by tile, at the scale that the tile has in the weight."""
+    """Pulses for each device of fc1 by the scale of its tile in the weight; a tile without any is left out."""
     for name in ("paper", "stochastic", "tuned"):
         layer = next(layer for layer in runs[name]["layers"] if layer["name"] == "fc1")
         devices = layer["out_features"] * layer["in_features"]
         pulses = [(tile["pulses_up"] + tile["pulses_down"]) / devices for tile in layer["tiles"]]
         gamma = runs[name]["algorithm"]["settings"]["gamma"]
         scales = [gamma ** (len(pulses) - 1 - k) for k in range(len(pulses))]
-        axes.loglog(scales, [max(count, 1e-6) for count in pulses], color=CURVES[name], marker="o", markersize=3)
+        written = [(scale, count) for scale, count in zip(scales, pulses, strict=True) if count]
+        axes.loglog(*zip(*written, strict=True), color=CURVES[name], marker="o", markersize=3)
     axes.set_title("c  pulses a device, fc1, by tile", loc="left")
     axes.set_xlabel("scale of the tile in the weight")
 

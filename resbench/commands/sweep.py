@@ -75,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     if executor is not None and left:
         _make(folder)
         if args.measure and (unknown := estimate.unknown(left)):
-            print(f"training {len(unknown)} experiments for a few seconds each", file=sys.stderr, flush=True)
+            many = "1 experiment" if len(unknown) == 1 else f"{len(unknown)} experiments"
+            print(f"training {many} for a few seconds", file=sys.stderr, flush=True)
             estimate.take(trials(unknown, executor))
     if args.plan:
         _show(states, left, estimate, args.jobs or (1 if args.executor == "local" else None))

@@ -170,7 +170,7 @@ class OneSidedTile(CellTile):
         if self.device.copy_inverted:
             minus, plus = self.tiles
             for name, values in _mirrored(minus.constants).items():
-                plus.get_buffer(name).copy_(values)
+                setattr(plus, name, values.clone())
 
     def program(self, weight: Tensor) -> None:
         """The positive part on ``g_plus``, the negative part on ``g_minus``."""

@@ -82,11 +82,16 @@ class Tile(nn.Module):
         constants = element.fabricate(self.shape, self.stream.child("fabrication"))
         self.constant_names = tuple(constants)
         for name, values in constants.items():
-            self.register_buffer(name, values)
+            self._register_constant(name, values)
         if "drift_nu" in constants:
             self.register_buffer("drift_start", torch.zeros(self.shape))
             self.register_buffer("drift_since", torch.zeros(self.shape))
             self.register_buffer("drift_seen", torch.full(self.shape, torch.nan))
+
+    def _register_constant(self, name: str, values: Tensor) -> None:
+        """Hold a constant of every device; one that all devices share is held once, ``[1, 1]``."""
+        shared = values[:1, :1]
+        self.register_buffer(name, shared.clone() if bool((values == shared).all()) else values)
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Counters change many times a step, and torch's bookkeeping of parameters and modules takes microseconds.
@@ -115,7 +120,11 @@ class Tile(nn.Module):
 
     @property
     def constants(self) -> dict[str, Tensor]:
-        """Per-device constants by name, float32 ``[out, in]`` each; ``w_max`` and ``w_min`` are always there."""
+        """Constants of the devices by name, ``w_max`` and ``w_min`` always among them.
+
+        float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same: without spread an array takes a third of
+        the memory.
+        """
         return {name: self.get_buffer(name) for name in self.constant_names}
 
     def route(self, up: Tensor, sample: Tensor) -> list[tuple[Tile, Tensor, Tensor]]:

@@ -78,7 +78,8 @@ def figure(table: Table) -> "Figure":
     _name_states(states, table)
     states.set_ylabel(table.metric.title)
     wear.set_xscale("log")
-    wear.set_xlabel("pulses of the most written device")
+    larger = " (larger: more states)" if len(table.columns) > 1 else ""
+    wear.set_xlabel(f"pulses of the most written device{larger}")
     drawn.suptitle(table.track.name, x=0.01, ha="left", fontweight="bold")
     drawn.legend(*states.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     return drawn

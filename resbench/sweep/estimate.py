@@ -21,7 +21,7 @@ LENGTHS = ("--trainer.max_steps=1", "--trainer.max_time=00:00:00:05")
 
 
 class Estimate:
-    """Expected seconds of training of each run: the mean of the complete runs of its experiment, else of all."""
+    """Expected seconds of training of each run: of the complete runs of its experiment, its trial, or all of these."""
 
     def __init__(self) -> None:
         self._complete: dict[str, list[float]] = {}
@@ -48,7 +48,7 @@ class Estimate:
             return mean(self._complete[name])
         if name in self._trials:
             return self._trials[name]
-        everything = [seconds for runs in self._complete.values() for seconds in runs]
+        everything = [seconds for runs in self._complete.values() for seconds in runs] + list(self._trials.values())
         return mean(everything) if everything else math.nan
 
     def total(self, jobs: Iterable[Job]) -> float:

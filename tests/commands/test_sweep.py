@@ -1,6 +1,7 @@
 """`resbench sweep` on the digits."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ import pytest
 from resbench.cli import main
 from resbench.leaderboard.compile import compile_leaderboard
 from resbench.leaderboard.records import read_record
+from tests.sweep.runs import records, write_sweep, writers
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
 SWEEP = """
@@ -115,6 +117,45 @@ def test_a_missing_extra_is_named(
     assert capsys.readouterr().err == (
         f'error: --executor {executor}: {package} is missing; write: pip install "resbench[{executor}]"\n'
     )
+
+
+def test_the_time_of_a_plan_is_unknown_until_it_is_measured(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    sweep.write_text(SWEEP.replace("EPOCHS", "100000000"))
+    arguments = ["sweep", str(sweep), f"--out={out}", "--plan"]
+    assert main(arguments) == 0
+    *runs, counts, time_left = capsys.readouterr().out.splitlines()
+    assert time_left.startswith("time left: unknown")
+    assert main([*arguments, "--measure", "--jobs=2"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[:-1] == [*runs, counts], "trials are no runs"
+    assert re.fullmatch(r"time left: about \d+ d.* of training, 2 runs at a time", captured.out.splitlines()[-1])
+    assert captured.err == "training 3 experiments for a few seconds\n"
+    assert not list(out.glob("*/*/record.json"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_killed_run_is_taken_up_from_its_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep, out = write_sweep(tmp_path, 40), tmp_path / "out"
+    killed: list[str] = []
+
+    def kill_one_that_trains() -> None:
+        while not (checkpoints := list(out.glob("*/*.attempt/last.ckpt"))):
+            time.sleep(0.01)
+        killed.append(checkpoints[0].parent.stem)
+        for process in writers(out / ".logs" / f"residual-{killed[0]}.log"):
+            os.kill(process, signal.SIGKILL)
+
+    threading.Thread(target=kill_one_that_trains, daemon=True).start()
+    assert main(["sweep", str(sweep), f"--out={out}"]) == 0
+    assert capsys.readouterr().err == ""
+    log = (out / ".logs" / f"residual-{killed[0]}.log").read_text()
+    before, after = log.split("killed by SIGKILL\n")
+    assert "epoch 1/40" in before
+    assert "epoch 1/40" not in after, "it went on where it was"
+    assert len(records(out)) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

@@ -149,10 +149,11 @@ def test_inverted_copy_mirrors_the_constants() -> None:
         ("w_min", "w_max", -1),
     ):
         torch.testing.assert_close(plus[name], sign * minus[mirrored])
-    soft = make_tile(OneSidedCell(device=SoftBounds(), copy_inverted=True), (3, 3), STREAM)
+    soft = make_tile(OneSidedCell(device=SoftBounds(w_max_dtod=0.0), copy_inverted=True), (3, 3), STREAM)
     assert isinstance(soft, OneSidedTile)
     minus, plus = (array.constants for array in soft.tiles)
     torch.testing.assert_close(plus["slope_up"], -minus["slope_down"])
+    torch.testing.assert_close(plus["w_min"], -minus["w_max"])
 
 
 def test_published_pair_keeps_learning_where_one_element_would_saturate() -> None:

@@ -32,6 +32,16 @@ def test_programming_clips_to_the_bounds_of_each_device() -> None:
     torch.testing.assert_close(tile.weight, tile.constants["w_max"].clamp(max=0.7))
 
 
+def test_constants_that_all_devices_share_are_held_once() -> None:
+    fabricated = SoftBounds(w_max_dtod=0.0).fabricate((3, 4), STREAM.child("fabrication"))
+    tile = Tile(SoftBounds(w_max_dtod=0.0), (3, 4), STREAM)
+    shared = {name for name, values in tile.constants.items() if values.numel() == 1}
+    assert shared == {"w_max", "reset_bias"}
+    for name, values in tile.constants.items():
+        assert torch.equal(values.expand(3, 4), fabricated[name])
+    assert sum(values.numel() for values in Tile(SoftBounds().without_spread(), (3, 4), STREAM).constants.values()) == 7
+
+
 def test_write_noise_is_seen_but_not_stored() -> None:
     tile = Tile(SoftBounds(dw_min=0.01, write_noise_std=3.0), (100, 100), STREAM)
     tile.program(torch.zeros(100, 100))

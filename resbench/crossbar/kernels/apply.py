@@ -19,6 +19,12 @@ from resbench.crossbar.kernels.scan import larger, scan
 
 
 @njit
+def of(values, cell):
+    """A constant of a device, from an array with one for each or one for all."""
+    return values[cell if values.size > 1 else 0]
+
+
+@njit
 def interpolate(nodes, position):
     """Piecewise linear function through ``nodes`` equally spaced over [0, 1]."""
     at = min(max(position, np.float32(0.0)), np.float32(1.0)) * np.float32(nodes.size - 1)
@@ -139,11 +145,11 @@ def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds
         shape: rows and columns of the array.
         update: update counter of the tile.
         key: key of the cycle-to-cycle noise.
-        constants: flat float32 arrays that the response reads, four of the up and four of the down direction; unused
-            ones repeat.
+        constants: flat float32 arrays that the response reads, four of the up and four of the down direction, with one
+            number if all devices share it; unused ones repeat.
         scalars: float32 ``[2, 6]`` numbers that it reads, up and down.
         nodes: float32 tables that it reads, up and down.
-        bounds: w_min, w_max and reference, flat float32 (the reference is empty for devices without one).
+        bounds: w_min, w_max and reference, likewise (the reference is empty for devices without one).
         noisy: whether the response reads its noise.
         write_noise: standard deviation of the write noise, 0 for none.
         weights: stored and visible weight, flat float32, changed in place.
@@ -166,15 +172,17 @@ def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds
             cycle_noise(key, cells, slots, samples, update, xi[:count])
         for e in range(count):
             cell = cells[e]
-            origin = reference[cell] if referenced else np.float32(0.0)
+            origin = of(reference, cell) if referenced else np.float32(0.0)
             w = stored[cell] + origin
             if up[e]:
-                change = respond(w, np.float32(1.0), u0[cell], u1[cell], u2[cell], u3[cell], s_up, nodes_up, xi[e])
+                a, b, c, d = of(u0, cell), of(u1, cell), of(u2, cell), of(u3, cell)
+                change = respond(w, np.float32(1.0), a, b, c, d, s_up, nodes_up, xi[e])
                 count_up[cell] += 1
             else:
-                change = respond(w, np.float32(-1.0), d0[cell], d1[cell], d2[cell], d3[cell], s_down, nodes_down, xi[e])
+                a, b, c, d = of(d0, cell), of(d1, cell), of(d2, cell), of(d3, cell)
+                change = respond(w, np.float32(-1.0), a, b, c, d, s_down, nodes_down, xi[e])
                 count_down[cell] += 1
-            stored[cell] = min(max(w + change, w_min[cell]), w_max[cell]) - origin
+            stored[cell] = min(max(w + change, of(w_min, cell)), of(w_max, cell)) - origin
             if write_noise > 0:
                 visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slots[e], samples[e], update)
 

@@ -127,10 +127,10 @@ def apply(tile: Tile, keys: Tensor, layout: Layout) -> None:
         tile.weight if device.write_noise > 0 else None,
         tile.pulses_up,
         tile.pulses_down,
-        constants["w_min"],
-        constants["w_max"],
-        constants.get("reference"),
-        tuple(device.directed(constants, up) for up in directions),
+        strided(constants["w_min"]),
+        strided(constants["w_max"]),
+        strided(constants["reference"]) if "reference" in constants else None,
+        tuple(tuple(map(strided, device.directed(constants, up))) for up in directions),
         tuple(tuple(map(floats, device.pulse_scalars(up))) for up in directions),
         signed(tile.stream.child("cycle noise").key),
         tile.updates,
@@ -185,6 +185,11 @@ def images(rows: Rows, positions: tuple[int, int, int]) -> Tensor:
     else:
         image = matrix(rows).unflatten(0, positions).permute(0, 3, 1, 2)
     return image.to(torch.float32)
+
+
+def strided(constant: Tensor) -> tuple[Tensor, int]:
+    """A constant of devices with the step from one to the next."""
+    return constant, int(constant.numel() > 1)
 
 
 def signed(key: int) -> int:

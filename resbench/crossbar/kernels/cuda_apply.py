@@ -108,6 +108,12 @@ def gaussian(w0, w1):
     return tl.sqrt_rn(-2.0 * tl.log(u0)) * tl.cos(6.283185307179586 * u1)
 
 
+@triton.jit
+def of(constant, cell, mask):
+    """A constant of devices, from a pair of an array and of how far apart two devices are in it: 0 for one for all."""
+    return tl.load(constant[0] + cell * constant[1], mask=mask)
+
+
 @triton.jit(do_not_specialize=["events", "noise_key", "update", "sample_bits", "slot_bits"])
 def apply(
     keys, events, stored, visible, pulses_up, pulses_down, w_min, w_max, reference, constants, scalars,
@@ -124,10 +130,10 @@ def apply(
         visible: visible weight, likewise; None for devices without write noise.
         pulses_up: count of pulses up, flat int32, changed in place.
         pulses_down: the same downward.
-        w_min: flat float32.
-        w_max: flat float32.
-        reference: flat float32, None for devices without one.
-        constants: flat float32 arrays that the response reads, of the up and of the down direction.
+        w_min: flat float32 and its stride, see :func:`of`.
+        w_max: likewise.
+        reference: likewise, None for devices without one.
+        constants: those that the response reads, likewise, of the up and of the down direction.
         scalars: numbers, or tuples of them, that it reads, likewise.
         noise_key: key of the cycle-to-cycle noise.
         update: update counter of the tile.
@@ -144,13 +150,13 @@ def apply(
     cell = key >> time_bits
     mine = (at < events) & (before >> time_bits != cell)
 
-    low, high = tl.load(w_min + cell, mask=mine), tl.load(w_max + cell, mask=mine)
-    up_constants = [tl.load(array + cell, mask=mine) for array in constants[0]]
-    down_constants = [tl.load(array + cell, mask=mine) for array in constants[1]]
+    low, high = of(w_min, cell, mine), of(w_max, cell, mine)
+    up_constants = [of(constant, cell, mine) for constant in constants[0]]
+    down_constants = [of(constant, cell, mine) for constant in constants[1]]
     w = tl.load(stored + cell, mask=mine)
     origin = tl.zeros_like(w)
     if reference is not None:
-        origin = tl.load(reference + cell, mask=mine)
+        origin = of(reference, cell, mine)
     eta = tl.zeros_like(w)
     ups, downs = tl.zeros_like(at), tl.zeros_like(at)
     live = mine

@@ -128,7 +128,7 @@ def apply(tile: Tile, events: Events) -> None:
     by_rank = torch.argsort(rank, stable=True)
     for now in torch.split(by_rank, torch.bincount(rank).tolist()):
         here, rising = cell[now], up[now]
-        local = {name: values[here] for name, values in constants.items()}
+        local = {name: values[here] if values.numel() > 1 else values for name, values in constants.items()}
         reference = local.get("reference", torch.zeros((), device=cell.device))
         before = stored[here] + reference
         sign = torch.where(rising, 1.0, -1.0)

@@ -36,6 +36,7 @@ DEVICES: list[Device] = [
     SoftBounds(states=4, corrupt_devices_prob=0.2),
     SoftBoundsReference(states=6, reference_std=0.1, subtract_symmetry_point=True),
     ExpStep(states=6, dw_min_std_slope=0.2),
+    SoftBoundsReference(states=6, reference_mean=0.2, w_max_dtod=0.0, reference_std=0.0),
     PowStepReference(states=6, pow_gamma=1.7, reference_std=0.1, subtract_symmetry_point=True),
     PiecewiseStep(states=9, piecewise_up=(1.0, 2.0, 0.5), piecewise_down=(0.5, 1.0, 1.0)),
     VectorCell(devices=(SoftBounds(states=4), ConstantStep(states=5)), update_policy="single_random"),
