@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from resbench.errors import UserError
 from resbench.leaderboard.hashing import result_config
@@ -23,39 +24,41 @@ class Damaged(UserError):
     """A file that cannot be read as a checkpoint."""
 
 
-def newest_checkpoint(folder: Path, config: Mapping[str, Any]) -> tuple[Path | None, list[str]]:
+def newest_checkpoint(folder: Path, config: Mapping[str, Any], model: nn.Module) -> tuple[Path | None, list[str]]:
     """The newest checkpoint of a run folder that can be read.
 
     Args:
         folder: the folder of an attempt.
         config: the resolved config of this command.
+        model: what it made of it.
 
     Returns:
         The file, None if there is none; and a line for each newer one that cannot be read.
 
     Raises:
-        UserError: for a checkpoint that was written by another config.
+        UserError: for a checkpoint that was written by another config or version.
     """
     damaged: list[str] = []
     for name in (CHECKPOINT, PREVIOUS):
         if (folder / name).is_file():
             try:
-                return checked_checkpoint(folder / name, config, evaluate=False), damaged
+                return checked_checkpoint(folder / name, config, model, evaluate=False), damaged
             except Damaged as error:
                 damaged.append(str(error))
     return None, damaged
 
 
-def checked_checkpoint(path: Path | str, config: Mapping[str, Any], evaluate: bool) -> Path:
+def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Module, evaluate: bool) -> Path:
     """The checkpoint file, if a run of this config wrote it.
 
     Args:
         path: what the user named.
         config: the resolved config of this command.
+        model: what it made of it.
         evaluate: compare task, network, devices and data only, not how long and with what it was trained.
 
     Raises:
-        UserError: for a file that is missing, is no checkpoint of resbench, or was written by another config.
+        UserError: for a file that is missing, is no checkpoint of resbench, or is of another config or version.
         Damaged: for a file that cannot be read: only tensors and plain types are, and nothing in it is executed.
     """
     file = Path(path)
@@ -83,7 +86,21 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], evaluate: bo
             f"ckpt_path: {file} is of another config: {key} is {there.get(key)} there and {here.get(key)} here{more}; "
             f"write --config {file.parent / CONFIG}"
         )
+    if name := _misfit(checkpoint["state_dict"], model.state_dict()):
+        raise UserError(
+            f"ckpt_path: {file} was written by another version of resbench, whose {name} is of another form; "
+            f"train anew with resbench fit --config {file.parent / CONFIG}"
+        )
     return file
+
+
+def _misfit(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
+    """The first name under which two states hold tensors of different shapes, or counters of different names."""
+    return next((k for k in dict.fromkeys([*there, *here]) if _form(there.get(k)) != _form(here.get(k))), None)
+
+
+def _form(value: Any) -> Any:
+    return value.shape if isinstance(value, Tensor) else sorted(value) if isinstance(value, Mapping) else type(value)
 
 
 def _first_sentence(error: Exception) -> str:

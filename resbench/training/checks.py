@@ -33,7 +33,7 @@ def check_training(cli: RunCLI) -> Path | None:
     read_data(cli, "fit")
     if cli.config.ckpt_path is None:
         return None
-    return checked_checkpoint(cli.config.ckpt_path, cli.resolved, evaluate=False)
+    return checked_checkpoint(cli.config.ckpt_path, cli.resolved, cli.model, evaluate=False)
 
 
 def read_data(cli: RunCLI, stage: str) -> None:

@@ -31,7 +31,7 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
         raise UserError(
             f"ckpt_path: missing; write resbench {command} --config RUN/config.yaml --ckpt_path RUN/last.ckpt"
         )
-    checkpoint = checked_checkpoint(cli.config.ckpt_path, cli.resolved, evaluate=True)
+    checkpoint = checked_checkpoint(cli.config.ckpt_path, cli.resolved, cli.model, evaluate=True)
     read_data(cli, command)
     arguments = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
     if command == "predict":

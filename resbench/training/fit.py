@@ -23,7 +23,7 @@ from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
 from resbench.training.distributed import SharedBatchDDP, command_line, fail_as_helper
-from resbench.training.folder import CHECKPOINT, CONFIG, PREVIOUS, RECORD
+from resbench.training.folder import CHECKPOINT, CONFIG, RECORD
 from resbench.training.record import Status, make_record
 from resbench.training.wandb_logger import WandbRunLogger
 
@@ -88,7 +88,6 @@ def _run(cli: RunCLI, checkpoint: Path | None) -> int:
     to_sync = _close_loggers(cli, record)
     if status == "complete":
         _compare(cli.folder.complete / RECORD, record)
-        (cli.folder.attempt / PREVIOUS).unlink(missing_ok=True)
     folder = cli.folder.end(complete=status == "complete")
     for name, value in metrics.items():
         print(f"{name} {value:.4f}")
@@ -105,7 +104,7 @@ def _take_up(cli: RunCLI, checkpoint: Path | None) -> Path | None:
     """The checkpoint to go on from; the folder is cleared unless that lies in it."""
     attempt = cli.folder.attempt
     if cli.continues:
-        checkpoint, damaged = newest_checkpoint(attempt, cli.resolved)
+        checkpoint, damaged = newest_checkpoint(attempt, cli.resolved, cli.model)
         for line in damaged:
             follow = "the one before is taken" if checkpoint else "the run starts from the beginning"
             print(f"warning: {line.removeprefix('ckpt_path: ')}; {follow}", file=sys.stderr)

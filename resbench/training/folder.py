@@ -116,6 +116,7 @@ class RunFolder:
 
     def _promote(self) -> None:
         """The attempt takes the place of the complete run; at every moment one of the two is there whole."""
+        (self.attempt / PREVIOUS).unlink(missing_ok=True)
         if self.complete.exists():
             shutil.rmtree(self._old, ignore_errors=True)
             self.complete.rename(self._old)

@@ -58,7 +58,6 @@ def die_in_a_write(size: int) -> Callable[[], None]:
     """Have the kernel kill this process when a file grows beyond a size, in bytes."""
 
     def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
@@ -89,6 +88,7 @@ def in_fork(argv: Sequence[str], log: Path, seconds: float | None, moment: Momen
     """Run a command line in a fork of this process; whether it was killed."""
     pid = os.fork()
     if pid == 0:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python ignores it; later Lightning puts back what it found
         os._exit(in_process(argv, log))
     moment.at = None
     if seconds is not None:

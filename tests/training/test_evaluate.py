@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.training.runs import CONFIG, Outcome, Run
 
@@ -59,6 +60,25 @@ def test_how_long_it_was_trained_does_not_matter_to_an_evaluation(run: Run, trai
     refused = evaluated(run, "fit", trained, "--trainer.max_epochs=7")
     assert refused.status == 2
     assert "trainer.max_epochs is 2 there and 7 here" in refused.err
+
+
+@pytest.mark.parametrize("counter", [False, True])
+def test_a_checkpoint_of_another_version_is_refused(run: Run, trained: Outcome, counter: bool) -> None:
+    file = trained.folder / "last.ckpt"
+    checkpoint = torch.load(file, weights_only=True)
+    state = checkpoint["state_dict"]
+    name = next(name for name, value in state.items() if isinstance(value, dict) is counter)
+    if counter:
+        state[name]["revolutions"] = 0
+    else:
+        state[name] = state[name][None]
+    torch.save(checkpoint, file)
+    for command in ("fit", "test"):
+        outcome = evaluated(run, command, trained)
+        assert outcome.status == 2
+        assert outcome.err.count("\n") == 1
+        assert f"another version of resbench, whose {name} is of another form" in outcome.err
+    assert trained.record.status == "complete"
 
 
 def test_what_is_no_checkpoint(run: Run, trained: Outcome, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -151,6 +152,16 @@ def test_a_run_that_is_complete(run: Run, capsys: pytest.CaptureFixture[str]) ->
         assert resume(name) == 0
         assert capsys.readouterr().out == f"this run is complete: {folder / 'record.json'}\n"
     assert (folder / "record.json").read_bytes() == record
+
+
+def test_a_run_that_was_killed_when_its_record_was_written(run: Run) -> None:
+    folder = run("fit").folder
+    left = {path.name for path in folder.iterdir()}
+    attempt = folder.rename(folder.with_name(f"{folder.name}.attempt"))
+    shutil.copy(attempt / "last.ckpt", attempt / "previous.ckpt")
+    assert resume(attempt) == 0
+    assert {path.name for path in folder.iterdir()} == left
+    assert not attempt.exists()
 
 
 def test_what_is_no_run(tmp_path: Path, run: Run, broken: Broken, capsys: pytest.CaptureFixture[str]) -> None:
