@@ -16,7 +16,10 @@ class Interrupted(Exception):
 
 
 class StopOnSignal(Callback):
-    """Notes SIGINT or SIGTERM, so that the training ends where its state can be saved; the second one stops at once.
+    """Notes SIGINT or SIGTERM, so that the training ends where its state can be saved; a second SIGINT stops at once.
+
+    A second SIGTERM does not: whoever ends a whole group of processes sends it to a run and to the sweep that passes
+    it on.
 
     In the middle of a step the tiles are half updated, and in a validation Lightning cannot resume: nothing that is
     saved there could be continued. Whoever saves looks at :attr:`asked` and raises :class:`Interrupted`; after the
@@ -28,6 +31,7 @@ class StopOnSignal(Callback):
 
     def __init__(self) -> None:
         self.asked = False
+        self._interrupts = 0
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
@@ -43,9 +47,10 @@ class StopOnSignal(Callback):
         self._previous = {}
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
         self.asked = True
+        self._interrupts += number == signal.SIGINT
+        if self._interrupts > 1:
+            raise KeyboardInterrupt
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take SIGTERM back from Lightning, which would stop after any mini-batch, without saving."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Protocol
 
 from resbench.sweep.job import Job
@@ -26,6 +30,23 @@ class Executor(Protocol):
             ended: called with each job when it has ended.
 
         Raises:
-            KeyboardInterrupt: when interrupted, after the jobs have left their records and checkpoints and have ended.
+            KeyboardInterrupt: at Ctrl-C or SIGTERM, after the jobs have left their records and checkpoints and ended.
             UserError: where the jobs cannot be run at all.
         """
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """In this block SIGTERM, by which `kill`, systemd and batch systems end a process, is what Ctrl-C is."""
+    if threading.current_thread() is not threading.main_thread():  # only that one can take signals
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from multiprocessing import connection, forkserver
 from multiprocessing.process import BaseProcess
 
+from resbench.sweep.executor import sigterm_interrupts
 from resbench.sweep.job import ATTEMPTS, Job, work
 
 #: Each run is a fork of one process that has imported everything: importing takes longer than many a run.
@@ -39,9 +41,13 @@ class LocalExecutor:
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         """See ``Executor``.
 
-        On KeyboardInterrupt every running job gets SIGINT once, leaves its record and checkpoint, and is waited for; a
-        second one kills them.
+        At Ctrl-C or SIGTERM every running job gets SIGTERM, leaves its record and checkpoint, and is waited for; the
+        second time they are killed. A job whose sweep is gone ends by itself, in the same way.
         """
+        with sigterm_interrupts():
+            self._execute(jobs, started, ended)
+
+    def _execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         waiting = list(jobs)
         running: dict[Job, BaseProcess] = {}
         begun: Counter[Job] = Counter()
@@ -62,15 +68,16 @@ class LocalExecutor:
             while waiting or running:
                 while waiting and len(running) < self.workers:
                     job = waiting.pop(0)
-                    running[job] = CONTEXT.Process(target=_process, args=(job,))
-                    running[job].start()
+                    new = CONTEXT.Process(target=_process, args=(job,))
+                    new.start()
+                    running[job] = new
                     begun[job] += 1
                     started(job)
                 collect(take_up=True)
         except KeyboardInterrupt:
             try:
                 for process in running.values():
-                    _interrupt(process)
+                    process.terminate()
                 while running:
                     collect(take_up=False)
             finally:
@@ -79,12 +86,17 @@ class LocalExecutor:
             raise
 
 
-def _interrupt(process: BaseProcess) -> None:
-    if process.pid is not None:
-        os.kill(process.pid, signal.SIGINT)
-
-
 def _process(job: Job) -> None:
     if sys.platform != "win32":
         os.setsid()  # the terminal's Ctrl-C reaches the sweep only, which passes it on once
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the training looks for it
+    threading.Thread(target=_end_with_the_sweep, daemon=True).start()
     sys.exit(work(job))
+
+
+def _end_with_the_sweep() -> None:
+    """Wait for the end of the process that started this one, which after a `kill -9` cannot tell it anything."""
+    sweep = multiprocessing.parent_process()
+    assert sweep is not None
+    sweep.join()
+    signal.raise_signal(signal.SIGTERM)

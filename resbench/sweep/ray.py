@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resbench.errors import UserError
+from resbench.sweep.executor import sigterm_interrupts
 from resbench.sweep.job import ATTEMPTS, Job, work
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class RayExecutor:
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         """See ``Executor``.
 
-        On KeyboardInterrupt what has not started is dropped and what runs gets SIGINT, leaves its record and
-        checkpoint, and is waited for; a second one kills it.
+        At Ctrl-C or SIGTERM what has not started is dropped and what runs gets SIGINT, leaves its record and
+        checkpoint, and is waited for; the second time it is killed.
         """
         import ray
 
@@ -55,8 +56,9 @@ class RayExecutor:
         if owner:
             self._connect()
         try:
-            self._warn_of_missing_resources(jobs)
-            self._execute(jobs, started, ended)
+            with sigterm_interrupts():  # not earlier: Ray takes SIGTERM for itself when it connects
+                self._warn_of_missing_resources(jobs)
+                self._execute(jobs, started, ended)
         finally:
             if owner:
                 ray.shutdown()

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
 
 from resbench.errors import UserError
+from resbench.sweep.executor import sigterm_interrupts
 from resbench.sweep.job import LOGS, Job, work
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ class SlurmExecutor:
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         """See ``Executor``.
 
-        On KeyboardInterrupt what has not started is cancelled and what runs gets SIGINT, leaves its record and
-        checkpoint, and is waited for; a second one leaves the rest to SLURM.
+        At Ctrl-C or SIGTERM what has not started is cancelled and what runs gets SIGINT, leaves its record and
+        checkpoint, and is waited for; the second time the rest is left to SLURM.
         """
-        for first in range(0, len(jobs), ARRAY):
-            self._execute_array(jobs[first : first + ARRAY], started, ended)
+        with sigterm_interrupts():
+            for first in range(0, len(jobs), ARRAY):
+                self._execute_array(jobs[first : first + ARRAY], started, ended)
 
     def _execute_array(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         unseen = {job: job.stamp() for job in jobs}

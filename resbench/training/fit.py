@@ -54,7 +54,8 @@ def run(cli: RunCLI) -> int:
         if finished and cli.continues:
             print(f"this run is complete: {cli.folder.complete / RECORD}")
             return 0
-        return _run(cli, _take_up(cli, checkpoint))
+        with cli.stop:  # until the record is written
+            return _run(cli, _take_up(cli, checkpoint))
     except OSError as error:  # those of the training are in its record; here that could not be written
         print(f"failed: {error}; what was saved before is still in {cli.folder.attempt}", file=sys.stderr)
         return EXIT["failed"]
@@ -125,9 +126,8 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str |
         trainer.strategy.arguments = command_line(cli.argv, checkpoint)
     status: Status = "failed"
     try:
-        with cli.stop:
-            trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
-            (results,) = trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
+        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+        (results,) = trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
         metrics = {name: float(value) for name, value in results.items()}
         if not all(map(math.isfinite, metrics.values())):
             raise Diverged(f"the test metrics are {metrics}; a smaller lr may help")

@@ -21,6 +21,15 @@ def test_the_first_signal_asks_and_the_second_one_stops_at_once() -> None:
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_sigterm_asks_however_often_it_comes() -> None:
+    with StopOnSignal() as stop:
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+            assert stop.asked
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_in_a_test_nothing_is_left_to_save(tmp_path: Path) -> None:
     stop = StopOnSignal()
     stop.asked = True

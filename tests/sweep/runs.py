@@ -34,6 +34,11 @@ def records(out: Path) -> dict[str, Record]:
     return {path.parent.name: read_record(path) for path in out.glob("*/*/record.json") if not path.parent.suffix}
 
 
+def records_of_attempts(out: Path) -> dict[Path, Record]:
+    """The records of runs that are not complete by their folders."""
+    return {path.parent: read_record(path) for path in out.glob("*/*.attempt/record.json")}
+
+
 def assert_same_weights(out: Path, other: Path) -> None:
     """All complete runs ended with the same network and tiles, bit for bit."""
     for path in out.glob("*/*/last.ckpt"):
