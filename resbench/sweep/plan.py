@@ -17,8 +17,13 @@ from resbench.training.config_files import find_config, read_mapping
 
 KEYS = ("out", "base", "seeds", "runs")
 RUN_KEYS = ("name", "config", "set", "grid")
-#: What the sweep says of each run itself, and where to write it.
-TAKEN = {"seed_everything": "seeds", "experiment.name": "name", "experiment.root": "out"}
+#: What the sweep says of each run itself, and what to do instead.
+TAKEN = {
+    "seed_everything": "write seeds",
+    "experiment.name": "write name",
+    "experiment.root": "write out",
+    "ckpt_path": "leave it out, a run goes on from its own checkpoint",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,10 @@ def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
     seeds = content.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
         raise UserError(f"{path}: seeds: {seeds} is no list of seeds; write for example [0, 1, 2]")
-    folder = out or Path(content.get("out", Path("runs", path.stem)))
+    written = content.get("out", f"runs/{path.stem}")
+    if not isinstance(written, str):
+        raise UserError(f"{path}: out: {written!r} is no folder; write for example runs/{path.stem}")
+    folder = out or Path(written)
     base = _files(content.get("base"), path, "base")
     cells = [
         Cell(name, seed, (*base, *arguments, *_flags({"experiment.root": str(folder), "experiment.name": name})))
@@ -87,7 +95,7 @@ def _combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, l
     fixed, grid = (_mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
     for key in (*fixed, *grid):
         if key in TAKEN:
-            raise UserError(f"{place}: {key}: the sweep gives it; write {TAKEN[key]}")
+            raise UserError(f"{place}: {key}: the sweep gives it; {TAKEN[key]}")
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{place}: grid: {key}: {values!r} is no list of values; write for example [4, 10, 16]")
@@ -133,6 +141,6 @@ def _mapping(value: Any, place: str) -> dict[str, Any]:
 def _only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
     for key in content:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
+            close = difflib.get_close_matches(str(key), known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"write one of {', '.join(known)}"
             raise UserError(f"{place}: {key}: there is no such key; {hint}")
