@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Self, cast
 
@@ -13,7 +12,7 @@ from torch.nn import functional
 from resbench.crossbar.processes import gathered, share
 
 
-class LazyRows(ABC):
+class LazyRows:
     """A matrix of rows that is not yet laid out; any torch function that takes it gets the matrix.
 
     Kernels that can work from the image take :attr:`source`; everything else, an algorithm's own arithmetic for
@@ -24,14 +23,26 @@ class LazyRows(ABC):
         shape: ``(n, lines)`` of the matrix.
     """
 
+    # Not an abstract base class: whether something is one of these is asked many times a step, and `isinstance` takes
+    # four times as long for those.
+
+    #: The matrix of the rows that come from a source; a subclass has it.
+    _lay_out: Callable[[Any], Tensor]
+
     def __init__(self, source: Tensor, shape: tuple[int, int]) -> None:
         self.source = source
         self.shape = torch.Size(shape)
         self._matrix: Tensor | None = None
 
-    @abstractmethod
-    def _lay_out(self, source: Any) -> Tensor:
-        """The matrix of the rows that come from a source."""
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the matrix; to know it nothing is laid out."""
+        return self.source.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """That of the matrix."""
+        return self.source.device
 
     def gathered(self, factor: float) -> Self:
         """As :func:`gather_rows`, laid out no earlier than these."""
@@ -138,8 +149,14 @@ class OneHotRows(LazyRows):
     def __init__(self, lines: Tensor, width: int) -> None:
         super().__init__(lines, (lines.shape[0], width))
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """float32: the source has indices."""
+        return torch.float32
+
     def _lay_out(self, source: Tensor) -> Tensor:
-        return torch.zeros(len(source), self.shape[1], device=source.device).scatter_(1, source[:, None], 1.0)
+        chosen = torch.zeros(len(source), self.shape[1], dtype=self.dtype, device=source.device)
+        return chosen.scatter_(1, source[:, None], 1.0)
 
 
 class ScaledRows(LazyRows):

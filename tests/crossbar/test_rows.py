@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from resbench.crossbar.rows import MapRows, PatchRows, matrix, outer_sum
+from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, ScaledRows, matrix, outer_sum
 
 GEOMETRIES = [((1, 1), (1, 1)), ((2, 1), (1, 1)), ((1, 2), (2, 2)), ((3, 3), (1, 1))]
 
@@ -35,6 +35,13 @@ def test_any_torch_function_and_operator_sees_the_matrix(pair: tuple[Any, Any]) 
     assert torch.equal(torch.cat([x, x]), torch.cat([x.dense(), x.dense()]))
     assert torch.equal(2 * x - 1, 2 * x.dense() - 1)
     assert torch.equal(x.abs().amax(dim=1), x.dense().abs().amax(dim=1))
+
+
+def test_to_know_the_kind_of_numbers_nothing_is_laid_out(pair: tuple[PatchRows, MapRows]) -> None:
+    for rows in (*pair, ScaledRows(pair[0], torch.ones(pair[0].shape[0])), OneHotRows(torch.tensor([1, 0]), 3)):
+        known = rows.dtype, rows.device, rows.shape
+        assert rows._matrix is None
+        assert known == (rows.dense().dtype, rows.dense().device, rows.dense().shape)
 
 
 def test_a_slice_lays_out_only_its_images(pair: tuple[PatchRows, MapRows]) -> None:
