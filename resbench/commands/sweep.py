@@ -88,7 +88,8 @@ def run(args: argparse.Namespace) -> int:
         from resbench.sweep.progress import SweepProgress
 
         SweepProgress(states, estimate).run(left, executor)
-    return _conclude(states.values())
+    # What another sweep worked on may be complete by now.
+    return _conclude([job.state() if state.status == "running" else state for job, state in states.items()])
 
 
 def _executor(args: argparse.Namespace) -> "Executor | None":

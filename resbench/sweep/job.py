@@ -129,7 +129,9 @@ def work(job: Job) -> int:
         sys.path.append(str(job.directory))  # a class_path finds modules here, as in `resbench fit`
     before = job.state()
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("ab" if before.status in ("interrupted", "running") else "wb") as file:
+    with job.log.open("ab") as file:  # appends, because another sweep may be at the same run
+        if before.failed:
+            file.truncate(0)
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     if before.status in ("complete", "running"):

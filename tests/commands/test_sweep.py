@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from resbench.cli import main
+from resbench.commands.sweep import resolve
 from resbench.leaderboard.compile import compile_leaderboard
 from resbench.leaderboard.records import read_record
+from resbench.sweep.plan import read_plan
 from tests.sweep.runs import records, write_sweep, writers
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
@@ -158,6 +161,38 @@ def test_a_killed_run_is_taken_up_from_its_checkpoint(tmp_path: Path, capsys: py
     assert len(records(out)) == 2
 
 
+def test_two_sweeps_share_a_folder(tmp_path: Path) -> None:
+    """Each run is trained by one of them, and its log is whole."""
+    sweep, out = write_sweep(tmp_path, 40), tmp_path / "out"
+    command = [sys.executable, "-m", "resbench", "sweep", str(sweep), f"--out={out}"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [process.communicate(timeout=300) for process in both]
+    assert sum(text.count(": test/loss ") for text, _ in printed) == 2, printed
+    assert 0 in [process.returncode for process in both], "whoever ends last has seen all of it complete"
+    assert len(records(out)) == 2
+    for log in out.glob(".logs/*.log"):
+        lines = log.read_text().splitlines()
+        assert [sum(line.startswith(start) for line in lines) for start in ("residual: seed", "epoch 1/")] == [1, 1]
+
+
+def test_a_run_in_another_process_is_left_alone(
+    sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep.write_text(SWEEP.replace("EPOCHS", "1").partition("  - name: diverging")[0])
+    out = tmp_path / "out"
+    (job,) = resolve(read_plan(sweep, out)[1], out)
+    folder = job.folder
+    folder.begin()
+    try:
+        assert main(["sweep", str(sweep), f"--out={out}"]) == 1
+    finally:
+        folder.release()
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[1] == "digital seed 0: in progress in another process"
+    assert captured.err == "1 of 1 runs are left; the same command goes on with them\n"
+    assert not records(out)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_interrupt_ends_the_runs_with_records(sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep.write_text(SWEEP.replace("EPOCHS", "1000000").partition("  - name: diverging")[0])
@@ -169,7 +204,11 @@ def test_interrupt_ends_the_runs_with_records(sweep: Path, tmp_path: Path, capsy
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt_when_it_trains, daemon=True).start()
-    assert main(["sweep", str(sweep), f"--out={out}"]) == 130
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        assert main(["sweep", str(sweep), f"--out={out}"]) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "digital seed 0: interrupted: stopped at step" in capsys.readouterr().out
     (path,) = out.glob("digital/*.attempt/record.json")
     assert read_record(path).status == "interrupted"
