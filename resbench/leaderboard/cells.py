@@ -1,6 +1,6 @@
 """From the records of one track to the rows of its table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from math import isnan, nan
 
 from resbench.leaderboard.effort import cost, wear
@@ -38,10 +38,16 @@ def table_rows(
         compared = {} if is_digital else _scores(reference, metric)
         by_column = [[run for run in group if is_digital or run.record.states == states] for states in columns]
         cells[label, is_digital] = [_cell(in_cell, metric, compared, goal) for in_cell in by_column]
-    ranked = [
-        _rank({label: row[index] for (label, is_digital), row in cells.items() if not is_digital}, states, metric)
-        for index, states in enumerate(columns)
-    ]
+    ranked = []
+    for index, states in enumerate(columns):
+        column = {label: row[index] for (label, is_digital), row in cells.items() if not is_digital}
+        diverged = {
+            label
+            for (label, _), runs in groups.items()
+            for run in runs
+            if run.record.status == "diverged" and run.record.states == states
+        }
+        ranked.append(_rank(column, diverged, states, metric))
     rows = []
     for (label, is_digital), runs in groups.items():
         row = cells[label, is_digital] if is_digital else [column.get(label) for _, column in ranked]
@@ -94,11 +100,18 @@ def _scores(records: Sequence[Record], metric: Metric) -> Scores:
     return {record.seed: record.final[metric.key] for record in records}
 
 
-def _rank(column: Mapping[str, Cell | None], states: float | None, metric: Metric) -> tuple[Ranking, dict[str, Cell]]:
-    """The ranking of a column, and its cells with their ranks and their distance to the best."""
+def _rank(
+    column: Mapping[str, Cell | None], diverged: Set[str], states: float | None, metric: Metric
+) -> tuple[Ranking, dict[str, Cell]]:
+    """The ranking of a column, and its cells with their ranks and their distance to the best.
+
+    A row that ``diverged`` for one of its seeds is not compared: what is left of it are the seeds that went well.
+    """
     cells = {label: cell for label, cell in column.items() if cell}
-    scores = {label: dict(zip(cell.seeds, cell.values, strict=True)) for label, cell in cells.items()}
-    ranking = rank(scores, states, metric.higher_is_better)
+    scores = {
+        label: dict(zip(cell.seeds, cell.values, strict=True)) for label, cell in cells.items() if label not in diverged
+    }
+    ranking = rank(scores, states, metric)
     means = [cell.mean for cell in cells.values() if not isnan(cell.mean)]
     best = (max if metric.higher_is_better else min)(means, default=nan)
     return ranking, {

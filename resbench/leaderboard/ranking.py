@@ -5,13 +5,13 @@ from itertools import combinations
 from math import isfinite
 
 from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM, joint_p_values, mean
-from resbench.leaderboard.tables import Claim, Ranking
+from resbench.leaderboard.tables import Claim, Metric, Ranking
 
 #: The result of each seed of one row in one column.
 Scores = Mapping[int, float]
 
 
-def rank(scores: Mapping[str, Scores], states: float | None, higher_is_better: bool) -> Ranking:
+def rank(scores: Mapping[str, Scores], states: float | None, metric: Metric) -> Ranking:
     """Rank the rows of one column; ``docs/rules.md`` has the rules.
 
     Rows with at least six seeds are compared pair by pair: the differences of their shared seeds by the paired
@@ -21,13 +21,9 @@ def rank(scores: Mapping[str, Scores], states: float | None, higher_is_better: b
     Args:
         scores: Results by row and seed.
         states: The column.
-        higher_is_better: Direction of the metric.
+        metric: What is compared; its tolerance is the floor of the spread over seeds.
     """
-    compared = {
-        row: values
-        for row, values in scores.items()
-        if len(values) >= SEEDS_FOR_CLAIM and all(map(isfinite, values.values()))
-    }
+    compared = {row: values for row, values in scores.items() if all(map(isfinite, values.values()))}
     differences = {
         (a, b): {
             seed: compared[a][seed] - compared[b][seed] for seed in sorted(compared[a].keys() & compared[b].keys())
@@ -37,10 +33,11 @@ def rank(scores: Mapping[str, Scores], states: float | None, higher_is_better: b
     # A pair with fewer shared seeds cannot reach the level, so it is no comparison (Tarone, Biometrics 46, 1990).
     differences = {pair: values for pair, values in differences.items() if len(values) >= SEEDS_FOR_CLAIM}
     claims = []
-    for ((a, b), values), p in zip(differences.items(), joint_p_values(list(differences.values())), strict=True):
+    p_values = joint_p_values(list(differences.values()), metric.tolerance)
+    for ((a, b), values), p in zip(differences.items(), p_values, strict=True):
         difference = mean(values.values())
         if p <= ALPHA:
-            better, worse = (a, b) if (difference > 0) == higher_is_better else (b, a)
+            better, worse = (a, b) if (difference > 0) == metric.higher_is_better else (b, a)
             claims.append(Claim(better=better, worse=worse, difference=abs(difference), p=p, seeds=len(values)))
     in_a_pair = {row for pair in differences for row in pair}
     return Ranking(

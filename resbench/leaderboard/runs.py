@@ -3,9 +3,10 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
-from resbench.leaderboard.records import Entry, Record, RecordError, metric_differences, read_record
+from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record
 from resbench.leaderboard.tables import Rejected
 
 #: Name of the record in the folder of its run.
@@ -14,7 +15,8 @@ RECORD = "record.json"
 CONFIG = "config.yaml"
 
 
-class Run(Entry):
+@dataclass(frozen=True)
+class Run:
     """A record and the file it came from, relative to the folder."""
 
     file: str

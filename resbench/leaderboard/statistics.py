@@ -1,12 +1,12 @@
 """Statistics over seeds: intervals of means and of differences, and tests that pair runs of one seed.
 
-Of SciPy only ``scipy.special`` is taken, and NumPy where a resampling is asked for: ``scipy.stats`` gives the same
-numbers (the tests compare them), and takes a second to start.
+NumPy is taken where a resampling is asked for, and nothing of SciPy, which takes longer to start than a board to
+compile: the tests compare intervals and p-values with those of ``scipy.stats``.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from statistics import fmean
+from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ def _bca(sides: Sequence[Sequence[float]], confidence: float) -> Interval | None
     out does is its distance to the mean of its side.
     """
     import numpy as np
-    from scipy.special import ndtr, ndtri
 
     rng = np.random.default_rng(0)
     signed = [sign * np.array(side) for sign, side in zip((1, -1), sides, strict=False)]
@@ -98,28 +97,39 @@ def _bca(sides: Sequence[Sequence[float]], confidence: float) -> Interval | None
         influence = [(side - side.mean()) / len(side) for side in signed]
         cubes, squares = (sum((side**power).sum() for side in influence) for power in (3, 2))
         acceleration = cubes / squares**1.5 / 6
-        bias = ndtri(((means < centre).mean() + (means <= centre).mean()) / 2)
-        shifted = bias + np.array([1, -1]) * ndtri((1 - confidence) / 2)
-        low, high = np.quantile(means, np.nan_to_num(ndtr(bias + shifted / (1 - acceleration * shifted)), nan=0.5))
-    return (float(low), float(high)) if np.isfinite([acceleration, low, high]).all() else None
+        below = float((means < centre).mean() + (means <= centre).mean()) / 2
+        if not (math.isfinite(acceleration) and 0 < below < 1):
+            return None
+        normal = NormalDist()
+        bias = normal.inv_cdf(below)
+        shifted = [bias + sign * normal.inv_cdf((1 - confidence) / 2) for sign in (1, -1)]
+        levels = [normal.cdf(bias + shift / (1 - acceleration * shift)) for shift in shifted]
+        low, high = map(float, np.quantile(means, levels))
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
-def joint_p_values(differences: Sequence[Mapping[int, float]]) -> list[float]:
+def joint_p_values(differences: Sequence[Mapping[int, float]], floor: float) -> list[float]:
     """P-values of several paired comparisons, adjusted for each other: those at most α may be claimed together at α.
 
     Each comparison is the differences of two rows by seed. Were the rows alike, the seeds could have turned out the
     other way round, so all choices of one sign a seed are equally likely, the same choice for all comparisons. The
-    statistic is the paired t² = (n - 1) r / (1 - r) with r = (Σ d)² / (n Σ d²). From the largest on, p is the share of
-    choices at which any of the comparisons that are left reaches it (max-T, step-down), which takes account of how they
-    depend on each other. So the smallest p of n seeds is 2^(1-n) whatever the number of comparisons: 0.25 for three
-    seeds, 0.03125 for six, the first that can reach 0.05. Up to 14 seeds all choices are enumerated, beyond 2^14 are
-    drawn, with a fixed seed, and the observed one is counted with them.
+    statistic is the paired t² with a floor, n mean² / (s² + floor²). From the largest on, p is the share of choices at
+    which any of the comparisons that are left reaches it (max-T, step-down), which takes account of how they depend on
+    each other. So the smallest p of n seeds is 2^(1-n) whatever the number of comparisons: 0.25 for three seeds,
+    0.03125 for six, the first that can reach 0.05. Up to 14 seeds all choices are enumerated, beyond 2^14 are drawn,
+    with a fixed seed, and the observed one is counted with them.
+
+    Without a floor, differences of a few seeds that happen to be of one size have no spread at the choice that aligns
+    their signs, however small they are. Their t is then beyond that of any real difference, and where many rows are
+    compared hardly anything can be claimed. A constant floor keeps the error probability.
 
     Args:
         differences: By seed, for each comparison; at least one seed each.
+        floor: A small difference, more than 0, in the unit of the differences.
 
     Source: Westfall and Young, Resampling-based multiple testing, 1993, algorithm 4.1; sign flips as in Winkler et al.,
-    NeuroImage 92, 2014 (errors that are independent between seeds and symmetric).
+    NeuroImage 92, 2014 (errors that are independent between seeds and symmetric); the floor as in Tusher et al., PNAS
+    98, 2001.
     """
     if not differences:
         return []
@@ -128,10 +138,13 @@ def joint_p_values(differences: Sequence[Mapping[int, float]]) -> list[float]:
 
     seeds = sorted(set().union(*differences))
     values = np.array([[comparison.get(seed, 0.0) for seed in seeds] for comparison in differences], dtype=float)
-    values /= np.maximum(np.abs(values).max(axis=1, keepdims=True), np.finfo(float).tiny)  # no square leaves the floats
+    scale = np.maximum(np.abs(values).max(axis=1), floor)
+    values /= scale[:, np.newaxis]  # no square leaves the floats
     count = np.array([len(comparison) for comparison in differences])
-    share = (_signs(len(seeds)) @ values.T) ** 2 / np.maximum(count * (values**2).sum(axis=1), np.finfo(float).tiny)
-    statistic = (count - 1) * share / np.maximum(1 - share, 1e-12)  # without spread as far as rounding tells
+    mean_square = (_signs(len(seeds)) @ values.T / count) ** 2
+    variance = ((values**2).sum(axis=1) / count - mean_square) * count / np.maximum(count - 1, 1)
+    # the last term: a spread below what rounding tells is none
+    statistic = count * mean_square / (np.maximum(variance, 0) + (floor / scale) ** 2 + 1e-12)
     order = np.argsort(-statistic[0], kind="stable")
     left = np.maximum.accumulate(statistic[:, order[::-1]], axis=1)[:, ::-1]
     observed = statistic[0, order]

@@ -96,4 +96,5 @@ def claims(table: Table) -> str:
             f"{found} of {compared} paired comparisons are claims (joint sign-flip test, level {ALPHA}); "
             "rows that cannot be told apart share a rank."
         )
-    return f"No ranks: a claim takes {SEEDS_FOR_CLAIM} seeds for each row, these results have fewer."
+    fewer = "fewer, or diverged" if any(run.status == "diverged" for run in table.unfinished) else "fewer"
+    return f"No ranks: a claim takes {SEEDS_FOR_CLAIM} seeds for each row, these results have {fewer}."

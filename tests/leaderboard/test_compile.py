@@ -50,13 +50,13 @@ def test_rows_are_algorithms_and_columns_precisions(tmp_path: Path, make_record:
 
 
 def test_cells_average_over_seeds_with_interval_and_gap(tmp_path: Path, make_record: MakeRecord) -> None:
-    digital = [make_record("Digital", states=None, tiles=0, seed=seed, accuracy=0.98) for seed in range(2)]
+    digital = [make_record("Digital", states=None, tiles=0, seed=seed, accuracy=0.98 + seed / 100) for seed in range(2)]
     analog = [make_record(seed=seed, accuracy=accuracy) for seed, accuracy in enumerate((0.90, 0.92))]
     reference, row = table_of(tmp_path, *analog, *digital).rows
     (cell,) = row.cells
     assert cell
-    assert (cell.mean, cell.low, cell.high, cell.gap) == pytest.approx((0.91, 0.90, 0.92, -0.07))
-    assert (cell.gap_low, cell.gap_high) == pytest.approx((-0.08, -0.06))
+    assert (cell.mean, cell.low, cell.high, cell.gap) == pytest.approx((0.91, 0.90, 0.92, -0.075))
+    assert (cell.gap_low, cell.gap_high) == pytest.approx((-0.08, -0.07))
     assert (cell.seeds, cell.values) == ([0, 1], [0.90, 0.92])
     assert reference.digital
     assert reference.cells[0]
@@ -215,6 +215,23 @@ def test_runs_that_did_not_complete_are_counted_not_averaged(tmp_path: Path, mak
     assert (finished.cells[0].seeds, finished.unfinished) == ([0], 1)
     assert (failed.label, failed.cells, failed.mean, failed.unfinished) == ("TT-v1", [None], None, 1)
     assert [(run.file, run.status) for run in table.unfinished] == [("1.json", "diverged"), ("2.json", "failed")]
+
+
+def test_a_row_with_a_seed_that_diverged_has_no_rank(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        *(
+            make_record(name, tiles=1, states=states, seed=seed, accuracy=accuracy + seed % 2 / 1000)
+            for name, accuracy in (("A", 0.9), ("B", 0.8), ("C", 0.7))
+            for states in (4, 10)
+            for seed in range(6)
+        ),
+        make_record("A", tiles=1, states=4, seed=6, status="diverged", final={}),
+        make_record("B", tiles=1, states=4, seed=6, status="failed", error="no memory", final={}),
+    )
+    ranks = {row.label: [cell and cell.rank for cell in row.cells] for row in table.rows}
+    assert ranks == {"A": [None, 1], "B": [1, 2], "C": [2, 3]}
+    assert [ranking.comparisons for ranking in table.rankings] == [1, 3]
 
 
 def test_without_accuracy_the_lower_test_loss_is_better(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -3,15 +3,17 @@ import math
 import pytest
 
 from resbench.leaderboard.ranking import profile, rank
-from resbench.leaderboard.tables import Ranking, Row
+from resbench.leaderboard.tables import METRICS, Metric, Ranking, Row
+
+ACCURACY, LOSS = METRICS
 
 
 def scores(mean: float, seeds: int, spread: float = 0.001) -> dict[int, float]:
     return {seed: mean + spread * (-1) ** seed for seed in range(seeds)}
 
 
-def ranks(higher_is_better: bool = True, **rows: dict[int, float]) -> Ranking:
-    return rank(rows, 4, higher_is_better)
+def ranks(metric: Metric = ACCURACY, **rows: dict[int, float]) -> Ranking:
+    return rank(rows, 4, metric)
 
 
 def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
@@ -26,7 +28,7 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
         ("worse", "worst"),
     }
     assert ranking.claims[0].seeds == 10
-    assert ranking.claims[0].p == pytest.approx(2.0**-8)
+    assert ranking.claims[0].p == pytest.approx(2.0**-9)
 
 
 def test_six_seeds_rank_two_rows_and_five_do_not() -> None:
@@ -36,7 +38,7 @@ def test_six_seeds_rank_two_rows_and_five_do_not() -> None:
 
 
 def test_six_seeds_rank_many_rows_too() -> None:
-    ranking = rank({f"row{place}": scores(0.9 - place / 20, 6) for place in range(12)}, 4, True)
+    ranking = rank({f"row{place}": scores(0.9 - place / 20, 6) for place in range(12)}, 4, ACCURACY)
     assert (ranking.comparisons, ranking.seeds_needed) == (66, 6)
     assert ranking.ranks == {f"row{place}": place + 1 for place in range(12)}
 
@@ -55,7 +57,7 @@ def test_only_shared_seeds_are_compared() -> None:
 
 
 def test_of_losses_the_lower_is_better() -> None:
-    (claim,) = ranks(False, a=scores(2.6, 6), b=scores(2.5, 6)).claims
+    (claim,) = ranks(LOSS, a=scores(2.6, 6), b=scores(2.5, 6)).claims
     assert (claim.better, claim.worse) == ("b", "a")
     assert claim.difference == pytest.approx(0.1)
 

@@ -14,11 +14,13 @@ from resbench.leaderboard.statistics import (
     mean_interval,
 )
 
+FLOOR = 0.01
+SKEWED = [866, 859, 871, 868, 862, 980]
 ACCURACIES = [0.866, 0.859, 0.871, 0.868, 0.862, 0.880]
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:
-    (p,) = joint_p_values([dict(enumerate(differences))])
+    (p,) = joint_p_values([dict(enumerate(differences))], FLOOR)
     return p
 
 
@@ -36,7 +38,7 @@ def test_equal_values_have_an_interval_of_no_width() -> None:
 
 def test_bca_interval_of_six_seeds() -> None:
     # Efron's formula on all 6^6 resamples in place of a random part of them.
-    x = np.array([866, 859, 871, 868, 862, 880])  # in thousands: sums of whole numbers tie exactly
+    x = np.array(SKEWED)  # in thousands: sums of whole numbers tie exactly
     means = x[list(itertools.product(range(6), repeat=6))].mean(axis=1)
     left_out = x.mean() - (x.sum() - x) / 5
     acceleration = (left_out**3).sum() / (6 * (left_out**2).sum() ** 1.5)
@@ -44,7 +46,7 @@ def test_bca_interval_of_six_seeds() -> None:
     bias = normal.inv_cdf(((means < x.mean()).mean() + (means <= x.mean()).mean()) / 2)
     shifted = [bias + normal.inv_cdf(level) for level in (0.025, 0.975)]
     levels = [normal.cdf(bias + z / (1 - acceleration * z)) for z in shifted]
-    mean, interval = mean_interval(ACCURACIES)
+    mean, interval = mean_interval([value / 1000 for value in SKEWED])
     assert mean == pytest.approx(x.mean() / 1000)
     assert interval == pytest.approx(tuple(np.quantile(means, levels) / 1000), abs=5e-4)
 
@@ -142,44 +144,71 @@ def test_six_seeds_are_the_first_that_can_support_a_claim(seeds: int) -> None:
     assert (p <= ALPHA) == (seeds >= 6)
 
 
-def test_comparisons_are_adjusted_jointly_from_the_largest_on() -> None:
-    # Max-T over all choices of signs, with SciPy's paired t.
+@pytest.mark.parametrize("floor", [1e-9, 0.01])
+def test_comparisons_are_adjusted_jointly_from_the_largest_on(floor: float) -> None:
+    # Max-T over all choices of signs, with SciPy's paired t and the floor.
     rng = np.random.default_rng(3)
     rows = rng.normal([[0.9], [0.899], [0.88], [0.6]], 0.004, (4, 7))
     pairs = np.array([a - b for a, b in itertools.combinations(rows, 2)])
     signs = np.array(list(itertools.product((1, -1), repeat=7)))
-    t = np.abs(np.asarray(scipy.stats.ttest_1samp(signs[:, np.newaxis, :] * pairs, 0, axis=2)[0]))
+    drawn = signs[:, np.newaxis, :] * pairs
+    error = scipy.stats.sem(drawn, axis=2)
+    t = np.abs(np.asarray(scipy.stats.ttest_1samp(drawn, 0, axis=2)[0])) / np.sqrt(1 + floor**2 / 7 / error**2)
     largest, expected = 0.0, np.empty(len(pairs))
     order = np.argsort(-t[0])
     for place, index in enumerate(order):
         largest = max(largest, float(np.mean(t[:, order[place:]].max(axis=1) >= t[0, index] - 1e-9)))
         expected[index] = largest
-    assert joint_p_values([dict(enumerate(pair)) for pair in pairs.tolist()]) == pytest.approx(expected)
-    assert joint_p_values([]) == []
+    assert joint_p_values([dict(enumerate(pair)) for pair in pairs.tolist()], floor) == pytest.approx(expected)
+    assert joint_p_values([], floor) == []
+
+
+def test_small_differences_of_one_size_do_not_hide_a_large_one() -> None:
+    # 9 rows on 360 test images, apart by one image or two, and one that is 7 points worse.
+    rng = np.random.default_rng(1)
+    rows = np.vstack([353 + rng.integers(-1, 2, (9, 6)), 328 + rng.integers(-14, 15, (1, 6))]) / 360
+    pairs = {pair: rows[pair[0]] - rows[pair[1]] for pair in itertools.combinations(range(10), 2)}
+    for floor, claims in ((1e-9, 0), (FLOOR, 9)):
+        p = joint_p_values([dict(enumerate(pair)) for pair in pairs.values()], floor)
+        assert [pair[1] for pair, value in zip(pairs, p, strict=True) if value <= ALPHA] == [9] * claims
 
 
 def test_many_clear_differences_are_all_claims_with_six_seeds() -> None:
     rng = np.random.default_rng(0)
     rows = rng.normal(np.linspace(0.1, 0.9, 12)[:, np.newaxis], 0.002, (12, 6))
     pairs = [dict(enumerate(a - b)) for a, b in itertools.combinations(rows, 2)]
-    assert joint_p_values(pairs) == [2.0**-5] * 66
+    assert joint_p_values(pairs, FLOOR) == [2.0**-5] * 66
 
 
 @pytest.mark.parametrize("draw", ["normal", "laplace", "gumbel"])
-def test_rows_that_are_alike_are_seldom_told_apart(draw: str) -> None:
+@pytest.mark.parametrize("floor", [1e-9, 1, 10])
+def test_rows_that_are_alike_are_seldom_told_apart(draw: str, floor: float) -> None:
     rng = np.random.default_rng(0)
     mistakes = 0
     for _ in range(400):
         rows = getattr(rng, draw)(size=(5, 6))
         pairs = [dict(enumerate(a - b)) for a, b in itertools.combinations(rows, 2)]
-        mistakes += min(joint_p_values(pairs)) <= ALPHA
+        mistakes += min(joint_p_values(pairs, floor)) <= ALPHA
     assert mistakes / 400 <= ALPHA
 
 
-def test_scale_and_seeds_of_others_do_not_matter() -> None:
+def test_rows_that_are_alike_are_seldom_told_apart_where_others_differ() -> None:
+    rng = np.random.default_rng(0)
+    mistakes = 0
+    for _ in range(400):
+        rows = rng.normal([[0]] * 4 + [[4], [8], [12]], [[1]] * 5 + [[5]] * 2, (7, 6))
+        pairs = {pair: rows[pair[0]] - rows[pair[1]] for pair in itertools.combinations(range(7), 2)}
+        p = joint_p_values([dict(enumerate(pair)) for pair in pairs.values()], 1)
+        mistakes += min(value for (_, second), value in zip(pairs, p, strict=True) if second < 4) <= ALPHA
+    assert mistakes / 400 <= ALPHA
+
+
+def test_units_and_numbers_of_seeds_do_not_matter() -> None:
     first, second = [0.3, 0.1, -0.05, 0.2, 0.4, 0.1, 0.2], [0.1, -0.2, 0.1, 0.05, -0.1, 0.1, 0.01]
-    plain = joint_p_values([dict(enumerate(first)), dict(enumerate(second))])
-    huge = joint_p_values([dict(enumerate(1e200 * np.array(first))), dict(enumerate(second))])
-    assert plain == huge
-    moved = joint_p_values([dict(enumerate(first, 5)), dict(enumerate(second, 5))])
+    plain = joint_p_values([dict(enumerate(first)), dict(enumerate(second))], FLOOR)
+    million = [dict(enumerate(1e6 * np.array(values))) for values in (first, second)]
+    assert joint_p_values(million, 1e6 * FLOOR) == pytest.approx(plain)
+    huge = joint_p_values([dict(enumerate(1e200 * np.array(first))), dict(enumerate(second))], FLOOR)
+    assert huge[1] == plain[1]
+    moved = joint_p_values([dict(enumerate(first, 5)), dict(enumerate(second, 5))], FLOOR)
     assert plain == moved
