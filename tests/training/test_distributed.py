@@ -1,7 +1,9 @@
 """Two processes that share each mini-batch, on the CPU with gloo."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -20,13 +22,26 @@ NOISY = {
 }
 
 
-def as_two(run: Run, root: Path, *arguments: str) -> Outcome:
-    """`resbench fit` in two processes."""
+def start_two(root: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """`resbench fit` in two processes; the first one."""
     command = [sys.executable, "-m", "resbench", "fit", "--config", str(CONFIG), *SHORT, *TWO]
-    done = subprocess.run(
-        [*command, f"--experiment.root={root}", *arguments], cwd=REPOSITORY, capture_output=True, text=True, timeout=300
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr, root)
+    command += [f"--experiment.root={root}", *arguments]
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def as_two(root: Path, *arguments: str) -> Outcome:
+    """`resbench fit` in two processes, to its end."""
+    process = start_two(root, *arguments)
+    out, err = process.communicate(timeout=300)
+    return Outcome(process.returncode, out, err, root)
+
+
+def on_arrays(folder: Path) -> tuple[str, str]:
+    """Flags for a network without digital parameters, with noisy products."""
+    config = folder / "arrays.yaml"
+    init_args = {"mapping": {"digital_bias": False}, "forward_io": NOISY, "backward_io": NOISY}
+    config.write_text(yaml.safe_dump({"model": {"init_args": init_args}}))
+    return "--config", str(config)
 
 
 def state(outcome: Outcome) -> dict[str, object]:
@@ -35,13 +50,10 @@ def state(outcome: Outcome) -> dict[str, object]:
 
 
 def test_all_on_arrays_two_processes_train_the_bits_of_one(run: Run, tmp_path: Path) -> None:
-    """With accumulated gradients, noisy products, and a resume in the middle."""
-    config = tmp_path / "arrays.yaml"
-    init_args = {"mapping": {"digital_bias": False}, "forward_io": NOISY, "backward_io": NOISY}
-    config.write_text(yaml.safe_dump({"model": {"init_args": init_args}}))
-    arguments = ("--config", str(config), "--trainer.accumulate_grad_batches=2")
+    """With accumulated gradients and noisy products."""
+    arguments = (*on_arrays(tmp_path), "--trainer.accumulate_grad_batches=2")
     one = run("fit", *arguments)
-    two = as_two(run, tmp_path / "two", *arguments)
+    two = as_two(tmp_path / "two", *arguments)
     assert two.status == 0, two.err
     same({**state(one), "train_sums": 0}, {**state(two), "train_sums": 0}, "state")
     assert two.out.count("record: ") == 1
@@ -52,9 +64,28 @@ def test_all_on_arrays_two_processes_train_the_bits_of_one(run: Run, tmp_path: P
         assert first.values == pytest.approx(second.values, rel=1e-6)  # the means of training are summed by parts
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_two_processes_end_together_and_go_on(run: Run, tmp_path: Path, number: signal.Signals, status: int) -> None:
+    arguments = (*on_arrays(tmp_path), "--trainer.max_epochs=30")
+    first = start_two(tmp_path / "two", *arguments)
+    while not list(tmp_path.glob("two/*/*.attempt/last.ckpt")):
+        assert first.poll() is None, first.communicate()[1]
+        time.sleep(0.02)
+    first.send_signal(number)
+    err = first.communicate(timeout=60)[1]  # the other process holds the pipes, too: this waits for both
+    assert first.returncode == status, err
+    assert "Traceback" not in err
+    two = as_two(tmp_path / "two", *arguments, "--ckpt_path=last")
+    assert two.status == 0, two.err
+    assert "continues from" in two.out
+    one = run("fit", *arguments)
+    same({**state(one), "train_sums": 0}, {**state(two), "train_sums": 0}, "state")
+
+
 def test_a_run_that_diverges_in_two_processes_leaves_a_record(run: Run, tmp_path: Path) -> None:
     digital = str(CONFIG.parent / "algorithm" / "digital.yaml")
-    outcome = as_two(run, tmp_path / "two", "--config", digital, "--optimizer.lr=1e38")
+    outcome = as_two(tmp_path / "two", "--config", digital, "--optimizer.lr=1e38")
     assert outcome.status == 1, outcome.err
     assert read_record(outcome.folder / "record.json").status == "diverged"
 
