@@ -59,7 +59,7 @@ class Algorithm(nn.Module, ABC):
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Counters change every step, and torch's bookkeeping of parameters and modules takes microseconds.
-        if isinstance(value, (int, float)):
+        if isinstance(value, (int, float, list)):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)

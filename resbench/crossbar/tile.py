@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.crossbar import kernels
-from resbench.crossbar.devices import Device, Element
+from resbench.crossbar.devices import Device, Element, Ideal
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import OneHotRows, Rows
@@ -32,6 +32,7 @@ class Tile(nn.Module):
 
     Attributes:
         granularity: mean step of the devices, weight units; 0 where :attr:`is_continuous`.
+        is_pulsed: whether pulses move the weights; else updates are computed.
         weight: float32 ``[out, in]``, what a read of the array sees.
         pulses_up: int32 ``[out, in]``, pulses that each device has received upward.
         pulses_down: the same downward.
@@ -58,6 +59,7 @@ class Tile(nn.Module):
         self.device = device
         self.granularity = device.granularity
         self.is_continuous = device.is_continuous
+        self.is_pulsed = not (device.is_continuous or isinstance(device, Ideal))
         self.shape = shape
         self.stream = stream
         self.updates = 0

@@ -8,8 +8,10 @@ compiled by Triton. All give the same pulses; weights agree to float rounding.
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 from collections.abc import Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -40,11 +42,9 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     """Apply the rank-1 updates of a mini-batch to a tile, in place; see :meth:`resbench.crossbar.tile.Tile.update`."""
     if lr == 0 or x.shape[0] == 0:
         return
-    if pulses.is_plain and not tile.is_continuous and not isinstance(tile.device, Ideal):
+    if pulses.is_plain and tile.is_pulsed:
         if has_numba_kernels(tile.weight):
-            from resbench.crossbar.kernels import cpu
-
-            cpu.update(tile, x, d, lr, pulses, granularity)
+            _numba().update(tile, x, d, lr, pulses, granularity)
             return
         if _has_triton_kernels(tile.weight):
             from resbench.crossbar.kernels import cuda
@@ -69,9 +69,7 @@ def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -
     """Bring ``composite = sum_k gamma_k W_k`` up to date in place, only where tiles were touched if that is known."""
     touched = [tile.collect_touched() for tile in tiles]
     if has_numba_kernels(composite):
-        from resbench.crossbar.kernels import cpu
-
-        cpu.compose(composite, tiles, gammas, touched)
+        _numba().compose(composite, tiles, gammas, touched)
         return
     if _has_triton_kernels(composite):
         from resbench.crossbar.kernels import cuda
@@ -86,9 +84,7 @@ def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -
 def row_maxima(rows: Rows) -> Tensor:
     """``max_j |x_mj|`` of every row m, ``[n]``; patches are not laid out where Numba's kernels serve them."""
     if isinstance(rows, PatchRows) and has_numba_kernels(rows.source):
-        from resbench.crossbar.kernels import cpu
-
-        return torch.from_numpy(cpu.row_maxima(rows))
+        return torch.from_numpy(_numba().row_maxima(rows))
     if isinstance(rows, MapRows):
         return rows.source.abs().amax(dim=1).flatten()
     return matrix(rows).abs().amax(dim=1)
@@ -99,7 +95,12 @@ def row_maxima(rows: Rows) -> Tensor:
 
 def has_numba_kernels(weight: Tensor) -> bool:
     """Whether the kernels compiled by Numba serve this tensor."""
-    return _backend in ("auto", "cpu") and weight.dtype == torch.float32 and weight.device.type == "cpu"
+    return _backend in ("auto", "cpu") and weight.dtype is torch.float32 and weight.is_cpu
+
+
+@functools.cache
+def _numba() -> ModuleType:
+    return importlib.import_module("resbench.crossbar.kernels.cpu")
 
 
 def _has_triton_kernels(weight: Tensor) -> bool:
