@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 on success, 2 for a mistake of the user, 130 when interrupted, 141 when nobody reads the output any more, else
         what the command returns.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal without a character, µ for one, shows its code
+        sys.stdout.reconfigure(errors="backslashreplace")
     argv = list(sys.argv[1:] if argv is None else argv)
     name = argv[0] if argv else "--help"
     if name in ("-h", "--help"):

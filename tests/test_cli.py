@@ -1,5 +1,6 @@
 """The dispatcher and `resbench list`."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,13 @@ def test_abbreviated_flags_are_refused(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit, match="2"):
         main(["list", "devices", "--hel"])
     assert "unrecognized arguments: --hel" in capsys.readouterr().err
+
+
+def test_a_terminal_without_a_character_shows_its_code() -> None:
+    argv = [sys.executable, "-m", "resbench", "cost", "--as-printed"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment)
+    assert r"in\xb7out" in result.stdout
 
 
 @pytest.mark.parametrize(

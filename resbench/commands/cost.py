@@ -84,9 +84,12 @@ def _record(args: argparse.Namespace) -> None:
     from resbench.costs.counted_report import to_markdown as counted_markdown
     from resbench.costs.report import to_markdown
     from resbench.costs.workload import Workload, algorithm_columns
-    from resbench.leaderboard.records import read_record
+    from resbench.leaderboard.records import RecordError, read_record
 
-    record = read_record(args.record)
+    try:
+        record = read_record(args.record)
+    except RecordError as error:
+        raise UserError(f"{args.record}: {error}") from None
     columns, notes = algorithm_columns(record.algorithm.class_path, record.algorithm.settings)
     batch_size = record.track.batch_size if args.batch_size is None else args.batch_size
     work = Workload(record.track.network, shapes(record.layers), columns, batch_size, notes)

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _validate(files: list[Path]) -> int:
     from resbench.leaderboard.records import RecordError, read_record
+    from resbench.leaderboard.runs import printable
 
     invalid = 0
     for path in files:
@@ -54,9 +55,11 @@ def _validate(files: list[Path]) -> int:
             record = read_record(path)
         except RecordError as error:
             invalid += 1
-            print(f"{path}: invalid: {error}")
+            print(f"{printable(path)}: invalid: {error}")
         else:
-            print(f"{path}: valid: {record.status}, {record.track.name}, {record.algorithm.title}, seed {record.seed}")
+            print(
+                f"{printable(path)}: valid: {record.status}, {record.track.name}, {record.algorithm.title}, seed {record.seed}"
+            )
     return 1 if invalid else 0
 
 

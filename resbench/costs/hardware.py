@@ -1,5 +1,6 @@
 """The constants of the cost model, each with its meaning and where it comes from."""
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -17,7 +18,7 @@ class Hardware:
     citation looks wrong: the split was not found in a primary source.
 
     Raises:
-        ValueError: for a constant that is not positive.
+        ValueError: for a constant that is not a number above 0.
     """
 
     samples_per_read: float = _constant(2, "n_s", "samples between two reads of the fast tile", "P, R")
@@ -50,9 +51,10 @@ class Hardware:
     reference_lines: int = _constant(1295, "lines", "input and output lines of the reference perceptron", "P")
 
     def __post_init__(self) -> None:
-        for name, value in ((constant.name, getattr(self, constant.name)) for constant in fields(self)):
-            if not value > 0:
-                raise ValueError(f"{name}: {value} is not positive")
+        for constant in fields(self):
+            value = getattr(self, constant.name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{constant.name}: {value}; write a number above 0, as published {constant.default:g}")
         if self.phases not in (1, 2):
             raise ValueError(f"phases: {self.phases}; write 1 or 2")
 

@@ -23,6 +23,12 @@ class Run:
     record: Record
 
 
+def printable(path: Path) -> str:
+    """The name of a file as text of one line that UTF-8 can hold, whatever bytes the file system has in it."""
+    name = path.as_posix()
+    return name if name.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+
 def record_files(folder: Path | str) -> list[tuple[str, Path]]:
     """Files under a folder by their names relative to it, sorted.
 
@@ -44,7 +50,7 @@ def record_files(folder: Path | str) -> list[tuple[str, Path]]:
         found += [parent / name for name in seen if not name.startswith(".")]
     if not found:
         raise FileNotFoundError(f"no records in {folder}")
-    return sorted((path.relative_to(folder).as_posix(), path) for path in found)
+    return sorted((printable(path.relative_to(folder)), path) for path in found)
 
 
 def read_runs(files: Iterable[tuple[str, Path]]) -> tuple[list[Run], list[Rejected]]:

@@ -79,9 +79,10 @@ def test_published_tables_need_no_config(capsys: pytest.CaptureFixture[str]) -> 
         (["--config", "missing.yaml"], "missing.yaml: No such file"),
         (["--config", "{config}", "--assume", "speed=2"], "--assume speed=2: there is no constant 'speed'"),
         (["--config", "{config}", "--assume", "t_sp=fast"], "--assume t_sp=fast: 'fast' is not a number"),
-        (["--config", "{config}", "--assume", "t_sp=-1"], "pulse_ns: -1.0 is not positive"),
+        (["--config", "{config}", "--assume", "t_sp=-1"], "pulse_ns: -1.0; write a number above 0, as published 5"),
+        (["--config", "{config}", "--assume", "t_sp=inf"], "pulse_ns: inf; write"),
         (["--config", "{config}", "--stack", "0"], "stack: 0.0"),
-        (["--record", "{config}"], "not strict JSON"),
+        (["--record", "{config}"], "{config}: not strict JSON"),
     ],
 )
 def test_mistakes_end_in_one_line(
@@ -89,7 +90,7 @@ def test_mistakes_end_in_one_line(
 ) -> None:
     assert cost(*(argument.format(config=config) for argument in arguments)) == 2
     error = capsys.readouterr().err
-    assert message in error
+    assert message.format(config=config) in error
     assert len(error.splitlines()) == 1
 
 

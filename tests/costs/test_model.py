@@ -145,7 +145,7 @@ def test_area_and_devices_count_planes() -> None:
         (lambda: TABLE_5.cost([], tt_v2()), "layers: none"),
         (lambda: LayerShape("fc", 0, 1), "fc: in_features"),
         (lambda: resnet(50, 10), "depth: 50; write 18 or 34"),
-        (lambda: Hardware(pulse_ns=-1), "pulse_ns: -1 is not positive"),
+        (lambda: Hardware(pulse_ns=-1), "pulse_ns: -1; write a number above 0, as published 5"),
         (lambda: Hardware(phases=3), "phases: 3; write 1 or 2"),
         (
             lambda: CostModel(batch_size=1, hardware=Hardware(samples_per_read=1)).cost(SQUARE, residual()),

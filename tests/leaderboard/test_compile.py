@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from resbench.leaderboard.compile import compile_leaderboard
 from resbench.leaderboard.hashing import config_hash
 from resbench.leaderboard.records import Record, write_record
+from resbench.leaderboard.render import write_leaderboard
 from resbench.leaderboard.tables import Table
 
 MakeRecord = Callable[..., Record]
@@ -272,6 +274,19 @@ def test_foreign_files_are_listed_and_stop_nothing(tmp_path: Path, make_record: 
     leaderboard = compile_leaderboard(tmp_path)
     assert len(leaderboard.tables) == 1
     assert [entry.file for entry in leaderboard.rejected] == ["gone.json", "mnist/half.json", "weights.ckpt"]
+
+
+def test_names_of_files_may_be_any_bytes(tmp_path: Path, make_record: MakeRecord) -> None:
+    names = [b"caf\xc3\xa9.json", b"\xff.json", b"two\nlines.json"]
+    for seed, name in enumerate(names):
+        write_record(tmp_path / "records" / os.fsdecode(name), make_record(seed=seed))
+    (tmp_path / "records" / os.fsdecode(b"\xfe.json")).touch()
+    leaderboard = compile_leaderboard(tmp_path / "records")
+    (cell,) = leaderboard.tables[0].rows[0].cells
+    assert cell
+    assert cell.files == ["café.json", "\\udcff.json", "two\\nlines.json"]
+    assert [entry.file for entry in leaderboard.rejected] == ["\\udcfe.json"]
+    assert all(path.stat().st_size for path in write_leaderboard(leaderboard, tmp_path / "out"))
 
 
 def test_the_other_files_of_a_run_are_not_foreign(tmp_path: Path, make_record: MakeRecord) -> None:
