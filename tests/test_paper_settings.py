@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from resbench.cli import main
 from resbench.training.config_files import read_config
 
 EXPERIMENTS = sorted((Path(__file__).resolve().parent.parent / "configs" / "paper").glob("*.yaml"))
@@ -61,3 +62,11 @@ def test_settings_of_the_paper(path: Path) -> None:
         assert model.get("mapping", {}).get("learn_out_scaling", False) == (
             name.endswith(("_tt1", "_tt2")) if lenet else "cifar" in name and not name.endswith("_mp")
         )
+
+
+def test_gamma_of_the_algorithm_is_told_from_that_of_the_schedule(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message finds its key by the value, so it must not hold numbers that another key may have."""
+    config = EXPERIMENTS[0].parent / "t1_mnist_10states_residual6.yaml"
+    assert main(["fit", "--config", str(config), "--model.algorithm.gamma=1.5"]) == 2
+    expected = "error: model.init_args.algorithm.init_args.gamma: 1.5 is outside (0, 1]; write the scale"
+    assert capsys.readouterr().err.startswith(expected)

@@ -95,7 +95,7 @@ class ResidualLearning(TransferChain):
         last = tiles - 1
         gammas = series("gamma", gamma, tiles, lambda share, k: share ** (last - k))
         if not all(0 < share <= 1 for share in gammas):
-            raise ValueError(f"gamma: {gamma} is outside (0, 1]; the paper uses 0.1 to 0.5")
+            raise ValueError(f"gamma: {gamma} is outside (0, 1]; write the scale relative to the next slower tile")
         super().__init__(
             transfer_every=series("transfer_every", transfer_every, tiles, lambda t, k: t * transfer_every_growth**k),
             transfer_lr=series("transfer_lr", transfer_lr, tiles, lambda b, k: b * transfer_lr_growth ** (last - k)),
