@@ -51,15 +51,14 @@ def _validate(files: list[Path]) -> int:
 
     invalid = 0
     for path in files:
+        name = printable(path)
         try:
             record = read_record(path)
         except RecordError as error:
             invalid += 1
-            print(f"{printable(path)}: invalid: {error}")
+            print(f"{name}: invalid: {error}")
         else:
-            print(
-                f"{printable(path)}: valid: {record.status}, {record.track.name}, {record.algorithm.title}, seed {record.seed}"
-            )
+            print(f"{name}: valid: {record.status}, {record.track.name}, {record.algorithm.title}, seed {record.seed}")
     return 1 if invalid else 0
 
 

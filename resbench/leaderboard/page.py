@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resbench.leaderboard.paper import paper_results
-from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table
+from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Wear
 from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
 
 if TYPE_CHECKING:
@@ -269,6 +269,7 @@ def _line(
         "status": status,
         "interval": interval(cell.low, cell.high, metric) if cell else "",
         "gap_interval": interval(cell.gap_low, cell.gap_high, metric, "+") if cell else "",
+        "worn": _worn(cell.wear) if cell and cell.wear else "",
         "paper_note": f"{cell.paper.place}, {cell.paper.budget}" if cell and cell.paper else "",
         "plot": _plot(cell, scale, reference) if cell else None,
         "shown": {key: (text, _sortable(value)) for key, (text, value) in shown.items()},
@@ -322,7 +323,8 @@ def _data(table: Table, digital: Cell | None) -> dict[str, Any]:
         "unit": metric.unit,
         "higher": metric.higher_is_better,
         "decimals": metric.decimals,
-        "curve": metric.val_key + (", %" if metric.factor == 100 else ""),
+        "percent": metric.factor == 100,
+        "validation": metric.val_key,
         "target": None if table.target is None else _scaled(table.target, metric),
         "levels": [_key(states) for states in table.columns],
         "digital": _point(digital, metric) if digital else None,
@@ -344,16 +346,24 @@ def _point(cell: Cell, metric: Metric) -> dict[str, Any]:
         "energy": _finite(cost.energy_nj if cost else None),
         "area": _finite(cost.area_mm2 if cost else None),
         "writes": wear and wear.max_writes,
+        "worn": _worn(wear) if wear else "",
         "paper": _scaled(cell.paper.mean if cell.paper else None, metric),
         "printed": f"published: {paper(cell.paper, metric)} ({cell.paper.place}, {cell.paper.budget})"
         if cell.paper
         else "",
         "curve": curve
         and {
+            "key": curve.key,
             "steps": curve.steps,
             **{name: [_scaled(v, metric) for v in getattr(curve, name)] for name in ("mean", "low", "high")},
         },
     }
+
+
+def _worn(wear: Wear) -> str:
+    """How the pulses of training are spread over devices, in words."""
+    most = "" if wear.most_writes is None else f", at most {wear.most_writes:,} on 99 % of the devices"
+    return f"pulses a device: {wear.mean_writes:,.3g} in the mean{most}, {wear.max_writes:,} on the most written"
 
 
 def _finite(value: float | None) -> float | None:

@@ -37,10 +37,15 @@ def steps_to_target(records: Sequence[Record], metric: Metric, goal: float) -> t
 
 
 def curve(records: Sequence[Record], metric: Metric) -> Curve | None:
-    """Mean and range over seeds at the steps that all of them report; null where there is none."""
-    runs = [
-        {e.step: e.values[metric.val_key] for e in record.epochs if metric.val_key in e.values} for record in records
-    ]
+    """Mean and range over seeds at the steps that all of them report; null where there is none.
+
+    Of the validation metric, or where a track keeps no validation data, of the same metric on training data.
+    """
+    return _curve(records, metric.val_key) or _curve(records, metric.train_key)
+
+
+def _curve(records: Sequence[Record], key: str) -> Curve | None:
+    runs = [{e.step: e.values[key] for e in record.epochs if key in e.values} for record in records]
     steps = sorted(set.intersection(*map(set, runs)))
     if not steps:
         return None
@@ -48,5 +53,9 @@ def curve(records: Sequence[Record], metric: Metric) -> Curve | None:
     steps = steps[::-1][::stride][::-1]
     values = [[run[step] for run in runs] for step in steps]
     return Curve(
-        steps=steps, mean=[mean(v) for v in values], low=[min(v) for v in values], high=[max(v) for v in values]
+        key=key,
+        steps=steps,
+        mean=[mean(v) for v in values],
+        low=[min(v) for v in values],
+        high=[max(v) for v in values],
     )

@@ -7,13 +7,14 @@ class Metric(Entry):
     """What a table compares: a final metric on test data, how it is shown, and whether more of it is better.
 
     ``factor`` and ``decimals`` are for people (0.9662 is shown as 96.62 %); CSV and JSON hold the numbers as the
-    records do. ``val_key`` is the same metric on validation data after each epoch, and ``target_factor`` times that of
-    the digital reference is the target of the track. A mean within ``tolerance`` of the best of its column counts as
-    close to it.
+    records do. ``val_key`` is the same metric on validation data after each epoch, ``train_key`` on training data, and
+    ``target_factor`` times that of the digital reference on validation data is the target of the track. A mean within
+    ``tolerance`` of the best of its column counts as close to it.
     """
 
     key: str
     val_key: str
+    train_key: str
     title: str
     unit: str
     factor: int
@@ -28,6 +29,7 @@ METRICS = (
     Metric(
         key="test/acc",
         val_key="val/acc",
+        train_key="train/acc",
         title="test accuracy, %",
         unit="point",
         factor=100,
@@ -39,6 +41,7 @@ METRICS = (
     Metric(
         key="test/loss",
         val_key="val/loss",
+        train_key="train/loss",
         title="test loss",
         unit="nats",
         factor=1,
@@ -51,8 +54,9 @@ METRICS = (
 
 
 class Curve(Entry):
-    """A validation metric over training: mean, minimum and maximum over seeds after so many optimiser steps."""
+    """A metric over training: mean, minimum and maximum over seeds after so many optimiser steps."""
 
+    key: str
     steps: list[int]
     mean: list[Number]
     low: list[Number]

@@ -62,7 +62,7 @@ def facts(track: Track) -> list[str]:
         if value
     ]
     return [
-        f"{track.task}, {track.network}, {track.dataset} ({track.train_size} training examples)",
+        f"{track.task}, {track.network}, {track.dataset} ({track.train_size:,} training examples)",
         "all layers analog"
         if track.analog_layers == ["*"]
         else f"analog layers {', '.join(track.analog_layers) or 'none'}",

@@ -210,6 +210,14 @@ def test_charts_are_drawn_with_markers_intervals_and_fronts(board: Any) -> None:
     assert len(find(board, f"{STATES} .marker")) == 6
 
 
+def test_results_at_one_precision_stand_side_by_side(board: Any) -> None:
+    placed = [group.get_attribute("transform") for group in find(board, f"{STATES} g:has(> .marker)")]
+    across = {float(place.removeprefix("translate(").split()[0]) for place in placed}
+    assert len(across) == 9  # three rows at three precisions
+    plot = find(board, f"{STATES} .grid")[0]
+    assert float(plot.get_attribute("x1")) < min(across) < max(across) < float(plot.get_attribute("x2"))
+
+
 def test_costs_are_compared_at_one_precision_or_at_all(board: Any) -> None:
     tiles = ".at ~ .charts figure:first-child .marker"
     assert len(find(board, tiles)) == 3
@@ -227,7 +235,9 @@ def test_a_click_on_a_row_shows_its_training_curves_and_runs(board: Any) -> None
     assert dialog.find_element("css selector", "h2").text == "MP, 4 states"
     assert len(dialog.find_elements("css selector", "path.curve")) == 3
     assert len(dialog.find_elements("css selector", "tbody tr")) == 7
-    assert dialog.find_element("css selector", "li").text.startswith("better than Residual, 4 tiles by 10.00")
+    said = [item.text for item in dialog.find_elements("css selector", "li")]
+    assert said[0].startswith("better than Residual, 4 tiles by 10.00")
+    assert said[-1] == "pulses a device: 0.85 in the mean, 90 on the most written"
     press(board, Keys.ESCAPE)
     assert not board.find_elements("css selector", "dialog[open]")
     assert board.switch_to.active_element == button

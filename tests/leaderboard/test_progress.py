@@ -40,7 +40,14 @@ def test_a_curve_has_the_mean_and_the_range_at_shared_steps(make_record: MakeRec
     assert result
     assert (result.steps, result.low, result.high) == ([100, 200], [0.1, 0.5], [0.3, 0.6])
     assert result.mean == pytest.approx([0.2, 0.55])
+    assert result.key == "val/acc"
     assert curve(runs, LOSS) is None
+
+
+def test_without_validation_data_the_curve_is_that_of_training(make_record: MakeRecord) -> None:
+    result = curve([run(make_record, [3.0, 2.5], key="train/loss")], LOSS)
+    assert result
+    assert (result.key, result.mean) == ("train/loss", [3.0, 2.5])
 
 
 @pytest.mark.parametrize("epochs", [99, 100, 101, 400])

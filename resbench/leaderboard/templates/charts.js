@@ -51,7 +51,8 @@ function scaleOf(values, kind, named) {
   return { at: value => (value - low) / (high - low), ticks: linearTicks(low, high).map(tick => [tick, short(tick)]) };
 }
 
-// `points`: {x, y, low, high, colour, marker, tip, front, published}; `lines`: {points: [[x, y]], className, colour};
+// `points`: {x, y, low, high, colour, marker, tip, front, published, aside}; `lines`: {points: [[x, y, aside]], className,
+// colour, title}; `aside` (-1 to 1) moves what stands at one named place apart, so that nothing hides the rest;
 // `bands`: {points: [[x, low, high]], colour}; `also`: further y that the axis covers. Returns the <svg>, or null without anything to draw.
 function plot(host, { points = [], lines = [], bands = [], levels = [], log = false, named, ticks, label, describe, also = [], height = 250 }) {
   const xs = [...points.map(point => point.x), ...lines.flatMap(line => line.points.map(([at]) => at))];
@@ -67,10 +68,11 @@ function plot(host, { points = [], lines = [], bands = [], levels = [], log = fa
   const box = { left: 46, right: width - (levels.length ? 46 : 12), top: 10, bottom: height - 36 };
   const across = scaleOf(xs, log ? "log" : "linear", named), up = scaleOf(ys, "linear");
   if (ticks) across.ticks = ticks.map(tick => [tick, short(tick)]);
-  const inset = named ? 18 : 0;
-  const px = value => box.left + inset + across.at(value) * (box.right - box.left - 2 * inset);
+  const slot = named ? (box.right - box.left) / named.length : 0, room = Math.min(60, 0.36 * slot);
+  const inset = slot / 2, inner = box.right - box.left - slot;
+  const px = (value, aside = 0) => box.left + inset + across.at(value) * inner + aside * room;
   const py = value => box.bottom - up.at(value) * (box.bottom - box.top);
-  const path = list => list.map(([a, b], index) => `${index ? "L" : "M"}${px(a).toFixed(1)} ${py(b).toFixed(1)}`).join("");
+  const path = list => list.map(([a, b, aside], index) => `${index ? "L" : "M"}${px(a, aside).toFixed(1)} ${py(b).toFixed(1)}`).join("");
   const svg = draw(host, "svg", { class: "plot", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": describe });
 
   for (const [tick, text] of up.ticks) {
@@ -98,17 +100,19 @@ function plot(host, { points = [], lines = [], bands = [], levels = [], log = fa
     const around = [...band.points.map(([at, , high]) => [at, high]), ...band.points.map(([at, low]) => [at, low]).reverse()];
     draw(svg, "path", { class: `band s${band.colour}`, d: path(around) + "Z" });
   }
-  for (const line of lines)
-    draw(svg, "path", { class: `${line.className} ${line.colour == null ? "" : "s" + line.colour}`, d: path(line.points) });
+  for (const line of lines) {
+    const drawn = draw(svg, "path", { class: `${line.className} ${line.colour == null ? "" : "s" + line.colour}`, d: path(line.points) });
+    if (line.title) draw(drawn, "title", {}, line.title);
+  }
   for (const point of points) {
-    const group = draw(svg, "g", { class: `s${point.colour}`, transform: `translate(${px(point.x).toFixed(1)} ${py(point.y).toFixed(1)})` });
+    const group = draw(svg, "g", { class: `s${point.colour}`, transform: `translate(${px(point.x, point.aside).toFixed(1)} ${py(point.y).toFixed(1)})` });
     if (point.low != null && point.high != null) {
       const low = py(point.low) - py(point.y), high = py(point.high) - py(point.y);
       draw(group, "path", { class: "whisker", d: `M0 ${low}V${high}M-4 ${low}H4M-4 ${high}H4` });
     }
     if (point.front) draw(group, "circle", { class: "ring", r: 9 });
     point.mark = draw(group, "use", { class: point.published ? "published" : "marker", href: `#m${point.marker}` });
-    point.at = [px(point.x), py(point.y)];
+    point.at = [px(point.x, point.aside), py(point.y)];
   }
   hover(svg, points.filter(point => point.tip), width);
   return svg;

@@ -145,17 +145,19 @@ function charts(panel) {
   const found = entries(panel, data, shown(panel)), what = data.title.replace(/, %$/, "");
 
   const named = data.levels.filter(key => shown(panel).has(key)).map(key => [key, key]);
-  const over = found.map(entry => pointOf(data, entry, entry.cell.key));
+  const drawn = [...new Set(found.map(({ row }) => row))];
+  const aside = ({ row }) => drawn.length > 1 ? (2 * drawn.indexOf(row)) / (drawn.length - 1) - 1 : 0;
+  const over = found.map(entry => ({ ...pointOf(data, entry, entry.cell.key), aside: aside(entry) }));
   const printed = found.filter(({ cell }) => cell.paper != null).map(entry => ({
-    x: entry.cell.key, y: entry.cell.paper, colour: entry.row.colour, marker: entry.row.marker, published: true,
+    x: entry.cell.key, y: entry.cell.paper, colour: entry.row.colour, marker: entry.row.marker, published: true, aside: aside(entry),
     tip: `${entry.row.label}\n${statesText(entry.cell.key)}, ${entry.cell.printed}`,
   }));
   figure(host, `${what} against states`, printed.length ? "95 % intervals, hollow: paper" : "95 % intervals", {
     points: [...printed, ...over], levels, named, label: "conductance states of a device",
-    lines: byRow(over).map(points => ({ points: points.map(point => [point.x, point.y]), className: "link", colour: points[0].colour })),
+    lines: byRow(over).map(points => ({ points: points.map(point => [point.x, point.y, point.aside]), className: "link", colour: points[0].colour })),
   });
 
-  const rows = [...new Set(found.map(({ row }) => row))].filter(row => row.profile.length);
+  const rows = drawn.filter(row => row.profile.length);
   if (data.levels.length > 1 && rows.some(row => row.profile.some(([x]) => x > 0)))
     figure(host, "performance profile", `share of all ${data.levels.length} precisions`, {
       label: `distance to the best of a precision, ${data.unit}s`.replace(/ss$/, "s"),
@@ -204,7 +206,7 @@ function profileSteps(row, rows) {
 const dialog = $("#runs");
 function openRuns(data, label, cell) {
   $("#runs-title").textContent = `${label}${cell.key ? `, ${statesText(cell.key)}` : ""}`;
-  $(".said", dialog).replaceChildren(...[cell.printed, ...(cell.claims ?? [])].filter(Boolean).map(text => Object.assign(document.createElement("li"), { textContent: text })));
+  $(".said", dialog).replaceChildren(...[cell.printed, ...(cell.claims ?? []), cell.worn].filter(Boolean).map(text => Object.assign(document.createElement("li"), { textContent: text })));
   $("tbody", dialog).replaceChildren(...cell.runs.map(([seed, result, file]) => {
     const row = document.createElement("tr");
     row.insertCell().textContent = seed;
@@ -218,21 +220,21 @@ function openRuns(data, label, cell) {
   host.replaceChildren();
   const row = data.rows.find(row => row.label === label);
   const zip = (curve, name) => curve.steps.map((step, index) => [step, curve[name][index]]).filter(([, y]) => y != null);
-  const others = data.rows.flatMap(other => other.cells.filter(entry => entry.key === cell.key && entry !== cell && entry.curve)
-    .map(({ curve }) => ({ points: zip(curve, "mean"), className: "curve faint", colour: other.colour })));
+  const others = data.rows.flatMap(other => other.cells.filter(entry => entry.key === cell.key && entry !== cell && entry.curve && entry.curve.key === cell.curve?.key)
+    .map(({ curve }) => ({ points: zip(curve, "mean"), className: "curve faint", colour: other.colour, title: other.label })));
   const colour = row?.colour ?? 7;
   const own = cell.curve && {
     lines: [{ points: zip(cell.curve, "mean"), className: "curve", colour }],
     bands: [{ points: cell.curve.steps.map((step, index) => [step, cell.curve.low[index], cell.curve.high[index]]).filter(([, low, high]) => low != null && high != null), colour }],
   };
-  const levels = data.target == null ? [] : [{ y: data.target, text: "target", className: "target" }];
+  const levels = data.target == null || cell.curve?.key !== data.validation ? [] : [{ y: data.target, text: "target", className: "target" }];
   const svg = own && plot(host, {
     lines: [...others, ...own.lines], bands: own.bands, levels, height: 280,
     label: "optimiser steps", describe: `Training curves of ${label}`,
   });
   $(".curve-note", dialog).hidden = !svg;
-  $(".curve-note", dialog).textContent = `${data.curve}: mean and range over seeds${others.length ? "; other rows of this precision faint" : ""}.`;
-  if (!svg) host.appendChild(Object.assign(document.createElement("p"), { className: "empty", textContent: "These runs recorded no validation metric." }));
+  if (svg) $(".curve-note", dialog).textContent = `${cell.curve.key}${data.percent ? ", %" : ""}: mean and range over seeds${others.length ? "; other rows of this precision faint" : ""}.`;
+  if (!svg) host.appendChild(Object.assign(document.createElement("p"), { className: "empty", textContent: "These runs recorded no metric by epoch." }));
 }
 dialog.addEventListener("click", event => event.target === dialog && dialog.close());
 
