@@ -214,7 +214,7 @@ def test_results_at_one_precision_stand_side_by_side(board: Any) -> None:
     placed = [group.get_attribute("transform") for group in find(board, f"{STATES} g:has(> .marker)")]
     across = {float(place.removeprefix("translate(").split()[0]) for place in placed}
     assert len(across) == 9  # three rows at three precisions
-    plot = find(board, f"{STATES} .grid")[0]
+    plot = board.find_element("css selector", f"[role=tabpanel]:not([hidden]) {STATES} .grid")
     assert float(plot.get_attribute("x1")) < min(across) < max(across) < float(plot.get_attribute("x2"))
 
 
