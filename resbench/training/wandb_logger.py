@@ -119,5 +119,5 @@ class WandbRunLogger(WandbLogger):
 
     @property
     def files(self) -> Path:
-        """Folder of W&B's files of this run."""
-        return Path(self.experiment.dir).parent
+        """Folder of W&B's files of this run, absolute."""
+        return Path(self.experiment.dir).resolve().parent

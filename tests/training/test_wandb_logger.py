@@ -111,6 +111,17 @@ def test_it_says_how_to_upload_and_a_second_run_in_the_same_folder_works(logged:
     assert upload(again.out) != first
 
 
+def test_runs_may_lie_in_a_folder_that_is_named_from_here(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+    monkeypatch.chdir(tmp_path)
+    outcome = run("fit", "--config", str(LOGGER), "--experiment.root=runs")  # as it is by default
+    assert outcome.status == 0, outcome.err
+    (line,) = [line for line in outcome.out.splitlines() if "wandb sync" in line]
+    assert list(Path(line.partition("wandb sync ")[2]).glob("*.wandb"))
+
+
 def test_a_run_that_diverges_leaves_its_record_there_too(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
