@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Seconds between two looks at what has started.
 POLL = 0.5
 
+#: How often a cluster is asked: the head node starts a process for each client and gives it up if it is slow to answer.
+CONNECTIONS = 3
+
 
 class RayExecutor:
     """Each run is a plain remote task, in a worker process of its own; a killed worker's run goes on in another one.
@@ -112,11 +115,10 @@ class RayExecutor:
                 except ConnectionError:
                     ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
             else:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+                _ask(address)
         except (ConnectionError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().partition("\n")[0]
             raise UserError(
-                f"--ray-address: {address}: {reason}; write ray://HOST:10001 of the head node, "
+                f"--ray-address: {address}: {_reason(error)}; write ray://HOST:10001 of the head node, "
                 "and set RAY_AUTH_MODE=token if it asks for a token"
             ) from None
 
@@ -133,6 +135,26 @@ class RayExecutor:
 
     def _cpus(self, job: Job) -> float:
         return job.threads if self.cpus is None else self.cpus
+
+
+def _ask(address: str) -> None:
+    """Connect to the cluster at an address; one that breaks off is asked again."""
+    import ray
+
+    for left in reversed(range(CONNECTIONS)):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except ConnectionAbortedError as error:
+            if not left:
+                raise
+            print(f"warning: {address}: {_reason(error)}; trying again")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error; where that announces a traceback of the head node, with its last one."""
+    first, *rest = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {rest[-1]}" if first.endswith(":") and rest else first
 
 
 def _await(reference: ray.ObjectRef[int], job: Job) -> None:

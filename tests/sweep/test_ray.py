@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from resbench.cli import main
+from resbench.errors import UserError
 from resbench.leaderboard.records import metric_differences
+from resbench.sweep.ray import CONNECTIONS, RayExecutor
 from tests.sweep.runs import assert_same_weights, records, write_sweep, writers
 
 pytest.importorskip("ray")
@@ -27,6 +29,7 @@ def cluster() -> Iterator[tuple[str, str]]:
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    os.environ["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "60"  # a loaded machine starts a client's process slowly
     head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False, "ray_client_server_port": port}
     nodes = Cluster(initialize_head=True, head_node_args=head)
     nodes.add_node(num_cpus=1, num_gpus=1)
@@ -72,7 +75,21 @@ def test_a_client_runs_a_sweep_on_the_cluster(cluster: tuple[str, str], tmp_path
     sweep, out = write_sweep(tmp_path, 1), tmp_path / "ray"
     command = [sys.executable, "-m", "resbench", "sweep", str(sweep), f"--out={out}", "--executor=ray"]
     run = subprocess.run(
-        [*command, f"--ray-address={cluster[1]}"], capture_output=True, text=True, timeout=120, check=False
+        [*command, f"--ray-address={cluster[1]}"], capture_output=True, text=True, timeout=400, check=False
     )
     assert run.returncode == 0, run.stderr
     assert len(records(out)) == 2
+
+
+def test_a_cluster_that_breaks_off_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ray
+
+    def breaks_off(**options: object) -> None:
+        raise ConnectionAbortedError("Initialization failure from server:\nTraceback:\nRuntimeError: no backend\n")
+
+    monkeypatch.setattr(ray, "init", breaks_off)
+    with pytest.raises(UserError, match="ray://there:1: Initialization failure from server: RuntimeError: no backend;"):
+        RayExecutor("ray://there:1").execute([], lambda job: None, lambda job: None)
+    assert capsys.readouterr().out.count("trying again") == CONNECTIONS - 1
