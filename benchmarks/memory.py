@@ -9,6 +9,7 @@ config, its network trains a few steps on random images in a process of its own.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import resource
@@ -33,6 +34,7 @@ DEVICES: dict[str, Device] = {
     "ConstantStep": devices.ConstantStep(states=10),
     "SoftBounds": DEVICE,
     "SoftBounds, no spread": DEVICE.without_spread(),
+    "SoftBounds, half_constants": dataclasses.replace(DEVICE, half_constants=True),
     "SoftBounds, write noise": devices.SoftBounds(states=10, write_noise_std=0.1),
     "SoftBounds, decay": devices.SoftBounds(states=10, lifetime=100.0),
     "ExpStep": devices.ExpStep(states=10),

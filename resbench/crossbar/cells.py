@@ -64,7 +64,7 @@ class CellTile(Tile):
         """Bounds of the weight of each cell, ``w_max`` and ``w_min``; the elements' constants are in the arrays."""
         high, low = torch.zeros_like(self.weight), torch.zeros_like(self.weight)
         for share, tile in zip(self.device.shares, self.tiles, strict=True):
-            bounds = share * tile.get_buffer("w_max"), share * tile.get_buffer("w_min")
+            bounds = share * tile.constant("w_max"), share * tile.constant("w_min")
             high, low = high + torch.maximum(*bounds), low + torch.minimum(*bounds)
         return {"w_max": high, "w_min": low}
 
@@ -169,7 +169,7 @@ class OneSidedTile(CellTile):
         super()._fabricate()
         if self.device.copy_inverted:
             minus, plus = self.tiles
-            for name, values in _mirrored(minus.constants).items():
+            for name, values in _mirrored(minus.held_constants).items():
                 setattr(plus, name, values.clone())
 
     def program(self, weight: Tensor) -> None:

@@ -84,7 +84,8 @@ class Tile(nn.Module):
         constants = element.fabricate(self.shape, self.stream.child("fabrication"))
         self.constant_names = tuple(constants)
         for name, values in constants.items():
-            self._register_constant(name, values)
+            is_half = element.half_constants and name not in element.retained
+            self._register_constant(name, values.half() if is_half else values)
         if "drift_nu" in constants:
             self.register_buffer("drift_start", torch.zeros(self.shape))
             self.register_buffer("drift_since", torch.zeros(self.shape))
@@ -127,6 +128,15 @@ class Tile(nn.Module):
         float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same: without spread an array takes a third of
         the memory.
         """
+        return {name: self.constant(name) for name in self.constant_names}
+
+    def constant(self, name: str) -> Tensor:
+        """One of :attr:`constants`."""
+        return self.get_buffer(name).float()
+
+    @property
+    def held_constants(self) -> dict[str, Tensor]:
+        """:attr:`constants` as they are held: float16 those that the device wants in half precision."""
         return {name: self.get_buffer(name) for name in self.constant_names}
 
     def route(self, up: Tensor, sample: Tensor) -> list[tuple[Tile, Tensor, Tensor]]:
@@ -280,7 +290,7 @@ class Tile(nn.Module):
     def settle(self, noisy: bool = True) -> None:
         """Clip the stored weights to the bounds and derive the visible ones, with fresh write noise if ``noisy``."""
         self.touch(None)
-        torch.clamp(self.stored, self.get_buffer("w_min"), self.get_buffer("w_max"), out=self.stored)
+        torch.clamp(self.stored, self.constant("w_min"), self.constant("w_max"), out=self.stored)
         if self.element.write_noise > 0:
             noise = self.element.write_noise * self._normal("write noise") if noisy else 0.0
             self.weight.copy_(self.stored + noise)

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 #: Dotted keys of a resolved config that say where a run writes, what it shows or where it starts from, never what it
 #: computes. Where the data lie is left out too: the record holds their checksums.
@@ -41,13 +41,17 @@ RESULT_FREE_CALLBACKS = (
     "lightning.pytorch.callbacks.*ProgressBar",
 )
 
+#: Keys that came after records had been published, with what computes the same as before there was the key. A config
+#: that holds it has the hash of one without the key, so that old records stay comparable.
+LATER_KEYS: Mapping[str, Any] = {"half_constants": False}
+
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """SHA-256 (64 hex digits) of what a resolved config computes.
 
-    The config is made plain (:func:`plain`), loses :data:`RESULT_FREE_KEYS` and :data:`RESULT_FREE_CALLBACKS`, and is
-    written as JSON with sorted keys, no whitespace and floats as Python's ``repr``. The seed is part of it: one hash
-    is one run.
+    The config is made plain (:func:`plain`), loses :data:`RESULT_FREE_KEYS`, :data:`RESULT_FREE_CALLBACKS` and those of
+    the :data:`LATER_KEYS` that change nothing, and is written as JSON with sorted keys, no whitespace and floats as
+    Python's ``repr``. The seed is part of it: one hash is one run.
 
     Raises:
         ValueError: where the config holds something that JSON cannot, naming the key.
@@ -57,13 +61,13 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 def result_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that decides the numbers, as plain data."""
-    kept = without(plain(config), lambda path: path in RESULT_FREE_KEYS)
+    kept = _as_before(without(plain(config), lambda path: path in RESULT_FREE_KEYS))
     trainer = kept.get("trainer")
     if isinstance(trainer, dict) and "callbacks" in trainer:
         callbacks = trainer.pop("callbacks") or []
         if counted := [callback for callback in _as_list(callbacks) if not _only_watches(callback)]:
             trainer["callbacks"] = counted
-    return kept
+    return cast("dict[str, Any]", kept)
 
 
 def hash_of(value: Any) -> str:
@@ -106,6 +110,16 @@ def plain(value: Any, path: str = "") -> Any:
     raise ValueError(
         f"{path or 'config'}: {value!r} is a {type(value).__name__}; write a dict, list, str, number, bool or None"
     )
+
+
+def _as_before(value: Any) -> Any:
+    """Plain data without the later keys that hold what computes the same as before."""
+    if isinstance(value, list):
+        return [_as_before(item) for item in value]
+    if isinstance(value, dict):
+        kept = {key: item for key, item in value.items() if key not in LATER_KEYS or item != LATER_KEYS[key]}
+        return {key: _as_before(item) for key, item in kept.items()}
+    return value
 
 
 def _as_list(callbacks: Any) -> list[Any]:

@@ -42,6 +42,20 @@ def test_constants_that_all_devices_share_are_held_once() -> None:
     assert sum(values.numel() for values in Tile(SoftBounds().without_spread(), (3, 4), STREAM).constants.values()) == 7
 
 
+def test_constants_can_be_held_in_half_precision() -> None:
+    device = SoftBounds(states=10, lifetime=5000.0, half_constants=True)
+    tile, whole = (Tile(d, (30, 40), STREAM) for d in (device, dataclasses.replace(device, half_constants=False)))
+    held = {name for name, values in tile.held_constants.items() if values.dtype == torch.float16}
+    assert held == {"w_max", "w_min", "step_up", "step_down", "slope_up", "slope_down"}
+    for name, values in tile.constants.items():
+        assert values.dtype == torch.float32
+        torch.testing.assert_close(values, whole.constants[name], rtol=2**-11 if name in held else 0, atol=0)
+    tile.update(*batch(30, 40), 1.0)
+    tile.decay()
+    assert (tile.weight >= tile.constants["w_min"]).all()
+    assert (tile.weight <= tile.constants["w_max"]).all()
+
+
 def test_write_noise_is_seen_but_not_stored() -> None:
     tile = Tile(SoftBounds(dw_min=0.01, write_noise_std=3.0), (100, 100), STREAM)
     tile.program(torch.zeros(100, 100))

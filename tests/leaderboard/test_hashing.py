@@ -45,6 +45,7 @@ def test_order_of_keys_does_not_matter() -> None:
         ("trainer.callbacks", {"class_path": "lightning.pytorch.callbacks.RichProgressBar"}),
         ("trainer.callbacks", [{"class_path": "resbench.callbacks.TileState", "init_args": {"every": 10}}]),
         ("ckpt_path", "last.ckpt"),
+        ("model.init_args.device.init_args.half_constants", False),
     ],
 )
 def test_keys_that_cannot_change_the_numbers_are_left_out(path: str, value: Any) -> None:

@@ -84,6 +84,8 @@ class Element(Device):
         reset_dtod: its spread, weight units.
         reset_std: noise of one reset, weight units.
         drift: power-law drift between explicit calls of ``Tile.drift``.
+        half_constants: hold the steps, slopes and bounds of each device in half precision, rounded to 11 bits (three
+            decimal digits; their spread is a hundred times that), in half the memory.
     """
 
     diffusion: float = 0.0
@@ -94,6 +96,10 @@ class Element(Device):
     reset_dtod: float = 0.0
     reset_std: float = 0.01
     drift: Drift | None = None
+    half_constants: bool = False
+
+    #: Constants of :meth:`retention`, which stay in single precision: a decay per step is as close to 1 as it can be.
+    retained: ClassVar[tuple[str, ...]] = ("reset_bias", "diffusion", "decay_factor", "drift_nu")
 
     def __post_init__(self) -> None:
         self._refuse_negative("diffusion", "diffusion_dtod", "lifetime", "lifetime_dtod", "reset_dtod", "reset_std")
@@ -131,7 +137,9 @@ class Element(Device):
         def xi(name: str) -> Tensor:
             return stream.child(name).normal(shape)
 
-        constants = {"reset_bias": self.reset + self.reset_dtod * xi("reset")}
+        constants = {"reset_bias": torch.full(shape, self.reset)}
+        if self.reset_dtod > 0:
+            constants["reset_bias"] = self.reset + self.reset_dtod * xi("reset")
         if self.diffusion > 0:
             constants["diffusion"] = (self.diffusion * (1 + self.diffusion_dtod * xi("diffusion"))).abs()
         if self.lifetime > 0:

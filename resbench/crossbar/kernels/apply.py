@@ -9,19 +9,26 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
+from numba.extending import overload
 
 from resbench.crossbar.devices import curves, steps
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.philox import LOW, gaussian, philox
+from resbench.crossbar.kernels.philox import LOW, gaussian, philox, widened
 from resbench.crossbar.kernels.scan import larger, scan
 
 
-@njit
 def of(values, cell):
-    """A constant of a device, from an array with one for each or one for all."""
-    return values[cell if values.size > 1 else 0]
+    """A constant of a device as float32, from an array with one for each or one for all."""
+    raise NotImplementedError("compiled code only")
+
+
+@overload(of)
+def _of(values, cell):
+    if values.dtype == types.int16:
+        return lambda values, cell: widened(values[cell if values.size > 1 else 0])
+    return lambda values, cell: values[cell if values.size > 1 else 0]
 
 
 @njit
@@ -75,8 +82,8 @@ FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
 respond = FORMS[steps.linear_step]
 
 
-#: Entries of columns after which what was found is applied, so that lists stay small however many pulses there are.
-COLUMNS_AT_ONCE = 2**22
+#: Entries of columns after which what was found is applied: few enough for the lists to stay in the cache.
+COLUMNS_AT_ONCE = 2**16
 #: Pulses whose noise is drawn at once, few enough for the cache.
 AT_ONCE = 1024
 
@@ -145,8 +152,8 @@ def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds
         shape: rows and columns of the array.
         update: update counter of the tile.
         key: key of the cycle-to-cycle noise.
-        constants: flat float32 arrays that the response reads, four of the up and four of the down direction, with one
-            number if all devices share it; unused ones repeat.
+        constants: flat arrays that the response reads, four of the up and four of the down direction, with one number
+            if all devices share it; unused ones repeat. float32, or all of them and the bounds int16: bits of float16.
         scalars: float32 ``[2, 6]`` numbers that it reads, up and down.
         nodes: float32 tables that it reads, up and down.
         bounds: w_min, w_max and reference, likewise (the reference is empty for devices without one).
@@ -160,6 +167,7 @@ def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds
     u0, u1, u2, u3, d0, d1, d2, d3 = constants
     s_up, s_down, nodes_up, nodes_down = scalars[0], scalars[1], nodes[0], nodes[1]
     count_up, count_down = counts
+    up_sign, down_sign = np.float32(1.0), np.float32(-1.0)
     referenced = reference.size > 0
     lines, n = shape
     update = np.uint64(update)
@@ -171,17 +179,16 @@ def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds
         if noisy:
             cycle_noise(key, cells, slots, samples, update, xi[:count])
         for e in range(count):
-            cell = cells[e]
+            # Directions are as good as random: choosing values by them is cheaper than branching.
+            cell, rise = cells[e], up[e]
             origin = of(reference, cell) if referenced else np.float32(0.0)
             w = stored[cell] + origin
-            if up[e]:
-                a, b, c, d = of(u0, cell), of(u1, cell), of(u2, cell), of(u3, cell)
-                change = respond(w, np.float32(1.0), a, b, c, d, s_up, nodes_up, xi[e])
-                count_up[cell] += 1
-            else:
-                a, b, c, d = of(d0, cell), of(d1, cell), of(d2, cell), of(d3, cell)
-                change = respond(w, np.float32(-1.0), a, b, c, d, s_down, nodes_down, xi[e])
-                count_down[cell] += 1
+            a, b = of(u0, cell) if rise else of(d0, cell), of(u1, cell) if rise else of(d1, cell)
+            c, d = of(u2, cell) if rise else of(d2, cell), of(u3, cell) if rise else of(d3, cell)
+            sign, s, table = (up_sign, s_up, nodes_up) if rise else (down_sign, s_down, nodes_down)
+            change = respond(w, sign, a, b, c, d, s, table, xi[e])
+            count_up[cell] += rise
+            count_down[cell] += np.uint8(1) - rise
             stored[cell] = min(max(w + change, of(w_min, cell)), of(w_max, cell)) - origin
             if write_noise > 0:
                 visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slots[e], samples[e], update)

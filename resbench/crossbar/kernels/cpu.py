@@ -114,10 +114,10 @@ class Memory:
         if not isinstance(device, PulsedDevice) or device.response not in apply.APPLY:
             return
         self.pulse, self.apply = apply.PULSE[device.response], apply.APPLY[device.response]
-        constants = tile.constants
+        constants = tile.held_constants
         arrays, scalars, nodes = [], np.zeros((2, SCALARS), np.float32), []
         for way, up in enumerate((True, False)):
-            directed = [_flat(values) for values in device.directed(constants, up)]
+            directed = [_held(values) for values in device.directed(constants, up)]
             arrays += directed + [directed[0]] * (CONSTANTS - len(directed))
             numbers = [value for value in device.pulse_scalars(up) if isinstance(value, (int, float))]
             tables = [value for value in device.pulse_scalars(up) if isinstance(value, tuple)]
@@ -129,9 +129,9 @@ class Memory:
             scalars,
             tuple(nodes),
             (
-                _flat(constants["w_min"]),
-                _flat(constants["w_max"]),
-                _flat(constants["reference"]) if "reference" in constants else np.empty(0, np.float32),
+                _held(constants["w_min"]),
+                _held(constants["w_max"]),
+                _held(constants["reference"]) if "reference" in constants else arrays[0][:0],
             ),
             device.dw_min_std > 0,
             np.float32(device.write_noise),
@@ -184,3 +184,9 @@ def _matrix(rows: Rows) -> Array:
 
 def _flat(values: Tensor) -> Array:
     return values.numpy().reshape(-1)
+
+
+def _held(constants: Tensor) -> Array:
+    """Constants as compiled functions read them: float32, or the bits of float16, which Numba does not know."""
+    values = _flat(constants)
+    return values.view(np.int16) if values.dtype == np.float16 else values

@@ -111,7 +111,7 @@ def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularit
 
 def apply(tile: Tile, keys: Tensor, layout: Layout) -> None:
     """Apply pulses, given by ascending keys, to an array."""
-    device, constants = tile.device, tile.constants
+    device, constants = tile.device, tile.held_constants
     assert isinstance(device, PulsedDevice)
     if keys.numel() == 0:
         return

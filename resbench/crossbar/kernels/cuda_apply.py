@@ -110,8 +110,8 @@ def gaussian(w0, w1):
 
 @triton.jit
 def of(constant, cell, mask):
-    """A constant of devices, from a pair of an array and of how far apart two devices are in it: 0 for one for all."""
-    return tl.load(constant[0] + cell * constant[1], mask=mask)
+    """A constant of devices, float32, from a pair: an array, and how far apart devices are in it, 0 for one for all."""
+    return tl.load(constant[0] + cell * constant[1], mask=mask).to(tl.float32)
 
 
 @triton.jit(do_not_specialize=["events", "noise_key", "update", "sample_bits", "slot_bits"])

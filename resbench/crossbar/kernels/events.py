@@ -123,12 +123,12 @@ def apply(tile: Tile, events: Events) -> None:
     for counter, chosen in ((tile.pulses_up, up), (tile.pulses_down, ~up)):
         counter.view(-1).index_add_(0, cell[chosen], torch.ones_like(cell[chosen], dtype=counter.dtype))
 
-    constants = {name: values.reshape(-1) for name, values in tile.constants.items()}
+    constants = {name: values.reshape(-1) for name, values in tile.held_constants.items()}
     stored = tile.stored.view(-1)
     by_rank = torch.argsort(rank, stable=True)
     for now in torch.split(by_rank, torch.bincount(rank).tolist()):
         here, rising = cell[now], up[now]
-        local = {name: values[here] if values.numel() > 1 else values for name, values in constants.items()}
+        local = {name: (values[here] if values.numel() > 1 else values).float() for name, values in constants.items()}
         reference = local.get("reference", torch.zeros((), device=cell.device))
         before = stored[here] + reference
         sign = torch.where(rising, 1.0, -1.0)

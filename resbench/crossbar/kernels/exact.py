@@ -26,7 +26,7 @@ def rank_one(tile: Tile, x: Tensor, d: Tensor, lr: float) -> None:
         size = change.abs()
         for array, chosen, up in tile.route(change > 0, torch.tensor(m, device=x.device)):
             array.stored.add_(torch.where(chosen, torch.where(up, size, -size), 0.0))
-            torch.clamp(array.stored, array.get_buffer("w_min"), array.get_buffer("w_max"), out=array.stored)
+            torch.clamp(array.stored, array.constant("w_min"), array.constant("w_max"), out=array.stored)
             arrays.add(array)
     for array in arrays:
         array.settle()

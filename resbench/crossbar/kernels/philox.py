@@ -58,6 +58,13 @@ def _float(context, bits):
     return types.float32(types.int32), cast
 
 
+@njit
+def widened(half):
+    """The float32 of a finite float16, from its bits as int16; shifted to their places they lack a factor of 2^112."""
+    magnitude = _float((np.int32(half) & np.int32(0x7FFF)) << np.int32(13)) * np.float32(2.0**112)
+    return -magnitude if half < 0 else magnitude
+
+
 @njit(inline="always")
 def log(x):
     """Natural logarithm of a normal positive float32 to 1e-7, by arithmetic that vectorises (Cephes' ``logf``)."""

@@ -189,12 +189,11 @@ def fired(key, slot, sample, update, values, scaled, codes, lines):
 
 @compiled
 def decode(code, block, lines, count):
-    """Append the lines of one block whose bits are set; returns the length of the list."""
+    """Append the lines of one block whose bits are set to a list with a place to spare; returns its length."""
     if code != 0:
         for lane in range(4):
-            if code >> np.uint8(lane) & np.uint8(1):
-                lines[count] = 4 * block + lane
-                count += 1
+            lines[count] = 4 * block + lane
+            count += np.int64(code >> np.uint8(lane) & np.uint8(1))
     return count
 
 
@@ -286,7 +285,7 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
     wanted = np.zeros(padded(most, 8), np.uint8)
     row_values, row_codes = np.zeros(4 * blocks, np.float32), np.zeros(padded(blocks, 8), np.uint8)
     column_values, column_codes = np.zeros(offsets.size, np.float32), np.zeros(padded(column_blocks, 8), np.uint8)
-    rows_found, columns_found = np.empty(lines, np.int64), np.empty(n, np.int64)
+    rows_found, columns_found = np.empty(lines + 1, np.int64), np.empty(n + 1, np.int64)
     visits, visited = np.empty(64 * VISIT, np.int64), 0
     columns, listed, slots = np.empty(1024, np.int32), 0, 0
 

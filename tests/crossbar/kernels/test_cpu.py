@@ -27,6 +27,7 @@ DEVICES: list[Device] = [
     devices.SoftBounds(states=100, mult_noise=False, dw_min_std=0.0),
     devices.SoftBoundsReference(states=20, reference_std=0.1),
     devices.SoftBoundsReference(states=20, reference_mean=0.1).without_spread(),
+    devices.SoftBoundsReference(states=20, reference_std=0.1, half_constants=True),
     devices.ExpStep(states=20),
     devices.ExpStep(states=20, dw_min_std_add=0.1),
     devices.PowStep(states=20, pow_gamma=1.7),

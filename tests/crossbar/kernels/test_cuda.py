@@ -67,6 +67,7 @@ DEVICES: list[Device] = [
     devices.LinearStep(states=10, write_noise_std=0.5),
     devices.SoftBoundsReference(states=10, reference_std=0.1),
     devices.SoftBoundsReference(states=10, reference_mean=0.1).without_spread(),
+    devices.SoftBoundsReference(states=10, reference_std=0.1, half_constants=True),
     devices.ExpStep(states=10, dw_min_std_add=0.1),
     devices.PowStep(states=10, pow_gamma=1.7),
     devices.PiecewiseStep(states=10, piecewise_up=(1.0, 0.5, 0.2), piecewise_down=(0.3, 1.0, 0.4)),
