@@ -111,7 +111,7 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
         raise UserError(f"{args.record}: the run left no record")
     (again,) = found
     commit = again.git.commit if again.git else None
-    environment = environment_differences(record, again.versions, commit, again.hardware.device)
+    environment = environment_differences(record, again.versions, commit, again.hardware)
     verdict = compare(record, again, not environment, args.epochs, args.tolerance)
     for difference in environment:
         print(f"environment: {difference}")

@@ -162,11 +162,16 @@ class GitState(Entry):
 
 
 class Hardware(Entry):
-    """What the run ran on: processor, threads, and torch's device (``cpu`` or the model of the accelerator)."""
+    """What the run ran on: processor, threads, and torch's device (``cpu`` or the model of the accelerator).
+
+    ``instructions`` are those that torch chose on the processor (``AVX2``): its sums are rounded by them. Null in
+    records from before it was noted.
+    """
 
     cpu: str
     threads: Positive
     device: str
+    instructions: str | None = None
 
 
 class Record(Entry):

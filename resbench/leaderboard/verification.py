@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from resbench.leaderboard.records import Entry, Record, metric_differences
+from resbench.leaderboard.records import Entry, Hardware, Record, metric_differences
 
 #: Packages whose classes a config may name without being asked about.
 TRUSTED = ("resbench", "torch", "lightning", "torchvision")
@@ -70,22 +70,23 @@ def _section(config: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def environment_differences(
-    record: Record, versions: Mapping[str, str], commit: str | None, device: str | None
+    record: Record, versions: Mapping[str, str], commit: str | None, hardware: Hardware | None
 ) -> list[str]:
-    """In what the present environment is not that of a record, one line each: versions, commit, device.
+    """In what the present environment is not that of a record, one line each: versions, commit, device, instructions.
 
     Args:
         record: The record.
         versions: Versions of packages here.
         commit: Commit of resbench here; null where it is not a checkout.
-        device: ``cpu`` or the accelerator's name here; null leaves it out.
+        hardware: What a run ran on here; null leaves it out.
     """
     facts = [
         (name, record.versions.get(name), versions.get(name)) for name in dict.fromkeys([*record.versions, *versions])
     ]
     facts.append(("commit", record.git.commit if record.git else None, commit))
-    if device is not None:
-        facts.append(("device", record.hardware.device, device))
+    if hardware is not None:
+        facts.append(("device", record.hardware.device, hardware.device))
+        facts.append(("instructions", record.hardware.instructions, hardware.instructions))
     return [
         f"{name} {there or 'unknown'} there, {here or 'unknown'} here" for name, there, here in facts if there != here
     ]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Seconds between two looks at what has started.
 POLL = 0.5
 
-#: How often a cluster is asked: the head node starts a process for each client and gives it up if it is slow to answer.
+#: How often a cluster is asked: the head node forks a process for each client, and now and then one dies at birth.
 CONNECTIONS = 3
 
 

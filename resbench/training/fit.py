@@ -49,9 +49,9 @@ def run(cli: RunCLI) -> int:
     checkpoint = check_training(cli)
     if not cli.trainer.is_global_zero:
         return _help(cli, checkpoint)
-    finished = cli.folder.begin()
+    is_complete = cli.folder.begin()
     try:
-        if finished and cli.continues:
+        if is_complete and cli.continues:
             print(f"this run is complete: {cli.folder.complete / RECORD}")
             return 0
         with cli.stop:  # until the record is written

@@ -43,7 +43,8 @@ class RunFolder:
         """Take the folder for an attempt.
 
         Returns:
-            Whether an attempt was complete but for its name, which it has now: its process was killed at its end.
+            Whether the run is complete already, and no attempt at another one has begun. An attempt that was complete
+            but for its name, because its process was killed at its end, has it now.
 
         Raises:
             UserError: while another process works on the same run, or where the folder cannot be written.
@@ -51,10 +52,10 @@ class RunFolder:
         try:
             self.attempt.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=1)  # longer than `in_progress` holds it
-            finished = self._settle()
+            self._settle()
             for path in self.attempt.glob(TEMPORARY):
                 path.unlink()
-            return finished
+            return is_complete(self.complete) and not self.attempt.exists()
         except Timeout:
             raise UserError(f"{self.attempt}: this run is in progress in another process; wait, or stop it") from None
         except OSError as error:
@@ -104,15 +105,13 @@ class RunFolder:
     def _old(self) -> Path:
         return self.complete.with_name(f"{self.complete.name}.old")
 
-    def _settle(self) -> bool:
-        """Where a process was killed while it renamed folders, do the rest; whether an attempt was complete."""
-        finished = is_complete(self.attempt)
-        if finished:
+    def _settle(self) -> None:
+        """Where a process was killed while it renamed folders, do the rest."""
+        if is_complete(self.attempt):
             self._promote()
         elif self._old.exists() and not self.complete.exists():
             self._old.rename(self.complete)
         shutil.rmtree(self._old, ignore_errors=True)
-        return finished
 
     def _promote(self) -> None:
         """The attempt takes the place of the complete run; at every moment one of the two is there whole."""

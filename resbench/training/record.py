@@ -78,7 +78,12 @@ def make_record(
             **{name: version(name) for name in ("torch", "lightning", "numpy", "numba")},
         },
         git=_git(),
-        hardware=Hardware(cpu=_cpu(), threads=torch.get_num_threads(), device=_accelerator(cli)),
+        hardware=Hardware(
+            cpu=_cpu(),
+            threads=torch.get_num_threads(),
+            device=_accelerator(cli),
+            instructions=torch.backends.cpu.get_cpu_capability(),
+        ),
         started=started,
         finished=datetime.now(UTC),
     )

@@ -103,7 +103,7 @@ def make_record(
         steps_per_s=1250 * epochs / 61.5,
         versions={"python": "3.11.7", "torch": "2.15.0", "lightning": "2.6.6", "numpy": "2.4.6", "resbench": "0.1.0"},
         git=GitState(commit="032c4200" * 5, dirty=False),
-        hardware=Hardware(cpu="x86_64", threads=1, device="cpu"),
+        hardware=Hardware(cpu="x86_64", threads=1, device="cpu", instructions="AVX2"),
         started=STARTED + timedelta(minutes=minutes),
         finished=STARTED + timedelta(minutes=minutes + 2),
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from resbench.leaderboard.records import EpochMetrics, Record
+from resbench.leaderboard.records import EpochMetrics, Hardware, Record
 from resbench.leaderboard.verification import compare, environment_differences, foreign_classes, rerun_config
 
 MakeRecord = Callable[..., Record]
@@ -58,16 +58,18 @@ def test_another_end_or_other_data_cannot_be_equal(make_record: MakeRecord) -> N
     assert compare(record, other, True).differences[0].startswith("data: the checksums are")
 
 
-def test_environments_differ_in_versions_commit_and_device(make_record: MakeRecord) -> None:
+def test_environments_differ_in_versions_commit_and_hardware(make_record: MakeRecord) -> None:
     record = make_record()
     assert record.git
-    assert environment_differences(record, record.versions, record.git.commit, "cpu") == []
+    assert environment_differences(record, record.versions, record.git.commit, record.hardware) == []
     versions = record.versions | {"torch": "2.14.0", "numba": "0.61"}
-    assert environment_differences(record, versions, None, "NVIDIA H100") == [
+    here = Hardware(cpu="x86_64", threads=1, device="NVIDIA H100", instructions="AVX512")
+    assert environment_differences(record, versions, None, here) == [
         "torch 2.15.0 there, 2.14.0 here",
         "numba unknown there, 0.61 here",
         f"commit {record.git.commit} there, unknown here",
         "device cpu there, NVIDIA H100 here",
+        "instructions AVX2 there, AVX512 here",
     ]
 
 

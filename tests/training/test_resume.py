@@ -148,6 +148,7 @@ def test_a_run_that_was_moved(run: Run, broken: Broken, tmp_path: Path) -> None:
 def test_a_run_that_is_complete(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run("fit").folder
     record = (folder / "record.json").read_bytes()
+    assert run("fit", "--ckpt_path=last").out == f"this run is complete: {folder / 'record.json'}\n"
     for name in (folder, folder.with_name(f"{folder.name}.attempt")):
         assert resume(name) == 0
         assert capsys.readouterr().out == f"this run is complete: {folder / 'record.json'}\n"
