@@ -51,28 +51,34 @@ class Case:
 
 
 @njit(error_model="numpy", nogil=True)
-def apply_dense(visits, columns, order, n, update, key, step_up, slope_up, step_down, slope_down, low, high, sigma, w):
-    """Soft-bounds pulses, row by row; along a row every crosspoint is computed, and kept where there is a pulse."""
-    hit, xi = np.zeros(n, np.float32), np.zeros(n, np.float32)
+def apply_dense(visits, columns, order, n, update, key, up, down, bounds, sigma, weight, counts):
+    """Soft-bounds pulses, row by row; along a row every crosspoint is computed, and kept where there is a pulse.
+
+    Noise is drawn for the pulses only, and spread over the row.
+    """
+    hit, noise, drawn = np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.float32)
+    one, none = np.int32(1), np.int32(0)
     for position in range(order.size):
         line, slot, sample, first, stop = visits[order[position]]
-        hit[:] = 0
-        for c in range(first, stop):
-            hit[columns[c] >> 1] = 1 if (columns[c] ^ line) & 1 else -1
-        start = (line >> 1) * n
+        start, found = (line >> 1) * n, columns[first:stop]
         if sigma > 0:
-            for j in range(n):
-                cell = np.uint64(start + j) & LOW
+            for c in range(found.size):
+                cell = np.uint64(start + (found[c] >> 1)) & LOW
                 w0, w1, _, _ = philox(key, cell, np.uint64(slot), np.uint64(sample), np.uint64(update))
-                xi[j] = gaussian(w0, w1)
-        row = w[start : start + n]
-        su, lu, sd, ld = step_up[start:], slope_up[start:], step_down[start:], slope_down[start:]
-        lo, hi = low[start:], high[start:]
+                drawn[c] = gaussian(w0, w1)
+        hit[:] = 0
+        for c in range(found.size):
+            noise[found[c] >> 1] = drawn[c]
+            hit[found[c] >> 1] = np.float32(2 * ((found[c] ^ line) & 1) - 1)
+        row, rising, falling = weight[start:], counts[0][start:], counts[1][start:]
+        step_up, slope_up, step_down, slope_down = up[0][start:], up[1][start:], down[0][start:], down[1][start:]
+        low, high = bounds[0][start:], bounds[1][start:]
         for j in range(n):
-            noise = np.float32(1.0) + sigma * xi[j]
-            up, down = (su[j] + lu[j] * row[j]) * noise, (sd[j] + ld[j] * row[j]) * noise
-            change = max(hit[j], np.float32(0.0)) * up + min(hit[j], np.float32(0.0)) * down
-            row[j] = min(max(row[j] + change, lo[j]), hi[j])
+            step, slope = (step_up[j], slope_up[j]) if hit[j] > 0 else (step_down[j], slope_down[j])
+            change = hit[j] * (step + slope * row[j]) * (np.float32(1.0) + sigma * noise[j])
+            row[j] = min(max(row[j] + change, low[j]), high[j]) if hit[j] != 0 else row[j]
+            rising[j] += one if hit[j] > 0 else none
+            falling[j] += one if hit[j] < 0 else none
 
 
 class Crowd:
@@ -109,9 +115,11 @@ class Crowd:
         self.count = int((self.visits[:, 4] - self.visits[:, 3]).sum())
         self.case = Case(size, sigma > 0, self.count / size**2, self.count / max(len(self.visits) * size, 1))
         self.order = np.argsort(self.visits[:, 0] >> 1, kind="stable")
-        flat = [values for up in (True, False) for values in device.directed(self.tile.constants, up)]
-        flat += [self.tile.constants["w_min"], self.tile.constants["w_max"]]
-        self.constants = [values.expand(self.tile.shape).numpy().reshape(-1) for values in flat]
+        constants = self.tile.constants
+        groups = *(device.directed(constants, up) for up in (True, False)), (constants["w_min"], constants["w_max"])
+        self.constants = [
+            tuple(values.expand(self.tile.shape).numpy().reshape(-1) for values in group) for group in groups
+        ]
 
     def by_events(self) -> None:
         """Apply them as the list of events, with the kernel of the library."""
@@ -121,9 +129,12 @@ class Crowd:
     def by_rows(self) -> None:
         """Apply them to every crosspoint of the rows that fired."""
         key, sigma = np.uint64(self.tile.stream.child("cycle noise").key), np.float32(self.sigma)
-        weight = self.tile.weight.numpy().reshape(-1)
+        weight, *counts = (
+            values.numpy().reshape(-1) for values in (self.tile.weight, self.tile.pulses_up, self.tile.pulses_down)
+        )
         pulses = self.visits, self.columns, self.order
-        apply_dense(*pulses, self.case.size, 0, key, *self.constants, sigma, weight)  # type: ignore[call-arg]
+        arguments = *pulses, self.case.size, 0, key, *self.constants, sigma, weight, tuple(counts)
+        apply_dense(*arguments)
 
     def timed(self, work: Callable[[], None]) -> float:
         """Nanoseconds for each pulse."""
