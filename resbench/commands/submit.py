@@ -92,5 +92,6 @@ def _write(args: argparse.Namespace, runs: "list[Run]", findings: "list[Finding]
     for run, place in zip(runs, places, strict=True):
         write_record(place, run.record)
     write_text_atomically(args.text, pull_request(runs, findings, places))
-    print(f"ready: {len(runs)} records are in {args.board}")
+    ready = "1 record is" if len(runs) == 1 else f"{len(runs)} records are"
+    print(f"ready: {ready} in {args.board}")
     print(f"next: git add {args.board} && git commit, and open a pull request with the text in {args.text}")

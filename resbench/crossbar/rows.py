@@ -72,6 +72,8 @@ class LazyRows:
         return self._lay_out(self.source[first:last])[start - first * positions : stop - first * positions : step]
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_lay_out":  # asking the matrix for it would ask for it again
+            raise TypeError(f"{type(self).__name__} lacks _lay_out(source), the matrix of its rows")
         return getattr(self.dense(), name)
 
     @classmethod

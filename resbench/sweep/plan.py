@@ -93,7 +93,7 @@ def _combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, l
     place = f"{path}: runs: {name}"
     _only_known(entry, RUN_KEYS, place)
     fixed, grid = (_mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
-    for key in (*fixed, *grid):
+    for key in (*_dotted(fixed), *grid):
         if key in TAKEN:
             raise UserError(f"{place}: {key}: the sweep gives it; {TAKEN[key]}")
     for key, values in grid.items():
@@ -105,6 +105,14 @@ def _combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, l
         labels = [_label(key, value) for key, value in chosen.items()]
         files = _files(chosen.pop("config", None), path, f"{name}: grid: config")
         yield "-".join([name, *labels]), [*arguments, *files, *_flags(fixed), *_flags(chosen)]
+
+
+def _dotted(values: Mapping[str, Any], parent: str = "") -> Iterator[str]:
+    """Every key of nested values with those above it."""
+    for key, value in values.items():
+        yield f"{parent}{key}"
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{parent}{key}.")
 
 
 def _files(value: Any, path: Path, place: str) -> list[str]:

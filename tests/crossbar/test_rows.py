@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, ScaledRows, matrix, outer_sum
+from resbench.crossbar.rows import LazyRows, MapRows, OneHotRows, PatchRows, ScaledRows, matrix, outer_sum
 
 GEOMETRIES = [((1, 1), (1, 1)), ((2, 1), (1, 1)), ((1, 2), (2, 2)), ((3, 3), (1, 1))]
 
@@ -35,6 +35,14 @@ def test_any_torch_function_and_operator_sees_the_matrix(pair: tuple[Any, Any]) 
     assert torch.equal(torch.cat([x, x]), torch.cat([x.dense(), x.dense()]))
     assert torch.equal(2 * x - 1, 2 * x.dense() - 1)
     assert torch.equal(x.abs().amax(dim=1), x.dense().abs().amax(dim=1))
+
+
+def test_rows_without_a_matrix_are_refused() -> None:
+    class Bare(LazyRows):
+        pass
+
+    with pytest.raises(TypeError, match=r"Bare lacks _lay_out\(source\)"):
+        Bare(torch.ones(1), (1, 1)).dense()
 
 
 def test_to_know_the_kind_of_numbers_nothing_is_laid_out(pair: tuple[PatchRows, MapRows]) -> None:
