@@ -6,6 +6,7 @@ import copy
 import logging
 import re
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ from resbench.training.unprofiled import Unprofiled
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
 #: What `ckpt_path` says to go on from the newest checkpoint in the run's own folder, or from the beginning.
 LAST = "last"
+#: Seconds of building after which a word is due: the 20 million crosspoints of a ResNet take half a minute.
+PATIENCE = 5.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
 #: before the first logger writes to it, and an evaluation needs no callbacks of the training.
@@ -259,11 +262,16 @@ class RunCLI(LightningCLI):
             if arguments is not None and "job_type" in arguments:
                 for key, value in self._identity().items():
                     arguments[key] = arguments[key] or value
+        word = "building: the devices of a large network take a while"
+        patience = threading.Timer(PATIENCE, print, [word], {"file": sys.stderr, "flush": True})
+        patience.daemon = True
+        patience.start()
         try:
             super().instantiate_classes()
         except (ValueError, TypeError, OSError, MisconfigurationException) as error:
             raise UserError(explain_value(str(error), self.resolved)) from error
         finally:
+            patience.cancel()
             self.config = original
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:

@@ -1,4 +1,4 @@
-"""The command line of a run, where nothing is built."""
+"""The command line of a run."""
 
 import pytest
 
@@ -48,3 +48,9 @@ def test_what_changes_numbers_changes_the_hash(cli: RunCLI, flag: str) -> None:
     before = cli.config_hash
     cli.load(["--config", str(CONFIG), "--seed_everything=5", flag])
     assert cli.config_hash != before
+
+
+def test_a_build_that_takes_long_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("resbench.training.cli.PATIENCE", 0.0)
+    RunCLI(["--config", str(CONFIG)], "test")
+    assert capsys.readouterr().err == "building: the devices of a large network take a while\n"
