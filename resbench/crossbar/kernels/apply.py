@@ -20,12 +20,12 @@ from resbench.crossbar.kernels.scan import larger, scan
 
 
 def of(values, cell):
-    """A constant of a device as float32, from an array with one for each or one for all."""
-    raise NotImplementedError("compiled code only")
+    """A constant of a device as float32, from an array with one for each or one for all; a name for compiled code."""
 
 
 @overload(of)
 def _of(values, cell):
+    """How ``of`` is compiled, by the numbers in the array."""
     if values.dtype == types.int16:
         return lambda values, cell: widened(values[cell if values.size > 1 else 0])
     return lambda values, cell: values[cell if values.size > 1 else 0]
