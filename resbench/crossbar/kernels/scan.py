@@ -8,7 +8,8 @@ are needed. Convolutions are read from the image; nothing is unfolded.
 Layouts. d is ``[images, out, positions]``; a linear layer is one image whose positions are its rows. x is ``[rows, in,
 1, 1]`` for a linear layer and the padded image ``[images, channels, height, width]`` for a convolution. Sample =
 image * positions + position. Values of the lines of one sample are kept lane by lane, ``[4, blocks]``, because a
-counter of the generator serves a block of four lines.
+counter of the generator serves a block of four lines; blocks of zeros, in which nothing fires, round their number up to
+whole vectors.
 
 Result. A *visit* is a row that fired in one slot of one sample: ``(2 row + bit, slot, sample, first, stop)``, where
 ``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns fired with it. The device at a row
@@ -168,21 +169,18 @@ def any_of(codes, wanted):
 
 
 @compiled
-def fired(key, slot, sample, update, values, scaled, codes, lines):
-    """Lines that fire in one slot of one sample, ascending; returns how many."""
-    blocks = values.size // 4
-    v0, v1 = values[:blocks], values[blocks : 2 * blocks]
-    v2, v3 = values[2 * blocks : 3 * blocks], values[3 * blocks :]
-    for k in range(blocks):
+def fired(key, slot, sample, update, values, scaled, codes, eights, lines):
+    """Lines that fire in one slot of one sample, ascending; returns how many. ``eights`` is the memory of ``codes``."""
+    v0, v1, v2, v3 = values[0], values[1], values[2], values[3]
+    for k in range(codes.size):
         w0, w1, w2, w3 = philox(key, np.uint64(k), np.uint64(slot), np.uint64(sample), update)
         code = below(w0, abs(v0[k]) * scaled) | below(w1, abs(v1[k]) * scaled) << np.uint8(1)
         code |= below(w2, abs(v2[k]) * scaled) << np.uint8(2) | below(w3, abs(v3[k]) * scaled) << np.uint8(3)
         codes[k] = code
     count = 0
-    eights = codes.view(np.uint64)
     for eight in range(eights.size):
         if eights[eight] != 0:
-            for k in range(8 * eight, min(8 * eight + 8, blocks)):
+            for k in range(8 * eight, 8 * eight + 8):
                 count = decode(codes[k], k, lines, count)
     return count
 
@@ -202,16 +200,15 @@ def decode(code, block, lines, count):
 
 @compiled
 def patch_offsets(shape, geometry):
-    """Where the values of a patch lie from its corner in the flat image: channel, kernel row, column, lane by lane."""
+    """Where the values of a patch lie from its corner in the flat image, channel by channel, ``[4, blocks]``."""
     kh, kw, _, _, dilation_h, dilation_w, _ = geometry
     channels, height, width = shape
-    blocks = (channels * kh * kw + 3) // 4
-    offsets = np.zeros(4 * blocks, np.int64)
+    offsets = np.zeros((4, vector_blocks(channels * kh * kw)), np.int64)
     j = 0
     for c in range(channels):
         for h in range(kh):
             for w in range(kw):
-                offsets[(j & 3) * blocks + (j >> 2)] = (c * height + h * dilation_h) * width + w * dilation_w
+                offsets[j & 3, j >> 2] = (c * height + h * dilation_h) * width + w * dilation_w
                 j += 1
     return offsets
 
@@ -219,10 +216,9 @@ def patch_offsets(shape, geometry):
 @compiled
 def gather(source, offsets, corner, n, factor, values):
     """Values of the n lines of a patch times a factor, lane by lane; lines that are not there stay 0."""
-    blocks = values.size // 4
     for lane in range(4):
-        there = (n - lane + 3) // 4
-        place, where = values[lane * blocks : lane * blocks + there], offsets[lane * blocks : lane * blocks + there]
+        there = (n - lane + 3) >> 2
+        place, where = values[lane], offsets[lane]
         for k in range(there):
             place[k] = source[corner + where[k]] * factor
 
@@ -239,6 +235,12 @@ def larger(array, room):
 def padded(count, multiple):
     """``count`` rounded up to a multiple."""
     return (count + multiple - 1) // multiple * multiple
+
+
+@compiled
+def vector_blocks(lines):
+    """Blocks of four for so many lines, in whole vectors of eight."""
+    return padded((lines + 3) // 4, 8)
 
 
 @compiled
@@ -280,11 +282,12 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
     x_max, d_max = np.empty(most, np.float32), np.empty(most, np.float32)
     lengths, scales = np.empty(most, np.float32), np.empty(most, np.float32)
     peak, spare = np.zeros(x.shape[2] * x.shape[3], np.int32), np.zeros(x.shape[2] * x.shape[3], np.int32)
-    blocks, column_blocks = (lines + 3) // 4, offsets.size // 4
+    blocks = (lines + 3) // 4
     codes = np.zeros((blocks, padded(most, 8)), np.uint8)
     wanted = np.zeros(padded(most, 8), np.uint8)
-    row_values, row_codes = np.zeros(4 * blocks, np.float32), np.zeros(padded(blocks, 8), np.uint8)
-    column_values, column_codes = np.zeros(offsets.size, np.float32), np.zeros(padded(column_blocks, 8), np.uint8)
+    row_values, column_values = np.zeros((4, vector_blocks(lines)), np.float32), np.zeros(offsets.shape, np.float32)
+    row_codes, column_codes = np.zeros(row_values.shape[1], np.uint8), np.zeros(column_values.shape[1], np.uint8)
+    row_eights, column_eights = row_codes.view(np.uint64), column_codes.view(np.uint64)
     rows_found, columns_found = np.empty(lines + 1, np.int64), np.empty(n + 1, np.int64)
     visits, visited = np.empty(64 * VISIT, np.int64), 0
     columns, listed, slots = np.empty(1024, np.int32), 0, 0
@@ -343,8 +346,10 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
                     else:
                         if slot == 1:
                             for i in range(lines):
-                                row_values[(i & 3) * blocks + (i >> 2)] = errors[i, begin + p]
-                        found = fired(row_key, slot, sample, update, row_values, scaled[p], row_codes, rows_found)
+                                row_values[i & 3, i >> 2] = errors[i, begin + p]
+                        found = fired(
+                            row_key, slot, sample, update, row_values, scaled[p], row_codes, row_eights, rows_found
+                        )
                     if found == 0:
                         continue
                     if x_scale < 0:
@@ -357,7 +362,15 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
                         gather(source, offsets, corner, n, factor, column_values)
                         x_scale = scale(dm[p], xm[p], length[p], rate, step, free, managed)
                     active = fired(
-                        column_key, slot, sample, update, column_values, x_scale, column_codes, columns_found
+                        column_key,
+                        slot,
+                        sample,
+                        update,
+                        column_values,
+                        x_scale,
+                        column_codes,
+                        column_eights,
+                        columns_found,
                     )
                     if active == 0:
                         continue
@@ -367,7 +380,7 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
                         visits = larger(visits, VISIT * (visited + found))
                     for c in range(active):
                         j = columns_found[c]
-                        value = column_values[(j & 3) * column_blocks + (j >> 2)]
+                        value = column_values[j & 3, j >> 2]
                         columns[listed + c] = 2 * j + np.int64(value > 0)
                     for r in range(found):
                         i, at = rows_found[r], VISIT * visited
