@@ -59,6 +59,7 @@ def test_keys_that_cannot_change_the_numbers_are_left_out(path: str, value: Any)
         ("trainer.max_epochs", 3),
         ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.EarlyStopping"}]),
         ("model.init_args.device.init_args.states", 4),
+        ("model.init_args.device.init_args.half_constants", True),
         ("data.init_args.batch_size", 16),
         ("model.init_args.root", "a key that is free elsewhere only"),
     ],

@@ -29,10 +29,11 @@ def cluster() -> Iterator[tuple[str, str]]:
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    # The head node forks a process for each client, which gRPC's handlers of forks can kill at birth.
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False, "ray_client_server_port": port}
-    nodes = Cluster(initialize_head=True, head_node_args=head)
+    with pytest.MonkeyPatch.context() as patch:
+        # The head node forks a process for each client, which gRPC's handlers of forks can kill at birth.
+        patch.setenv("GRPC_ENABLE_FORK_SUPPORT", "0")
+        nodes = Cluster(initialize_head=True, head_node_args=head)
     nodes.add_node(num_cpus=1, num_gpus=1)
     host = str(nodes.address).partition(":")[0]
     yield str(nodes.address), f"ray://{host}:{port}"
