@@ -204,8 +204,10 @@ def outer_sum(d: Rows, x: Rows) -> Tensor:
             (maps.shape[2 + side] - 1) * steps[side] + steps[2 + side] * ((kh, kw)[side] - 1) + 1 for side in (0, 1)
         )
         kernel = image.new_empty(1).expand(maps.shape[1], image.shape[1], kh, kw)
+        if image.shape[2:] != (high, wide):
+            image = image[:, :, :high, :wide]
         gradient: Tensor = torch.ops.aten.convolution_backward(
-            maps, image[:, :, :high, :wide], kernel, None, steps[:2], [0, 0], steps[2:4], False, [0, 0], 1,
+            maps, image, kernel, None, steps[:2], [0, 0], steps[2:4], False, [0, 0], 1,
             [False, True, False],
         )[1]  # fmt: skip
         return gradient.flatten(1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from resbench.crossbar.kernels.compiled import compiled
+from resbench.crossbar.kernels.scan import row_maximum
 
 
 @compiled
@@ -60,12 +61,12 @@ def take_steps(chi, first, count, epsilon):
     epsilon = np.float32(epsilon)
     rows, n = chi.shape
     busy, found = np.empty(count, np.int64), 0
+    peaks = np.empty(count, np.float32)
+    bits = peaks.view(np.int32)
     for k in range(count):
         row = (first + k) % rows
-        peak = np.float32(0.0)
-        for value in chi[row]:
-            peak = max(peak, abs(value))
-        if np.trunc(peak / epsilon) != 0:
+        bits[k] = row_maximum(chi[row])
+        if np.trunc(peaks[k] / epsilon) != 0:
             busy[found] = row
             found += 1
     steps = np.empty((found, n), np.float32)
