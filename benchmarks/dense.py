@@ -19,7 +19,7 @@ from benchmarks import report
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.kernels import cpu
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox
-from resbench.crossbar.kernels.scan import scan
+from resbench.crossbar.kernels.scan import NO_STOP, scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
@@ -110,7 +110,8 @@ class Crowd:
             (strength * longest * device.granularity / largest, device.granularity, longest, 1.0),
             (False, True, False),
             0,
-            2**30,
+            NO_STOP,
+            NO_STOP,
         )
         self.count = int((self.visits[:, 4] - self.visits[:, 3]).sum())
         self.case = Case(size, sigma > 0, self.count / size**2, self.count / max(len(self.visits) * size, 1))
@@ -124,7 +125,7 @@ class Crowd:
     def by_events(self) -> None:
         """Apply them as the list of events, with the kernel of the library."""
         assert self.memory.apply is not None
-        self.memory.apply(self.visits, self.columns, self.tile.shape, 0, *self.memory.device)
+        self.memory.apply(self.visits, self.columns, self.case.size, (0, self.case.size), 0, *self.memory.device)
 
     def by_rows(self) -> None:
         """Apply them to every crosspoint of the rows that fired."""

@@ -23,6 +23,8 @@ TILES = range(2, 9)
 STATES = 10
 #: Rate and inputs with which the largest pulse train is certain to fire, so that there is something to apply.
 LOUD = 1.0
+#: Errors that hardly ever fire.
+QUIET = 1e-9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,11 +101,29 @@ def _uses(devices: Sequence[Device]) -> Iterator[str]:
     for device in [*devices, *cells]:
         make_tile(device, (5, 3), Stream.from_seed(0)).update(torch.ones(2, 3), torch.ones(2, 5), LOUD)
         yield type(device).__name__
+    _update_on_threads(devices[0])
+    yield "several threads"
     for purpose, algorithm in _algorithms():
         _train(algorithm, devices[0], PERFECT)
         yield purpose
     _train(AnalogSGD(), devices[0], IOParameters())
     yield "converters and noise"
+
+
+def _update_on_threads(device: Device) -> None:
+    """Pulse with a mini-batch that is large enough for two threads."""
+    import torch
+
+    from resbench.crossbar.cells import make_tile
+    from resbench.crossbar.kernels import threads
+    from resbench.crossbar.randomness import Stream
+
+    available, rows = torch.get_num_threads(), int(threads.SHARE)
+    torch.set_num_threads(2)
+    try:
+        make_tile(device, (5, 3), Stream.from_seed(0)).update(torch.ones(rows, 3), torch.full((rows, 5), QUIET), LOUD)
+    finally:
+        torch.set_num_threads(available)
 
 
 def _algorithms() -> Iterator[tuple[str, Algorithm]]:

@@ -16,7 +16,7 @@ from resbench.crossbar.devices import curves, steps
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox, widened
-from resbench.crossbar.kernels.scan import larger, scan
+from resbench.crossbar.kernels.scan import NO_STOP, scan
 
 
 def of(values, cell):
@@ -89,21 +89,33 @@ AT_ONCE = 1024
 
 
 @compiled
-def by_row(visits, lines):
-    """Visits row by row, in order of time within a row.
+def count(visits):
+    """How many pulses visits are."""
+    pulses = 0
+    for v in range(visits.shape[0]):
+        pulses += visits[v, 4] - visits[v, 3]
+    return pulses
+
+
+@compiled
+def by_row(visits, first, stop):
+    """Visits of some rows row by row, in order of time within a row.
 
     Devices do not interact, and one row of them after the other fits the cache.
     """
-    place = np.zeros(lines + 1, np.int64)
-    for v in range(visits.shape[0]):
-        place[(visits[v, 0] >> 1) + 1] += 1
-    for i in range(lines):
-        place[i + 1] += place[i]
-    order = np.empty(visits.shape[0], np.int64)
+    place = np.zeros(stop - first + 1, np.int64)
     for v in range(visits.shape[0]):
         i = visits[v, 0] >> 1
-        order[place[i]] = v
-        place[i] += 1
+        if first <= i < stop:
+            place[i - first + 1] += 1
+    for i in range(stop - first):
+        place[i + 1] += place[i]
+    order = np.empty(place[-1], np.int64)
+    for v in range(visits.shape[0]):
+        i = visits[v, 0] >> 1
+        if first <= i < stop:
+            order[place[i - first]] = v
+            place[i - first] += 1
     return order
 
 
@@ -143,13 +155,16 @@ def write_noise_of(key, cell, slot, sample, update):
     return gaussian(w2, w3)
 
 
-def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts):
-    """Apply the pulses of visits, each at the current weight with its own noise and clip; ``respond`` is its change.
+def apply(
+    visits, columns, n, band, update, key, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts
+):
+    """Apply pulses of visits, each at the current weight with its own noise and clip; ``respond`` is its change.
 
     Args:
         visits: int64 ``[v, 5]``, see :mod:`resbench.crossbar.kernels.scan`.
         columns: int32, their columns.
-        shape: rows and columns of the array.
+        n: columns of the array.
+        band: the first of the rows whose pulses are applied, and the one after the last.
         update: update counter of the tile.
         key: key of the cycle-to-cycle noise.
         constants: flat arrays that the response reads, four of the up and four of the down direction, with one number
@@ -169,11 +184,10 @@ def apply(visits, columns, shape, update, key, constants, scalars, nodes, bounds
     count_up, count_down = counts
     up_sign, down_sign = np.float32(1.0), np.float32(-1.0)
     referenced = reference.size > 0
-    lines, n = shape
     update = np.uint64(update)
     cells, up, xi = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.uint8), np.zeros(AT_ONCE, np.float32)
     slots, samples = np.empty(AT_ONCE, np.uint32), np.empty(AT_ONCE, np.uint32)
-    order, position, offset = by_row(visits, lines), 0, 0
+    order, position, offset = by_row(visits, band[0], band[1]), 0, 0
     while position < order.size:
         position, offset, count = fill(order, visits, columns, n, position, offset, cells, up, slots, samples)
         if noisy:
@@ -225,20 +239,23 @@ def pulse(sides, flips, scanned, followed, shape, update, device):
         device: what ``apply`` takes after it.
 
     Returns:
-        Flat indices of the cells that changed, int64, some may come twice, empty if nobody asked; and the slots of all
-        samples.
+        Flat indices of the cells that changed, int64, some may come twice; whether those are all, which they are not if
+        nobody asked or the array has fewer; the slots of all samples; and the entries of columns that were listed.
     """
-    touched, going, slots = np.empty(0, np.int64), 0, 0
+    touched, going, slots, listed = np.empty(0, np.int64), 0, 0, 0
+    rows, n = shape
     while going >= 0:
-        visits, columns, going, driven = scan(*sides, *scanned, going, COLUMNS_AT_ONCE)
+        visits, columns, going, driven = scan(*sides, *scanned, going, NO_STOP, COLUMNS_AT_ONCE)
         slots += driven
+        listed += columns.size
         if visits.shape[0] > 0:
             flip(columns, flips[0])
             flip(visits[:, 0], flips[1])
-            apply(visits, columns, shape, update, *device)
+            apply(visits, columns, n, (0, rows), update, *device)
+            followed = followed and touched.size + count(visits) <= rows * n
             if followed:
-                touched = joined(touched, cells(visits, columns, shape[1]))
-    return touched, slots
+                touched = joined(touched, cells(visits, columns, n))
+    return touched, followed, slots, listed
 
 
 def specialised(template: Callable[..., Any], response: Callable[..., Any], **names: Any) -> Callable[..., Any]:
@@ -253,10 +270,7 @@ def specialised(template: Callable[..., Any], response: Callable[..., Any], **na
 @compiled
 def events(visits, columns, n):
     """The pulses one by one in order of time: int64 ``[events, 4]``, cell, direction (1 up, 0 down), slot, sample."""
-    total = 0
-    for v in range(visits.shape[0]):
-        total += visits[v, 4] - visits[v, 3]
-    found = np.empty((total, 4), np.int64)
+    found = np.empty((count(visits), 4), np.int64)
     e = 0
     for v in range(visits.shape[0]):
         line = visits[v, 0]
@@ -271,16 +285,14 @@ def events(visits, columns, n):
 @compiled
 def cells(visits, columns, n):
     """Flat indices of the devices that were pulsed; one that was pulsed twice may come twice."""
-    found = np.empty(columns.size, np.int64)
+    found = np.empty(count(visits), np.int64)
     e = 0
     for v in range(visits.shape[0]):
-        first_cell, first, stop = (visits[v, 0] >> 1) * n, visits[v, 3], visits[v, 4]
-        if e + stop - first > found.size:
-            found = larger(found, e + stop - first)
-        for c in range(first, stop):
+        first_cell = (visits[v, 0] >> 1) * n
+        for c in range(visits[v, 3], visits[v, 4]):
             found[e] = first_cell + (columns[c] >> 1)
             e += 1
-    return found[:e]
+    return found
 
 
 #: What applies pulses, and what finds and applies them, by the response of the device.

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.devices import PulsedDevice
-from resbench.crossbar.kernels import apply, events
-from resbench.crossbar.kernels.scan import image_maxima, scan
+from resbench.crossbar.kernels import apply, events, threads
+from resbench.crossbar.kernels.maxima import image_maxima
+from resbench.crossbar.kernels.scan import NO_STOP, scan
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows, matrix
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ EVERYWHERE = np.empty(0, np.int64)
 ALL_ONE = np.empty(0, np.float32)
 NO_FLIPS = np.empty(0, np.uint8)
 POINT = (1, 1, 1, 1, 1, 1, 1)
+#: Size from which laying out a transposed matrix block by block is faster.
+BLOCKWISE = 2**15
 SCALARS = 6
 CONSTANTS = 4
 Array = Any
@@ -42,7 +45,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         errors = np.ascontiguousarray(maps).reshape(*maps.shape[:2], -1)
     else:
         images, geometry = np.ascontiguousarray(_matrix(x))[:, :, None, None], POINT
-        errors = np.ascontiguousarray(_matrix(d).T)[None]
+        errors = _transposed(_matrix(d))[None]
     memory = Memory.of(tile)
     scanned = (
         geometry,
@@ -56,10 +59,17 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     if memory.pulse is None:
         _update_cells(tile, sides, flips, scanned)
         return
-    followed = tile.is_followed
-    cells, slots = memory.pulse(sides, flips, scanned, followed, tile.shape, tile.updates, memory.device)
+    followed, crew = tile.is_followed, threads.crew(torch.get_num_threads(), errors.size, memory.columns)
+    work = sides, flips, scanned, followed, tile.shape, tile.updates, memory.device
+    if crew > 1:
+        assert memory.apply is not None
+        cells, complete, slots, memory.columns = threads.pulse(memory.apply, *work, crew, memory.columns)
+    else:
+        cells, complete, slots, memory.columns = memory.pulse(*work)
     tile.slots += slots
-    if followed and cells.size > 0:
+    if followed and not complete:
+        tile.touch(None)
+    elif cells.size > 0:
         tile.touch(cells)
 
 
@@ -68,7 +78,7 @@ def _update_cells(tile: Tile, sides: Any, flips: Any, scanned: Any) -> None:
     n, going = tile.shape[1], 0
     tile.touch(None)
     while going >= 0:
-        visits, columns, going, slots = scan(*sides, *scanned, going, apply.COLUMNS_AT_ONCE)
+        visits, columns, going, slots = scan(*sides, *scanned, going, NO_STOP, apply.COLUMNS_AT_ONCE)
         tile.slots += slots
         if len(visits) == 0:
             continue
@@ -88,7 +98,7 @@ def _apply(array: Tile, n: int, found: events.Events) -> None:
     single = torch.arange(found.cell.numel())
     visits = torch.stack([found.cell // n * 2, found.slot, found.sample, single, single + 1], dim=1).numpy()
     columns = (found.cell % n * 2 + found.up).to(torch.int32).numpy()
-    part.apply(visits, columns, array.shape, array.updates, *part.device)
+    part.apply(visits, columns, n, (0, array.shape[0]), array.updates, *part.device)
 
 
 def _flips(signs: Tensor | None) -> Array:
@@ -104,6 +114,7 @@ class Memory:
         pulse: what finds the pulses of these devices and applies them; None for cells and for devices of users.
         apply: what applies them.
         device: what both take of the devices.
+        columns: how many fired in the last mini-batch.
     """
 
     def __init__(self, tile: Tile) -> None:
@@ -111,6 +122,7 @@ class Memory:
         self.keys = tuple(np.uint64(tile.stream.child(side).key) for side in ("rows", "columns"))
         device = tile.device
         self.pulse = self.apply = None
+        self.columns = 0
         if not isinstance(device, PulsedDevice) or device.response not in apply.APPLY:
             return
         self.pulse, self.apply = apply.PULSE[device.response], apply.APPLY[device.response]
@@ -180,6 +192,13 @@ def _matrix(rows: Rows) -> Array:
         chosen[np.arange(len(chosen)), rows.source.numpy()] = 1.0
         return chosen
     return matrix(rows).numpy()
+
+
+def _transposed(values: Array) -> Array:
+    """A matrix transposed and laid out: large ones block by block, which torch does and numpy does not."""
+    if values.size < BLOCKWISE:
+        return np.ascontiguousarray(values.T)
+    return torch.from_numpy(values).t().contiguous().numpy()
 
 
 def _flat(values: Tensor) -> Array:

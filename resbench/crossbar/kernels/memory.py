@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.scan import row_maximum
+from resbench.crossbar.kernels.maxima import row_maximum
 
 
 @compiled

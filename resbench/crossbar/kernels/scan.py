@@ -21,81 +21,15 @@ from __future__ import annotations
 import numpy as np
 
 from resbench.crossbar.kernels.compiled import compiled
+from resbench.crossbar.kernels.maxima import line_maxima, patch_maxima, row_maximum
 from resbench.crossbar.kernels.philox import philox
 
 ONE = 4294967296.0  # 2^32
-MAGNITUDE = np.int32(0x7FFFFFFF)
 #: Rows of a linear layer that are scanned at once.
-ROWS_AT_ONCE = 512
+ROWS_AT_ONCE = 128
+#: A piece that no mini-batch has: the scan goes on to its end.
+NO_STOP = 2**62
 VISIT = 5
-
-
-# -- largest values: magnitudes of floats are ordered like their bits, and maxima of integers are vector instructions --
-
-
-@compiled
-def line_maxima(d, first, out):
-    """``out[p] = max_i |d[i, first + p]|``."""
-    peak = out.view(np.int32)
-    peak[:] = 0
-    for i in range(d.shape[0]):
-        line = d[i].view(np.int32)[first : first + peak.size]
-        for p in range(peak.size):
-            peak[p] = max(peak[p], line[p] & MAGNITUDE)
-
-
-@compiled
-def row_maximum(row):
-    """``max |row|``, as the bits of a float32."""
-    bits = row.view(np.int32)
-    peak = np.int32(0)
-    for j in range(bits.size):
-        peak = max(peak, bits[j] & MAGNITUDE)
-    return peak
-
-
-@compiled
-def patch_maxima(image, geometry, peak, spare, out):
-    """``out[p] = max |x|`` over the patch of position p: the channel maximum, then a window across, then one down.
-
-    The windows slide over the flat image. Where they run over the end of a row the value is wrong and not read.
-    """
-    kh, kw, stride_h, stride_w, dilation_h, dilation_w, width = geometry
-    columns = image.shape[2]
-    peak[:] = 0
-    for c in range(image.shape[0]):
-        channel = image[c].reshape(-1).view(np.int32)
-        for i in range(peak.size):
-            peak[i] = max(peak[i], channel[i] & MAGNITUDE)
-    peak, spare = window_maxima(peak, spare, kw, dilation_w)
-    peak, spare = window_maxima(peak, spare, kh, dilation_h * columns)
-    bits = out.view(np.int32)
-    for r in range(bits.size // width):
-        line, place = peak[r * stride_h * columns :], bits[r * width : r * width + width]
-        for c in range(width):
-            place[c] = line[c * stride_w]
-
-
-@compiled
-def window_maxima(values, spare, size, step):
-    """``max_k values[i + k step]``, k below ``size``; returns the array that holds it and the other one."""
-    reach = 1
-    while reach < size:
-        shift = min(reach, size - reach)
-        ahead = values[shift * step :]
-        for i in range(ahead.size):
-            spare[i] = max(values[i], ahead[i])
-        values, spare = spare, values
-        reach += shift
-    return values, spare
-
-
-@compiled
-def image_maxima(x, geometry, out):
-    """:func:`patch_maxima` of every image, ``[images, positions]``."""
-    peak, spare = np.zeros(x.shape[2] * x.shape[3], np.int32), np.zeros(x.shape[2] * x.shape[3], np.int32)
-    for image in range(x.shape[0]):
-        patch_maxima(x[image], geometry, peak, spare, out[image])
 
 
 # -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides -----
@@ -244,8 +178,17 @@ def vector_blocks(lines):
 
 
 @compiled
-def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers, switches, start, limit):
-    """The pulses of a mini-batch, or of as many images as give about ``limit`` entries of columns.
+def pieces_of(x, d, geometry):
+    """Whether this is a linear layer, and of how many pieces a mini-batch is: images, or some rows at a time."""
+    images, _, positions = d.shape
+    if images == 1 and x.shape[0] == positions and geometry[0] * geometry[1] == 1:
+        return True, padded(positions, ROWS_AT_ONCE) // ROWS_AT_ONCE
+    return False, images
+
+
+@compiled
+def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers, switches, start, stop, limit):
+    """The pulses of some images of a mini-batch, of as many as give about ``limit`` entries of columns.
 
     Args:
         x: float32 ``[images, channels, height, width]``, padded; a linear layer is ``[rows, in, 1, 1]`` with kernel 1
@@ -260,14 +203,15 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
         numbers: rate, step, desired_bl, um_grad_scale.
         switches: whether BL adapts to the rate, is managed, is shortened by the management.
         start: first image, or first piece of the rows of a linear layer.
+        stop: the one after the last.
         limit: entries of columns after which the scan stops.
 
     Returns:
         visits int64 ``[v, 5]`` and columns int32, as the module says, where to go on, -1 at the end, and the slots of
         the samples that were scanned.
     """
-    images, lines, positions = d.shape
-    linear = images == 1 and x.shape[0] == positions and geometry[0] * geometry[1] == 1
+    _, lines, positions = d.shape
+    linear, pieces = pieces_of(x, d, geometry)
     rate, step = np.float32(numbers[0]), np.float32(numbers[1])
     longest, d_factor = np.float32(numbers[2]), np.float32(numbers[3])
     adaptive, managed, shortened = switches
@@ -277,7 +221,7 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
     n = x.shape[1] * geometry[0] * geometry[1]
     offsets, source = patch_offsets(x.shape[1:], geometry), x.reshape(-1)
     size = x.size // x.shape[0]
-    pieces = padded(positions, ROWS_AT_ONCE) // ROWS_AT_ONCE if linear else images
+    stop = min(stop, pieces)
     most = min(positions, ROWS_AT_ONCE) if linear else positions
     x_max, d_max = np.empty(most, np.float32), np.empty(most, np.float32)
     lengths, scales = np.empty(most, np.float32), np.empty(most, np.float32)
@@ -293,7 +237,7 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
     columns, listed, slots = np.empty(1024, np.int32), 0, 0
 
     piece = start
-    while piece < pieces and listed < limit:
+    while piece < stop and listed < limit:
         image, begin = (0, piece * ROWS_AT_ONCE) if linear else (piece, 0)
         count = min(most, positions - begin)
         piece += 1
@@ -389,4 +333,4 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
                         visits[at + 3], visits[at + 4] = listed, listed + active
                         visited += 1
                     listed += active
-    return visits[: VISIT * visited].reshape(visited, VISIT), columns[:listed], piece if piece < pieces else -1, slots
+    return visits[: VISIT * visited].reshape(visited, VISIT), columns[:listed], piece if piece < stop else -1, slots
