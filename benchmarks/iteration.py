@@ -23,6 +23,7 @@ from benchmarks.cases import CASES, STATES, make_loop
 from benchmarks.images import load_images
 from benchmarks.loop import Loop, Timing
 from benchmarks.peer_process import PeerProcess
+from resbench.training.allocator import keep_freed_memory
 
 #: Images in one turn of a case, over several iterations: as in training, caches belong to the case, not to the others.
 IMAGES = 512
@@ -147,6 +148,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")
     args = parser.parse_args(argv)
+    keep_freed_memory()
 
     images, targets, source = load_images(args.data)
     print(f"{source}; {STATES:g} states; torch {torch.__version__}; {args.rounds} rounds", file=sys.stderr)

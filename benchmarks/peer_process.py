@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.loop import Timing
+from resbench.training.allocator import KEPT, MAPPED
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -29,8 +30,14 @@ class PeerProcess:
     """
 
     def __init__(self, python: str, setup: dict[str, Any]) -> None:
-        # The peer and its torch bring an OpenMP library each; only the environment reaches both.
-        environment = {**os.environ, "OMP_NUM_THREADS": str(setup["threads"])}
+        environment = {
+            **os.environ,
+            # The peer and its torch bring an OpenMP library each; only the environment reaches both.
+            "OMP_NUM_THREADS": str(setup["threads"]),
+            # As on our side.
+            "MALLOC_TRIM_THRESHOLD_": str(KEPT),
+            "MALLOC_MMAP_THRESHOLD_": str(MAPPED),
+        }
         self.process = subprocess.Popen(
             [python, "-m", "benchmarks.peer"],
             cwd=REPOSITORY,

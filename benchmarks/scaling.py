@@ -23,6 +23,7 @@ from resbench.algorithms import AnalogSGD, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
 from resbench.nn import AnalogSGD as Optimizer
 from resbench.nn import analog_layers, to_analog
+from resbench.training.allocator import keep_freed_memory
 
 LR = 0.05
 #: Mean size of the errors: small, as those of a network in training are.
@@ -217,6 +218,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")
     args = parser.parse_args(argv)
+    keep_freed_memory()
     values = {axis: [value for value in AXES[axis] if value <= args.largest] for axis in args.axes}
     by_axis = {axis: [Point.at(axis, value) for value in at] for axis, at in values.items()}
     measure([point for points in by_axis.values() for point in points], args.rounds, args.iterations)

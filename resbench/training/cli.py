@@ -28,6 +28,7 @@ from resbench.callbacks import EpochLines, History, StopOnSignal, TileState, Tim
 from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
 from resbench.tasks.base import Task
+from resbench.training.allocator import keep_freed_memory
 from resbench.training.config_files import load_yaml, merged_arguments
 from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.folder import RunFolder
@@ -246,7 +247,8 @@ class RunCLI(LightningCLI):
         return {"name": f"{experiment.name}-{digits}", "group": track, "job_type": digits}
 
     def before_instantiate_classes(self) -> None:
-        """Threads, before the first operation."""
+        """Threads and memory, before the first operation."""
+        keep_freed_memory()
         torch.set_num_threads(self.config.threads)
 
     def instantiate_classes(self) -> None:
