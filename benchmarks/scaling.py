@@ -68,8 +68,8 @@ class Point:
 
     @classmethod
     def at(cls, axis: str, value: int) -> Point:
-        """The point of an axis with a value."""
-        point = cls(axis)
+        """The point of an axis with a value; threads have a mini-batch to share that is worth it."""
+        point = cls(axis, batch=1024) if axis == "threads" else cls(axis)
         setattr(point, axis, value)
         return point
 
@@ -94,7 +94,7 @@ EXPECTED: dict[str, dict[str, Callable[[Point], float]]] = {
         "batch": lambda p: p.pulses,
         "states": lambda p: p.pulses,
         "tiles": lambda p: p.tiles,
-        "threads": lambda p: 1.0,
+        "threads": lambda p: 1 / p.threads,
     },
     "bytes": {
         "size": lambda p: p.size**2,

@@ -31,6 +31,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
 }
 
+#: Turns that a thread of GNU's OpenMP, which torch brings, waits actively for more work: half a millisecond or less.
+SPINS = "30000"
+
+
+def share_cores() -> None:
+    """Have OpenMP's threads go to sleep soon, where the environment does not say otherwise; before torch is imported.
+
+    By default they hold their cores for some milliseconds, and the threads of the pulsed update want them.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
@@ -81,6 +93,7 @@ def _help() -> str:
 def _run(name: str, argv: list[str]) -> int:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # a class_path finds modules here; last, so that none of them hides a package
+    share_cores()
     module_name, help_ = COMMANDS[name]
     module = importlib.import_module(module_name)
     if not hasattr(module, "add_arguments"):

@@ -20,7 +20,7 @@ from resbench.crossbar.kernels.scan import NO_STOP, pieces_of, scan
 
 Array = Any
 #: Nanoseconds, about, for each error that is looked at and each column that fires; and the least that is worth a
-#: thread, because those of OpenMP wait actively for about a millisecond after the last of torch's operations.
+#: thread, because those of OpenMP hold their cores for a while after the last of torch's operations.
 PER_ERROR, PER_COLUMN, SHARE = 1.5, 30.0, 5e5
 
 
