@@ -18,7 +18,7 @@ from numba import njit
 from benchmarks import report
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.kernels import cpu
-from resbench.crossbar.kernels.philox import LOW, gaussian, philox
+from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms
 from resbench.crossbar.kernels.scan import NO_STOP, scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
@@ -56,7 +56,8 @@ def apply_dense(visits, columns, order, n, update, key, up, down, bounds, sigma,
 
     Noise is drawn for the pulses only, and spread over the row.
     """
-    hit, noise, drawn = np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.float32)
+    hit, noise = np.zeros(n, np.float32), np.zeros(n, np.float32)
+    drawn, turns = np.zeros(n, np.float32), np.zeros(n, np.float32)
     one, none = np.int32(1), np.int32(0)
     for position in range(order.size):
         line, slot, sample, first, stop = visits[order[position]]
@@ -65,7 +66,9 @@ def apply_dense(visits, columns, order, n, update, key, up, down, bounds, sigma,
             for c in range(found.size):
                 cell = np.uint64(start + (found[c] >> 1)) & LOW
                 w0, w1, _, _ = philox(key, cell, np.uint64(slot), np.uint64(sample), np.uint64(update))
-                drawn[c] = gaussian(w0, w1)
+                drawn[c], turns[c] = uniforms(w0, w1)
+            for c in range(found.size):
+                drawn[c] = gaussian(drawn[c], turns[c])
         hit[:] = 0
         for c in range(found.size):
             noise[found[c] >> 1] = drawn[c]

@@ -15,7 +15,7 @@ from numba.extending import overload
 from resbench.crossbar.devices import curves, steps
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.philox import LOW, gaussian, philox, widened
+from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms, widened
 from resbench.crossbar.kernels.scan import NO_STOP, scan
 
 
@@ -141,18 +141,24 @@ def fill(order, visits, columns, n, position, offset, cell, up, slot, sample):
 
 
 @compiled
-def cycle_noise(key, cell, slot, sample, update, xi):
-    """Cycle-to-cycle noise of pulses."""
+def cycle_noise(key, cell, slot, sample, update, turns, xi):
+    """Cycle-to-cycle noise of pulses; ``turns`` is room for it.
+
+    First the words, then the normals: apart, the second loop has twice as many numbers in a vector.
+    """
     for e in range(xi.size):
         w0, w1, _, _ = philox(key, np.uint64(cell[e]) & LOW, np.uint64(slot[e]), np.uint64(sample[e]), update)
-        xi[e] = gaussian(w0, w1)
+        xi[e], turns[e] = uniforms(w0, w1)
+    for e in range(xi.size):
+        xi[e] = gaussian(xi[e], turns[e])
 
 
 @compiled
 def write_noise_of(key, cell, slot, sample, update):
     """Write noise after one pulse."""
     _, _, w2, w3 = philox(key, np.uint64(cell), np.uint64(slot), np.uint64(sample), update)
-    return gaussian(w2, w3)
+    u2, u3 = uniforms(w2, w3)
+    return gaussian(u2, u3)
 
 
 def apply(
@@ -187,11 +193,12 @@ def apply(
     update = np.uint64(update)
     cells, up, xi = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.uint8), np.zeros(AT_ONCE, np.float32)
     slots, samples = np.empty(AT_ONCE, np.uint32), np.empty(AT_ONCE, np.uint32)
+    turns = np.empty(AT_ONCE, np.float32)
     order, position, offset = by_row(visits, band[0], band[1]), 0, 0
     while position < order.size:
         position, offset, count = fill(order, visits, columns, n, position, offset, cells, up, slots, samples)
         if noisy:
-            cycle_noise(key, cells, slots, samples, update, xi[:count])
+            cycle_noise(key, cells, slots, samples, update, turns, xi[:count])
         for e in range(count):
             # Directions are as good as random: choosing values by them is cheaper than branching.
             cell, rise = cells[e], up[e]

@@ -94,8 +94,12 @@ def cos_of_turns(u):
 
 
 @njit(inline="always")
-def gaussian(w0, w1):
-    """Standard normal float32 of two words."""
-    u0 = np.float32(w0 + np.uint64(1)) * SCALE32
-    u1 = np.float32(w1) * SCALE32
+def uniforms(w0, w1):
+    """Two words as float32 in (0, 1] and [0, 1]."""
+    return np.float32(w0 + np.uint64(1)) * SCALE32, np.float32(w1) * SCALE32
+
+
+@njit(inline="always")
+def gaussian(u0, u1):
+    """Standard normal float32 of two :func:`uniforms` (Box-Muller)."""
     return np.sqrt(np.float32(-2.0) * log(u0)) * cos_of_turns(u1)
