@@ -88,13 +88,7 @@ def pulse(
     return touched, followed, slots, listed
 
 
-def _find(
-    sides: Sequence[Any],
-    flips: tuple[Array, Array],
-    scanned: Sequence[Any],
-    start: int,
-    stop: int,
-) -> Found:
+def _find(sides: Sequence[Any], flips: tuple[Array, Array], scanned: Sequence[Any], start: int, stop: int) -> Found:
     visits, columns, _, slots = scan(*sides, *scanned, start, stop, NO_STOP)
     apply.flip(columns, flips[0])
     apply.flip(visits[:, 0], flips[1])
