@@ -28,6 +28,8 @@ from resbench.nn import analog_layers
 HELPER = "RESBENCH_HELPER"
 #: Seconds that a process which fails alone leaves the first one to write its record.
 GRACE = 30
+#: Seconds within which the first one is gone, if its not answering means that it was killed.
+MOMENT = 2
 
 
 class SharedBatchDDP(DDPStrategy):
@@ -148,13 +150,21 @@ def check_processes(
 
 def fail_as_helper() -> None:
     """End a helping process in which something went wrong: the first process hears of it, and writes the record."""
-    first, end = int(os.environ[HELPER]), time.monotonic() + GRACE
-    if os.getppid() == first:  # else it was killed, and all that went wrong here is that it does not answer
+    first = int(os.environ[HELPER])
+    # A process that is killed closes its connections first; that it is gone shows a moment later.
+    if not _ends(first, within=MOMENT):  # else all that went wrong here is that it does not answer
         traceback.print_exc()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    while os.getppid() == first and time.monotonic() < end:
+    _ends(first, within=GRACE)
+
+
+def _ends(parent: int, within: float) -> bool:
+    """Wait for the process that started this one to end, so many seconds at most; whether it has."""
+    last = time.monotonic() + within
+    while os.getppid() == parent and time.monotonic() < last:
         time.sleep(0.1)
+    return os.getppid() != parent
 
 
 def command_line(argv: Sequence[str], checkpoint: Path | None) -> list[str]:

@@ -75,7 +75,7 @@ def test_two_processes_end_together_and_go_on(run: Run, tmp_path: Path, number: 
     first.send_signal(number)
     err = first.communicate(timeout=60)[1]  # the other process holds the pipes, too: this waits for both
     assert first.returncode == status, err
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
     two = as_two(tmp_path / "two", *arguments, "--ckpt_path=last")
     assert two.status == 0, two.err
     assert "continues from" in two.out
