@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from resbench.crossbar import kernels
 from resbench.crossbar.cells import make_tile
+from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
@@ -52,6 +53,7 @@ class Algorithm(nn.Module, ABC):
         self.register_module("tiles", nn.ModuleList())
         self.__dict__["tiles"] = []
         self._restless: list[Tile] = []
+        self._changes: Changes | None = None
         self.tile_names: list[str] = []
         self.gammas: list[float] = []
         self.register_buffer("composite", None, persistent=False)
@@ -92,10 +94,8 @@ class Algorithm(nn.Module, ABC):
 
     def compose(self) -> None:
         """Recompute the composite weight ``sum_k gamma_k W_k``."""
-        if self.composite is None:
-            return
-        visible = [k for k, gamma in enumerate(self.gammas) if gamma != 0]
-        kernels.compose(self.composite, [self.tiles[k] for k in visible], [self.gammas[k] for k in visible])
+        if self._changes is not None:
+            kernels.compose(cast(Tensor, self.composite), self.tiles, self.gammas, self._changes)
 
     def on_batch_end(self, train_loss: float) -> None:
         """Called after each training step with the loss of its mini-batch, where :attr:`reads_batch_loss` says so."""
@@ -123,6 +123,7 @@ class Algorithm(nn.Module, ABC):
         visible = [gamma for gamma in built.gammas if gamma != 0]
         if visible != [1.0] or built.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose:
             built.composite = torch.zeros(shape)
+            built._changes = Changes.of(built.tiles)
         built.start()
         return built
 

@@ -80,6 +80,11 @@ class PulseTrain:
         """Whether the probabilities are balanced; BL management needs it."""
         return self.update_management or self.update_bl_management
 
+    @functools.cached_property
+    def switches(self) -> tuple[bool, bool, bool]:
+        """Whether BL adapts to the rate, whether it is managed, whether the management shortens it."""
+        return not (self.fixed_bl or self.update_bl_management), self.managed, self.update_bl_management
+
     def scales(self, x: Tensor, d: Tensor, lr: float, granularity: float) -> tuple[Tensor, Tensor, Tensor]:
         """Bit length and scales of every sample.
 

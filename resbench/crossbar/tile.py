@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.crossbar import kernels
+from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device, Element, Ideal
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
@@ -44,6 +45,7 @@ class Tile(nn.Module):
         is_restless: whether :meth:`end_of_step` does something.
         clock: time that has passed in :meth:`pass_time`, in units of the device's ``t_0``.
         memory: what a compiled backend keeps of the buffers; None again once they are others.
+        changes: where cells that change are noted; None if nobody wants to know.
     """
 
     COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "slots", "clock")
@@ -68,7 +70,7 @@ class Tile(nn.Module):
         self.transfers_out = 0
         self.slots = 0
         self.clock = 0.0
-        self._touched: list[Any] | None = None
+        self.changes: Changes | None = None
         self.memory: Any = None
         self.constant_names: tuple[str, ...] = ()
         self.register_buffer("weight", torch.zeros(shape))
@@ -304,21 +306,16 @@ class Tile(nn.Module):
     @property
     def is_followed(self) -> bool:
         """Whether somebody collects the cells that change, and no call of :meth:`touch` has made that pointless."""
-        return self._touched is not None
+        return self.changes is not None and self.changes.cells is not None
 
     def touch(self, cells: Any | None) -> None:
-        """Note which cells (an array of flat indices) changed since :meth:`collect_touched`; None for any of them."""
+        """Note which cells (an array of flat indices) changed; None for any of them."""
+        if self.changes is None:
+            return
         if cells is None:
-            self._touched = None
-        elif self._touched is not None:
-            self._touched.append(cells)
-
-    def collect_touched(self) -> list[Any] | None:
-        """Arrays of the cells that changed since the last call, None if that is not known."""
-        touched = self._touched
-        if touched != []:
-            self._touched = []
-        return touched
+            self.changes.cells = None
+        elif self.changes.cells is not None:
+            self.changes.cells.append(cells)
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 

@@ -71,6 +71,8 @@ class AnalogLayer(nn.Module):
             0.999 * forward_io.out_bound if forward_io.grad_mask == "peer" and forward_io.out_bound > 0 else None
         )
         self.weight = AnalogWeight(self.algorithm, plan.arrays[0] if plan.bias_column else layer.weight.shape)
+        # Torch finds parameters after everything else, in ten times the time.
+        self.__dict__["weight"] = self.weight
         self.bias = None if layer.bias is None or plan.bias_column else nn.Parameter(layer.bias.detach().clone())
         self.register_buffer(
             "mapping_scale",
@@ -154,19 +156,18 @@ class AnalogLayer(nn.Module):
             return y
         if not y.requires_grad:
             y = anchor(y, weight)
-        x, version = x.detach(), x._version
+        version = x._version
 
         def append(d: Tensor) -> None:
             if x._version != version:
                 raise RuntimeError(
                     "the input of an analog layer was changed in place before backward; use an out-of-place operation"
                 )
-            d = d.detach()
-            if d.dtype is not weight.dtype or x.dtype is not weight.dtype:
-                rows, errors = self.update_rows(x.to(weight.dtype), d.to(weight.dtype))
-            else:
-                rows, errors = self.update_rows(x, d)
-            if self.mapping_scale is not None:
+            dtype, driven, errors = weight.dtype, x.detach(), d.detach()
+            rows, errors = self.update_rows(
+                driven if driven.dtype is dtype else driven.to(dtype), errors if errors.dtype is dtype else errors.to(dtype)
+            )
+            if not self.is_plain and self.mapping_scale is not None:
                 errors = matrix(errors) / (self.mapping_scale * weight.lr_scale)
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
             weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
@@ -250,10 +251,10 @@ class AnalogLinear(AnalogLayer):
         return functional.linear(x, self.weight.array, self.bias)
 
     def input_rows(self, x: Tensor) -> Tensor:
-        return x.reshape(-1, x.shape[-1])
+        return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
 
     def output_rows(self, y: Tensor) -> Tensor:
-        return y.reshape(-1, y.shape[-1])
+        return y if y.dim() == 2 else y.reshape(-1, y.shape[-1])
 
     def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
         return rows.view(*x.shape[:-1], rows.shape[-1])
@@ -302,7 +303,7 @@ class AnalogConv2d(AnalogLayer):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() == 3:
             return super().forward(self.patches.pad(x[None]))[0]
-        return super().forward(self.patches.pad(x))
+        return super().forward(x if self.patches.outer_padding is None else self.patches.pad(x))
 
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)

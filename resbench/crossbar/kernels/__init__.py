@@ -22,6 +22,7 @@ from resbench.crossbar.kernels import events, exact, reference
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 
 if TYPE_CHECKING:
+    from resbench.crossbar.changes import Changes
     from resbench.crossbar.pulses import PulseTrain
     from resbench.crossbar.tile import Tile
 
@@ -43,7 +44,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     if lr == 0 or x.shape[0] == 0:
         return
     if pulses.is_plain and tile.is_pulsed:
-        if has_numba_kernels(tile.weight):
+        if (tile.memory is not None and _backend in ("auto", "cpu")) or has_numba_kernels(tile.weight):
             _numba().update(tile, x, d, lr, pulses, granularity)
             return
         if _has_triton_kernels(tile.weight):
@@ -65,20 +66,21 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         events.update(tile, x, d, lr, pulses, granularity)
 
 
-def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -> None:
-    """Bring ``composite = sum_k gamma_k W_k`` up to date in place, only where tiles were touched if that is known."""
-    touched = [tile.collect_touched() for tile in tiles]
+def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], changes: Changes) -> None:
+    """Bring ``composite = sum_k gamma_k W_k`` up to date in place, only where tiles changed if that is known."""
     if has_numba_kernels(composite):
-        _numba().compose(composite, tiles, gammas, touched)
+        _numba().compose(composite, tiles, gammas, changes)
         return
+    touched = changes.collect()
+    shown = [(tile.weight, gamma) for tile, gamma in zip(tiles, gammas, strict=True) if gamma != 0]
     if _has_triton_kernels(composite):
         from resbench.crossbar.kernels import cuda
 
-        cuda.compose(composite, [tile.weight for tile in tiles], gammas, touched)
+        cuda.compose(composite, *zip(*shown, strict=True), touched)
         return
     composite.zero_()
-    for gamma, tile in zip(gammas, tiles, strict=True):
-        composite.add_(tile.weight, alpha=gamma)
+    for weight, gamma in shown:
+        composite.add_(weight, alpha=gamma)
 
 
 def row_maxima(rows: Rows) -> Tensor:

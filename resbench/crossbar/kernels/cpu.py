@@ -12,10 +12,12 @@ from torch import Tensor
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import apply, events, threads
 from resbench.crossbar.kernels.maxima import image_maxima
+from resbench.crossbar.kernels.memory import one_hot
 from resbench.crossbar.kernels.scan import NO_STOP, scan
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows, matrix
 
 if TYPE_CHECKING:
+    from resbench.crossbar.changes import Changes
     from resbench.crossbar.pulses import PulseTrain
     from resbench.crossbar.tile import Tile
 
@@ -53,15 +55,15 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         tile.updates,
         lr < 0,
         (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
-        (not (pulses.fixed_bl or pulses.update_bl_management), pulses.managed, pulses.update_bl_management),
+        pulses.switches,
     )
     sides, flips = (images, errors, factors), (x_flips, d_flips)
     if memory.pulse is None:
         _update_cells(tile, sides, flips, scanned)
         return
-    followed, crew = tile.is_followed, threads.crew(torch.get_num_threads(), errors.size, memory.columns)
+    followed, available = tile.is_followed, torch.get_num_threads()
     work = sides, flips, scanned, followed, tile.shape, tile.updates, memory.device
-    if crew > 1:
+    if available > 1 and (crew := threads.crew(available, errors.size, memory.columns)) > 1:
         assert memory.apply is not None
         cells, complete, slots, memory.columns = threads.pulse(memory.apply, *work, crew, memory.columns)
     else:
@@ -164,18 +166,33 @@ class Memory:
         return type(None), ()
 
 
-def compose(
-    composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], touched: Sequence[list[Array] | None]
-) -> None:
-    """``composite = sum_k gamma_k W_k`` where tiles were touched, or everywhere if one does not know; the same sum."""
-    cells = EVERYWHERE
-    if None not in touched:
-        found = [cells for known in touched if known for cells in known]
-        if not found:
-            return
-        cells = np.concatenate(found) if len(found) > 1 else found[0]
-    weights = tuple(Memory.of(tile).weight for tile in tiles)
-    apply.compose(_flat(composite), weights, np.asarray(gammas, np.float32), cells)
+def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], changes: Changes) -> None:
+    """``composite = sum_k gamma_k W_k`` where tiles changed, or everywhere if that is not known; the same sum."""
+    known = changes.memory
+    if known is None or known.gammas != tuple(gammas) or known.memories != [tile.memory for tile in tiles]:
+        known = changes.memory = Composition(composite, tiles, gammas)
+        changes.cells = None
+    found = changes.collect()
+    if found is None:
+        apply.compose(*known.terms, EVERYWHERE)
+    elif found:
+        apply.compose(*known.terms, found[0] if len(found) == 1 else np.concatenate(found))
+
+
+class Composition:
+    """The memory of a composite weight as the compiled kernel takes it.
+
+    Attributes:
+        memories: those of the tiles that it was made from.
+        gammas: their shares.
+        terms: composite weight and visible weights, flat, and the shares of these.
+    """
+
+    def __init__(self, composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float]) -> None:
+        self.memories, self.gammas = [Memory.of(tile) for tile in tiles], tuple(gammas)
+        shown = [(memory.weight, gamma) for memory, gamma in zip(self.memories, gammas, strict=True) if gamma != 0]
+        weights, shares = zip(*shown, strict=True)
+        self.terms = _flat(composite), weights, np.asarray(shares, np.float32)
 
 
 def row_maxima(rows: PatchRows) -> Array:
@@ -188,9 +205,7 @@ def row_maxima(rows: PatchRows) -> Array:
 
 def _matrix(rows: Rows) -> Array:
     if isinstance(rows, OneHotRows):
-        chosen = np.zeros(rows.shape, np.float32)
-        chosen[np.arange(len(chosen)), rows.source.numpy()] = 1.0
-        return chosen
+        return one_hot(rows.source.numpy(), rows.shape[1])
     return matrix(rows).numpy()
 
 

@@ -144,16 +144,15 @@ def apply(tile: Tile, keys: Tensor, layout: Layout) -> None:
 
 
 def compose(
-    composite: Tensor, weights: Sequence[Tensor], gammas: Sequence[float], touched: Sequence[list[Tensor] | None]
+    composite: Tensor, weights: Sequence[Tensor], gammas: Sequence[float], touched: Sequence[Tensor] | None
 ) -> None:
-    """``composite = sum_k gamma_k W_k`` where tiles were touched, or everywhere if one does not know; the same sum."""
+    """``composite = sum_k gamma_k W_k`` at the cells that were touched, None for all of them; the same sum."""
     cells, count = None, composite.numel()
-    if all(known is not None for known in touched):
-        found = [some for known in touched for some in known or ()]
-        count = sum(some.numel() for some in found)
-        if count == 0:
+    if touched is not None:
+        if not touched:
             return
-        cells = torch.cat(found)
+        cells = torch.cat(list(touched))
+        count = cells.numel()
     with torch.cuda.device_of(composite):
         cuda_apply.compose[triton.cdiv(count, cuda_apply.COMPOSE_BLOCK),](
             composite,

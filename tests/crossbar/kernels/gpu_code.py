@@ -75,8 +75,8 @@ for device in DEVICES:
     cuda.apply(tile_of(device, (5, 7)), torch.arange(50), cuda.Layout(3, 5))
 
 tiles = [tile_of(DEVICES[0], (5, 7), seed).weight for seed in range(3)]
-for touched in (None, [torch.arange(3)]):
-    cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), [touched] * 3)
+for touched in (None, [torch.arange(3)] * 3):
+    cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), touched)
 
 found = "".join(compiled["find"])
 print(

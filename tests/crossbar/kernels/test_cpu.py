@@ -14,6 +14,7 @@ from torch import Tensor
 
 from resbench.crossbar import devices, kernels
 from resbench.crossbar.cells import make_tile
+from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
@@ -128,13 +129,12 @@ def test_composite_follows_the_touched_cells() -> None:
     kernels.use("cpu")
     tiles = [make_tile(DEVICES[2], (6, 5), Stream.from_seed(seed)) for seed in range(3)]
     composite, gammas = torch.zeros(6, 5), (0.25, 0.5, 1.0)
-    kernels.compose(composite, tiles, gammas)
+    changes = Changes.of(tiles)
+    kernels.compose(composite, tiles, gammas, changes)
     for (x, d), tile in zip(linear_rows(4, 6, 5, calls=3), tiles, strict=True):
         tile.update(x, d, 0.1)
-        kernels.compose(composite, tiles, gammas)
+        kernels.compose(composite, tiles, gammas, changes)
         whole = torch.zeros(6, 5)
-        for other in tiles:
-            other.touch(None)
-        kernels.compose(whole, tiles, gammas)
+        kernels.compose(whole, tiles, gammas, Changes())
         assert torch.equal(composite, whole)
     assert composite.abs().sum() > 0

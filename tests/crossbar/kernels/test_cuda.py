@@ -23,6 +23,7 @@ from torch import Tensor
 
 from resbench.crossbar import devices, kernels
 from resbench.crossbar.cells import make_tile
+from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
@@ -197,15 +198,14 @@ def test_composite_follows_the_touched_cells() -> None:
     device, gammas = devices.SoftBounds(states=10), (0.25, 0.5, 1.0)
     tiles = [make_tile(device, (3, 4), Stream.from_seed(seed)).to(HARDWARE) for seed in range(3)]
     composite = torch.zeros(3, 4, device=HARDWARE)
-    kernels.compose(composite, tiles, gammas)
+    changes = Changes.of(tiles)
+    kernels.compose(composite, tiles, gammas, changes)
     for tile in tiles:
         x, d = (rows.to(HARDWARE) for rows in batch(1, 3, 4))
         tile.update(x, d, 0.1, SHORT)
-        kernels.compose(composite, tiles, gammas)
+        kernels.compose(composite, tiles, gammas, changes)
         whole = torch.zeros_like(composite)
-        for other in tiles:
-            other.touch(None)
-        kernels.compose(whole, tiles, gammas)
+        kernels.compose(whole, tiles, gammas, Changes())
         assert torch.equal(composite, whole)
     assert composite.abs().sum() > 0
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from resbench.crossbar import devices
+from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.kernels import threads
 from resbench.crossbar.pulses import PulseTrain
@@ -42,10 +43,11 @@ def trained(count: int, device: Device, rows: tuple[Rows, Rows], pulses: PulseTr
     """A tile after two updates, and the cells that it noted as touched in the second, None for any."""
     torch.set_num_threads(count)
     tile = Tile(device, (rows[1].shape[1], rows[0].shape[1]), Stream.from_seed(1))
+    changes = Changes.of([tile])
     for _ in range(2):
-        tile.collect_touched()
+        changes.collect()
         tile.update(*rows, 0.05, pulses)
-    touched = tile.collect_touched()
+    touched = changes.collect()
     return tile, None if touched is None else {int(cell) for cells in touched for cell in cells}
 
 
