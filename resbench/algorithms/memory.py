@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from resbench.crossbar import kernels
+from resbench.crossbar.tile import Axis, Tile
 
 
 def pass_on(
@@ -50,6 +52,32 @@ def pass_on(
     kept = momentum * h if forget else h - (1 - momentum) * threshold * s
     buffer[lines] = torch.where(s == 0, h, kept)
     return s if s.any() else None
+
+
+def collect(
+    buffer: Tensor,
+    tile: Tile,
+    first: int,
+    last: int,
+    axis: Axis,
+    rate: float,
+    threshold: float,
+    momentum: float,
+    forget: bool,
+    longest: int | None,
+) -> Tensor | None:
+    """:func:`pass_on` for the columns (rows) ``first`` to ``last - 1`` of a tile, which are read exactly."""
+    if longest is not None and kernels.is_numba(tile):
+        from resbench.crossbar.kernels import cpu, memory
+
+        tile.transfers_out += last - first
+        values = cpu.lines(tile, first, last, axis)
+        whole, busy = memory.pass_on(
+            buffer.numpy(), np.arange(first, last), values, rate, threshold, momentum, forget, longest
+        )
+        return torch.from_numpy(whole) if busy else None
+    chosen = torch.arange(first, last, device=buffer.device)
+    return pass_on(buffer, chosen, tile.read(chosen, axis), rate, threshold, momentum, forget, longest)
 
 
 def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor]:

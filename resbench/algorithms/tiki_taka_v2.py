@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from resbench.algorithms.memory import pass_on
+from resbench.algorithms.memory import collect, pass_on
 from resbench.algorithms.tiki_taka import TikiTaka
 from resbench.algorithms.transfer import Order
 from resbench.crossbar.periphery import IOParameters
@@ -102,6 +103,7 @@ class TikiTakaV2(TikiTaka):
         super().allocate()
         for k in range(len(self.tiles) - 1):
             self.register_buffer(f"buffer_{k}", torch.zeros(self.shape))
+        self.is_collected = self.reads_perfectly and self.transfers_as(TikiTakaV2)
 
     def start(self) -> None:
         super().start()
@@ -113,13 +115,28 @@ class TikiTakaV2(TikiTaka):
         return super().transfer_rate(source, lr) * (ratio or 1.0)
 
     def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
-        buffer: Tensor = getattr(self, f"buffer_{source}")
-        buffer = buffer.T if self.axis == "column" else buffer
-        step = self.step_of(target)
-        threshold = self.thres_scale * step
-
-        tile = self.tiles[target]
-        longest = None if tile.is_continuous else self.transfer_pulses.desired_bl
-        s = pass_on(buffer, lines, values, rate, threshold, self.momentum, self.forget_buffer, longest)
+        s = pass_on(self._buffer(source), lines, values, rate, *self._filter(target))
         if s is not None:
-            tile.write(lines, s, self.write_step * step, self.transfer_pulses, self.axis)
+            self._send(target, lines, s)
+
+    def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
+        if not self.is_collected or last > self.lines:
+            super().carry(source, target, first, last, rate)
+            return
+        s = collect(self._buffer(source), self.tiles[source], first, last, self.axis, rate, *self._filter(target))
+        if s is not None:
+            self._send(target, torch.arange(first, last, device=s.device), s)
+
+    def _buffer(self, source: int) -> Tensor:
+        """The buffer behind a tile, ``[lines, across]``."""
+        buffer = cast(Tensor, self._buffers[f"buffer_{source}"])
+        return buffer.t() if self.axis == "column" else buffer
+
+    def _filter(self, target: int) -> tuple[float, float, bool, int | None]:
+        """Threshold, momentum, whether it forgets and the longest train of what a buffer passes on to a tile."""
+        longest = None if self.tiles[target].is_continuous else self.transfer_pulses.desired_bl
+        return self.thres_scale * self.step_of(target), self.momentum, self.forget_buffer, longest
+
+    def _send(self, target: int, lines: Tensor, s: Tensor) -> None:
+        """Pulse a tile with what a buffer passed on."""
+        self.tiles[target].write(lines, s, self.write_step * self.step_of(target), self.transfer_pulses, self.axis)

@@ -91,6 +91,7 @@ class TransferChain(Algorithm):
         self.transfer_pulses = transfer_pulses
         self.reads_perfectly = self.transfer_io.is_exact and self.transfer_io.out_scale == 1
         self.readers = nn.ModuleList()  # type: ignore[assignment]
+        self.is_direct = False
         self.granularity = 0.0
         self.batch = 0
         self.vectors = 0
@@ -107,6 +108,9 @@ class TransferChain(Algorithm):
             readers = (Periphery(self.shape, self.transfer_io, self.transfer_io, stream) for stream in streams)
             self.readers = nn.ModuleList(readers)  # type: ignore[assignment]
 
+        self.lines = self.shape[1 if self.axis == "column" else 0]
+        self.reads = min(self.n_reads_per_transfer or self.lines, self.lines)
+        self.is_direct = self.reads_perfectly and self.transfers_as(TransferChain)
         steps = [tile.granularity for tile in self.tiles if not tile.is_continuous]
         self.granularity = sum(steps) / len(steps) if steps else 0.0
 
@@ -115,16 +119,6 @@ class TransferChain(Algorithm):
         self.pointers = [0] * len(self.tiles)
 
     # Sizes, periods, rates.
-
-    @property
-    def lines(self) -> int:
-        """Columns (rows) that a full sweep of a tile reads."""
-        return self.shape[1 if self.axis == "column" else 0]
-
-    @property
-    def reads(self) -> int:
-        """Columns (rows) in one transfer."""
-        return min(self.n_reads_per_transfer or self.lines, self.lines)
 
     def periods(self, batch: int) -> list[int]:
         """Periods ``E_k`` counted in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""
@@ -145,11 +139,16 @@ class TransferChain(Algorithm):
         """Factor on the values read from tile ``source``."""
         return self.transfer_lr[source] * (lr if self.scale_transfer_lr else 1.0)
 
+    def transfers_as(self, owner: type[TransferChain]) -> bool:
+        """Whether reads and writes are those of a class, no subclass having its own."""
+        return type(self).read is owner.read and type(self).write is owner.write
+
     # One mini-batch.
 
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
         if x.shape[0] != self.batch:
             self.batch, self.next_event = x.shape[0], 0
+            self._periods = self.periods(self.batch)
         if self.next_event <= self.vectors:
             self._schedule()
         end = self.vectors + self.batch
@@ -164,7 +163,6 @@ class TransferChain(Algorithm):
 
     def _schedule(self) -> None:
         """Find the next count of vectors that is a multiple of a period: before it, nothing is due."""
-        self._periods = self.periods(self.batch)
         waits = [period - self.vectors % period for period in self.counted(self._periods) if period > 0]
         self.next_event = self.vectors + min(waits, default=NEVER)
 
@@ -213,20 +211,26 @@ class TransferChain(Algorithm):
         A later transfer at the same count sees what this one wrote. The source is not cleared, and the pointer
         advances even where nothing is written.
         """
-        start, reads = self.pointers[source], self.reads
+        start = self.pointers[source]
         if self.random_selection:
             start = int(self.stream.child("selection", source).number(self.vectors) * self.lines)
-        self.pointers[source] = (start + reads) % self.lines
+        stop = start + self.reads
+        self.pointers[source] = stop % self.lines
         rate = self.transfer_rate(source, lr)
         if target is None or rate == 0:
             return
-        device = self.tiles[source].weight.device
-        for first in range(start, start + reads, LINES_AT_ONCE):
-            last = min(first + LINES_AT_ONCE, start + reads)
-            lines = torch.arange(first, last, device=device)
-            if last > self.lines:
-                lines %= self.lines
-            self.write(source, target, lines, self.read(source, lines), rate)
+        for first in range(start, stop, LINES_AT_ONCE):
+            self.carry(source, target, first, min(first + LINES_AT_ONCE, stop), rate)
+
+    def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
+        """Transfer columns (rows) ``first`` to ``last - 1``, which go on at the start of the tile."""
+        if self.is_direct and last <= self.lines:
+            self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
+            return
+        lines = torch.arange(first, last, device=self.tiles[source].weight.device)
+        if last > self.lines:
+            lines %= self.lines
+        self.write(source, target, lines, self.read(source, lines), rate)
 
     def read(self, source: int, lines: Tensor) -> Tensor:
         """Values of columns (rows) of tile ``source``, float32 ``[n, out]`` (``[n, in]``), through its periphery."""

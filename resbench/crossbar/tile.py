@@ -214,6 +214,27 @@ class Tile(nn.Module):
         else:
             self.update(values, OneHotRows(lines, self.shape[0]), -lr, pulses)
 
+    def carry(
+        self, target: Tile, first: int, last: int, rate: float, pulses: PulseTrain = DEFAULT_PULSES, axis: Axis = "column"
+    ) -> None:
+        """Add ``rate`` times columns (rows) of this tile to those of another, as :meth:`read` and :meth:`write` do.
+
+        Args:
+            target: tile of the same shape.
+            first: first column (row).
+            last: the one after the last.
+            rate: factor on what is read; not 0.
+            pulses: pulse train parameters.
+            axis: ``column`` or ``row``.
+        """
+        if type(target) is Tile and kernels.carry(self, target, first, last, rate, pulses, axis):
+            self.transfers_out += last - first
+            target.transfers_in += last - first
+            target.updates += 1
+        else:
+            lines = torch.arange(first, last, device=self.weight.device)
+            target.write(lines, self.read(lines, axis), rate, pulses, axis)
+
     # -- what happens to devices beside pulses -------------------------------------------------------------------------
 
     def end_of_step(self) -> None:

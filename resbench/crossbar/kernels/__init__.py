@@ -24,7 +24,7 @@ from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 if TYPE_CHECKING:
     from resbench.crossbar.changes import Changes
     from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Tile
+    from resbench.crossbar.tile import Axis, Tile
 
 Backend = Literal["auto", "cpu", "cuda", "events", "reference"]
 BACKENDS: tuple[Backend, ...] = ("auto", "cpu", "cuda", "events", "reference")
@@ -44,7 +44,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     if lr == 0 or x.shape[0] == 0:
         return
     if pulses.is_plain and tile.is_pulsed:
-        if (tile.memory is not None and _backend in ("auto", "cpu")) or has_numba_kernels(tile.weight):
+        if is_numba(tile):
             _numba().update(tile, x, d, lr, pulses, granularity)
             return
         if _has_triton_kernels(tile.weight):
@@ -64,6 +64,16 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         reference.update(tile, x, d, lr, pulses, granularity)
     else:
         events.update(tile, x, d, lr, pulses, granularity)
+
+
+def carry(
+    source: Tile, target: Tile, first: int, last: int, rate: float, pulses: PulseTrain, axis: Axis
+) -> bool:
+    """Do :meth:`resbench.crossbar.tile.Tile.carry` at once, if a compiled kernel can; returns whether it did."""
+    can = pulses.is_plain and target.is_pulsed and is_numba(source) and is_numba(target)
+    if can:
+        _numba().carry(source, target, first, last, rate, pulses, axis)
+    return can
 
 
 def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], changes: Changes) -> None:
@@ -98,6 +108,11 @@ def row_maxima(rows: Rows) -> Tensor:
 def has_numba_kernels(weight: Tensor) -> bool:
     """Whether the kernels compiled by Numba serve this tensor."""
     return _backend in ("auto", "cpu") and weight.dtype is torch.float32 and weight.is_cpu
+
+
+def is_numba(tile: Tile) -> bool:
+    """Whether they serve this tile."""
+    return (tile.memory is not None and _backend in ("auto", "cpu")) or has_numba_kernels(tile.weight)
 
 
 @functools.cache

@@ -12,14 +12,13 @@ from torch import Tensor
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import apply, events, threads
 from resbench.crossbar.kernels.maxima import image_maxima
-from resbench.crossbar.kernels.memory import one_hot
 from resbench.crossbar.kernels.scan import NO_STOP, scan
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.changes import Changes
     from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Tile
+    from resbench.crossbar.tile import Axis, Tile
 
 EVERYWHERE = np.empty(0, np.int64)
 ALL_ONE = np.empty(0, np.float32)
@@ -48,6 +47,29 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
     else:
         images, geometry = np.ascontiguousarray(_matrix(x))[:, :, None, None], POINT
         errors = _transposed(_matrix(d))[None]
+    _pulse(tile, (images, errors, factors), (x_flips, d_flips), geometry, lr, pulses, granularity)
+
+
+def carry(source: Tile, target: Tile, first: int, last: int, rate: float, pulses: PulseTrain, axis: Axis) -> None:
+    """Add ``rate`` times lines of a tile to those of another by pulses; see :meth:`resbench.crossbar.tile.Tile.carry`."""
+    values = lines(source, first, last, axis)
+    chosen = np.zeros((last - first, target.shape[axis == "column"]), np.float32)
+    chosen.reshape(-1)[first :: chosen.shape[1] + 1] = 1.0
+    driven, errors = (chosen, values.T) if axis == "column" else (values, chosen.T)
+    sides = np.ascontiguousarray(driven)[:, :, None, None], np.ascontiguousarray(errors)[None], ALL_ONE
+    _pulse(target, sides, (NO_FLIPS, NO_FLIPS), POINT, -rate, pulses, target.granularity)
+
+
+def lines(tile: Tile, first: int, last: int, axis: Axis) -> Array:
+    """Columns (rows) of a tile as they are now, ``[n, out]`` (``[n, in]``): a view."""
+    weight = Memory.of(tile).weight.reshape(tile.shape)
+    return weight[:, first:last].T if axis == "column" else weight[first:last]
+
+
+def _pulse(
+    tile: Tile, sides: Any, flips: Any, geometry: Any, lr: float, pulses: PulseTrain, granularity: float
+) -> None:
+    """Pulse a tile with a mini-batch as the compiled kernels take it: sides x, d and factors on x, and lines to flip."""
     memory = Memory.of(tile)
     scanned = (
         geometry,
@@ -57,11 +79,10 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
         pulses.switches,
     )
-    sides, flips = (images, errors, factors), (x_flips, d_flips)
     if memory.pulse is None:
         _update_cells(tile, sides, flips, scanned)
         return
-    followed, available = tile.is_followed, torch.get_num_threads()
+    errors, followed, available = sides[1], tile.is_followed, torch.get_num_threads()
     work = sides, flips, scanned, followed, tile.shape, tile.updates, memory.device
     if available > 1 and (crew := threads.crew(available, errors.size, memory.columns)) > 1:
         assert memory.apply is not None
@@ -205,7 +226,9 @@ def row_maxima(rows: PatchRows) -> Array:
 
 def _matrix(rows: Rows) -> Array:
     if isinstance(rows, OneHotRows):
-        return one_hot(rows.source.numpy(), rows.shape[1])
+        chosen = np.zeros(rows.shape, np.float32)
+        chosen[np.arange(len(chosen)), rows.source.numpy()] = 1.0
+        return chosen
     return matrix(rows).numpy()
 
 

@@ -46,15 +46,6 @@ def pass_on(buffer, lines, values, rate, threshold, momentum, forget, longest):
 
 
 @compiled
-def one_hot(lines, width):
-    """Rows float32 ``[n, width]`` that drive one line each."""
-    rows = np.zeros((lines.size, width), np.float32)
-    for k in range(lines.size):
-        rows[k, lines[k]] = np.float32(1.0)
-    return rows
-
-
-@compiled
 def take_steps(chi, first, count, epsilon):
     """Take whole steps ``trunc(chi / epsilon)`` out of rows of a matrix.
 

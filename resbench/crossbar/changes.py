@@ -1,0 +1,39 @@
+"""Where the tiles of a composite weight changed, so that it is recomputed only there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from resbench.crossbar.tile import Tile
+
+
+class Changes:
+    """Cells that changed in any of some tiles since somebody last collected them.
+
+    Attributes:
+        cells: arrays of flat indices; None for any cell, as at the beginning.
+        memory: what a compiled backend keeps of the tiles.
+    """
+
+    def __init__(self) -> None:
+        self.cells: list[Any] | None = None
+        self.memory: Any = None
+
+    @classmethod
+    def of(cls, tiles: Iterable[Tile]) -> Self:
+        """What these tiles note their changes in from now on."""
+        changes = cls()
+        for tile in tiles:
+            tile.changes = changes
+        return changes
+
+    def collect(self) -> list[Any] | None:
+        """The cells, of which it knows no more."""
+        cells, self.cells = self.cells, []
+        return cells
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        """A copy takes all cells as changed."""
+        return type(self), ()
