@@ -94,8 +94,9 @@ class Algorithm(nn.Module, ABC):
 
     def compose(self) -> None:
         """Recompute the composite weight ``sum_k gamma_k W_k``."""
-        if self._changes is not None:
-            kernels.compose(cast(Tensor, self.composite), self.tiles, self.gammas, self._changes)
+        composite = self._buffers["composite"]
+        if composite is not None and self._changes is not None:
+            kernels.compose(composite, self.tiles, self.gammas, self._changes)
 
     def on_batch_end(self, train_loss: float) -> None:
         """Called after each training step with the loss of its mini-batch, where :attr:`reads_batch_loss` says so."""
@@ -157,7 +158,9 @@ class Algorithm(nn.Module, ABC):
     def step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
         """One optimiser step: the (x, d) pairs as one mini-batch, then what time does to the devices."""
         if pairs and lr != 0:
-            x, d = (torch.cat([pair[side] for pair in pairs]) if len(pairs) > 1 else pairs[0][side] for side in (0, 1))
+            x, d = pairs[0]
+            if len(pairs) > 1:
+                x, d = (torch.cat([pair[side] for pair in pairs]) for side in (0, 1))
             self.update(x, d, lr)
         for tile in self._restless:
             tile.end_of_step()

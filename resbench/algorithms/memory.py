@@ -80,7 +80,7 @@ def collect(
     return pass_on(buffer, chosen, tile.read(chosen, axis), rate, threshold, momentum, forget, longest)
 
 
-def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor]:
+def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor] | None:
     """Take whole steps ``s = trunc(chi / step)`` out of some rows of a matrix: ``chi <- chi - step s``.
 
     Args:
@@ -91,20 +91,20 @@ def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: boo
         continuous: take all of ``chi / step``, for a target without granularity.
 
     Returns:
-        The rows, int64 ``[busy]``, of which s is not 0 everywhere, and their s ``[busy, n]``.
+        The rows, int64 ``[busy]``, of which s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
     """
     if not continuous and kernels.has_numba_kernels(chi):
         from resbench.crossbar.kernels import memory
 
         busy, steps = memory.take_steps(chi.numpy(), first, count, step)
-        return torch.from_numpy(busy), torch.from_numpy(steps)
+        return (torch.from_numpy(busy), torch.from_numpy(steps)) if busy.size > 0 else None
     rows = torch.arange(first, first + count, device=chi.device) % len(chi)
     s = chi[rows] / step
     if not continuous:
         s = torch.trunc(s)
     chi[rows] -= step * s
     some = s.any(dim=1)
-    return rows[some], s[some]
+    return (rows[some], s[some]) if some.any() else None
 
 
 def running_rates(

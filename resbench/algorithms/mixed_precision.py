@@ -121,10 +121,10 @@ class MixedPrecision(Algorithm):
             self.next_row = int(self.stream.child("row").number(self.vectors) * rows)
         tile = self.tiles[0]
         epsilon = self.granularity or tile.granularity or NOMINAL_STEP
-        busy, steps = take_steps(self.chi, self.next_row, count, epsilon, tile.is_continuous)
+        taken = take_steps(self.chi, self.next_row, count, epsilon, tile.is_continuous)
         self.next_row = (self.next_row + count) % rows
-        if len(busy) > 0:
-            tile.write(busy, steps, -epsilon * self.transfer_lr, self.pulses, axis="row")
+        if taken is not None:
+            tile.write(*taken, -epsilon * self.transfer_lr, self.pulses, axis="row")
 
     def quantise(self, values: Tensor, side: int) -> Tensor:
         """``q(v) = w clip(rint(v / w), -h, h)`` for each vector, ``h = floor(bins / 2)``, ``w = max|v| / h``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Self, cast
 
@@ -197,21 +198,26 @@ def outer_sum(d: Rows, x: Rows) -> Tensor:
         x: ``[n, in]``.
     """
     if isinstance(d, MapRows) and isinstance(x, PatchRows):
-        kh, kw, *steps = x.geometry[:6]
+        kh, kw, stride_h, stride_w, dilation_h, dilation_w, _ = x.geometry
         maps, image = d.source, x.source
+        (_, out, rows, columns), (_, channels, height, width) = maps.shape, image.shape
         # A convolution may not see the last lines of the image; its gradient needs exactly what it saw.
-        high, wide = (
-            (maps.shape[2 + side] - 1) * steps[side] + steps[2 + side] * ((kh, kw)[side] - 1) + 1 for side in (0, 1)
-        )
-        kernel = image.new_empty(1).expand(maps.shape[1], image.shape[1], kh, kw)
-        if image.shape[2:] != (high, wide):
+        high, wide = (rows - 1) * stride_h + dilation_h * (kh - 1) + 1, (columns - 1) * stride_w + dilation_w * (kw - 1) + 1
+        if (height, width) != (high, wide):
             image = image[:, :, :high, :wide]
+        kernel = _shape_only((out, channels, kh, kw), image.dtype, image.device)
         gradient: Tensor = torch.ops.aten.convolution_backward(
-            maps, image, kernel, None, steps[:2], [0, 0], steps[2:4], False, [0, 0], 1,
-            [False, True, False],
+            maps, image, kernel, None, (stride_h, stride_w), (0, 0), (dilation_h, dilation_w), False, (0, 0), 1,
+            (False, True, False),
         )[1]  # fmt: skip
         return gradient.flatten(1)
     return matrix(d).T @ matrix(x)
+
+
+@functools.lru_cache(maxsize=256)
+def _shape_only(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of which nobody reads the values."""
+    return torch.empty(1, dtype=dtype, device=device).expand(shape)
 
 
 def gather_rows(rows: Rows, factor: float = 1.0) -> Rows:

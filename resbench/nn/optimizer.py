@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim.sgd import sgd
 
+from resbench.crossbar.processes import share
 from resbench.crossbar.rows import matrix
 from resbench.nn.parameter import AnalogWeight
 
@@ -71,12 +72,14 @@ class AnalogSGD(torch.optim.SGD):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        parts = share()[1]
         with torch.no_grad():
             for group in self.param_groups:
                 self._step_digital(group)
+                lr = float(group["lr"])
                 for parameter in group["params"]:
                     if type(parameter) is AnalogWeight and parameter.requires_grad:
-                        parameter.step(float(group["lr"]))
+                        parameter.step(lr, parts)
         return loss
 
     def _step_digital(self, group: dict[str, Any]) -> None:

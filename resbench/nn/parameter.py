@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from resbench.algorithms import Algorithm
-from resbench.crossbar.processes import share
 from resbench.crossbar.rows import Rows, gather_rows
 
 
@@ -53,18 +52,21 @@ class AnalogWeight(nn.Parameter):
         self.data = self.algorithm.weight.view(self.shape)
         self.array = self.detach()
 
-    def step(self, lr: float) -> None:
+    def step(self, lr: float, parts: int = 1) -> None:
         """Train the weight with the pending pairs and drop them.
 
         Processes that share the mini-batch all train with the pairs of all, in the order of their ranks. The loss of
         each is a mean over its part, so d is divided by their number, which is exact for a power of two.
+
+        Args:
+            lr: learning rate.
+            parts: number of these processes.
         """
         pairs, self.pairs = self.pairs, []
-        parts = share()[1]
         if parts > 1:
             pairs = [(gather_rows(x), gather_rows(d, 1 / parts)) for x, d in pairs]
         # Lazy rows pass for tensors: every torch function takes them.
-        self.algorithm.step(cast(list[tuple[Tensor, Tensor]], pairs), lr * self.lr_scale)
+        self.algorithm.step(pairs, lr * self.lr_scale)  # type: ignore[arg-type]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogWeight:
         if id(self) not in memo:

@@ -59,7 +59,9 @@ def test_whole_steps_are_taken_out_of_rows_in_a_circle() -> None:
     def compute() -> tuple[Tensor, Tensor, Tensor]:
         chi = noise(4, 6)
         chi[3] = 0.01  # no step in it
-        return chi, *take_steps(chi, 2, 3, 0.5, continuous=False)
+        taken = take_steps(chi, 2, 3, 0.5, continuous=False)
+        assert taken is not None
+        return chi, *taken
 
     compiled, plain = both(compute)
     for result, expected in zip(compiled, plain, strict=True):
