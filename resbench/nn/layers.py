@@ -18,7 +18,7 @@ from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, Rows, matrix
 from resbench.nn.parameter import AnalogWeight
 from resbench.nn.patches import Patches
-from resbench.nn.product import analog_product, anchor, mask_gradient
+from resbench.nn.product import analog_product, anchor, mask_gradient, on_gradient
 
 
 class AnalogLayer(nn.Module):
@@ -172,7 +172,7 @@ class AnalogLayer(nn.Module):
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
             weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
 
-        y.register_hook(append)
+        on_gradient(y, append)
         return y
 
     # -- the logical weight ------------------------------------------------------------------------------------------

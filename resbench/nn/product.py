@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -72,3 +73,13 @@ def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:
 def anchor(y: Tensor, weight: Tensor) -> Tensor:
     """``y`` itself as a function of the weight, which gets no gradient from it: backward then comes this far."""
     return _Anchor.apply(y, weight)  # type: ignore[no-any-return]
+
+
+def on_gradient(y: Tensor, hook: Callable[[Tensor], None]) -> None:
+    """``y.register_hook(hook)`` without the handle that could remove it, which takes longer than all the rest."""
+    register = getattr(y.grad_fn, "_register_hook_dict", None)
+    if register is None or y._backward_hooks is not None:
+        y.register_hook(hook)
+    else:
+        y._backward_hooks = {"on_gradient": hook}
+        register(y)
