@@ -87,6 +87,9 @@ class AnalogSGD(torch.optim.SGD):
         parameters = [p for p in group["params"] if p.grad is not None]
         if not parameters:
             return
+        if not (group["momentum"] or group["weight_decay"] or group["maximize"]) and isinstance(group["lr"], float):
+            torch._foreach_add_(parameters, [p.grad for p in parameters], alpha=-group["lr"])
+            return
         momenta = [self.state[p].get("momentum_buffer") for p in parameters] if group["momentum"] else []
         sgd(
             parameters,
