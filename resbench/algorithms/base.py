@@ -94,7 +94,7 @@ class Algorithm(nn.Module, ABC):
 
     def compose(self) -> None:
         """Recompute the composite weight ``sum_k gamma_k W_k``."""
-        composite = self._buffers["composite"]
+        composite = self._buffers["composite"]  # as an attribute torch would find it last
         if composite is not None and self._changes is not None:
             kernels.compose(composite, self.tiles, self.gammas, self._changes)
 

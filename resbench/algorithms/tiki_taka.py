@@ -100,7 +100,7 @@ class TikiTaka(TransferChain):
             sweep = self.shape[0 if self.axis == "column" else 1] / self.reads
             self.transfer_every = [period * sweep**k for k, period in enumerate(self.transfer_every)]
         self.transfer_every[-1] = 0.0
-        self.is_direct = self.reads_perfectly and self.with_reset_prob == 0 and self.transfers_as(TikiTaka)
+        self.is_direct = self.with_reset_prob == 0 and self.moves_by(TikiTaka.write)
 
     def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
         if self.with_reset_prob > 0:

@@ -103,7 +103,7 @@ class TikiTakaV2(TikiTaka):
         super().allocate()
         for k in range(len(self.tiles) - 1):
             self.register_buffer(f"buffer_{k}", torch.zeros(self.shape))
-        self.is_collected = self.reads_perfectly and self.transfers_as(TikiTakaV2)
+        self.is_collected = self.moves_by(TikiTakaV2.write)
 
     def start(self) -> None:
         super().start()

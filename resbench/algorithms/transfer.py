@@ -51,6 +51,9 @@ class TransferChain(Algorithm):
     counters: ClassVar[tuple[str, ...]] = ("vectors", "pointers")
 
     readers: Sequence[Periphery]  # a ModuleList
+    #: Columns (rows) that a full sweep of a tile reads, and that one transfer does.
+    lines: int
+    reads: int
 
     #: Order of aihwkit's CPU code, vector by vector, or of its GPU code: transfers out of slower tiles wait for one out
     #: of the fast tile, and a mini-batch with transfers inside but none at its end loses the vectors after the last.
@@ -110,7 +113,7 @@ class TransferChain(Algorithm):
 
         self.lines = self.shape[1 if self.axis == "column" else 0]
         self.reads = min(self.n_reads_per_transfer or self.lines, self.lines)
-        self.is_direct = self.reads_perfectly and self.transfers_as(TransferChain)
+        self.is_direct = self.moves_by(TransferChain.write)
         steps = [tile.granularity for tile in self.tiles if not tile.is_continuous]
         self.granularity = sum(steps) / len(steps) if steps else 0.0
 
@@ -139,9 +142,9 @@ class TransferChain(Algorithm):
         """Factor on the values read from tile ``source``."""
         return self.transfer_lr[source] * (lr if self.scale_transfer_lr else 1.0)
 
-    def transfers_as(self, owner: type[TransferChain]) -> bool:
-        """Whether reads and writes are those of a class, no subclass having its own."""
-        return type(self).read is owner.read and type(self).write is owner.write
+    def moves_by(self, write: Callable[..., None]) -> bool:
+        """Whether transfers are nothing but perfect reads and this :meth:`write`, no subclass having others."""
+        return self.reads_perfectly and type(self).read is TransferChain.read and type(self).write is write
 
     # One mini-batch.
 

@@ -202,7 +202,10 @@ def outer_sum(d: Rows, x: Rows) -> Tensor:
         maps, image = d.source, x.source
         (_, out, rows, columns), (_, channels, height, width) = maps.shape, image.shape
         # A convolution may not see the last lines of the image; its gradient needs exactly what it saw.
-        high, wide = (rows - 1) * stride_h + dilation_h * (kh - 1) + 1, (columns - 1) * stride_w + dilation_w * (kw - 1) + 1
+        high, wide = (
+            (rows - 1) * stride_h + dilation_h * (kh - 1) + 1,
+            (columns - 1) * stride_w + dilation_w * (kw - 1) + 1,
+        )
         if (height, width) != (high, wide):
             image = image[:, :, :high, :wide]
         kernel = _shape_only((out, channels, kh, kw), image.dtype, image.device)

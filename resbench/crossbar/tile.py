@@ -215,7 +215,13 @@ class Tile(nn.Module):
             self.update(values, OneHotRows(lines, self.shape[0]), -lr, pulses)
 
     def carry(
-        self, target: Tile, first: int, last: int, rate: float, pulses: PulseTrain = DEFAULT_PULSES, axis: Axis = "column"
+        self,
+        target: Tile,
+        first: int,
+        last: int,
+        rate: float,
+        pulses: PulseTrain = DEFAULT_PULSES,
+        axis: Axis = "column",
     ) -> None:
         """Add ``rate`` times columns (rows) of this tile to those of another, as :meth:`read` and :meth:`write` do.
 

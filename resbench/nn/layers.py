@@ -163,10 +163,10 @@ class AnalogLayer(nn.Module):
                 raise RuntimeError(
                     "the input of an analog layer was changed in place before backward; use an out-of-place operation"
                 )
-            dtype, driven, errors = weight.dtype, x.detach(), d.detach()
-            rows, errors = self.update_rows(
-                driven if driven.dtype is dtype else driven.to(dtype), errors if errors.dtype is dtype else errors.to(dtype)
-            )
+            dtype, driven, d = weight.dtype, x.detach(), d.detach()
+            if driven.dtype is not dtype or d.dtype is not dtype:
+                driven, d = driven.to(dtype), d.to(dtype)
+            rows, errors = self.update_rows(driven, d)
             if not self.is_plain and self.mapping_scale is not None:
                 errors = matrix(errors) / (self.mapping_scale * weight.lr_scale)
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.periphery import Periphery
+
+#: Key of a hook that nobody can remove; those of torch count from 0.
+NO_HANDLE = -1
 
 
 class _Product(torch.autograd.Function):
@@ -81,5 +85,5 @@ def on_gradient(y: Tensor, hook: Callable[[Tensor], None]) -> None:
     if register is None or y._backward_hooks is not None:
         y.register_hook(hook)
     else:
-        y._backward_hooks = {"on_gradient": hook}
+        y._backward_hooks = OrderedDict({NO_HANDLE: hook})
         register(y)

@@ -7,8 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from resbench.algorithms.memory import pass_on, running_rates, take_steps
+from resbench.algorithms.memory import collect, pass_on, running_rates, take_steps
 from resbench.crossbar import kernels
+from resbench.crossbar.devices import SoftBounds
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.tile import Axis, Tile
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +56,27 @@ def test_below_the_threshold_nothing_is_passed_on() -> None:
     )
     assert compiled is None
     assert plain is None
+
+
+@pytest.mark.parametrize("axis", ["column", "row"])
+@pytest.mark.parametrize("longest", [2, None])
+def test_lines_of_a_tile_are_collected_as_if_read(axis: Axis, longest: int | None) -> None:
+    def compute() -> tuple[Tensor, Tensor | None, int]:
+        tile = Tile(SoftBounds(states=20), (7, 7), Stream.from_seed(1))
+        tile.program(noise(7, 7))
+        buffer = torch.zeros(7, 7)
+        s = collect(buffer, tile, 2, 5, axis, 1.5, 0.4, 0.1, True, longest)
+        return buffer, s, tile.transfers_out
+
+    tile = Tile(SoftBounds(states=20), (7, 7), Stream.from_seed(1))
+    tile.program(noise(7, 7))
+    expected, lines = torch.zeros(7, 7), torch.arange(2, 5)
+    expected_s = pass_on(expected, lines, tile.read(lines, axis), 1.5, 0.4, 0.1, True, longest)
+    assert expected_s is not None
+    for buffer, s, read in both(compute):
+        torch.testing.assert_close(buffer, expected)
+        torch.testing.assert_close(s, expected_s)
+        assert read == 3
 
 
 def test_whole_steps_are_taken_out_of_rows_in_a_circle() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
-from resbench.algorithms import TikiTaka
+from resbench.algorithms import ResidualLearning, TikiTaka, TikiTakaV2
 from resbench.algorithms.transfer import Order
 from resbench.crossbar.periphery import IOParameters
 from tests.algorithms.helpers import build, drive, exact
@@ -97,6 +98,27 @@ def test_random_selection_reaches_every_column() -> None:
         seen.append(int((algorithm.tiles[1].weight != before).any(dim=0).nonzero()[0, 0]))
     assert set(seen) == {0, 1, 2}
     assert any(later != (first + 1) % 3 for first, later in pairwise(seen))
+
+
+@pytest.mark.parametrize("base", [TikiTaka, TikiTakaV2, ResidualLearning])
+def test_a_subclass_may_read_and_write_in_its_own_way(base: Any) -> None:
+    class Doubling(base):  # type: ignore[misc]
+        def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
+            super().write(source, target, lines, 2 * values, rate)
+
+    class Silent(base):  # type: ignore[misc]
+        def read(self, source: int, lines: Tensor) -> Tensor:
+            return torch.zeros(len(lines), self.shape[0])
+
+    plain, doubling, silent = (
+        build(kind(2, transfer_every=1.0, transfer_lr=0.5, fast_lr=0.125), exact(bound=16.0))
+        for kind in (base, Doubling, Silent)
+    )
+    for algorithm in (plain, doubling, silent):
+        drive(algorithm, 12)
+    assert plain.tiles[1].weight.any()
+    assert torch.all(doubling.tiles[1].weight.abs().sum(dim=1) > plain.tiles[1].weight.abs().sum(dim=1))
+    assert not silent.tiles[1].weight.any()
 
 
 def test_no_rate_no_write_but_the_pointer_goes_on() -> None:

@@ -13,7 +13,7 @@ from resbench.crossbar.cells import CellTile, make_tile
 from resbench.crossbar.devices import ConstantStep, Device, Drift, Ideal, OneSidedCell, SoftBounds
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.tile import Tile
+from resbench.crossbar.tile import Axis, Tile
 from tests.crossbar.zoo import ZOO, model_name
 
 STREAM = Stream.from_seed(0)
@@ -90,6 +90,25 @@ def test_write_adds_to_lines_in_expectation(axis: str, states: float | None) -> 
     torch.testing.assert_close(tile.weight, expected, atol=0.02, rtol=0)
     assert tile.transfers_in == 1
     assert tile.slots == pytest.approx(0 if tile.is_continuous else 0.5 * 0.8 / FINE.granularity, abs=1)
+
+
+@pytest.mark.parametrize("axis", ["column", "row"])
+@pytest.mark.parametrize("device", [SoftBounds(states=20), SoftBounds(), OneSidedCell(device=SoftBounds(states=20))])
+def test_carrying_lines_is_reading_and_writing_them(device: Device, axis: Axis) -> None:
+    def pair() -> tuple[Tile, Tile]:
+        tiles = make_tile(device, (5, 4), Stream.from_seed(1)), make_tile(device, (5, 4), Stream.from_seed(2))
+        tiles[0].program(torch.linspace(-0.5, 0.5, 20).reshape(5, 4))
+        return tiles
+
+    (source, target), (read, written) = pair(), pair()
+    for _ in range(3):
+        source.carry(target, 1, 3, 0.5, axis=axis)
+        written.write(torch.arange(1, 3), read.read(torch.arange(1, 3), axis), 0.5, axis=axis)
+    assert target.weight.any()
+    for tile, expected in ((source, read), (target, written)):
+        assert tile.get_extra_state() == expected.get_extra_state()
+        assert torch.equal(tile.weight, expected.weight)
+        assert torch.equal(tile.pulses_up, expected.pulses_up)
 
 
 def test_ideal_device_is_the_exact_update() -> None:

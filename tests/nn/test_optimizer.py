@@ -91,6 +91,18 @@ def test_momentum_and_decay_act_on_digital_parameters_only() -> None:
     assert not torch.equal(plain.bias, heavy.bias)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("lr", [0.3, 1])
+def test_digital_parameters_take_the_steps_of_torch(lr: float) -> None:
+    parameters = [[nn.Parameter(torch.linspace(-1, 1, size)) for size in (3, 70)] for _ in range(2)]
+    for kind, group in zip((AnalogSGD, torch.optim.SGD), parameters, strict=True):
+        for parameter in group:
+            parameter.grad = torch.linspace(0, 0.7, parameter.numel())
+        group.append(nn.Parameter(torch.ones(2)))  # has no gradient
+        kind(group, lr=lr).step()
+    for mine, theirs in zip(*parameters, strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_a_rate_of_zero_drops_the_pairs() -> None:
     network = model()
     optimizer = AnalogSGD(network.parameters(), lr=0.0)

@@ -14,6 +14,7 @@ from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import matrix
 from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogSGD, TiledLayer, analog_layers, to_analog
+from resbench.nn.product import on_gradient
 
 #: Everything that a mapping can do to one array.
 MAPPED = MappingParameters(
@@ -218,3 +219,16 @@ def test_autocast_leaves_converters_in_single_precision() -> None:
 def test_perfect_directions_keep_the_plain_product() -> None:
     analog = only(nn.Linear(3, 2), forward_io=PERFECT)
     assert analog.periphery is None
+
+
+def test_a_hook_without_a_handle_is_called_beside_others() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    seen: list[Tensor] = []
+    y = 3 * x
+    on_gradient(y, seen.append)
+    y.register_hook(lambda d: 2 * d)
+    on_gradient(y, seen.append)
+    y.sum().backward()
+    assert [d.tolist() for d in seen] == [[1.0, 1.0], [2.0, 2.0]]
+    assert x.grad is not None
+    assert x.grad.tolist() == [6.0, 6.0]

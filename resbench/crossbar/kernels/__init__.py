@@ -66,9 +66,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
         events.update(tile, x, d, lr, pulses, granularity)
 
 
-def carry(
-    source: Tile, target: Tile, first: int, last: int, rate: float, pulses: PulseTrain, axis: Axis
-) -> bool:
+def carry(source: Tile, target: Tile, first: int, last: int, rate: float, pulses: PulseTrain, axis: Axis) -> bool:
     """Do :meth:`resbench.crossbar.tile.Tile.carry` at once, if a compiled kernel can; returns whether it did."""
     can = pulses.is_plain and target.is_pulsed and is_numba(source) and is_numba(target)
     if can:
@@ -82,15 +80,16 @@ def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], c
         _numba().compose(composite, tiles, gammas, changes)
         return
     touched = changes.collect()
-    shown = [(tile.weight, gamma) for tile, gamma in zip(tiles, gammas, strict=True) if gamma != 0]
+    weights = [tile.weight for tile, gamma in zip(tiles, gammas, strict=True) if gamma != 0]
+    shares = [gamma for gamma in gammas if gamma != 0]
     if _has_triton_kernels(composite):
         from resbench.crossbar.kernels import cuda
 
-        cuda.compose(composite, *zip(*shown, strict=True), touched)
+        cuda.compose(composite, weights, shares, touched)
         return
     composite.zero_()
-    for weight, gamma in shown:
-        composite.add_(weight, alpha=gamma)
+    for weight, share in zip(weights, shares, strict=True):
+        composite.add_(weight, alpha=share)
 
 
 def row_maxima(rows: Rows) -> Tensor:

@@ -51,7 +51,7 @@ def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granular
 
 
 def carry(source: Tile, target: Tile, first: int, last: int, rate: float, pulses: PulseTrain, axis: Axis) -> None:
-    """Add ``rate`` times lines of a tile to those of another by pulses; see :meth:`resbench.crossbar.tile.Tile.carry`."""
+    """Add ``rate`` times lines of a tile to those of another: :meth:`resbench.crossbar.tile.Tile.carry`."""
     values = lines(source, first, last, axis)
     chosen = np.zeros((last - first, target.shape[axis == "column"]), np.float32)
     chosen.reshape(-1)[first :: chosen.shape[1] + 1] = 1.0
@@ -61,15 +61,15 @@ def carry(source: Tile, target: Tile, first: int, last: int, rate: float, pulses
 
 
 def lines(tile: Tile, first: int, last: int, axis: Axis) -> Array:
-    """Columns (rows) of a tile as they are now, ``[n, out]`` (``[n, in]``): a view."""
+    """Columns (rows) of a tile as they are now, ``[n, out]`` (``[n, in]``)."""
     weight = Memory.of(tile).weight.reshape(tile.shape)
-    return weight[:, first:last].T if axis == "column" else weight[first:last]
+    return np.ascontiguousarray(weight[:, first:last].T if axis == "column" else weight[first:last])
 
 
 def _pulse(
     tile: Tile, sides: Any, flips: Any, geometry: Any, lr: float, pulses: PulseTrain, granularity: float
 ) -> None:
-    """Pulse a tile with a mini-batch as the compiled kernels take it: sides x, d and factors on x, and lines to flip."""
+    """Pulse a tile with a mini-batch as compiled kernels take it: sides x, d and factors on x, and lines to flip."""
     memory = Memory.of(tile)
     scanned = (
         geometry,
