@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in $(SUPPORTED); do if $$p $(WORKS); then echo $$p; brea
 BIN := .venv/bin
 INSTALLED := .venv/installed
 # benchmarks/README.md says what each measures; `trainer` fetches MNIST into data/ if it is not there.
-BENCHMARKS := iteration trainer scaling memory leaderboard
+BENCHMARKS := iteration update trainer scaling memory leaderboard
 
 .PHONY: demo test lint bench clean
 

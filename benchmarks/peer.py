@@ -1,7 +1,8 @@
 """The peer's side of the comparison: aihwkit trains the same network on the same images, in its own environment.
 
 Reads one request a line from standard input and answers each with one line of JSON. The first names the images and the
-states of the devices; the following ones a case, a batch size, and how many iterations to run.
+states of the devices; the following ones a case, a batch size, and how many iterations to run, or one large array whose
+update is measured.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -28,8 +30,10 @@ from aihwkit.simulator.configs import (
     UnitCellRPUConfig,
     UpdateParameters,
 )
+from aihwkit.simulator.tiles import AnalogTile
 
-from benchmarks.loop import LR, Loop
+from benchmarks.large import STEP, Large
+from benchmarks.loop import LR, Loop, Timing
 from resbench.networks import LeNet5
 
 PERFECT = IOParameters(is_perfect=True)
@@ -92,6 +96,15 @@ def make_loop(case: str, batch: int, setup: dict[str, Any]) -> Loop:
     return Loop(network, optimizer, data["images"], data["targets"], batch)
 
 
+def make_update(large: Large) -> Callable[[], Timing]:
+    """The update of one array."""
+    device = SoftBoundsDevice(dw_min=STEP, w_max=1.0, w_min=-1.0)
+    tile: Any = AnalogTile(large.rows, large.columns, SingleRPUConfig(device=device))
+    tile.set_learning_rate(large.rate())
+    x, d = large.sides()
+    return lambda: large.timed(lambda: tile.update(x, d))
+
+
 def main() -> None:
     """Answer requests until the input ends."""
     setup = json.loads(sys.stdin.readline())
@@ -99,12 +112,20 @@ def main() -> None:
     cases = ["DigitalSGD", *configs(setup["states"])]
     print(json.dumps({"torch": torch.__version__, "cases": cases}), flush=True)
     loops: dict[tuple[str, int], Loop] = {}
+    updates: dict[Large, Callable[[], Timing]] = {}
     for line in sys.stdin:
         request = json.loads(line)
-        key = request["case"], request["batch"]
-        if key not in loops:
-            loops[key] = make_loop(*key, setup)
-        print(json.dumps(asdict(loops[key].run(request["iterations"]))), flush=True)
+        if "update" in request:
+            large = Large(**request["update"])
+            if large not in updates:
+                updates[large] = make_update(large)
+            timing = updates[large]()
+        else:
+            key = request["case"], request["batch"]
+            if key not in loops:
+                loops[key] = make_loop(*key, setup)
+            timing = loops[key].run(request["iterations"])
+        print(json.dumps(asdict(timing)), flush=True)
 
 
 if __name__ == "__main__":

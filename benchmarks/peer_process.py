@@ -53,6 +53,10 @@ class PeerProcess:
         """A function that runs iterations of a case there."""
         return lambda iterations: Timing(**self._ask({"case": case, "batch": batch, "iterations": iterations}))
 
+    def update(self, large: dict[str, Any]) -> Timing:
+        """Update a large array once there."""
+        return Timing(**self._ask({"update": large}))
+
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import dense, iteration, memory, report, scaling, trainer
+from benchmarks import dense, iteration, memory, report, scaling, trainer, update
 from benchmarks.cases import DEVICE
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.randomness import Stream
@@ -35,6 +35,16 @@ def test_iteration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [(series["case"], len(series["cpu"])) for series in results] == [("DigitalSGD", 2), ("AnalogSGD", 2)]
     assert "AnalogSGD" in capsys.readouterr().out
     assert figure.stat().st_size > 0
+
+
+def test_update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "update.json"
+    small = ["--sizes", "32x64x16", "--pulses", "0.5", "4", "--rounds", "3"]
+    assert update.main([*small, "--json", str(file)]) == 0
+    cases = json.loads(file.read_text())["cases"]
+    assert [len(case["ours"]) for case in cases] == [3, 3]
+    assert [case["counted"] for case in cases] == pytest.approx([0.5, 4.0], rel=0.1)
+    assert "32 x 64" in capsys.readouterr().out
 
 
 def test_scaling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
