@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import importlib
 import inspect
 import os
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="only what these of 'resbench list devices' need; all built-in responses by default",
     )
+    parser.add_argument(
+        "--half-constants", action="store_true", help="also what they need with 'half_constants: true' in a config"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +48,12 @@ def run(args: argparse.Namespace) -> int:
 
     from numba.core.event import install_recorder
 
+    from resbench.crossbar.devices import Element
     from resbench.crossbar.kernels.compiled import cache_directory
+
+    if args.half_constants:
+        elements = [device for device in devices if isinstance(device, Element)]
+        devices += [dataclasses.replace(device, half_constants=True) for device in elements]
 
     total = 0
     with install_recorder("numba:compile") as recorder:
@@ -100,7 +109,8 @@ def _uses(devices: Sequence[Device]) -> Iterator[str]:
     cells = [OneSidedCell(device=device) for device in devices if isinstance(device, PulsedDevice)]
     for device in [*devices, *cells]:
         make_tile(device, (5, 3), Stream.from_seed(0)).update(torch.ones(2, 3), torch.ones(2, 5), LOUD)
-        yield type(device).__name__
+        halved = getattr(device, "half_constants", False)
+        yield type(device).__name__ + (" with half_constants" if halved else "")
     _update_on_threads(devices[0])
     yield "several threads"
     for purpose, algorithm in _algorithms():

@@ -55,7 +55,31 @@ for algorithm, device, io in cases:
 """
 
 
+HALF = """
+import torch
+
+from resbench.cli import main
+from resbench.crossbar.cells import make_tile
+from resbench.crossbar.devices import SoftBounds
+from resbench.crossbar.kernels import apply
+from resbench.crossbar.randomness import Stream
+
+assert main(["warmup", "--devices", "SoftBounds", "--half-constants"]) == 0
+kernel = apply.PULSE[SoftBounds().response]
+ready = len(kernel.signatures)
+for half in (False, True):
+    tile = make_tile(SoftBounds(states=4, half_constants=half), (5, 3), Stream.from_seed(0))
+    tile.update(torch.ones(7, 3), torch.ones(7, 5), 1.0)
+assert len(kernel.signatures) == ready > 1
+"""
+
+
 def test_a_training_compiles_nothing_after_it() -> None:
     result = subprocess.run([sys.executable, "-c", TRAIN], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "kernels" in result.stdout
+
+
+def test_half_precision_is_compiled_if_asked_for() -> None:
+    result = subprocess.run([sys.executable, "-c", HALF], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
