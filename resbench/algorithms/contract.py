@@ -190,12 +190,12 @@ def shows_the_current_weight(algorithm: Algorithm) -> None:
 def keeps_the_weight_in_place(algorithm: Algorithm) -> None:
     """Keeps the weight in one place in memory."""
     built = made(algorithm)
-    address = built.weight.data_ptr()
+    held = built.weight.detach()  # as long as it is held, nothing else comes to its address
     state = saved(train(built))
     built.program(torch.zeros(SHAPES[0]))
     built.load_state_dict(state)
     demand(
-        built.weight.data_ptr() == address,
+        built.weight.data_ptr() == held.data_ptr(),
         "the weight moved in memory, where its layer does not find it; change tensors in place (copy_, add_)",
     )
     demand(not built.weight.requires_grad, "the weight requires a gradient; autograd has no part in it")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+from types import ModuleType
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -39,9 +43,7 @@ def pass_on(
         s ``[n, across]``, None where all of it is 0.
     """
     if longest is not None and kernels.has_numba_kernels(buffer):
-        from resbench.crossbar.kernels import memory
-
-        whole, busy = memory.pass_on(
+        whole, busy = _numba().pass_on(
             buffer.numpy(), lines.numpy(), values.numpy(), rate, threshold, momentum, forget, longest
         )
         return torch.from_numpy(whole) if busy else None
@@ -68,13 +70,9 @@ def collect(
 ) -> Tensor | None:
     """:func:`pass_on` for the columns (rows) ``first`` to ``last - 1`` of a tile, which are read exactly."""
     if longest is not None and kernels.is_numba(tile):
-        from resbench.crossbar.kernels import cpu, memory
-
         tile.transfers_out += last - first
-        values = cpu.lines(tile, first, last, axis)
-        whole, busy = memory.pass_on(
-            buffer.numpy(), np.arange(first, last), values, rate, threshold, momentum, forget, longest
-        )
+        lines, values = np.arange(first, last), kernels.lines(tile, first, last, axis)
+        whole, busy = _numba().pass_on(buffer.numpy(), lines, values, rate, threshold, momentum, forget, longest)
         return torch.from_numpy(whole) if busy else None
     chosen = torch.arange(first, last, device=buffer.device)
     return pass_on(buffer, chosen, tile.read(chosen, axis), rate, threshold, momentum, forget, longest)
@@ -94,9 +92,7 @@ def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: boo
         The rows, int64 ``[busy]``, of which s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
     """
     if not continuous and kernels.has_numba_kernels(chi):
-        from resbench.crossbar.kernels import memory
-
-        busy, steps = memory.take_steps(chi.numpy(), first, count, step)
+        busy, steps = _numba().take_steps(chi.numpy(), first, count, step)
         return (torch.from_numpy(busy), torch.from_numpy(steps)) if busy.size > 0 else None
     rows = torch.arange(first, first + count, device=chi.device) % len(chi)
     s = chi[rows] / step
@@ -125,9 +121,7 @@ def running_rates(
         Rates float64 ``[n]``, 0 where a mean is 0 yet, and the means.
     """
     if kernels.has_numba_kernels(largest_x):
-        from resbench.crossbar.kernels import memory
-
-        rates, *last = memory.running_rates(largest_x.numpy(), largest_d.numpy(), *means, tau, numerator)
+        rates, *last = _numba().running_rates(largest_x.numpy(), largest_d.numpy(), *means, tau, numerator)
         return torch.from_numpy(rates), (last[0], last[1])
     mean_x, mean_d = means
     listed = []
@@ -135,6 +129,12 @@ def running_rates(
         mean_x, mean_d = _follow(mean_x, x, tau), _follow(mean_d, d, tau)
         listed.append(numerator / (mean_x * mean_d) if mean_x * mean_d else 0.0)
     return torch.tensor(listed, dtype=torch.float64, device=largest_x.device), (mean_x, mean_d)
+
+
+@functools.cache
+def _numba() -> ModuleType:
+    """The compiled arithmetic, imported where it is used, because that takes time."""
+    return importlib.import_module("resbench.crossbar.kernels.memory")
 
 
 def _follow(mean: float, value: float, tau: float) -> float:

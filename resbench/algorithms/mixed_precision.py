@@ -88,7 +88,8 @@ class MixedPrecision(Algorithm):
         self.chi.zero_()
 
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        x, d = (self.quantise(values, side) for side, values in enumerate((x, d)))
+        if any(self.bins):
+            x, d = (self.quantise(values, side) for side, values in enumerate((x, d)))
         batch = x.shape[0]
         if self.transfer_at == "batch_end":
             self.chi.add_(outer_sum(d, x), alpha=lr)

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -72,6 +72,11 @@ def carry(source: Tile, target: Tile, first: int, last: int, rate: float, pulses
     if can:
         _numba().carry(source, target, first, last, rate, pulses, axis)
     return can
+
+
+def lines(tile: Tile, first: int, last: int, axis: Axis) -> Any:
+    """Columns (rows) of a tile that compiled kernels serve, as a numpy array ``[n, out]`` (``[n, in]``)."""
+    return _numba().lines(tile, first, last, axis)
 
 
 def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], changes: Changes) -> None:
