@@ -124,7 +124,7 @@ class Algorithm(nn.Module, ABC):
         visible = [gamma for gamma in built.gammas if gamma != 0]
         if visible != [1.0] or built.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose:
             built.composite = torch.zeros(shape)
-            built._changes = Changes.of(built.tiles)
+            built._changes = Changes()
         built.start()
         return built
 

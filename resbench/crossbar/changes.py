@@ -21,13 +21,12 @@ class Changes:
         self.cells: list[Any] | None = None
         self.memory: Any = None
 
-    @classmethod
-    def of(cls, tiles: Iterable[Tile]) -> Self:
-        """What these tiles note their changes in from now on."""
-        changes = cls()
+    def follow(self, tiles: Iterable[Tile]) -> Self:
+        """Have these tiles note their changes here from now on; until they do, any cell may have changed."""
         for tile in tiles:
-            tile.changes = changes
-        return changes
+            tile.changes = self
+        self.cells = None
+        return self
 
     def collect(self) -> list[Any] | None:
         """The cells, of which it knows no more."""

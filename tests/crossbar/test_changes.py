@@ -11,7 +11,7 @@ from resbench.crossbar.tile import Tile
 
 def test_tiles_note_their_changes_in_one_place() -> None:
     first, second = (Tile(SoftBounds(states=4), (2, 3), Stream.from_seed(seed)) for seed in range(2))
-    changes = Changes.of([first, second])
+    changes = Changes().follow([first, second])
     assert changes.collect() is None, "nothing is known at the beginning"
     pulses = PulseTrain(desired_bl=1)
     first.update(torch.tensor([[0.0, 1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), 1.0, pulses)
@@ -26,7 +26,7 @@ def test_tiles_note_their_changes_in_one_place() -> None:
 
 def test_a_copy_takes_everything_as_changed() -> None:
     tiles = [Tile(SoftBounds(states=4), (2, 3), Stream.from_seed(seed)) for seed in range(2)]
-    Changes.of(tiles).collect()
+    Changes().follow(tiles).collect()
     twins = copy.deepcopy(tiles)
     changes = twins[0].changes
     assert changes is twins[1].changes

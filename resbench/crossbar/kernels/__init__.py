@@ -84,6 +84,8 @@ def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], c
     if has_numba_kernels(composite):
         _numba().compose(composite, tiles, gammas, changes)
         return
+    if any(tile.changes is not changes for tile in tiles):
+        changes.follow(tiles)
     touched = changes.collect()
     weights = [tile.weight for tile, gamma in zip(tiles, gammas, strict=True) if gamma != 0]
     shares = [gamma for gamma in gammas if gamma != 0]

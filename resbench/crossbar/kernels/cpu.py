@@ -192,7 +192,7 @@ def compose(composite: Tensor, tiles: Sequence[Tile], gammas: Sequence[float], c
     known = changes.memory
     if known is None or known.gammas != tuple(gammas) or known.memories != [tile.memory for tile in tiles]:
         known = changes.memory = Composition(composite, tiles, gammas)
-        changes.cells = None
+        changes.follow(tiles)
     found = changes.collect()
     if found is None:
         apply.compose(*known.terms, EVERYWHERE)

@@ -6,6 +6,7 @@ The interpreter takes milliseconds for an operation, hence the small sizes.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import os
@@ -198,14 +199,14 @@ def test_composite_follows_the_touched_cells() -> None:
     device, gammas = devices.SoftBounds(states=10), (0.25, 0.5, 1.0)
     tiles = [make_tile(device, (3, 4), Stream.from_seed(seed)).to(HARDWARE) for seed in range(3)]
     composite = torch.zeros(3, 4, device=HARDWARE)
-    changes = Changes.of(tiles)
+    changes = Changes()
     kernels.compose(composite, tiles, gammas, changes)
     for tile in tiles:
         x, d = (rows.to(HARDWARE) for rows in batch(1, 3, 4))
         tile.update(x, d, 0.1, SHORT)
         kernels.compose(composite, tiles, gammas, changes)
         whole = torch.zeros_like(composite)
-        kernels.compose(whole, tiles, gammas, Changes())
+        kernels.compose(whole, copy.deepcopy(tiles), gammas, Changes())
         assert torch.equal(composite, whole)
     assert composite.abs().sum() > 0
 

@@ -43,7 +43,7 @@ def trained(count: int, device: Device, rows: tuple[Rows, Rows], pulses: PulseTr
     """A tile after two updates, and the cells that it noted as touched in the second, None for any."""
     torch.set_num_threads(count)
     tile = Tile(device, (rows[1].shape[1], rows[0].shape[1]), Stream.from_seed(1))
-    changes = Changes.of([tile])
+    changes = Changes().follow([tile])
     for _ in range(2):
         changes.collect()
         tile.update(*rows, 0.05, pulses)
