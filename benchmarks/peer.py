@@ -32,7 +32,7 @@ from aihwkit.simulator.configs import (
 )
 from aihwkit.simulator.tiles import AnalogTile
 
-from benchmarks.large import STEP, Large
+from benchmarks.large import STEP, Large, timed
 from benchmarks.loop import LR, Loop, Timing
 from resbench.networks import LeNet5
 
@@ -102,7 +102,7 @@ def make_update(large: Large) -> Callable[[], Timing]:
     tile: Any = AnalogTile(large.rows, large.columns, SingleRPUConfig(device=device))
     tile.set_learning_rate(large.rate())
     x, d = large.sides()
-    return lambda: large.timed(lambda: tile.update(x, d))
+    return lambda: timed(lambda: tile.update(x, d))
 
 
 def main() -> None:

@@ -54,7 +54,7 @@ class PeerProcess:
         return lambda iterations: Timing(**self._ask({"case": case, "batch": batch, "iterations": iterations}))
 
     def update(self, large: dict[str, Any]) -> Timing:
-        """Update a large array once there."""
+        """Update a large array there."""
         return Timing(**self._ask({"update": large}))
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:

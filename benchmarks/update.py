@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import report
-from benchmarks.large import STATES, Large
+from benchmarks.large import STATES, UPDATES, Large, timed
 from benchmarks.loop import Timing
 from benchmarks.peer_process import PeerProcess
 from resbench.crossbar.devices import SoftBounds
@@ -60,14 +60,16 @@ def measure(cases: Sequence[Case], rounds: int, peer: PeerProcess | None) -> Non
     tiles = [updates(case.large) for case in cases]
     for number in range(rounds + 1):
         for case, (_, update) in zip(cases, tiles, strict=True):
-            timings: list[tuple[list[float], Timing]] = [(case.ours, case.large.timed(update))]
+            timings: list[tuple[list[float], Timing]] = [(case.ours, timed(update))]
             if peer is not None:
                 timings.append((case.peer, peer.update(asdict(case.large))))
             if number > 0:
                 for kept, timing in timings:
                     kept.append(1e3 * timing.cpu)
     for case, (tile, _) in zip(cases, tiles, strict=True):
-        case.counted = float(tile.pulses_up.sum() + tile.pulses_down.sum()) / tile.weight.numel() / (rounds + 1)
+        case.counted = (
+            float(tile.pulses_up.sum() + tile.pulses_down.sum()) / tile.weight.numel() / (rounds + 1) / (UPDATES + 1)
+        )
 
 
 def table(cases: Sequence[Case]) -> str:
