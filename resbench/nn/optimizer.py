@@ -88,6 +88,7 @@ class AnalogSGD(torch.optim.SGD):
         if not parameters:
             return
         if not (group["momentum"] or group["weight_decay"] or group["maximize"]) and isinstance(group["lr"], float):
+            # What it comes down to, in one call instead of one for each parameter.
             torch._foreach_add_(parameters, [p.grad for p in parameters], alpha=-group["lr"])
             return
         momenta = [self.state[p].get("momentum_buffer") for p in parameters] if group["momentum"] else []
