@@ -89,10 +89,12 @@ def train(case: str, size: int) -> dict[str, float]:
 def train_config(config: Path, steps: int) -> dict[str, float]:
     """Train the network of a config on random images of the size of CIFAR, its batch size; GiB and seconds."""
     from resbench.nn import AnalogSGD, analog_layers
+    from resbench.training.allocator import use_huge_pages
     from resbench.training.cli import RunCLI
 
     began = time.perf_counter()
     cli = RunCLI([f"--config={config}"], "benchmarks.memory")
+    use_huge_pages(cli.model.buffers())
     built, seconds, start = peak(), time.perf_counter() - began, time.perf_counter()
     model, batch = cli.model, cli.datamodule.batch_size
     layers = [layer.algorithm for _, layer in analog_layers(model.network)]

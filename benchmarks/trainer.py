@@ -27,6 +27,7 @@ from benchmarks.cases import STATES, TILES
 from benchmarks.images import load_images
 from benchmarks.loop import LR, Loop
 from resbench.nn import AnalogSGD
+from resbench.training.allocator import use_huge_pages
 from resbench.training.cli import RunCLI
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
@@ -93,6 +94,8 @@ def measure(case: str, batch: int, rounds: int, data: str) -> dict[str, Any]:
         cli = RunCLI(arguments, "benchmarks.trainer")
         turns = Turns(Loop(twin, AnalogSGD(twin.parameters(), lr=LR), images, targets, batch))
         cli.trainer.callbacks.append(turns)  # type: ignore[attr-defined]
+        cli.datamodule.setup("fit")
+        use_huge_pages(cli.tensors())
         cli.folder.begin()
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
     return {"case": case, "batch": batch, "images": source, "trainer": turns.trainer_ms[1:], "bare": turns.bare_ms[1:]}

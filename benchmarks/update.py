@@ -23,7 +23,7 @@ from benchmarks.peer_process import PeerProcess
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
-from resbench.training.allocator import keep_freed_memory
+from resbench.training.allocator import keep_freed_memory, use_huge_pages
 
 #: Those of layers of a ResNet: out, in and positions of a few images.
 SIZES = ("256x2304x512", "512x4608x128")
@@ -50,6 +50,7 @@ class Case:
 def updates(large: Large) -> tuple[Tile, Callable[[], None]]:
     """A tile, and its update."""
     tile = Tile(SoftBounds(states=STATES, w_max=1.0, w_min=-1.0), (large.rows, large.columns), Stream.from_seed(0))
+    use_huge_pages(tile.buffers())
     x, d = large.sides()
     rate = large.rate()
     return tile, lambda: tile.update(x, d, rate)

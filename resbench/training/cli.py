@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import re
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from torch import nn
+from torch import Tensor, nn
 
 import resbench.algorithms
 import resbench.crossbar.devices
 import resbench.data
 import resbench.networks  # noqa: F401 - what is imported here can be named in YAML without its module
 from resbench.callbacks import EpochLines, History, StopOnSignal, TileState, TimeEstimate
+from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
 from resbench.tasks.base import Task
@@ -275,6 +277,12 @@ class RunCLI(LightningCLI):
         finally:
             patience.cancel()
             self.config = original
+
+    def tensors(self) -> Iterator[Tensor]:
+        """What a training holds in memory from beginning to end: its model, and inputs that were read."""
+        yield from itertools.chain(self.model.buffers(), self.model.parameters())
+        if isinstance(self.datamodule, InMemoryData):
+            yield from (self.datamodule.split("train").inputs, self.datamodule.split("test").inputs)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer: in training with ``metrics.csv`` beside all loggers of the config, else without any."""

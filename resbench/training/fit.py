@@ -19,6 +19,7 @@ from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record, write_record
 from resbench.nn import analog_layers
 from resbench.tasks.base import Diverged
+from resbench.training.allocator import use_huge_pages
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
@@ -47,6 +48,7 @@ def fit(argv: Sequence[str]) -> int:
 def run(cli: RunCLI) -> int:
     """As :func:`fit`, for a command line that is parsed already."""
     checkpoint = check_training(cli)
+    use_huge_pages(cli.tensors())
     if not cli.trainer.is_global_zero:
         return _help(cli, checkpoint)
     is_complete = cli.folder.begin()
