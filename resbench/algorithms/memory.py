@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,15 +15,28 @@ from resbench.crossbar import kernels
 from resbench.crossbar.tile import Axis, Tile
 
 
+class Sieve(NamedTuple):
+    """What a buffer passes on, and what it keeps then.
+
+    Args:
+        threshold: what one pulse stands for.
+        momentum: share that stays.
+        forget: whether the rest is forgotten, or only what was passed on.
+        longest: most pulses at once; None for a target without granularity, which takes all of it.
+    """
+
+    threshold: float
+    momentum: float
+    forget: bool
+    longest: int | None
+
+
 def pass_on(
     buffer: Tensor,
     lines: Tensor,
     values: Tensor,
     rate: float,
-    threshold: float,
-    momentum: float,
-    forget: bool,
-    longest: int | None,
+    sieve: Sieve,
 ) -> Tensor | None:
     """Add to some lines of a buffer what was read, and take out what crosses the threshold.
 
@@ -34,19 +48,15 @@ def pass_on(
         lines: int64 ``[n]``.
         values: float32 ``[n, across]``.
         rate: factor on the values.
-        threshold: what one pulse stands for.
-        momentum: share that stays.
-        forget: whether the rest is forgotten, or only what was passed on.
-        longest: largest s; None for a target without granularity, which takes all of ``h / threshold``.
+        sieve: threshold and what stays.
 
     Returns:
         s ``[n, across]``, None where all of it is 0.
     """
-    if longest is not None and kernels.has_numba_kernels(buffer):
-        whole, busy = _numba().pass_on(
-            buffer.numpy(), lines.numpy(), values.numpy(), rate, threshold, momentum, forget, longest
-        )
+    if sieve.longest is not None and kernels.has_numba_kernels(buffer):
+        whole, busy = _numba().pass_on(buffer.numpy(), lines.numpy(), values.numpy(), rate, *sieve)
         return torch.from_numpy(whole) if busy else None
+    threshold, momentum, forget, longest = sieve
     h = buffer[lines] + rate * values
     s = h / threshold
     if longest is not None:
@@ -63,19 +73,16 @@ def collect(
     last: int,
     axis: Axis,
     rate: float,
-    threshold: float,
-    momentum: float,
-    forget: bool,
-    longest: int | None,
+    sieve: Sieve,
 ) -> Tensor | None:
     """:func:`pass_on` for the columns (rows) ``first`` to ``last - 1`` of a tile, which are read exactly."""
-    if longest is not None and kernels.is_numba(tile):
+    if sieve.longest is not None and kernels.is_numba(tile):
         tile.transfers_out += last - first
         lines, values = np.arange(first, last), kernels.lines(tile, first, last, axis)
-        whole, busy = _numba().pass_on(buffer.numpy(), lines, values, rate, threshold, momentum, forget, longest)
+        whole, busy = _numba().pass_on(buffer.numpy(), lines, values, rate, *sieve)
         return torch.from_numpy(whole) if busy else None
     chosen = torch.arange(first, last, device=buffer.device)
-    return pass_on(buffer, chosen, tile.read(chosen, axis), rate, threshold, momentum, forget, longest)
+    return pass_on(buffer, chosen, tile.read(chosen, axis), rate, sieve)
 
 
 def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor] | None:

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from resbench.algorithms.memory import collect, pass_on
+from resbench.algorithms.memory import Sieve, collect, pass_on
 from resbench.algorithms.tiki_taka import TikiTaka
 from resbench.algorithms.transfer import Order
 from resbench.crossbar.periphery import IOParameters
@@ -115,7 +115,7 @@ class TikiTakaV2(TikiTaka):
         return super().transfer_rate(source, lr) * (ratio or 1.0)
 
     def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
-        s = pass_on(self._buffer(source), lines, values, rate, *self._filter(target))
+        s = pass_on(self._buffer(source), lines, values, rate, self._sieve(target))
         if s is not None:
             self._send(target, lines, s)
 
@@ -123,7 +123,7 @@ class TikiTakaV2(TikiTaka):
         if not self.is_collected or last > self.lines:
             super().carry(source, target, first, last, rate)
             return
-        s = collect(self._buffer(source), self.tiles[source], first, last, self.axis, rate, *self._filter(target))
+        s = collect(self._buffer(source), self.tiles[source], first, last, self.axis, rate, self._sieve(target))
         if s is not None:
             self._send(target, torch.arange(first, last, device=s.device), s)
 
@@ -132,10 +132,10 @@ class TikiTakaV2(TikiTaka):
         buffer = cast(Tensor, self._buffers[f"buffer_{source}"])
         return buffer.t() if self.axis == "column" else buffer
 
-    def _filter(self, target: int) -> tuple[float, float, bool, int | None]:
-        """Threshold, momentum, whether it forgets and the longest train of what a buffer passes on to a tile."""
+    def _sieve(self, target: int) -> Sieve:
+        """What a buffer passes on to a tile."""
         longest = None if self.tiles[target].is_continuous else self.transfer_pulses.desired_bl
-        return self.thres_scale * self.step_of(target), self.momentum, self.forget_buffer, longest
+        return Sieve(self.thres_scale * self.step_of(target), self.momentum, self.forget_buffer, longest)
 
     def _send(self, target: int, lines: Tensor, s: Tensor) -> None:
         """Pulse a tile with what a buffer passed on."""

@@ -54,6 +54,8 @@ class TransferChain(Algorithm):
     #: Columns (rows) that a full sweep of a tile reads, and that one transfer does.
     lines: int
     reads: int
+    #: Whether a transfer is nothing but a perfect read and a write, which tiles do in one call.
+    is_direct: bool
 
     #: Order of aihwkit's CPU code, vector by vector, or of its GPU code: transfers out of slower tiles wait for one out
     #: of the fast tile, and a mini-batch with transfers inside but none at its end loses the vectors after the last.

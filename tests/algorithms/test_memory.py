@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from resbench.algorithms.memory import collect, pass_on, running_rates, take_steps
+from resbench.algorithms.memory import Sieve, collect, pass_on, running_rates, take_steps
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.randomness import Stream
@@ -40,7 +40,7 @@ def test_what_crosses_the_threshold_is_passed_on(forget: bool, rate: float) -> N
 
     def compute() -> tuple[Tensor, Tensor | None]:
         buffer = noise(5, 7).T if forget else noise(7, 5)
-        return buffer, pass_on(buffer, lines, noise(3, 5), rate, 0.4, 0.1, forget, longest=2)
+        return buffer, pass_on(buffer, lines, noise(3, 5), rate, Sieve(0.4, 0.1, forget, longest=2))
 
     (buffer, s), (expected_buffer, expected) = both(compute)
     torch.testing.assert_close(buffer, expected_buffer)
@@ -52,7 +52,7 @@ def test_what_crosses_the_threshold_is_passed_on(forget: bool, rate: float) -> N
 
 def test_below_the_threshold_nothing_is_passed_on() -> None:
     compiled, plain = both(
-        lambda: pass_on(torch.zeros(2, 3), torch.tensor([1]), torch.full((1, 3), 0.3), 1.0, 0.4, 0.1, True, 31)
+        lambda: pass_on(torch.zeros(2, 3), torch.tensor([1]), torch.full((1, 3), 0.3), 1.0, Sieve(0.4, 0.1, True, 31))
     )
     assert compiled is None
     assert plain is None
@@ -65,13 +65,13 @@ def test_lines_of_a_tile_are_collected_as_if_read(axis: Axis, longest: int | Non
         tile = Tile(SoftBounds(states=20), (7, 7), Stream.from_seed(1))
         tile.program(noise(7, 7))
         buffer = torch.zeros(7, 7)
-        s = collect(buffer, tile, 2, 5, axis, 1.5, 0.4, 0.1, True, longest)
+        s = collect(buffer, tile, 2, 5, axis, 1.5, Sieve(0.4, 0.1, True, longest))
         return buffer, s, tile.transfers_out
 
     tile = Tile(SoftBounds(states=20), (7, 7), Stream.from_seed(1))
     tile.program(noise(7, 7))
     expected, lines = torch.zeros(7, 7), torch.arange(2, 5)
-    expected_s = pass_on(expected, lines, tile.read(lines, axis), 1.5, 0.4, 0.1, True, longest)
+    expected_s = pass_on(expected, lines, tile.read(lines, axis), 1.5, Sieve(0.4, 0.1, True, longest))
     assert expected_s is not None
     for buffer, s, read in both(compute):
         torch.testing.assert_close(buffer, expected)
