@@ -16,6 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from resbench.crossbar.functions import sqrt
 from resbench.crossbar.randomness import Stream, unit
 
 PulseType = Literal["stochastic", "mean_count", "deterministic_implicit", "exact"]
@@ -118,11 +119,11 @@ class PulseTrain:
                 bl = torch.ceil(k).clamp(max=longest)
             idle = (x_max == 0) | (d_max == 0) | (rate == 0)
             d_max = torch.where(k > longest, d_max * longest / k, d_max)
-            x_scale = torch.sqrt(d_max / x_max)
-            d_scale = torch.sqrt(x_max / d_max)
+            x_scale = sqrt(d_max / x_max)
+            d_scale = sqrt(x_max / d_max)
             bl = torch.where(idle, 0.0, bl)
         if not unmanaged:
-            base = torch.sqrt(rate / (step * bl))
+            base = sqrt(rate / (step * bl))
             x_scale, d_scale = x_scale * base, d_scale * base
         live = bl > 0
         return (

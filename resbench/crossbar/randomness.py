@@ -17,6 +17,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from resbench.crossbar.functions import cos_of_turns, log, sqrt
+
 MASK32 = 0xFFFFFFFF
 ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
@@ -71,7 +73,7 @@ def gaussian(w0: Tensor, w1: Tensor) -> Tensor:
     """
     u0 = (w0 + 1).to(torch.float32) * SCALE32
     u1 = w1.to(torch.float32) * SCALE32
-    return torch.sqrt(-2.0 * torch.log(u0)) * torch.cos((2.0 * math.pi) * u1)
+    return sqrt(log(u0).mul_(-2.0)).mul_(cos_of_turns(u1))
 
 
 def unit(word: Tensor) -> Tensor:

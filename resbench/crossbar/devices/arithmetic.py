@@ -9,13 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from resbench.crossbar import functions
+
 #: Smallest span or base that is divided by or raised to a power; anything below is treated as this.
 TINY = 1e-30
 
 
 def exp(a: Tensor) -> Tensor:
     """``e^a``."""
-    return torch.exp(a)
+    return functions.exp(a)
 
 
 def absolute(a: Tensor) -> Tensor:
@@ -30,7 +32,7 @@ def maximum(a: Tensor, floor: float) -> Tensor:
 
 def power(base: Tensor, exponent: Tensor) -> Tensor:
     """``base^exponent`` for a base above 0."""
-    return torch.pow(base, exponent)
+    return functions.power(base, exponent)
 
 
 def interpolate(nodes: tuple[float, ...], position: Tensor) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+
+from resbench.crossbar.functions import log, power
+
+#: Smallest conductance whose logarithm is taken, the smallest normal float32.
+SMALLEST = 2.0**-126
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Drift:
         exponent = nu * (1 + self.nu_std * xi)
         if self.nu_k != 0:
             conductance = (weight - self.w_offset) / self.wg_ratio + self.g_offset
-            exponent = exponent - self.nu_k * (torch.log(conductance.clamp(min=math.ulp(0.0) * 2**60)) - self.log_g0)
-        decay = age**-exponent
+            exponent = exponent - self.nu_k * (log(conductance.clamp(min=SMALLEST)) - self.log_g0)
+        decay = power(age, -exponent)
         offset = self.g_offset * self.wg_ratio + self.w_offset
         return start * decay + offset * (decay - 1) + self.w_noise_std * eta

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.devices.base import Constants, Element
+from resbench.crossbar.functions import exp
 from resbench.crossbar.randomness import Stream
 
 Response = Callable[..., Tensor]
@@ -193,7 +194,7 @@ class PulsedDevice(Element):
         w_max = self.w_max * (1 + self.w_max_dtod * xi("w_max"))
         w_min = self.w_min * (1 + self.w_min_dtod * xi("w_min"))
         gain = self.dw_min_dtod * xi("step")
-        gain = torch.exp(gain) if self.dw_min_dtod_log_normal else 1 + gain
+        gain = exp(gain) if self.dw_min_dtod_log_normal else 1 + gain
         asymmetry = self.up_down_dtod * xi("up_down")
         step_up = self.unit * (gain + asymmetry + min(self.up_down, 0.0))
         step_down = self.unit * (gain - asymmetry - max(self.up_down, 0.0))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -15,6 +14,7 @@ from numba.extending import overload
 from resbench.crossbar.devices import curves, steps
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
+from resbench.crossbar.kernels.functions import exp, power
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms, widened
 from resbench.crossbar.kernels.scan import NO_STOP, scan
 
@@ -41,10 +41,10 @@ def interpolate(nodes, position):
 
 
 ARITHMETIC = {
-    "exp": math.exp,
+    "exp": exp,
     "absolute": abs,
     "maximum": max,
-    "power": math.pow,
+    "power": power,
     "interpolate": interpolate,
     "TINY": np.float32(TINY),
 }

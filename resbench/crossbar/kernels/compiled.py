@@ -21,7 +21,7 @@ from numba.core.event import Event, Listener, register, unregister
 COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
 #: What compiled functions take from modules that compile nothing.
-INLINED = ("kernels/philox.py", "randomness.py")
+INLINED = ("kernels/functions.py", "kernels/philox.py", "functions.py", "randomness.py")
 
 
 def cache_directory() -> Path:

@@ -16,17 +16,12 @@ import triton
 import triton.language as tl
 
 from resbench.crossbar.devices.arithmetic import TINY
+from resbench.crossbar.kernels.cuda_functions import cos_of_turns, exp, log, power
 
 #: Events of one program, of which the first of every cell works.
 BLOCK = 64
 #: Cells of one program of the composite weight.
 COMPOSE_BLOCK = 1024
-
-
-@triton.jit
-def exp(a):
-    """``e^a``."""
-    return tl.exp(a)
 
 
 @triton.jit
@@ -39,12 +34,6 @@ def absolute(a):
 def maximum(a, floor):
     """``max(a, floor)``."""
     return tl.maximum(a, floor)
-
-
-@triton.jit
-def power(base, exponent):
-    """``base^exponent`` for a base above 0."""
-    return tl.exp(exponent * tl.log(base))
 
 
 @triton.jit
@@ -105,7 +94,7 @@ def gaussian(w0, w1):
     """Standard normal of two words."""
     u0 = (w0.to(tl.int64) + 1).to(tl.float32) * 2.3283064365386963e-10
     u1 = w1.to(tl.float32) * 2.3283064365386963e-10
-    return tl.sqrt_rn(-2.0 * tl.log(u0)) * tl.cos(6.283185307179586 * u1)
+    return tl.sqrt_rn(-2.0 * log(u0)) * cos_of_turns(u1)
 
 
 @triton.jit

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from resbench.crossbar.functions import cos_of_turns, log, sin_of_turns, sqrt
 from resbench.crossbar.randomness import SCALE32, Stream, philox
 
 
@@ -38,9 +38,9 @@ class Draws:
         Box-Muller of two pairs of uniforms: ``sqrt(-2 ln u0) (cos, sin)(2 pi u1)``.
         """
         uniforms = self._uniforms(purpose, like.shape[1], part)
-        radius = torch.log(uniforms[:, :2]).mul_(-2.0).sqrt_()
-        angle = uniforms[:, 2:] * (2.0 * math.pi)
-        normals = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
+        radius = sqrt(log(uniforms[:, :2]).mul_(-2.0))
+        turns = uniforms[:, 2:]
+        normals = torch.cat([radius * cos_of_turns(turns), radius * sin_of_turns(turns)], dim=1)
         return normals.flatten(1)[:, : like.shape[1]].to(like.dtype)
 
     def centred_uniform(self, purpose: str, like: Tensor, part: int = 0) -> Tensor:

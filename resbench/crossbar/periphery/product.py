@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from resbench.crossbar.functions import sqrt
 from resbench.crossbar.periphery.draws import Draws
 from resbench.crossbar.periphery.noise_management import alpha_of
 from resbench.crossbar.periphery.parameters import IOParameters
@@ -156,7 +157,7 @@ class AnalogProduct(nn.Module):
         if io.w_noise > 0 and io.w_noise_type == "additive_constant":
             z = z + io.w_noise * u.norm(dim=1, keepdim=True) * draws.normal("read noise", z, part)
         elif io.w_noise > 0 and io.w_noise_type == "pcm_read":
-            z = z + io.w_noise * torch.sqrt(u.square() @ weight.abs().T) * draws.normal("read noise", z, part)
+            z = z + io.w_noise * sqrt(u.square() @ weight.abs().T) * draws.normal("read noise", z, part)
         return z
 
     def _offset_and_series_resistance(self, io: IOParameters, z: Tensor, u: Tensor) -> Tensor:
