@@ -1,5 +1,5 @@
 """Benchmarks, in processes that are set up as those of the command line are."""
 
-from resbench.cli import share_cores
+from resbench.training.process import share_cores
 
 share_cores()

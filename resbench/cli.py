@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from resbench import __version__
 from resbench.errors import UserError
+from resbench.training.process import share_cores
 
 # A command is one line here and one module, which offers either `add_arguments(parser)` with `run(args) -> int`, or
 # only `run(argv) -> int` where it parses by itself; `argv` then begins with the name of the command.
@@ -30,18 +31,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "warmup": ("resbench.commands.warmup", "compile the kernels ahead; else the first training does it"),
     "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
 }
-
-#: Turns that a thread of GNU's OpenMP, which torch brings, waits actively for more work: half a millisecond or less.
-SPINS = "30000"
-
-
-def share_cores() -> None:
-    """Have OpenMP's threads go to sleep soon, where the environment does not say otherwise; before torch is imported.
-
-    By default they hold their cores for some milliseconds, and the threads of the pulsed update want them.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

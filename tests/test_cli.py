@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from resbench import __version__
-from resbench.cli import COMMANDS, SPINS, main, share_cores
+from resbench.cli import COMMANDS, main
 from resbench.errors import UserError
 
 
@@ -33,22 +33,6 @@ def test_unknown_command_is_refused_in_one_line(typed: str, hint: str, capsys: p
     assert main([typed]) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", f"error: resbench has no command '{typed}': {hint}\n")
-
-
-@pytest.mark.parametrize(
-    ("said", "spins"),
-    [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
-    ids=["nothing", "turns", "policy"],
-)
-def test_waiting_threads_sleep_soon_unless_the_environment_says_otherwise(
-    said: dict[str, str], spins: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in said.items():
-        monkeypatch.setenv(name, value)
-    share_cores()
-    assert os.environ.get("GOMP_SPINCOUNT") == spins
 
 
 def test_abbreviated_flags_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,8 +84,10 @@ def _environment(record: "Record") -> list[str]:
     """Differences that can be told without importing anything heavy."""
     from resbench import __version__
     from resbench.leaderboard.verification import environment_differences
+    from resbench.training.process import c_library
 
     versions = {"python": ".".join(map(str, sys.version_info[:3])), "resbench": __version__}
+    versions |= c_library()
     for name in record.versions.keys() - versions.keys():
         try:
             versions[name] = version(name)
@@ -119,8 +121,15 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
         print(f"metric: {difference}")
     if len(verdict.differences) > 10:
         print(f"metric: and {len(verdict.differences) - 10} more")
-    print(f"{verdict.kind}: {_words(verdict, bool(environment), args.tolerance)}")
+    print(f"{verdict.kind}: {_words(verdict, bool(environment), args.tolerance)}{_elsewhere(record, again)}")
     return 1 if verdict.kind == "different" else 0
+
+
+def _elsewhere(record: "Record", again: "Record") -> str:
+    """A word on the processor, if it is another one."""
+    there, here = record.hardware.cpu, again.hardware.cpu
+    arithmetic = record.config.get("arithmetic", "native")
+    return "" if there == here else f" ({arithmetic} arithmetic; {there} there, {here} here)"
 
 
 def _words(verdict: "Verdict", elsewhere: bool, tolerance: float) -> str:

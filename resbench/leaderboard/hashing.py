@@ -43,7 +43,7 @@ RESULT_FREE_CALLBACKS = (
 
 #: Keys that came after records had been published, with what computes the same as before there was the key. A config
 #: that holds it has the hash of one without the key, so that old records stay comparable.
-LATER_KEYS: Mapping[str, Any] = {"half_constants": False}
+LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "arithmetic": "native"}
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

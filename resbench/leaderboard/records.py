@@ -161,17 +161,37 @@ class GitState(Entry):
     dirty: bool
 
 
+class Accelerator(Entry):
+    """What decides the last bits of a GPU's results: its architecture, its libraries, and whether TF32 was allowed.
+
+    ``driver`` is null where it does not tell its version.
+    """
+
+    compute_capability: str
+    driver: str | None
+    cuda: str
+    cudnn: str
+    triton: str | None
+    tf32_matmul: bool
+    tf32_cudnn: bool
+
+
 class Hardware(Entry):
     """What the run ran on: processor, threads, and torch's device (``cpu`` or the model of the accelerator).
 
-    ``instructions`` are those that torch chose on the processor (``AVX2``): its sums are rounded by them. Null in
-    records from before it was noted.
+    ``instructions``, ``onednn`` and ``mkl`` are what the three libraries of torch computed with on the processor, by
+    their own word: their sums are rounded by it. Null where they do not tell, and in records from before it was noted;
+    ``architecture`` (``x86_64``) likewise. ``accelerator`` is null for a run on the CPU.
     """
 
     cpu: str
     threads: Positive
     device: str
+    architecture: str | None = None
     instructions: str | None = None
+    onednn: str | None = None
+    mkl: str | None = None
+    accelerator: Accelerator | None = None
 
 
 class Record(Entry):

@@ -11,6 +11,9 @@ from resbench.leaderboard.records import Entry, Hardware, Record, metric_differe
 TRUSTED = ("resbench", "torch", "lightning", "torchvision")
 #: Keys that follow from the seed; a config must not name them.
 LINKED = ("model", "data")
+#: Fields of the hardware that decide the last bits. The processor is none of them: portable arithmetic is the same on
+#: all of an architecture, and native arithmetic tells itself by the instructions.
+DECIDING = ("device", "architecture", "instructions", "onednn", "mkl", "accelerator")
 #: How far metrics may be apart on another machine: fractions absolutely, all else relatively.
 TOLERANCE = 0.02
 
@@ -51,6 +54,7 @@ def rerun_config(record: Record, root: str, epochs: int | None = None, data_root
     config: dict[str, Any] = copy.deepcopy(record.config)
     config.pop("config", None)
     config["ckpt_path"] = None
+    config.setdefault("arithmetic", "native")  # a record from before there was the key
     config["experiment"] = _section(config, "experiment") | {"root": root, "name": "verify"}
     config["trainer"] = _section(config, "trainer") | {"logger": None, "default_root_dir": None}
     if epochs is not None:
@@ -72,7 +76,7 @@ def _section(config: dict[str, Any], key: str) -> dict[str, Any]:
 def environment_differences(
     record: Record, versions: Mapping[str, str], commit: str | None, hardware: Hardware | None
 ) -> list[str]:
-    """In what the present environment is not that of a record, one line each: versions, commit, device, instructions.
+    """In what the present environment is not that of a record, one line each: versions, commit, device, arithmetic.
 
     Args:
         record: The record.
@@ -85,8 +89,7 @@ def environment_differences(
     ]
     facts.append(("commit", record.git.commit if record.git else None, commit))
     if hardware is not None:
-        facts.append(("device", record.hardware.device, hardware.device))
-        facts.append(("instructions", record.hardware.instructions, hardware.instructions))
+        facts += [(name, getattr(record.hardware, name), getattr(hardware, name)) for name in DECIDING]
     return [
         f"{name} {there or 'unknown'} there, {here or 'unknown'} here" for name, there, here in facts if there != here
     ]

@@ -36,6 +36,7 @@ from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.folder import RunFolder
 from resbench.training.messages import explain, explain_value
 from resbench.training.metrics_file import MetricsFile
+from resbench.training.process import Arithmetic, set_arithmetic
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 from resbench.training.unprofiled import Unprofiled
 
@@ -149,6 +150,13 @@ class RunCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Keys beside those of Lightning."""
         parser.add_argument(
+            "--arithmetic",
+            type=Arithmetic,
+            default="portable",
+            help="portable: the same bits on every x86-64 processor with AVX2. native: what this processor does "
+            "fastest, so another one ends in other numbers.",
+        )
+        parser.add_argument(
             "--threads",
             type=int,
             default=1,
@@ -249,7 +257,10 @@ class RunCLI(LightningCLI):
         return {"name": f"{experiment.name}-{digits}", "group": track, "job_type": digits}
 
     def before_instantiate_classes(self) -> None:
-        """Threads and memory, before the first operation."""
+        """Arithmetic, threads and memory, before the first operation."""
+        if not self.build:
+            return
+        set_arithmetic(self.config.arithmetic)
         keep_freed_memory()
         torch.set_num_threads(self.config.threads)
 

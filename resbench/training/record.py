@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from resbench import __version__
 from resbench.crossbar.devices import Device
 from resbench.crossbar.tile import Tile
 from resbench.leaderboard.records import (
+    Accelerator,
     AlgorithmEntry,
     Budget,
     DeviceEntry,
@@ -30,8 +31,11 @@ from resbench.leaderboard.records import (
 )
 from resbench.nn import AnalogLayer, analog_layers
 from resbench.training.cli import RunCLI
+from resbench.training.process import c_library, effective_arithmetic
 
 Status = Literal["complete", "interrupted", "failed", "diverged"]
+#: Packages whose versions may change the numbers of a run.
+PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "numba", "scikit-learn")
 
 
 def make_record(
@@ -75,15 +79,11 @@ def make_record(
         versions={
             "python": platform.python_version(),
             "resbench": __version__,
-            **{name: version(name) for name in ("torch", "lightning", "numpy", "numba")},
+            **{name: version(name) for name in PACKAGES},
+            **c_library(),
         },
         git=_git(),
-        hardware=Hardware(
-            cpu=_cpu(),
-            threads=torch.get_num_threads(),
-            device=_accelerator(cli),
-            instructions=torch.backends.cpu.get_cpu_capability(),
-        ),
+        hardware=_hardware(cli),
         started=started,
         finished=datetime.now(UTC),
     )
@@ -173,6 +173,37 @@ def _cpu() -> str:
     return next(names, "") or platform.processor() or platform.machine()
 
 
-def _accelerator(cli: RunCLI) -> str:
+def _hardware(cli: RunCLI) -> Hardware:
     device = cli.trainer.strategy.root_device
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    libraries = effective_arithmetic()
+    return Hardware(
+        cpu=_cpu(),
+        threads=torch.get_num_threads(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        architecture=platform.machine(),
+        instructions=libraries["aten"],
+        onednn=libraries["onednn"],
+        mkl=libraries["mkl"],
+        accelerator=_accelerator(device) if device.type == "cuda" else None,
+    )
+
+
+def _accelerator(device: torch.device) -> Accelerator:
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        driver = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError):
+        driver = []
+    try:
+        triton = version("triton")
+    except PackageNotFoundError:
+        triton = None
+    return Accelerator(
+        compute_capability=".".join(map(str, torch.cuda.get_device_capability(device))),
+        driver=next(iter(driver), None),
+        cuda=str(torch.version.cuda),
+        cudnn=str(torch.backends.cudnn.version()),
+        triton=triton,
+        tf32_matmul=torch.backends.cuda.matmul.allow_tf32,
+        tf32_cudnn=torch.backends.cudnn.allow_tf32,
+    )

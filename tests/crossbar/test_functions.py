@@ -94,7 +94,7 @@ def test_triton_computes_the_same_bits(name: str) -> None:
 
     from resbench.crossbar.kernels import cuda_functions
 
-    @triton.jit
+    @triton.jit  # type: ignore[untyped-decorator]
     def one(a, b, out, n, FUNCTION: tl.constexpr, BINARY: tl.constexpr, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
         at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
         x = tl.load(a + at, mask=at < n, other=1.0)

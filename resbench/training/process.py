@@ -1,0 +1,179 @@
+"""What a process must be told before it computes: how its threads wait, and the arithmetic of torch.
+
+On the CPU torch computes with three libraries, its own kernels (ATen), oneDNN and MKL, and each chooses its
+instructions by the processor. Sums are rounded by them, so the same training ends in other numbers on another
+processor. Portable arithmetic holds all three to what every x86-64 processor with AVX2 computes alike.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from resbench.errors import UserError
+
+Arithmetic = Literal["portable", "native"]
+
+#: Turns that a thread of GNU's OpenMP, which torch brings, waits actively for more work: half a millisecond or less.
+SPINS = "30000"
+#: Variables that hold the libraries to one choice. They read them when they compute for the first time. MKL's AVX2
+#: branch is no choice: it runs other code on processors of other vendors.
+PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
+#: Further variables that change results; portable arithmetic needs them unset or as here.
+REFUSED = {
+    "DNNL_MAX_CPU_ISA": "AVX2",
+    "DNNL_DEFAULT_FPMATH_MODE": "STRICT",
+    "ONEDNN_DEFAULT_FPMATH_MODE": "STRICT",
+    "NVIDIA_TF32_OVERRIDE": "0",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "0",
+}
+#: What the libraries then say of themselves.
+EFFECTIVE = {"aten": "AVX2", "onednn": "Intel AVX2", "mkl": "COMPATIBLE"}
+#: Names of MKL's branches (``mkl_types.h``), and the bit that its strict mode adds.
+MKL_BRANCHES = {
+    **{1: "native", 2: "AUTO", 3: "COMPATIBLE", 4: "SSE2", 6: "SSSE3", 7: "SSE4_1", 8: "SSE4_2", 9: "AVX", 10: "AVX2"},
+    **{11: "AVX512_MIC", 12: "AVX512", 13: "AVX512_MIC_E1", 14: "AVX512_E1"},
+}
+MKL_STRICT, MKL_ALL = 0x10000, -1
+
+_chosen: Arithmetic | None = None
+
+
+def share_cores() -> None:
+    """Have OpenMP's threads go to sleep soon, where the environment does not say otherwise; before torch is imported.
+
+    By default they hold their cores for some milliseconds, and the threads of the pulsed update want them.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
+
+def set_arithmetic(arithmetic: Arithmetic = "portable") -> None:
+    """Choose how torch computes in this process, once and before it computes anything.
+
+    ``portable`` gives the same bits on every x86-64 processor with AVX2, for the same versions of the packages and the
+    same number of threads, and switches TF32 off on GPUs. ``native`` takes what this processor does fastest. Child
+    processes inherit the choice through the environment. ``resbench fit`` and the other commands call this with the
+    config's ``arithmetic``; in a program of your own call it first::
+
+        import resbench
+        resbench.set_arithmetic("portable")
+
+    Args:
+        arithmetic: ``portable`` or ``native``.
+
+    Raises:
+        UserError: where the processor cannot, a variable of the environment says otherwise, or it comes too late.
+    """
+    global _chosen
+    if arithmetic not in ("portable", "native"):
+        raise UserError(f"arithmetic: {arithmetic!r} is unknown; write portable or native")
+    if arithmetic == _chosen:
+        return
+    if _chosen is not None:
+        raise UserError(f"arithmetic: this process computes in {_chosen} arithmetic already; start another process")
+    if arithmetic == "portable":
+        _refuse_contradictions(os.environ)
+        os.environ.update(PORTABLE)
+        _check_effect()
+        _settle_torch()
+    _chosen = arithmetic
+
+
+def _refuse_contradictions(environment: Mapping[str, str]) -> None:
+    for name, value in (PORTABLE | REFUSED).items():
+        found = environment.get(name)
+        if found is not None and found.lower() != value.lower():
+            raise UserError(
+                f"arithmetic: portable needs {name}={value}, but the environment has {found!r}; "
+                f"unset {name}, or write arithmetic: native"
+            )
+
+
+def _check_effect() -> None:
+    if not is_x86_64():
+        return  # nothing is promised there; the record says what was used
+    found = effective_arithmetic()
+    if found["aten"] == "DEFAULT":
+        raise UserError("arithmetic: portable needs a processor with AVX2; write arithmetic: native")
+    for library, value in EFFECTIVE.items():
+        if found[library] not in (value, None):
+            raise UserError(
+                f"arithmetic: portable comes too late: {library} computes with {found[library]} already; "
+                "call resbench.set_arithmetic before torch computes anything"
+            )
+
+
+def _settle_torch() -> None:
+    import torch
+
+    from resbench.training.square_root import round_square_roots
+
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    if is_x86_64():
+        round_square_roots()
+
+
+def c_library() -> dict[str, str]:
+    """Name and version of the C library, whose mathematical functions Python's floats use; empty where unknown."""
+    name, version = platform.libc_ver()
+    return {name: version} if name else {}
+
+
+def is_x86_64() -> bool:
+    """Whether this machine is one that portable arithmetic speaks of."""
+    return platform.machine().lower() in ("x86_64", "amd64")
+
+
+@functools.cache
+def effective_arithmetic() -> dict[str, str | None]:
+    """What ATen, oneDNN and MKL compute with in this process, by their own word; None where they do not tell."""
+    import torch
+
+    return {"aten": torch.backends.cpu.get_cpu_capability(), "onednn": _onednn(), "mkl": _mkl()}
+
+
+def _mkl() -> str | None:
+    import torch
+
+    if not torch.backends.mkl.is_available():
+        return None
+    try:
+        library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        setting = int(library.mkl_serv_cbwr_get(MKL_ALL))
+    except (OSError, AttributeError):  # another build hides it
+        return None
+    branch = MKL_BRANCHES.get(setting & ~MKL_STRICT, str(setting))
+    return f"{branch},STRICT" if setting & MKL_STRICT else branch
+
+
+def _onednn() -> str | None:
+    """What oneDNN says in the log that it writes to the standard output; it tells nowhere else."""
+    import torch
+
+    if not torch.backends.mkldnn.is_available() or os.name != "posix":
+        return None
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no standard output
+        return None
+    with tempfile.TemporaryFile() as log:
+        try:
+            os.dup2(log.fileno(), 1)
+            with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+                torch.nn.functional.conv2d(torch.ones(2, 1, 3, 3), torch.ones(1, 1, 3, 3))
+            ctypes.CDLL(None).fflush(None)
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+        log.seek(0)
+        lines = log.read().decode(errors="replace").splitlines()
+    return next((line.partition(",cpu,isa:")[2] for line in lines if ",info,cpu,isa:" in line), None)

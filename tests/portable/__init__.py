@@ -1,0 +1,1 @@
+"""Whether a training gives the same bits on every x86-64 processor: `python -m tests.portable`."""

@@ -1,0 +1,122 @@
+"""Hold trainings on this processor against the same ones on processors that QEMU emulates, bit for bit.
+
+    python -m tests.portable                                   # this processor against the digests in golden.json
+    python -m tests.portable --emulate Haswell EPYC-Rome Skylake-Client
+    python -m tests.portable --emulate Haswell --cases LeNet GPT
+
+Emulation needs qemu-x86_64 (Debian: qemu-user; 7.2 and later know AVX2, none knows AVX512) and takes minutes. Kernels
+are compiled here for each emulated processor first, and run here too, because compiling under emulation takes longest.
+Exit status 0 means that all digests are equal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+GOLDEN = Path(__file__).with_name("golden.json")
+#: Packages whose versions decide the last bits.
+PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "numba", "lightning", "scikit-learn")
+#: Prints for which processor, and with which of its features, Numba compiles.
+TARGET = """
+import json, llvmlite.binding as llvm
+features = llvm.get_host_cpu_features().flatten()
+print(json.dumps({"NUMBA_CPU_NAME": llvm.get_host_cpu_name(), "NUMBA_CPU_FEATURES": features}))
+"""
+
+
+def main() -> int:
+    """Compare, print a line for each case and processor, and return 0 if all are equal."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.portable", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--emulate", nargs="+", default=[], metavar="CPU", help="processors of `qemu-x86_64 -cpu help`")
+    parser.add_argument("--cases", nargs="+", default=[], metavar="WORD", help="only cases that contain a word")
+    parser.add_argument("--write", action="store_true", help="write golden.json; only when draws or cases change")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.worker:
+        return work(args.cases)
+    here = digests([], {}, args.cases)
+    if args.write:
+        GOLDEN.write_text(json.dumps({"versions": versions(), "digests": here}, indent=1) + "\n", encoding="utf-8")
+        return 0
+    tables = {"golden.json": golden(), "here": here}
+    for processor in args.emulate:
+        emulator = ["qemu-x86_64", "-cpu", processor]
+        target = json.loads(run([*emulator, sys.executable, "-c", TARGET], {}))
+        tables[f"kernels for {processor}, here"] = digests([], target, args.cases)
+        tables[f"emulated {processor}"] = digests(emulator, target, args.cases)
+    return compare(here, tables)
+
+
+def compare(here: Mapping[str, str], tables: Mapping[str, Mapping[str, str]]) -> int:
+    """Print where tables differ from the one of this processor; 0 if they do nowhere."""
+    different = 0
+    for name, table in tables.items():
+        wrong = [case for case in here if case in table and table[case] != here[case]]
+        print(f"{name}: {sum(case in table for case in here) - len(wrong)} equal, {len(wrong)} different")
+        for case in wrong:
+            print(f"  {case}: {table[case]}, here {here[case]}")
+        different += len(wrong)
+    return 1 if different else 0
+
+
+def versions() -> dict[str, str]:
+    """Versions that decide the last bits."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def golden() -> dict[str, str]:
+    """The digests of golden.json; none where other versions are installed."""
+    content = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    if content["versions"] != versions():
+        print(f"golden.json is of other versions: {content['versions']}")
+        return {}
+    found: dict[str, str] = content["digests"]
+    return found
+
+
+def digests(emulator: list[str], target: Mapping[str, str], words: list[str]) -> dict[str, str]:
+    """The digests of cases in a process of its own."""
+    chosen = ["--cases", *words] if words else []
+    printed = run([*emulator, sys.executable, "-m", "tests.portable", "--worker", *chosen], target)
+    found: dict[str, str] = {}
+    for line in printed.splitlines():
+        case, _, digest = line.rpartition("\t")
+        found[case] = digest
+    return found
+
+
+def run(command: list[str], environment: Mapping[str, str]) -> str:
+    """What a command prints; its errors, where it fails: QEMU says at length which features it does not emulate."""
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command[:3])} ... failed with status {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def work(words: list[str]) -> int:
+    """Print the digest of each case."""
+    from resbench import set_arithmetic
+
+    set_arithmetic("portable")
+    from tests.portable.cases import chosen, digest
+
+    for case in chosen(words):
+        try:
+            found = digest(case)
+        except RuntimeError as error:
+            found = f"failed: {' '.join(str(error).split())[-200:]}"
+        print(f"{case}\t{found}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""How torch computes is chosen once, before it computes; what contradicts the choice is an error of one line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from resbench import set_arithmetic
+from resbench.errors import UserError
+from resbench.training.process import EFFECTIVE, PORTABLE, SPINS, effective_arithmetic, is_x86_64, share_cores
+
+x86_64 = pytest.mark.skipif(not is_x86_64(), reason="speaks of x86-64 processors")
+
+
+def run(program: str, **environment: str) -> tuple[int, str]:
+    """Exit status and the last line of a fresh process in which no variable chooses."""
+    clean = {name: value for name, value in os.environ.items() if name not in PORTABLE}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**clean, **environment}, capture_output=True, text=True, check=False
+    )
+    return done.returncode, (done.stdout + done.stderr).strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("said", "spins"),
+    [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+    ids=["nothing", "turns", "policy"],
+)
+def test_waiting_threads_sleep_soon_unless_the_environment_says_otherwise(
+    said: dict[str, str], spins: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    share_cores()
+    assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+@x86_64
+def test_portable_holds_all_three_libraries() -> None:
+    assert effective_arithmetic() == EFFECTIVE
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+
+
+@x86_64
+def test_native_leaves_the_choice_to_the_processor_and_says_what_it_was() -> None:
+    program = (
+        "from resbench.training.process import *\n"
+        "set_arithmetic('native'); found = effective_arithmetic(); print(found['mkl'], sorted(found))"
+    )
+    assert run(program) == (0, "native ['aten', 'mkl', 'onednn']")
+    assert run(program, MKL_CBWR="COMPATIBLE") == (0, "COMPATIBLE ['aten', 'mkl', 'onednn']")
+
+
+@x86_64
+def test_a_choice_that_comes_too_late_is_an_error() -> None:
+    program = "import torch, resbench\ntorch.eye(9).mm(torch.eye(9))\nresbench.set_arithmetic()"
+    status, line = run(program, ATEN_CPU_CAPABILITY="avx2")
+    assert status == 1
+    assert "arithmetic: portable comes too late: " in line
+    assert "already; call resbench.set_arithmetic before torch computes anything" in line
+
+
+def test_another_choice_in_the_same_process_is_an_error() -> None:
+    with pytest.raises(UserError, match="computes in portable arithmetic already; start another process"):
+        set_arithmetic("native")
+    with pytest.raises(UserError, match="'fast' is unknown; write portable or native"):
+        set_arithmetic("fast")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ATEN_CPU_CAPABILITY", "avx512"), ("MKL_CBWR", "AVX2"), ("ONEDNN_DEFAULT_FPMATH_MODE", "BF16")],
+)
+def test_a_variable_that_contradicts_is_an_error(name: str, value: str) -> None:
+    status, line = run("import resbench; resbench.set_arithmetic()", **{name: value})
+    assert status == 1
+    assert f"but the environment has '{value}'; unset {name}, or write arithmetic: native" in line
+
+
+@x86_64
+def test_square_roots_are_rounded_correctly() -> None:
+    x = torch.rand(1000, 30, generator=torch.Generator().manual_seed(0))
+    right = torch.from_numpy(np.sqrt(x.numpy()))
+    for root in (
+        *(x.sqrt(), x**0.5, x.clone().sqrt_(), x.clone().pow_(0.5), torch.sqrt(x.t()).t()),
+        *(torch.sqrt(x, out=torch.empty(0)), torch._foreach_sqrt([x])[0], torch.pow(x, 0.5, out=torch.empty(0))),
+    ):
+        assert torch.equal(root, right)
+    assert torch.equal(x.double().sqrt(), torch.from_numpy(np.sqrt(x.double().numpy())))
+
+
+@x86_64
+def test_other_roots_and_powers_are_as_before() -> None:
+    x = torch.rand(9, requires_grad=True)
+    x.sqrt().sum().backward()
+    assert x.grad is not None
+    assert torch.equal(x.grad, 0.5 / x.detach().sqrt())
+    assert torch.equal(x.detach() ** 2, x.detach() * x.detach())
+    assert torch.sqrt(torch.tensor([4, 9])).tolist() == [2.0, 3.0]
+    assert torch.sqrt(torch.tensor([4.0]).half()).dtype == torch.float16
+    assert torch.sqrt(torch.tensor([-4.0 + 0j])).imag.item() == 2.0
+    assert torch.sqrt(torch.tensor([-1.0])).isnan().all()
