@@ -113,13 +113,13 @@ def _check_effect() -> None:
 def _settle_torch() -> None:
     import torch
 
-    from resbench.training.square_root import round_square_roots
+    from resbench.training.portable_kernels import replace_kernels
 
     torch.set_float32_matmul_precision("highest")
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     if is_x86_64():
-        round_square_roots()
+        replace_kernels()
 
 
 def c_library() -> dict[str, str]:
