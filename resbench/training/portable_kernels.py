@@ -74,7 +74,8 @@ def _array(x: Tensor) -> NDArray[Any]:
 
 
 def _is_large(a: Tensor, b: Tensor) -> bool:
-    return a.dtype is b.dtype is torch.float32 and a.shape[0] * a.shape[1] * b.shape[1] >= LARGE
+    fits = a.dim() == b.dim() == 2 and a.shape[1] == b.shape[0]  # else torch says what is wrong
+    return fits and a.dtype is b.dtype is torch.float32 and a.shape[0] * a.shape[1] * b.shape[1] >= LARGE
 
 
 def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor | None:
@@ -91,6 +92,7 @@ def _product_and_sum(
     if beta == alpha == 1 and x.shape == b.shape[1:]:  # the bias of a linear layer
         return _into(out, _multiply(a, b, x))
     product = _multiply(a, b, None)
+    x = x.expand(product.shape)
     if beta == 0:  # then x may be anything, NaN too
         return _into(out, product.mul_(alpha))
     return _into(out, torch.add(x if beta == 1 else x * beta, product, alpha=alpha))

@@ -45,7 +45,7 @@ def test_other_roots_and_powers_are_as_before() -> None:
     ("rows", "inner", "columns"), [(100, 200, 300), (1, 600, 600), (600, 600, 1), (3, 4, 5), (0, 9, 9)]
 )
 def test_products_are_right_in_every_layout_and_form(rows: int, inner: int, columns: int) -> None:
-    assert (LARGE <= 100 * 200 * 300) and (LARGE > 3 * 4 * 5)
+    assert 3 * 4 * 5 < LARGE <= 100 * 200 * 300
     x, bias = draw(rows, columns), draw(columns)
     for a in (draw(rows, inner), draw(inner, rows).t()):
         for b in (draw(inner, columns), draw(columns, inner).t()):
@@ -81,8 +81,8 @@ def test_gradients_of_convolutions_are_right(channels: int, padding: int, stride
     x, weight, bias = draw(5, channels, 9, 8), draw(4, channels // groups, 3, 2), draw(4)
     singles = [tensor.requires_grad_() for tensor in (x, weight, bias)]
     doubles = [tensor.detach().double().requires_grad_() for tensor in singles]
-    for arguments in (singles, doubles):
-        y = functional.conv2d(*arguments, padding=padding, stride=stride, groups=groups)
+    for images, kernels, offset in (singles, doubles):
+        y = functional.conv2d(images, kernels, offset, padding=padding, stride=stride, groups=groups)
         (y * draw(*y.shape)).sum().backward()
     for single, double in zip(singles, doubles, strict=True):
         assert single.grad is not None
