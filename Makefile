@@ -7,9 +7,9 @@ PYTHON ?= $(shell for p in $(SUPPORTED); do if $$p $(WORKS); then echo $$p; brea
 BIN := .venv/bin
 INSTALLED := .venv/installed
 # benchmarks/README.md says what each measures; `trainer` fetches MNIST into data/ if it is not there.
-BENCHMARKS := iteration update trainer scaling memory leaderboard
+BENCHMARKS := iteration update trainer scaling memory leaderboard arithmetic
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint portable bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/resbench sweep configs/sweeps/digits_demo.yaml --jobs 2
@@ -23,6 +23,10 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Trainings here and on processors that QEMU emulates (Debian: qemu-user), bit for bit: docs/portable.md.
+portable: $(INSTALLED)
+	$(BIN)/python -m tests.portable --emulate Haswell Skylake-Client EPYC-Rome
 
 bench: $(INSTALLED)
 	for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
