@@ -4,7 +4,6 @@ import math
 import re
 
 import pytest
-
 import torch
 
 from resbench.crossbar import presets

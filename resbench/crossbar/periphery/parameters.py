@@ -228,6 +228,8 @@ def _check_resolution(side: str, res: float, bits: int | None) -> None:
 
 
 def _step(bound: float, res: float, bits: int | None) -> float:
+    if bound <= 0:  # no range, so no levels in it, whatever the resolution
+        return 0.0
     if bits is not None:
         res = 1 / (2**bits - 2)
     elif res > 1:
