@@ -13,8 +13,10 @@ import io
 import math
 import pickle
 import random
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,9 +58,16 @@ def outcomes(algorithm: Algorithm) -> Iterator[Outcome]:
         except BrokenContractError as complaint:
             yield Outcome(name, str(complaint))
         except Exception as error:  # whatever a stranger's class raises is its result
-            yield Outcome(name, f"{type(error).__name__}: {error}")
+            yield Outcome(name, f"{type(error).__name__}: {error}{_where(error, algorithm)}")
         else:
             yield Outcome(name, None)
+
+
+def _where(error: Exception, algorithm: Algorithm) -> str:
+    """Where in the file of an algorithm's class an error came up, if it was there."""
+    own = inspect.getsourcefile(type(algorithm))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno}, in {frames[-1].name})" if frames else ""
 
 
 # -- a small problem to train on ---------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from resbench.algorithms.base import Algorithm
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.tile import Axis
 
 Order = Literal["cpu", "gpu"]
 

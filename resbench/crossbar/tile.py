@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from resbench.crossbar import kernels
 from resbench.crossbar.changes import Changes
+from resbench.crossbar.checks import Axis, check_carry, check_lines, check_precision, check_values, fitting
 from resbench.crossbar.devices import Device, Element, Ideal
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import OneHotRows, Rows
 
 DEFAULT_PULSES = PulseTrain()
-Axis = Literal["column", "row"]
 
 
 class Tile(nn.Module):
@@ -73,6 +73,7 @@ class Tile(nn.Module):
         self.changes: Changes | None = None
         self.memory: Any = None
         self.constant_names: tuple[str, ...] = ()
+        check_precision(torch.get_default_dtype())
         self.register_buffer("weight", torch.zeros(shape))
         self.register_buffer("pulses_up", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("pulses_down", torch.zeros(shape, dtype=torch.int32))
@@ -108,8 +109,14 @@ class Tile(nn.Module):
             self.memory = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        check_precision(fn(self.weight.new_zeros(())).dtype)
         self.memory = None
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weight."""
+        return cast(Tensor, self._buffers["weight"]).dtype  # as an attribute torch would find it last
 
     @property
     def element(self) -> Element:
@@ -157,7 +164,9 @@ class Tile(nn.Module):
     # -- training ------------------------------------------------------------------------------------------------------
 
     def program(self, weight: Tensor) -> None:
-        """Set the weights, clipped to the bounds of each device; write noise, where there is any, is drawn anew."""
+        """Set the weights ``[out, in]``, clipped to the bounds of each device, with write noise where there is any."""
+        if weight.shape != self.shape:
+            raise ValueError(f"weight: {list(weight.shape)} does not fit a tile {list(self.shape)}")
         self.stored.copy_(weight.to(self.weight.dtype))
         self.settle(noisy=self.element.noisy_program)
 
@@ -172,13 +181,21 @@ class Tile(nn.Module):
         """Apply n rank-1 updates in order and in place, expected change ``-lr d_m x_m^T`` each.
 
         Args:
-            x: float32 ``[n, in]``.
-            d: float32 ``[n, out]``, derivative of the loss by the outputs.
+            x: ``[n, in]``, of another dtype than the weight's it is cast.
+            d: ``[n, out]``, derivative of the loss by the outputs; likewise.
             lr: learning rate; a negative one climbs.
             pulses: pulse train parameters.
             granularity: mean step that sets the pulse probabilities, weight units; the device's own unless an
                 algorithm knows better.
+
+        Raises:
+            ValueError: for rows of another shape or on another device.
         """
+        weight = cast(Tensor, self._buffers["weight"])  # as an attribute torch would find it last
+        out, columns = self.shape
+        x, d = fitting("x", x, columns, weight), fitting("d", d, out, weight)
+        if x.shape[0] != d.shape[0]:
+            raise ValueError(f"x, d: they have {x.shape[0]} and {d.shape[0]} rows; write one of each for every sample")
         kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
         self.updates += 1
 
@@ -191,7 +208,11 @@ class Tile(nn.Module):
 
         Returns:
             float32 ``[n, out]`` for columns, ``[n, in]`` for rows.
+
+        Raises:
+            ValueError: for lines that the tile does not have.
         """
+        check_lines(lines, axis, self.weight)
         self.transfers_out += lines.numel()
         weight = self.weight.t() if axis == "column" else self.weight
         return weight.index_select(0, lines)
@@ -203,11 +224,16 @@ class Tile(nn.Module):
 
         Args:
             lines: int64 ``[n]``, which columns (rows).
-            values: float32 ``[n, out]`` for columns, ``[n, in]`` for rows.
+            values: ``[n, out]`` for columns, ``[n, in]`` for rows; of another dtype than the weight's they are cast.
             lr: factor on the values.
             pulses: pulse train parameters.
             axis: ``column`` or ``row``.
+
+        Raises:
+            ValueError: for lines that the tile does not have, and for values of another shape or on another device.
         """
+        check_lines(lines, axis, self.weight)
+        check_values(values, lines, axis, self.weight)
         self.transfers_in += lines.numel()
         if axis == "column":
             self.update(OneHotRows(lines, self.shape[1]), values, -lr, pulses)
@@ -232,7 +258,11 @@ class Tile(nn.Module):
             rate: factor on what is read; not 0.
             pulses: pulse train parameters.
             axis: ``column`` or ``row``.
+
+        Raises:
+            ValueError: for lines that the tile does not have, and for a target of another shape or on another device.
         """
+        check_carry(self.shape, target.shape, first, last, axis)
         if type(target) is Tile and kernels.carry(self, target, first, last, rate, pulses, axis):
             self.transfers_out += last - first
             target.transfers_in += last - first

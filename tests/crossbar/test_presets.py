@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from resbench.crossbar import presets
-from resbench.crossbar.cells import make_tile
+from resbench.crossbar.cells import VectorTile, make_tile
 from resbench.crossbar.devices import Device, VectorCell
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
@@ -63,9 +63,10 @@ def test_a_sample_pulses_one_of_several_devices(device: VectorCell) -> None:
     tile = make_tile(device, (10, 10), Stream.from_seed(0))
     once = PulseTrain(desired_bl=1, update_bl_management=False, update_management=False)
     tile.update(torch.ones(samples, 10), -torch.ones(samples, 10), 1e6, once)
+    assert isinstance(tile, VectorTile)
     assert (tile.pulses_up == samples).all()
     assert not tile.pulses_down.any()
-    received = torch.tensor([float(array.pulses_up[0, 0]) for array in tile.tiles])  # type: ignore[attr-defined]
+    received = torch.tensor([float(array.pulses_up[0, 0]) for array in tile.tiles])
     share = 1 / elements
     assert (received - samples * share).abs().max() < 4.5 * (samples * share * (1 - share)) ** 0.5
 

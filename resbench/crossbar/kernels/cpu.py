@@ -17,8 +17,9 @@ from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledR
 
 if TYPE_CHECKING:
     from resbench.crossbar.changes import Changes
+    from resbench.crossbar.checks import Axis
     from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Axis, Tile
+    from resbench.crossbar.tile import Tile
 
 EVERYWHERE = np.empty(0, np.int64)
 ALL_ONE = np.empty(0, np.float32)
