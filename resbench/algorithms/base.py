@@ -137,7 +137,7 @@ class Algorithm(nn.Module, ABC):
         visible = [gamma for gamma in built.gammas if gamma != 0]
         if visible != [1.0] or built.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose:
             built.composite = torch.zeros(shape)
-            built._changes = Changes()
+            built._changes = Changes(built.compose).follow(built.tiles)
         built.start()
         return built
 
@@ -170,6 +170,17 @@ class Algorithm(nn.Module, ABC):
 
     def step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
         """One optimiser step: the (x, d) pairs as one mini-batch, then what time does to the devices."""
+        if self._changes is not None:
+            self._changes.in_step = True
+        try:
+            self._step(pairs, lr)
+        finally:
+            if self._changes is not None:
+                self._changes.in_step = False
+        self.steps += 1
+        self.compose()
+
+    def _step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
         if pairs and lr != 0:
             x, d = pairs[0]
             dtype = self.tiles[-1].dtype
@@ -181,8 +192,6 @@ class Algorithm(nn.Module, ABC):
             self.update(x, d, lr)
         for tile in self._restless:
             tile.end_of_step()
-        self.steps += 1
-        self.compose()
 
     def named_tiles(self) -> Iterator[tuple[str, float, Tile]]:
         """(name, gamma, tile) of every tile, fast tile first."""

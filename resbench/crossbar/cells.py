@@ -92,6 +92,7 @@ class CellTile(Tile):
             raising, lowering = (tile.pulses_up, tile.pulses_down) if share > 0 else (tile.pulses_down, tile.pulses_up)
             self.pulses_up.add_(raising)
             self.pulses_down.add_(lowering)
+        self.show()
 
     def end_of_step(self) -> None:
         for tile in self.tiles:

@@ -198,6 +198,7 @@ class Tile(nn.Module):
             raise ValueError(f"x, d: they have {x.shape[0]} and {d.shape[0]} rows; write one of each for every sample")
         kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
         self.updates += 1
+        self.show()
 
     def read(self, lines: Tensor, axis: Axis = "column") -> Tensor:
         """Read whole columns (or rows) exactly.
@@ -267,6 +268,7 @@ class Tile(nn.Module):
             self.transfers_out += last - first
             target.transfers_in += last - first
             target.updates += 1
+            target.show()
         else:
             lines = torch.arange(first, last, device=self.weight.device)
             target.write(lines, self.read(lines, axis), rate, pulses, axis)
@@ -354,6 +356,7 @@ class Tile(nn.Module):
             noise = self.element.write_noise * self._normal("write noise") if noisy else 0.0
             self.weight.copy_(self.stored + noise)
         self.operations += 1
+        self.show()
 
     def _normal(self, purpose: str) -> Tensor:
         return self.stream.child(purpose).normal(self.shape, self.operations, device=self.weight.device)
@@ -374,6 +377,11 @@ class Tile(nn.Module):
         elif self.changes.cells is not None:
             self.changes.cells.append(cells)
 
+    def show(self) -> None:
+        """Have the composite weight follow a change, at once unless a step is under way."""
+        if self.changes is not None and self.changes.compose is not None and not self.changes.in_step:
+            self.changes.compose()
+
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -385,6 +393,7 @@ class Tile(nn.Module):
         self.touch(None)
         for name in self.COUNTERS:
             setattr(self, name, state[name])
+        self.show()
 
     def extra_repr(self) -> str:
         """The array at a glance: shape, device, states."""
