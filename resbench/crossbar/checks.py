@@ -39,25 +39,26 @@ def fitting(name: str, rows: Rows, lines: int, weight: Tensor) -> Rows:
     return rows.detach() if isinstance(rows, Tensor) and rows.requires_grad else rows
 
 
-def check_lines(lines: Tensor, axis: Axis, weight: Tensor) -> None:
-    """Raise ValueError unless these are numbers ``[n]`` of columns (rows) of the tile of a weight."""
-    count = _lines(weight.shape, axis)
-    if lines.dim() != 1 or lines.dtype is not torch.int64 or lines.device != weight.device:
+def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
+    """Raise ValueError unless these are numbers ``[n]`` of columns (rows) of a tile."""
+    count = _lines(shape, axis)
+    if lines.dtype is not torch.int64 or lines.dim() != 1:
         raise ValueError(
-            f"lines: {list(lines.shape)} of {lines.dtype} on {lines.device}; write the numbers of {axis}s, [n] of "
-            f"torch.int64 on {weight.device}"
+            f"lines: {list(lines.shape)} of {lines.dtype}; write the numbers of {axis}s, [n] of torch.int64"
         )
-    if lines.is_cpu and lines.shape[0] > 0:  # on a GPU torch says it when it gets there; asking would wait for it
+    if lines.is_cpu:  # on a GPU torch says it when it gets there; asking would wait for it
         chosen = lines.tolist()
-        if not 0 <= min(chosen) <= max(chosen) < count:
+        if chosen and not (min(chosen) >= 0 and max(chosen) < count):
             raise ValueError(f"lines: {min(chosen)} to {max(chosen)}, the tile has {axis}s 0 to {count - 1}")
 
 
-def check_values(values: Rows, lines: Tensor, axis: Axis, weight: Tensor) -> None:
+def check_values(values: Rows, lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
     """Raise ValueError unless these are ``[n, out]`` values for n columns (``[n, in]`` for n rows)."""
-    n, across = lines.shape[0], weight.shape[axis == "row"]
-    if values.shape != (n, across):
-        raise ValueError(f"values: {list(values.shape)} for {n} {axis}s; write [{n}, {across}], a row for each {axis}")
+    expected = (lines.shape[0], shape[axis == "row"])
+    if values.shape != expected:
+        raise ValueError(
+            f"values: {list(values.shape)} for {expected[0]} {axis}s; write {list(expected)}, a row for each {axis}"
+        )
 
 
 def check_carry(source: tuple[int, int], target: tuple[int, int], first: int, last: int, axis: Axis) -> None:

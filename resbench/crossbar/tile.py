@@ -213,7 +213,7 @@ class Tile(nn.Module):
         Raises:
             ValueError: for lines that the tile does not have.
         """
-        check_lines(lines, axis, self.weight)
+        check_lines(lines, axis, self.shape)
         self.transfers_out += lines.numel()
         weight = self.weight.t() if axis == "column" else self.weight
         return weight.index_select(0, lines)
@@ -233,8 +233,8 @@ class Tile(nn.Module):
         Raises:
             ValueError: for lines that the tile does not have, and for values of another shape or on another device.
         """
-        check_lines(lines, axis, self.weight)
-        check_values(values, lines, axis, self.weight)
+        check_lines(lines, axis, self.shape)
+        check_values(values, lines, axis, self.shape)
         self.transfers_in += lines.numel()
         if axis == "column":
             self.update(OneHotRows(lines, self.shape[1]), values, -lr, pulses)

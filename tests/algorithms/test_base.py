@@ -101,10 +101,10 @@ def test_the_weight_follows_tiles_before_it_was_ever_programmed() -> None:
 
 
 def test_a_step_composes_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+    calls: list[object] = []
     algorithm = built("three tiles")
     compose = kernels.compose
-    monkeypatch.setattr(kernels, "compose", lambda *arguments: (calls.append(1), compose(*arguments)))
+    monkeypatch.setattr(kernels, "compose", lambda *arguments: calls.append(compose(*arguments)))
     algorithm.step([(torch.ones(8, 5), torch.ones(8, 4))], 0.1)
     assert len(calls) == 1
     torch.testing.assert_close(algorithm.weight, held(algorithm))
