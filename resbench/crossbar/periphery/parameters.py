@@ -171,6 +171,12 @@ class IOParameters:
         )
 
     @cached_property
+    def varies(self) -> tuple[bool, bool]:
+        """Whether two passes of the same rows differ: in evaluation, and in training."""
+        noisy, moves = self != self.noiseless, self.noise_management == "average_abs_max"
+        return (noisy and self.noise_in_evaluation) or moves, (noisy and self.noise_in_training) or moves
+
+    @cached_property
     def unmanaged(self) -> IOParameters:
         """The same periphery without noise and bound management, as in transfer reads."""
         return dataclasses.replace(self, noise_management="none", bound_management="none")
