@@ -34,6 +34,11 @@ class Changes:
         self.cells = None
         return self
 
+    def show(self) -> None:
+        """Recompute the composite weight, at once unless a step is under way."""
+        if self.compose is not None and not self.in_step:
+            self.compose()
+
     def collect(self) -> list[Any] | None:
         """The cells, of which it knows no more."""
         cells, self.cells = self.cells, []

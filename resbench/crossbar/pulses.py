@@ -21,6 +21,8 @@ from resbench.crossbar.randomness import Stream, unit
 PulseType = Literal["stochastic", "mean_count", "deterministic_implicit", "exact"]
 PULSE_TYPES = ("stochastic", "mean_count", "deterministic_implicit", "exact")
 ONE = 1 << 32
+#: Pulses that a device counts at most in one direction; a device that has this count has had as many or more.
+MOST_COUNTED = 2**31 - 1
 
 
 @dataclass(frozen=True)

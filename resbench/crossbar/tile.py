@@ -35,7 +35,7 @@ class Tile(nn.Module):
         granularity: mean step of the devices, weight units; 0 where :attr:`is_continuous`.
         is_pulsed: whether pulses move the weights; else updates are computed.
         weight: float32 ``[out, in]``, what a read of the array sees.
-        pulses_up: int32 ``[out, in]``, pulses that each device has received upward.
+        pulses_up: int32 ``[out, in]``, pulses that each device has received upward; 2^31 - 1 for any more than that.
         pulses_down: the same downward.
         updates: calls of :meth:`update` and :meth:`write` so far, the counter of their random draws.
         operations: calls of everything else that sets weights so far, the counter of their random draws.
@@ -134,8 +134,7 @@ class Tile(nn.Module):
     def constants(self) -> dict[str, Tensor]:
         """Constants of the devices by name, ``w_max`` and ``w_min`` always among them.
 
-        float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same: without spread an array takes a third of
-        the memory.
+        float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same.
         """
         return {name: self.constant(name) for name in self.constant_names}
 
@@ -192,8 +191,7 @@ class Tile(nn.Module):
             ValueError: for rows of another shape or on another device.
         """
         weight = cast(Tensor, self._buffers["weight"])  # as an attribute torch would find it last
-        out, columns = self.shape
-        x, d = fitting("x", x, columns, weight), fitting("d", d, out, weight)
+        x, d = fitting("x", x, self.shape[1], weight), fitting("d", d, self.shape[0], weight)
         if x.shape[0] != d.shape[0]:
             raise ValueError(f"x, d: they have {x.shape[0]} and {d.shape[0]} rows; write one of each for every sample")
         kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
@@ -231,7 +229,7 @@ class Tile(nn.Module):
             axis: ``column`` or ``row``.
 
         Raises:
-            ValueError: for lines that the tile does not have, and for values of another shape or on another device.
+            ValueError: for lines that the tile does not have, and for values of another shape.
         """
         check_lines(lines, axis, self.shape)
         check_values(values, lines, axis, self.shape)
@@ -378,9 +376,9 @@ class Tile(nn.Module):
             self.changes.cells.append(cells)
 
     def show(self) -> None:
-        """Have the composite weight follow a change, at once unless a step is under way."""
-        if self.changes is not None and self.changes.compose is not None and not self.changes.in_step:
-            self.changes.compose()
+        """Have the composite weight follow a change."""
+        if self.changes is not None:
+            self.changes.show()
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms, widened
 from resbench.crossbar.kernels.scan import NO_STOP, scan
+from resbench.crossbar.pulses import MOST_COUNTED
 
 
 def of(values, cell):
@@ -82,6 +83,7 @@ FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
 respond = FORMS[steps.linear_step]
 
 
+LAST_COUNT = np.int32(MOST_COUNTED)
 #: Entries of columns after which what was found is applied: few enough for the lists to stay in the cache.
 COLUMNS_AT_ONCE = 2**16
 #: Pulses whose noise is drawn at once, few enough for the cache.
@@ -156,7 +158,7 @@ def cycle_noise(key, cell, slot, sample, update, turns, xi):
 @compiled
 def write_noise_of(key, cell, slot, sample, update):
     """Write noise after one pulse."""
-    _, _, w2, w3 = philox(key, np.uint64(cell), np.uint64(slot), np.uint64(sample), update)
+    _, _, w2, w3 = philox(key, np.uint64(cell) & LOW, np.uint64(slot), np.uint64(sample), update)
     u2, u3 = uniforms(w2, w3)
     return gaussian(u2, u3)
 
@@ -208,8 +210,8 @@ def apply(
             c, d = of(u2, cell) if rise else of(d2, cell), of(u3, cell) if rise else of(d3, cell)
             sign, s, table = (up_sign, s_up, nodes_up) if rise else (down_sign, s_down, nodes_down)
             change = respond(w, sign, a, b, c, d, s, table, xi[e])
-            count_up[cell] += rise
-            count_down[cell] += np.uint8(1) - rise
+            count_up[cell] += rise & np.uint8(count_up[cell] < LAST_COUNT)
+            count_down[cell] += (np.uint8(1) - rise) & np.uint8(count_down[cell] < LAST_COUNT)
             stored[cell] = min(max(w + change, of(w_min, cell)), of(w_max, cell)) - origin
             if write_noise > 0:
                 visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slots[e], samples[e], update)
