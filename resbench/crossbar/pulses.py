@@ -25,6 +25,12 @@ ONE = 1 << 32
 MOST_COUNTED = 2**31 - 1
 
 
+def stop_counts(*counts: Tensor) -> None:
+    """Put counts of pulses that the last update took beyond the largest back to it; it goes round at most once."""
+    for count in counts:
+        count.masked_fill_(count < 0, MOST_COUNTED)
+
+
 @dataclass(frozen=True)
 class PulseTrain:
     """Parameters of the pulsed update (aihwkit's ``UpdateParameters``).

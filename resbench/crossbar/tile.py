@@ -12,7 +12,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.checks import Axis, check_carry, check_lines, check_precision, check_values, fitting
 from resbench.crossbar.devices import Device, Element, Ideal
-from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import OneHotRows, Rows
 
@@ -196,6 +196,8 @@ class Tile(nn.Module):
             raise ValueError(f"x, d: they have {x.shape[0]} and {d.shape[0]} rows; write one of each for every sample")
         kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
         self.updates += 1
+        if self.slots > MOST_COUNTED:  # a pulse takes a slot, so before that no count can be at its end
+            stop_counts(self.pulses_up, self.pulses_down)
         self.show()
 
     def read(self, lines: Tensor, axis: Axis = "column") -> Tensor:
@@ -266,6 +268,8 @@ class Tile(nn.Module):
             self.transfers_out += last - first
             target.transfers_in += last - first
             target.updates += 1
+            if target.slots > MOST_COUNTED:
+                stop_counts(target.pulses_up, target.pulses_down)
             target.show()
         else:
             lines = torch.arange(first, last, device=self.weight.device)
@@ -287,11 +291,7 @@ class Tile(nn.Module):
         self.settle()
 
     def decay(self, strength: float = 1.0) -> None:
-        """Decay toward the reset value b: ``w <- clip((w - b)(1 - strength / lifetime) + b)``.
-
-        Args:
-            strength: factor on the inverse lifetime.
-        """
+        """Decay toward the reset value b: ``w <- clip((w - b)(1 - strength / lifetime) + b)``."""
         if self.element.lifetime > 0:
             bias, keep = self.get_buffer("reset_bias"), 1 + strength * (self.get_buffer("decay_factor") - 1)
             self.stored.copy_((self.stored - bias) * keep + bias)

@@ -17,7 +17,6 @@ from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms, widened
 from resbench.crossbar.kernels.scan import NO_STOP, scan
-from resbench.crossbar.pulses import MOST_COUNTED
 
 
 def of(values, cell):
@@ -83,7 +82,6 @@ FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
 respond = FORMS[steps.linear_step]
 
 
-LAST_COUNT = np.int32(MOST_COUNTED)
 #: Entries of columns after which what was found is applied: few enough for the lists to stay in the cache.
 COLUMNS_AT_ONCE = 2**16
 #: Pulses whose noise is drawn at once, few enough for the cache.
@@ -210,8 +208,8 @@ def apply(
             c, d = of(u2, cell) if rise else of(d2, cell), of(u3, cell) if rise else of(d3, cell)
             sign, s, table = (up_sign, s_up, nodes_up) if rise else (down_sign, s_down, nodes_down)
             change = respond(w, sign, a, b, c, d, s, table, xi[e])
-            count_up[cell] += rise & np.uint8(count_up[cell] < LAST_COUNT)
-            count_down[cell] += (np.uint8(1) - rise) & np.uint8(count_down[cell] < LAST_COUNT)
+            count_up[cell] += rise
+            count_down[cell] += np.uint8(1) - rise
             stored[cell] = min(max(w + change, of(w_min, cell)), of(w_max, cell)) - origin
             if write_noise > 0:
                 visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slots[e], samples[e], update)

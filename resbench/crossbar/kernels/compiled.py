@@ -25,7 +25,7 @@ from resbench.errors import UserError
 COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
 #: What compiled functions take from modules that compile nothing.
-INLINED = ("kernels/philox.py", "pulses.py", "randomness.py")
+INLINED = ("kernels/philox.py", "randomness.py")
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     raise UserError("NUMBA_DISABLE_JIT: kernels do not run uncompiled; unset it")

@@ -16,13 +16,11 @@ import triton
 import triton.language as tl
 
 from resbench.crossbar.devices.arithmetic import TINY
-from resbench.crossbar.pulses import MOST_COUNTED
 
 #: Events of one program, of which the first of every cell works.
 BLOCK = 64
 #: Cells of one program of the composite weight.
 COMPOSE_BLOCK = 1024
-LAST_COUNT = tl.constexpr(MOST_COUNTED)
 
 
 @triton.jit
@@ -116,13 +114,6 @@ def of(constant, cell, mask):
     return tl.load(constant[0] + cell * constant[1], mask=mask).to(tl.float32)
 
 
-@triton.jit
-def counted(places, more, mask):
-    """Counts int32 and some more, up to the largest that is counted."""
-    total = tl.load(places, mask=mask).to(tl.int64) + more
-    return tl.minimum(total, LAST_COUNT).to(tl.int32)
-
-
 @triton.jit(do_not_specialize=["events", "noise_key", "update", "sample_bits", "slot_bits"])
 def apply(
     keys, events, stored, visible, pulses_up, pulses_down, w_min, w_max, reference, constants, scalars,
@@ -191,8 +182,8 @@ def apply(
     tl.store(stored + cell, w, mask=mine)
     if visible is not None:
         tl.store(visible + cell, w + write_noise * eta, mask=mine)
-    tl.store(pulses_up + cell, counted(pulses_up + cell, ups, mine), mask=mine)
-    tl.store(pulses_down + cell, counted(pulses_down + cell, downs, mine), mask=mine)
+    tl.store(pulses_up + cell, tl.load(pulses_up + cell, mask=mine) + ups, mask=mine)
+    tl.store(pulses_down + cell, tl.load(pulses_down + cell, mask=mine) + downs, mask=mine)
 
 
 @triton.jit(do_not_specialize=["count"])

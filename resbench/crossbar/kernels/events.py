@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.devices import PulsedDevice
-from resbench.crossbar.pulses import MOST_COUNTED
 from resbench.crossbar.randomness import Stream, gaussian, philox
 
 if TYPE_CHECKING:
@@ -123,7 +122,6 @@ def apply(tile: Tile, events: Events) -> None:
 
     for counter, chosen in ((tile.pulses_up, up), (tile.pulses_down, ~up)):
         counter.view(-1).index_add_(0, cell[chosen], torch.ones_like(cell[chosen], dtype=counter.dtype))
-        counter.masked_fill_(counter < 0, MOST_COUNTED)  # one mini-batch goes round at most once
 
     constants = {name: values.reshape(-1) for name, values in tile.held_constants.items()}
     stored = tile.stored.view(-1)

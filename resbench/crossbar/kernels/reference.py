@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.devices import PulsedDevice
-from resbench.crossbar.pulses import MOST_COUNTED
 from resbench.crossbar.randomness import gaussian, philox
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def pulse(tile: Tile, hit: Tensor, up: Tensor, slot: int, sample: int) -> None:
         change = device.response(before, sign, *device.directed(constants, way), *device.pulse_scalars(way), xi)
         after = torch.clamp(before + change, constants["w_min"], constants["w_max"]) - reference
         tile.stored.copy_(torch.where(here, after, tile.stored))
-        counter.add_(here & (counter < MOST_COUNTED))
+        counter.add_(here)
     if device.write_noise > 0:
         noisy = tile.stored + device.write_noise * gaussian(words[2], words[3])
         tile.weight.copy_(torch.where(hit, noisy, tile.weight))

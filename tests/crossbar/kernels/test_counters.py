@@ -77,6 +77,7 @@ def test_pulses_are_counted_to_the_end_of_the_counter(backend: Any, direction: f
     tile = make_tile(ELEMENT, (2, 3), Stream.from_seed(0))
     counter, other = (tile.pulses_up, tile.pulses_down) if direction > 0 else (tile.pulses_down, tile.pulses_up)
     counter[0] = MOST_COUNTED - 2
+    tile.slots = MOST_COUNTED  # a pulse takes a slot
     for _ in range(2):
         tile.update(torch.ones(2, 3), -direction * torch.ones(2, 2), 1e6, ONCE)
     assert counter.tolist() == [[MOST_COUNTED] * 3, [4] * 3]
@@ -86,7 +87,9 @@ def test_pulses_are_counted_to_the_end_of_the_counter(backend: Any, direction: f
 def test_the_elements_of_a_cell_are_counted_together_to_the_end() -> None:
     tile = make_tile(VectorCell(devices=(ELEMENT, ELEMENT)), (2, 3), Stream.from_seed(0))
     assert isinstance(tile, CellTile)
-    for array in tile.tiles:
-        array.pulses_up[0] = MOST_COUNTED - 5
+    tile.slots = MOST_COUNTED
+    tile.tiles[0].pulses_up[0] = MOST_COUNTED
+    tile.tiles[1].pulses_up[0] = 7
     tile.update(torch.ones(1, 3), -torch.ones(1, 2), 1e6, ONCE)
+    assert [array.pulses_up[0, 0].item() for array in tile.tiles] == [MOST_COUNTED, 8]
     assert tile.pulses_up.tolist() == [[MOST_COUNTED] * 3, [2] * 3]
