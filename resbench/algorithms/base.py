@@ -6,6 +6,7 @@ import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
@@ -19,6 +20,9 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import cast_rows
 from resbench.crossbar.tile import Tile
+
+#: In place of the changes of tiles that are the weight themselves.
+ALONE = nullcontext()
 
 
 class Algorithm(nn.Module, ABC):
@@ -164,19 +168,15 @@ class Algorithm(nn.Module, ABC):
 
     def program(self, weight: Tensor) -> None:
         """Set the composite weight, as far as the devices can hold it, and start anew."""
-        self.place(weight)
+        with self._changes or ALONE:
+            self.place(weight)
         self.start()
         self.compose()
 
     def step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
         """One optimiser step: the (x, d) pairs as one mini-batch, then what time does to the devices."""
-        if self._changes is not None:
-            self._changes.in_step = True
-        try:
+        with self._changes or ALONE:
             self._step(pairs, lr)
-        finally:
-            if self._changes is not None:
-                self._changes.in_step = False
         self.steps += 1
         self.compose()
 

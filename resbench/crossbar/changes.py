@@ -12,20 +12,29 @@ if TYPE_CHECKING:
 class Changes:
     """Cells that changed in any of some tiles since somebody last collected them.
 
+    As a context it puts off what :meth:`show` does, for a step or whatever else changes tiles many times and composes
+    at its end.
+
     Args:
-        compose: recomputes the composite weight; called as soon as a tile has changed, but not inside a step.
+        compose: recomputes the composite weight; called as soon as a tile has changed.
 
     Attributes:
         cells: arrays of flat indices; None for any cell, as at the beginning.
         memory: what a compiled backend keeps of the tiles.
-        in_step: whether a step is under way, which changes tiles many times and composes once, at its end.
+        is_put_off: whether composing waits.
     """
 
     def __init__(self, compose: Callable[[], None] | None = None) -> None:
         self.compose = compose
         self.cells: list[Any] | None = None
         self.memory: Any = None
-        self.in_step = False
+        self.is_put_off = False
+
+    def __enter__(self) -> None:
+        self.is_put_off = True
+
+    def __exit__(self, *_: object) -> None:
+        self.is_put_off = False
 
     def follow(self, tiles: Iterable[Tile]) -> Self:
         """Have these tiles note their changes here from now on; until they do, any cell may have changed."""
@@ -35,8 +44,8 @@ class Changes:
         return self
 
     def show(self) -> None:
-        """Recompute the composite weight, at once unless a step is under way."""
-        if self.compose is not None and not self.in_step:
+        """Recompute the composite weight, at once unless that is put off."""
+        if self.compose is not None and not self.is_put_off:
             self.compose()
 
     def collect(self) -> list[Any] | None:

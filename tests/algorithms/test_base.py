@@ -100,13 +100,23 @@ def test_the_weight_follows_tiles_before_it_was_ever_programmed() -> None:
     torch.testing.assert_close(algorithm.weight, held(algorithm))
 
 
-def test_a_step_composes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_composes_once_and_so_does_programming(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
     algorithm = built("three tiles")
     compose = kernels.compose
     monkeypatch.setattr(kernels, "compose", lambda *arguments: calls.append(compose(*arguments)))
     algorithm.step([(torch.ones(8, 5), torch.ones(8, 4))], 0.1)
     assert len(calls) == 1
+    algorithm.program(torch.zeros(SHAPE))
+    assert len(calls) == 2
+    torch.testing.assert_close(algorithm.weight, held(algorithm))
+
+
+def test_after_a_step_that_failed_the_weight_follows_again() -> None:
+    algorithm = built("three tiles")
+    with pytest.raises(ValueError, match=r"d: \[8, 3\]"):
+        algorithm.step([(torch.ones(8, 5), torch.ones(8, 3))], 0.1)
+    algorithm.tiles[0].program(torch.full(SHAPE, 0.5))
     torch.testing.assert_close(algorithm.weight, held(algorithm))
 
 
