@@ -186,14 +186,18 @@ def holds_its_weight(algorithm: Algorithm) -> None:
 
 def shows_the_current_weight(algorithm: Algorithm) -> None:
     """Shows the current weight."""
-    built = made(algorithm, device=FADING)
-    for step in range(STEPS):
-        train(built, step, step + 1)
-        shown = built.weight.clone()
-        for _, _, tile in built.named_tiles():
-            tile.touch(None)
-        built.compose()
-        demand(torch.equal(shown, built.weight), f"after step {step + 1} the weight is not what the tiles hold")
+    for device in (FADING, COARSE):  # with and without a change of every cell at the end of a step
+        built = made(algorithm, device=device)
+        for step in range(STEPS):
+            train(built, step, step + 1)
+            shown = built.weight.clone()
+            for _, _, tile in built.named_tiles():
+                tile.touch(None)
+            built.compose()
+            demand(
+                torch.equal(shown, built.weight),
+                f"after step {step + 1} the weight is not what the tiles hold; change them by their methods",
+            )
 
 
 def keeps_the_weight_in_place(algorithm: Algorithm) -> None:
