@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import torch
@@ -15,7 +18,11 @@ from resbench.crossbar.cells import make_tile
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import cast_rows
 from resbench.crossbar.tile import Tile
+
+#: In place of the changes of tiles that are the weight themselves.
+ALONE = nullcontext()
 
 
 class Algorithm(nn.Module, ABC):
@@ -113,18 +120,28 @@ class Algorithm(nn.Module, ABC):
             shape: ``(out, in)``.
             device: device of all tiles, or one for each tile, fast tile first (the last one serves the rest).
             stream: random stream of the layer.
+
+        Raises:
+            TypeError: for a subclass that does not call ``super().__init__()``.
+            ValueError: for a subclass that makes no tile, and for an algorithm that is on tiles already.
         """
+        if "_modules" not in vars(self):
+            raise TypeError(f"{_careless(type(self))} does not call super().__init__(); write it in the first line")
+        if self.tiles:
+            raise ValueError(f"algorithm: this {type(self).__name__} is on tiles already; make another from the class")
         built = copy.deepcopy(self)
         built.shape = shape
         built.stream = stream
         built._devices = [device] if isinstance(device, Device) else list(device)
         built.allocate()
         del built._devices
+        if not built.tiles:
+            raise ValueError(f"{place_of(type(self).allocate)} makes no tile; write self.add_tile(name, gamma) in it")
         # Where the last tile alone is visible it is the weight: no copy that could come apart from it.
         visible = [gamma for gamma in built.gammas if gamma != 0]
         if visible != [1.0] or built.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose:
             built.composite = torch.zeros(shape)
-            built._changes = Changes()
+            built._changes = Changes(built.compose).follow(built.tiles)
         built.start()
         return built
 
@@ -151,21 +168,30 @@ class Algorithm(nn.Module, ABC):
 
     def program(self, weight: Tensor) -> None:
         """Set the composite weight, as far as the devices can hold it, and start anew."""
-        self.place(weight)
+        with self._changes or ALONE:
+            self.place(weight)
         self.start()
         self.compose()
 
     def step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
         """One optimiser step: the (x, d) pairs as one mini-batch, then what time does to the devices."""
+        with self._changes or ALONE:
+            self._step(pairs, lr)
+        self.steps += 1
+        self.compose()
+
+    def _step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
         if pairs and lr != 0:
             x, d = pairs[0]
+            dtype = self.tiles[-1].dtype
+            if x.dtype is not dtype or d.dtype is not dtype:  # digital memory is kept in the precision of the tiles
+                pairs = [(cast_rows(x, dtype), cast_rows(d, dtype)) for x, d in pairs]  # type: ignore[misc]
+                x, d = pairs[0]
             if len(pairs) > 1:
                 x, d = (torch.cat([pair[side] for pair in pairs]) for side in (0, 1))
             self.update(x, d, lr)
         for tile in self._restless:
             tile.end_of_step()
-        self.steps += 1
-        self.compose()
 
     def named_tiles(self) -> Iterator[tuple[str, float, Tile]]:
         """(name, gamma, tile) of every tile, fast tile first."""
@@ -183,6 +209,19 @@ class Algorithm(nn.Module, ABC):
         """Take the counters of a checkpoint."""
         for name in ("steps", *self.counters):
             setattr(self, name, copy.copy(state[name]))
+
+
+def place_of(function: Any) -> str:
+    """Name, file and line of a function, for messages."""
+    code = function.__code__
+    return f"{function.__qualname__} ({Path(code.co_filename).name}:{code.co_firstlineno})"
+
+
+def _careless(kind: type) -> str:
+    """The first constructor of a class and its bases that calls no other, for messages."""
+    constructors = [init for base in kind.__mro__ if inspect.isfunction(init := vars(base).get("__init__"))]
+    careless = [init for init in constructors if "__init__" not in init.__code__.co_names]
+    return place_of((careless or constructors)[0])
 
 
 def _compose_after_loading(algorithm: Algorithm, _: object) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.memory import running_rates
-from resbench.algorithms.transfer import TransferChain
+from resbench.algorithms.transfer import TransferChain, whole_period
 from resbench.crossbar import kernels
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
@@ -129,6 +129,11 @@ class ChoppedTikiTaka(TransferChain):
 
     def allocate(self) -> None:
         self.allocate_chain(("A", "C"), (0.0, 1.0))
+        if self.period_in_states and not math.isfinite(self.tiles[0].device.state_count):
+            raise ValueError(
+                f"transfer_every: -{self.transfer_every[0]:g} counts states, of which this device has no number; write "
+                "a period of 0 or above"
+            )
         across = self.shape[0 if self.axis == "column" else 1]
         self.register_buffer("buffer", torch.zeros(self.shape))
         self.register_buffer("line_signs", torch.ones(self.lines))
@@ -145,7 +150,7 @@ class ChoppedTikiTaka(TransferChain):
     def periods(self, batch: int) -> list[int]:
         if self.period_in_states:
             states = self.tiles[0].device.state_count
-            return [max(1, round(states / self.lines * self.transfer_every[0]))]
+            return [whole_period(states / self.lines * self.transfer_every[0])]
         return super().periods(batch)
 
     # The fast tile.

@@ -13,8 +13,10 @@ import io
 import math
 import pickle
 import random
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,9 +58,16 @@ def outcomes(algorithm: Algorithm) -> Iterator[Outcome]:
         except BrokenContractError as complaint:
             yield Outcome(name, str(complaint))
         except Exception as error:  # whatever a stranger's class raises is its result
-            yield Outcome(name, f"{type(error).__name__}: {error}")
+            yield Outcome(name, f"{type(error).__name__}: {error}{_where(error, algorithm)}")
         else:
             yield Outcome(name, None)
+
+
+def _where(error: Exception, algorithm: Algorithm) -> str:
+    """Where in the file of an algorithm's class an error came up, if it was there."""
+    own = inspect.getsourcefile(type(algorithm))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno}, in {frames[-1].name})" if frames else ""
 
 
 # -- a small problem to train on ---------------------------------------------------------------------------------------
@@ -177,14 +186,18 @@ def holds_its_weight(algorithm: Algorithm) -> None:
 
 def shows_the_current_weight(algorithm: Algorithm) -> None:
     """Shows the current weight."""
-    built = made(algorithm, device=FADING)
-    for step in range(STEPS):
-        train(built, step, step + 1)
-        shown = built.weight.clone()
-        for _, _, tile in built.named_tiles():
-            tile.touch(None)
-        built.compose()
-        demand(torch.equal(shown, built.weight), f"after step {step + 1} the weight is not what the tiles hold")
+    for device in (FADING, COARSE):  # with and without a change of every cell at the end of a step
+        built = made(algorithm, device=device)
+        for step in range(STEPS):
+            train(built, step, step + 1)
+            shown = built.weight.clone()
+            for _, _, tile in built.named_tiles():
+                tile.touch(None)
+            built.compose()
+            demand(
+                torch.equal(shown, built.weight),
+                f"after step {step + 1} the weight is not what the tiles hold; change them by their methods",
+            )
 
 
 def keeps_the_weight_in_place(algorithm: Algorithm) -> None:
@@ -312,7 +325,7 @@ def counts_pulses_and_steps(algorithm: Algorithm) -> None:
     demand(built.steps == STEPS, f"`steps` is {built.steps} after {STEPS} steps")
     pulsed = 0
     for (name, _, tile), weight in zip(built.named_tiles(), before, strict=True):
-        counted = (tile.pulses_up + tile.pulses_down) > 0
+        counted = (tile.pulses_up > 0) | (tile.pulses_down > 0)
         demand(not bool(((tile.weight != weight) & ~counted).any()), f"weights of tile {name} moved without a pulse")
         pulsed += int(counted.sum())
     demand(pulsed > 0, "no device got a pulse in the whole training")

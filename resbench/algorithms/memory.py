@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar import kernels
-from resbench.crossbar.tile import Axis, Tile
+from resbench.crossbar.checks import Axis
+from resbench.crossbar.tile import Tile
 
 
 class Sieve(NamedTuple):

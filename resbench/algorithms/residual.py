@@ -15,7 +15,7 @@ from resbench.algorithms.residual_schedules import (
     ScheduleName,
     Transfers,
 )
-from resbench.algorithms.transfer import TransferChain, series
+from resbench.algorithms.transfer import TransferChain, series, whole_period
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
@@ -139,7 +139,7 @@ class ResidualLearning(TransferChain):
     def periods(self, batch: int) -> list[int]:
         periods = super().periods(batch)
         if self.count == "local":
-            periods[1:] = [round(period) for period in self.transfer_every[1:]]
+            periods[1:] = [whole_period(period) for period in self.transfer_every[1:]]
         if self.schedule != "released-cpu":
             periods[-1] = 0  # nobody is slower; only the released CPU code uses this period, for its warm start
         return periods

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from resbench.algorithms.base import Algorithm
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.tile import Axis
 
 Order = Literal["cpu", "gpu"]
 
@@ -26,6 +26,8 @@ LINES_AT_ONCE = 256
 NOMINAL_STEP = 0.001
 #: A count of vectors that is never reached.
 NEVER = 2**62
+#: From here on a period is a mistake; such a float has no fraction left to round.
+LONGEST_PERIOD = 1e15
 
 
 class TransferChain(Algorithm):
@@ -78,8 +80,12 @@ class TransferChain(Algorithm):
         super().__init__()
         if fast_lr is not None and not fast_lr > 0:
             raise ValueError(f"fast_lr: {fast_lr} must be above 0; leave it out (null) to use the optimiser's rate")
-        if not all(period >= 0 for period in transfer_every):
-            raise ValueError(f"transfer_every: {list(transfer_every)} has a negative period; write 0 for no transfer")
+        for period in transfer_every:
+            if not 0 <= period < LONGEST_PERIOD:
+                raise ValueError(
+                    f"transfer_every: {period:g} in {list(transfer_every)} is no period; write a number of 0 or above, "
+                    "0 for no transfer"
+                )
         if not all(rate >= 0 for rate in transfer_lr):
             raise ValueError(f"transfer_lr: {list(transfer_lr)} has a negative rate; write 0 or above for every tile")
         if n_reads_per_transfer is not None and n_reads_per_transfer < 1:
@@ -129,7 +135,7 @@ class TransferChain(Algorithm):
         """Periods ``E_k`` counted in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""
         if self.units_in_mbatch:
             return [math.ceil(period * batch) for period in self.transfer_every]
-        return [round(period) for period in self.transfer_every]
+        return [whole_period(period) for period in self.transfer_every]
 
     def counted(self, periods: Sequence[int]) -> Sequence[int]:
         """Those of the periods that are counted in vectors: all, unless an algorithm counts something else."""
@@ -268,6 +274,11 @@ class TransferChain(Algorithm):
             return steps
         longest = self.transfer_pulses.desired_bl
         return torch.trunc(steps).clamp(-longest, longest)
+
+
+def whole_period(period: float) -> int:
+    """A period in whole numbers: rounded, half up as in aihwkit, and at least 1 unless it is 0 for never."""
+    return max(1, math.floor(period + 0.5)) if period > 0 else 0
 
 
 def series(name: str, value: float | Sequence[float], tiles: int, rule: Callable[[float, int], float]) -> list[float]:

@@ -6,7 +6,6 @@ import argparse
 import dataclasses
 import importlib
 import inspect
-import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
                 print(f"{seconds:5.1f} s  {kernel}  ({purpose})", flush=True)
                 total += 1
     done = f"{total} kernels compiled" if total else "all kernels were compiled already"
-    folder = os.environ.get("NUMBA_CACHE_DIR") or cache_directory()
+    folder = cache_directory()
     print(f"{done}; {time.perf_counter() - start:.1f} s; they are in {folder}")
     return 0
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from resbench.crossbar.devices import Device
 from resbench.crossbar.devices.cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
-from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
 from resbench.crossbar.randomness import Stream, philox
 from resbench.crossbar.rows import Rows
 from resbench.crossbar.tile import DEFAULT_PULSES, Tile
@@ -85,13 +85,18 @@ class CellTile(Tile):
     def compose(self) -> None:
         """Recompute the weight and the pulse counts from the arrays."""
         self.touch(None)
-        for total in (self.weight, self.pulses_up, self.pulses_down):
-            total.zero_()
+        self.weight.zero_()
+        up, down = (torch.zeros_like(self.pulses_up, dtype=torch.int64) for _ in range(2))
         for share, tile in zip(self.device.shares, self.tiles, strict=True):
+            if self.slots + tile.slots > MOST_COUNTED:
+                stop_counts(tile.pulses_up, tile.pulses_down)
             self.weight.add_(tile.weight, alpha=share)
             raising, lowering = (tile.pulses_up, tile.pulses_down) if share > 0 else (tile.pulses_down, tile.pulses_up)
-            self.pulses_up.add_(raising)
-            self.pulses_down.add_(lowering)
+            up += raising
+            down += lowering
+        self.pulses_up.copy_(up.clamp(max=MOST_COUNTED))
+        self.pulses_down.copy_(down.clamp(max=MOST_COUNTED))
+        self.show()
 
     def end_of_step(self) -> None:
         for tile in self.tiles:

@@ -21,6 +21,7 @@ from resbench.crossbar.devices import (
     SoftBoundsReference,
     VectorCell,
 )
+from resbench.crossbar.devices.cells import Policy
 
 # -- single devices ----------------------------------------------------------------------------------------------------
 
@@ -256,8 +257,15 @@ class PCMPair(OneSidedCell):
 
 
 @dataclass(frozen=True)
-class Idealized2(VectorCell):
-    """Two Idealized elements averaged, 10000 states (13.3 bits) each."""
+class _Shared(VectorCell):
+    """Equal elements of which every sample pulses one, chosen at random, as in aihwkit's presets of several devices."""
+
+    update_policy: Policy = "single_random"
+
+
+@dataclass(frozen=True)
+class Idealized2(_Shared):
+    """Two Idealized elements averaged, 10000 states (13.3 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = Idealized.source
 
@@ -265,8 +273,8 @@ class Idealized2(VectorCell):
 
 
 @dataclass(frozen=True)
-class Idealized4(VectorCell):
-    """Four Idealized elements averaged, 10000 states (13.3 bits) each."""
+class Idealized4(_Shared):
+    """Four Idealized elements averaged, 10000 states (13.3 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = Idealized.source
 
@@ -274,8 +282,8 @@ class Idealized4(VectorCell):
 
 
 @dataclass(frozen=True)
-class Capacitor2(VectorCell):
-    """Two Capacitor elements averaged, 400 states (8.6 bits) each."""
+class Capacitor2(_Shared):
+    """Two Capacitor elements averaged, 400 states (8.6 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = Capacitor.source
 
@@ -283,8 +291,8 @@ class Capacitor2(VectorCell):
 
 
 @dataclass(frozen=True)
-class Capacitor4(VectorCell):
-    """Four Capacitor elements averaged, 400 states (8.6 bits) each."""
+class Capacitor4(_Shared):
+    """Four Capacitor elements averaged, 400 states (8.6 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = Capacitor.source
 
@@ -292,8 +300,8 @@ class Capacitor4(VectorCell):
 
 
 @dataclass(frozen=True)
-class EcRam2(VectorCell):
-    """Two EcRam elements averaged, 1000 states (10.0 bits) each."""
+class EcRam2(_Shared):
+    """Two EcRam elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = EcRam.source
 
@@ -301,8 +309,8 @@ class EcRam2(VectorCell):
 
 
 @dataclass(frozen=True)
-class EcRam4(VectorCell):
-    """Four EcRam elements averaged, 1000 states (10.0 bits) each."""
+class EcRam4(_Shared):
+    """Four EcRam elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = EcRam.source
 
@@ -310,8 +318,8 @@ class EcRam4(VectorCell):
 
 
 @dataclass(frozen=True)
-class EcRamMO2(VectorCell):
-    """Two EcRamMO elements averaged, 7088.7 states (12.8 bits) each."""
+class EcRamMO2(_Shared):
+    """Two EcRamMO elements averaged, 7088.7 states (12.8 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = EcRamMO.source
 
@@ -319,8 +327,8 @@ class EcRamMO2(VectorCell):
 
 
 @dataclass(frozen=True)
-class EcRamMO4(VectorCell):
-    """Four EcRamMO elements averaged, 7088.7 states (12.8 bits) each."""
+class EcRamMO4(_Shared):
+    """Four EcRamMO elements averaged, 7088.7 states (12.8 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = EcRamMO.source
 
@@ -328,8 +336,8 @@ class EcRamMO4(VectorCell):
 
 
 @dataclass(frozen=True)
-class ReRamES2(VectorCell):
-    """Two ReRamES elements averaged, 1004.3 states (10.0 bits) each."""
+class ReRamES2(_Shared):
+    """Two ReRamES elements averaged, 1004.3 states (10.0 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = ReRamES.source
 
@@ -337,8 +345,8 @@ class ReRamES2(VectorCell):
 
 
 @dataclass(frozen=True)
-class ReRamES4(VectorCell):
-    """Four ReRamES elements averaged, 1004.3 states (10.0 bits) each."""
+class ReRamES4(_Shared):
+    """Four ReRamES elements averaged, 1004.3 states (10.0 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = ReRamES.source
 
@@ -346,8 +354,8 @@ class ReRamES4(VectorCell):
 
 
 @dataclass(frozen=True)
-class ReRamSB2(VectorCell):
-    """Two ReRamSB elements averaged, 1000 states (10.0 bits) each."""
+class ReRamSB2(_Shared):
+    """Two ReRamSB elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = ReRamSB.source
 
@@ -355,8 +363,8 @@ class ReRamSB2(VectorCell):
 
 
 @dataclass(frozen=True)
-class ReRamSB4(VectorCell):
-    """Four ReRamSB elements averaged, 1000 states (10.0 bits) each."""
+class ReRamSB4(_Shared):
+    """Four ReRamSB elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
     source: ClassVar[str] = ReRamSB.source
 

@@ -22,6 +22,14 @@ from resbench.crossbar.randomness import Stream, unit
 PulseType = Literal["stochastic", "mean_count", "deterministic_implicit", "exact"]
 PULSE_TYPES = ("stochastic", "mean_count", "deterministic_implicit", "exact")
 ONE = 1 << 32
+#: Pulses that a device counts at most in one direction; a device that has this count has had as many or more.
+MOST_COUNTED = 2**31 - 1
+
+
+def stop_counts(*counts: Tensor) -> None:
+    """Put counts of pulses that the last update took beyond the largest back to it; it goes round at most once."""
+    for count in counts:
+        count.masked_fill_(count < 0, MOST_COUNTED)
 
 
 @dataclass(frozen=True)

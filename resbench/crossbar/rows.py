@@ -47,11 +47,20 @@ class LazyRows:
 
     def gathered(self, factor: float) -> Self:
         """As :func:`gather_rows`, laid out no earlier than these."""
-        joined = object.__new__(type(self))
-        joined.__dict__.update(self.__dict__)
-        joined.source, joined._matrix = gathered(self.source) * factor, None
+        joined = self._of(gathered(self.source) * factor)
         joined.shape = torch.Size((self.shape[0] * share()[1], self.shape[1]))
         return joined
+
+    def cast(self, dtype: torch.dtype) -> Self:
+        """The same rows in another dtype, laid out no earlier than these."""
+        return self._of(self.source.to(dtype))
+
+    def _of(self, source: Any) -> Self:
+        """Rows of this kind from another source."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.source, twin._matrix = source, None
+        return twin
 
     def dense(self) -> Tensor:
         """The matrix ``[n, lines]``, laid out at the first call."""
@@ -157,6 +166,10 @@ class OneHotRows(LazyRows):
         """float32: the source has indices."""
         return torch.float32
 
+    def cast(self, dtype: torch.dtype) -> Self:
+        """These: zeros and ones are the same in every dtype."""
+        return self
+
     def _lay_out(self, source: Tensor) -> Tensor:
         chosen = torch.zeros(len(source), self.shape[1], dtype=self.dtype, device=source.device)
         return chosen.scatter_(1, source[:, None], 1.0)
@@ -172,6 +185,12 @@ class ScaledRows(LazyRows):
     """
 
     source: Any  # rows again
+
+    def cast(self, dtype: torch.dtype) -> Self:
+        twin = self._of(cast_rows(self.source, dtype))
+        twin.factors = None if self.factors is None else self.factors.to(dtype)
+        twin.signs = None if self.signs is None else self.signs.to(dtype)
+        return twin
 
     def __init__(self, rows: Rows, factors: Tensor | None = None, signs: Tensor | None = None) -> None:
         self.factors, self.signs = factors, signs
@@ -226,6 +245,11 @@ def _shape_only(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device
 def gather_rows(rows: Rows, factor: float = 1.0) -> Rows:
     """Rows of all processes that share the mini-batch, in the order of their ranks, times a factor."""
     return rows.gathered(factor) if isinstance(rows, LazyRows) else gathered(rows) * factor
+
+
+def cast_rows(rows: Rows, dtype: torch.dtype) -> Rows:
+    """Rows in another dtype."""
+    return rows.cast(dtype) if isinstance(rows, LazyRows) else rows.to(dtype)
 
 
 def matrix(rows: Tensor | LazyRows) -> Tensor:

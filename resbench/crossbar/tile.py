@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from resbench.crossbar import kernels
 from resbench.crossbar.changes import Changes
+from resbench.crossbar.checks import Axis, check_carry, check_lines, check_precision, check_values, fitting
 from resbench.crossbar.devices import Device, Element, Ideal
-from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import OneHotRows, Rows
 
 DEFAULT_PULSES = PulseTrain()
-Axis = Literal["column", "row"]
 
 
 class Tile(nn.Module):
@@ -35,7 +35,7 @@ class Tile(nn.Module):
         granularity: mean step of the devices, weight units; 0 where :attr:`is_continuous`.
         is_pulsed: whether pulses move the weights; else updates are computed.
         weight: float32 ``[out, in]``, what a read of the array sees.
-        pulses_up: int32 ``[out, in]``, pulses that each device has received upward.
+        pulses_up: int32 ``[out, in]``, pulses that each device has received upward; 2^31 - 1 for any more than that.
         pulses_down: the same downward.
         updates: calls of :meth:`update` and :meth:`write` so far, the counter of their random draws.
         operations: calls of everything else that sets weights so far, the counter of their random draws.
@@ -73,6 +73,7 @@ class Tile(nn.Module):
         self.changes: Changes | None = None
         self.memory: Any = None
         self.constant_names: tuple[str, ...] = ()
+        check_precision(torch.get_default_dtype())
         self.register_buffer("weight", torch.zeros(shape))
         self.register_buffer("pulses_up", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("pulses_down", torch.zeros(shape, dtype=torch.int32))
@@ -108,8 +109,14 @@ class Tile(nn.Module):
             self.memory = None
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        check_precision(fn(self.weight.new_zeros(())).dtype)
         self.memory = None
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weight."""
+        return cast(Tensor, self._buffers["weight"]).dtype  # as an attribute torch would find it last
 
     @property
     def element(self) -> Element:
@@ -127,8 +134,7 @@ class Tile(nn.Module):
     def constants(self) -> dict[str, Tensor]:
         """Constants of the devices by name, ``w_max`` and ``w_min`` always among them.
 
-        float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same: without spread an array takes a third of
-        the memory.
+        float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same.
         """
         return {name: self.constant(name) for name in self.constant_names}
 
@@ -157,7 +163,9 @@ class Tile(nn.Module):
     # -- training ------------------------------------------------------------------------------------------------------
 
     def program(self, weight: Tensor) -> None:
-        """Set the weights, clipped to the bounds of each device; write noise, where there is any, is drawn anew."""
+        """Set the weights ``[out, in]``, clipped to the bounds of each device, with write noise where there is any."""
+        if weight.shape != self.shape:
+            raise ValueError(f"weight: {list(weight.shape)} does not fit a tile {list(self.shape)}")
         self.stored.copy_(weight.to(self.weight.dtype))
         self.settle(noisy=self.element.noisy_program)
 
@@ -172,15 +180,25 @@ class Tile(nn.Module):
         """Apply n rank-1 updates in order and in place, expected change ``-lr d_m x_m^T`` each.
 
         Args:
-            x: float32 ``[n, in]``.
-            d: float32 ``[n, out]``, derivative of the loss by the outputs.
+            x: ``[n, in]``, of another dtype than the weight's it is cast.
+            d: ``[n, out]``, derivative of the loss by the outputs; likewise.
             lr: learning rate; a negative one climbs.
             pulses: pulse train parameters.
             granularity: mean step that sets the pulse probabilities, weight units; the device's own unless an
                 algorithm knows better.
+
+        Raises:
+            ValueError: for rows of another shape or on another device.
         """
+        weight = cast(Tensor, self._buffers["weight"])  # as an attribute torch would find it last
+        x, d = fitting("x", x, self.shape[1], weight), fitting("d", d, self.shape[0], weight)
+        if x.shape[0] != d.shape[0]:
+            raise ValueError(f"x, d: they have {x.shape[0]} and {d.shape[0]} rows; write one of each for every sample")
         kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
         self.updates += 1
+        if self.slots > MOST_COUNTED:  # a pulse takes a slot, so before that no count can be at its end
+            stop_counts(self.pulses_up, self.pulses_down)
+        self.show()
 
     def read(self, lines: Tensor, axis: Axis = "column") -> Tensor:
         """Read whole columns (or rows) exactly.
@@ -191,7 +209,11 @@ class Tile(nn.Module):
 
         Returns:
             float32 ``[n, out]`` for columns, ``[n, in]`` for rows.
+
+        Raises:
+            ValueError: for lines that the tile does not have.
         """
+        check_lines(lines, axis, self.shape)
         self.transfers_out += lines.numel()
         weight = self.weight.t() if axis == "column" else self.weight
         return weight.index_select(0, lines)
@@ -203,11 +225,16 @@ class Tile(nn.Module):
 
         Args:
             lines: int64 ``[n]``, which columns (rows).
-            values: float32 ``[n, out]`` for columns, ``[n, in]`` for rows.
+            values: ``[n, out]`` for columns, ``[n, in]`` for rows; of another dtype than the weight's they are cast.
             lr: factor on the values.
             pulses: pulse train parameters.
             axis: ``column`` or ``row``.
+
+        Raises:
+            ValueError: for lines that the tile does not have, and for values of another shape.
         """
+        check_lines(lines, axis, self.shape)
+        check_values(values, lines, axis, self.shape)
         self.transfers_in += lines.numel()
         if axis == "column":
             self.update(OneHotRows(lines, self.shape[1]), values, -lr, pulses)
@@ -232,11 +259,18 @@ class Tile(nn.Module):
             rate: factor on what is read; not 0.
             pulses: pulse train parameters.
             axis: ``column`` or ``row``.
+
+        Raises:
+            ValueError: for lines that the tile does not have, and for a target of another shape or on another device.
         """
+        check_carry(self.shape, target.shape, first, last, axis)
         if type(target) is Tile and kernels.carry(self, target, first, last, rate, pulses, axis):
             self.transfers_out += last - first
             target.transfers_in += last - first
             target.updates += 1
+            if target.slots > MOST_COUNTED:
+                stop_counts(target.pulses_up, target.pulses_down)
+            target.show()
         else:
             lines = torch.arange(first, last, device=self.weight.device)
             target.write(lines, self.read(lines, axis), rate, pulses, axis)
@@ -257,11 +291,7 @@ class Tile(nn.Module):
         self.settle()
 
     def decay(self, strength: float = 1.0) -> None:
-        """Decay toward the reset value b: ``w <- clip((w - b)(1 - strength / lifetime) + b)``.
-
-        Args:
-            strength: factor on the inverse lifetime.
-        """
+        """Decay toward the reset value b: ``w <- clip((w - b)(1 - strength / lifetime) + b)``."""
         if self.element.lifetime > 0:
             bias, keep = self.get_buffer("reset_bias"), 1 + strength * (self.get_buffer("decay_factor") - 1)
             self.stored.copy_((self.stored - bias) * keep + bias)
@@ -324,6 +354,7 @@ class Tile(nn.Module):
             noise = self.element.write_noise * self._normal("write noise") if noisy else 0.0
             self.weight.copy_(self.stored + noise)
         self.operations += 1
+        self.show()
 
     def _normal(self, purpose: str) -> Tensor:
         return self.stream.child(purpose).normal(self.shape, self.operations, device=self.weight.device)
@@ -344,6 +375,11 @@ class Tile(nn.Module):
         elif self.changes.cells is not None:
             self.changes.cells.append(cells)
 
+    def show(self) -> None:
+        """Have the composite weight follow a change."""
+        if self.changes is not None:
+            self.changes.show()
+
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -355,6 +391,7 @@ class Tile(nn.Module):
         self.touch(None)
         for name in self.COUNTERS:
             setattr(self, name, state[name])
+        self.show()
 
     def extra_repr(self) -> str:
         """The array at a glance: shape, device, states."""

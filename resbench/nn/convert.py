@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from resbench.algorithms import Algorithm
 from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.nn.layers import AnalogConv2d, AnalogLinear
+from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear
+from resbench.nn.parameter import AnalogWeight
 from resbench.nn.tiled import TiledLayer
+
+#: Layers of torch that multiply by a matrix; of these linear layers and two-dimensional convolutions become analog.
+PRODUCTS = (
+    *(nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd),
+    *(nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention),
+)
 
 
 def to_analog(
@@ -30,11 +39,11 @@ def to_analog(
     """Put linear and convolutional layers of a model on crossbar tiles, in place.
 
     A pattern names a module, everything below a module (``layer3`` takes ``layer3.0.conv1``), or uses wildcards
-    (``*.conv?``). Modules that appear twice in the model stay one module. :class:`~resbench.algorithms.DigitalSGD`
-    leaves the model as it is.
+    (``*.conv?``). A module that appears twice in the model stays one, if any of its names is matched.
+    :class:`~resbench.algorithms.DigitalSGD` leaves the model as it is.
 
     Args:
-        model: the model; other kinds of layers stay digital.
+        model: the model; other kinds of layers stay digital, and a warning names those that are matched.
         algorithm: hyper-parameters; each layer gets its own copy with tiles.
         device: device of all tiles, or one for each tile, fast tile first.
         layers: patterns of the names of modules.
@@ -48,9 +57,11 @@ def to_analog(
         The model.
 
     Raises:
+        TypeError: for a class in place of an instance, and for a single pattern in place of a list.
         ValueError: for a pattern that matches no linear or convolutional layer, or one that meets a layer that does
-            not fit.
+            not fit, is analog already, or shares its weight with another.
     """
+    _check_types(model, algorithm, device, layers, forward_io, backward_io, mapping)
     found: dict[str, nn.Linear | nn.Conv2d] = {
         name: module
         for name, module in model.named_modules(remove_duplicate=False)
@@ -58,28 +69,119 @@ def to_analog(
     }
     for pattern in layers:
         if not any(_matches(name, pattern) for name in found):
-            close = difflib.get_close_matches(pattern, list(found), n=1, cutoff=0.3)
-            hint = f", for example {close[0] if close else next(iter(found))!r}" if found else ""
-            raise ValueError(
-                f"layers: {pattern!r} matches no linear or convolutional layer; write one of {', '.join(found)}{hint}"
-            )
+            raise ValueError(f"layers: {pattern!r} {_why_unmatched(pattern, model, list(found))}")
     if algorithm.digital:
         return model
+    # A module that a pattern meets under one of its names is converted in all its places.
+    matched = {id(module) for name, module in found.items() if any(_matches(name, pattern) for pattern in layers)}
+    chosen = {name: module for name, module in found.items() if id(module) in matched}
+    _check_parameters(chosen, model)
     root = Stream.from_seed(seed)
     twins: dict[int, nn.Module] = {}
-    for name, module in found.items():
-        if not any(_matches(name, pattern) for pattern in layers):
-            continue
+    for name, module in chosen.items():
         if id(module) not in twins:
             try:
                 twins[id(module)] = _twin(
                     module, algorithm, device, root.child("layer", name), forward_io, backward_io, mapping
                 )
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 raise ValueError(f"layers: {name!r} cannot be analog: {error}") from None
+    for name, module in chosen.items():  # once all of them can be
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, twins[id(module)])
+    digital = [name for name in _digital_products(model) if any(_matches(name, pattern) for pattern in layers)]
+    if digital:
+        listed = ", ".join(f"{name} ({type(model.get_submodule(name)).__name__})" for name in digital)
+        warnings.warn(f"layers: these stay digital, they are no linear or convolutional layers: {listed}", stacklevel=2)
     return model
+
+
+def _check_types(
+    model: Any, algorithm: Any, device: Any, layers: Any, forward_io: Any, backward_io: Any, mapping: Any
+) -> None:
+    """Refuse the usual slips of a call: a class where an instance is meant, one pattern, one layer."""
+    devices = device if isinstance(device, Sequence) else [device]
+    for name, value, kind in (
+        ("model", model, nn.Module),
+        ("algorithm", algorithm, Algorithm),
+        *(("device", one, Device) for one in devices),
+        *(("forward_io", forward_io, IOParameters), ("backward_io", backward_io, IOParameters)),
+        ("mapping", mapping, MappingParameters),
+    ):
+        if isinstance(value, type):
+            raise TypeError(f"{name}: {value.__name__} is a class; write an instance, {value.__name__}(...)")
+        if not isinstance(value, kind):
+            given = type(value)
+            raise TypeError(f"{name}: a {given.__module__}.{given.__qualname__} is no {kind.__name__}")
+    if isinstance(layers, str):
+        raise TypeError(f"layers: {layers!r} is one pattern; write a list, [{layers!r}]")
+    if isinstance(model, (AnalogLayer, TiledLayer)):
+        raise ValueError(f"model: this {type(model).__name__} is analog already")
+    if isinstance(model, PRODUCTS):
+        raise ValueError(
+            f"model: a bare {type(model).__name__} has no name by which it could be replaced; write "
+            "nn.Sequential(layer), or AnalogLinear and AnalogConv2d of resbench.nn"
+        )
+
+
+def _why_unmatched(pattern: str, model: nn.Module, names: Sequence[str]) -> str:
+    """What is wrong with a pattern that matches no layer that could become analog."""
+    matched = [(name, module) for name, module in model.named_modules() if name and _matches(name, pattern)]
+    analog = [name for name, module in matched if isinstance(module, (AnalogLayer, TiledLayer))]
+    if analog:
+        return f"matches layers that are analog already: {', '.join(analog)}; a layer is converted once"
+    digital = [f"{name} ({type(module).__name__})" for name, module in matched if isinstance(module, PRODUCTS)]
+    reason = "matches no linear or convolutional layer"
+    if digital:
+        reason += f" but {', '.join(digital)}, which stay digital"
+    if not names:
+        return f"{reason}; the model has none"
+    example = (difflib.get_close_matches(pattern, names, n=1, cutoff=0.3) or names)[0]
+    return f"{reason}; write one of {', '.join(names)}, for example {example!r}"
+
+
+def _digital_products(model: nn.Module) -> Iterator[str]:
+    """Names of the layers of a model that multiply by a matrix digitally; not of the parts of one."""
+    outer: list[str] = []
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{other}.") for other in outer)
+        if isinstance(module, PRODUCTS) and not inside:
+            outer.append(name)
+            yield name
+
+
+def _check_parameters(chosen: Mapping[str, nn.Linear | nn.Conv2d], model: nn.Module) -> None:
+    """Refuse layers whose weight is not theirs alone: on tiles it would be another array."""
+    owned = [
+        (f"{name}.{attribute}" if name else attribute, module, parameter)
+        for name, module in model.named_modules()
+        for attribute, parameter in module.named_parameters(recurse=False)
+    ]
+    for name, layer in chosen.items():
+        others = layer._parameters.keys() - {"weight", "bias"}
+        if others:
+            raise ValueError(
+                f"layers: {name!r} cannot be analog: its weight is computed from {', '.join(sorted(others))} (weight "
+                "norm, pruning); make it permanent first"
+            )
+        for attribute, mine in layer.named_parameters(recurse=False):
+            for other, module, theirs in owned:
+                if module is not layer and _overlap(mine, theirs):
+                    raise ValueError(
+                        f"layers: {name}.{attribute} and {other} are one parameter, on tiles they would be two; give "
+                        "one of them its own, nn.Parameter(weight.detach().clone()), or leave both digital"
+                    )
+
+
+def _overlap(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors share memory."""
+    if one is other:
+        return True
+    sizes = [tensor.numel() * tensor.element_size() for tensor in (one, other)]
+    if one.device != other.device or one.is_meta or 0 in sizes:
+        return False
+    first, second = one.data_ptr(), other.data_ptr()
+    return first < second + sizes[1] and second < first + sizes[0]
 
 
 def _twin(
@@ -91,12 +193,22 @@ def _twin(
     backward_io: IOParameters,
     mapping: MappingParameters,
 ) -> nn.Module:
+    """The analog layer in place of a digital one, on its device, in its precision and mode, and frozen as it is."""
     out, columns = layer.weight.flatten(1).shape
+    arguments = algorithm, device, stream, forward_io, backward_io, mapping
+    twin: AnalogLayer | TiledLayer
     if len(TilePlan.of((out, columns), mapping).arrays) > 1:
-        return TiledLayer(layer, algorithm, device, stream, forward_io, backward_io, mapping)
-    if isinstance(layer, nn.Linear):
-        return AnalogLinear(layer, algorithm, device, stream, forward_io, backward_io, mapping)
-    return AnalogConv2d(layer, algorithm, device, stream, forward_io, backward_io, mapping)
+        twin = TiledLayer(layer, *arguments)
+    elif isinstance(layer, nn.Linear):
+        twin = AnalogLinear(layer, *arguments)
+    else:
+        twin = AnalogConv2d(layer, *arguments)
+    for parameter in twin.parameters():
+        if isinstance(parameter, AnalogWeight):
+            parameter.requires_grad_(layer.weight.requires_grad)
+    if twin.bias is not None and layer.bias is not None:
+        twin.bias.requires_grad_(layer.bias.requires_grad)
+    return twin.to(layer.weight).train(layer.training)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.periphery import Periphery
+from resbench.crossbar.periphery.passes import may_repeat
 
 #: Key of a hook that nobody can remove; those of torch count from 0.
 NO_HANDLE = -1
@@ -17,18 +18,18 @@ NO_HANDLE = -1
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, periphery: Periphery) -> Tensor:
-        y, masked = periphery.multiply(weight, rows)
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, periphery: Periphery, may_repeat: bool) -> Tensor:
+        y, masked = periphery.multiply(weight, rows, may_repeat)
         ctx.save_for_backward(weight, masked)
         ctx.periphery = periphery
         return y
 
     @staticmethod
-    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None, None]:
         weight, masked = ctx.saved_tensors
         if masked is not None:
             d = d.masked_fill(masked, 0.0)
-        return ctx.periphery.backward(weight, d), None, None
+        return ctx.periphery.backward(weight, d), None, None, None
 
 
 class _MaskedGradient(torch.autograd.Function):
@@ -66,7 +67,8 @@ def analog_product(rows: Tensor, weight: Tensor, periphery: Periphery) -> Tensor
     Returns:
         ``[n, out]``.
     """
-    return _Product.apply(rows, weight, periphery)  # type: ignore[no-any-return]
+    # Asked here, because inside of a function gradients are always off.
+    return _Product.apply(rows, weight, periphery, may_repeat(periphery.training))  # type: ignore[no-any-return]
 
 
 def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:

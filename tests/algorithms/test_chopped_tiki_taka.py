@@ -1,9 +1,11 @@
+import math
 from typing import Any
 
 import pytest
 import torch
 
 from resbench.algorithms import AGAD, ChoppedTikiTaka
+from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.pulses import PulseTrain
 from tests.algorithms.helpers import build, drive, exact
 
@@ -85,6 +87,11 @@ def test_the_threshold_is_counted_in_steps_of_the_fast_tile() -> None:
 def test_a_period_may_be_given_in_states() -> None:
     """64 states over 3 columns, twice: 43 vectors."""
     assert build(ChoppedTikiTaka(transfer_every=-2.0)).periods(8) == [43]
+
+
+def test_a_period_in_states_needs_a_number_of_them() -> None:
+    with pytest.raises(ValueError, match="transfer_every: -2 counts states, of which this device has no number"):
+        build(ChoppedTikiTaka(transfer_every=-2.0), SoftBounds(states=math.inf))
 
 
 def test_the_buffer_may_sum_the_gradient_itself() -> None:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 import torch
@@ -131,10 +131,9 @@ class StaleWeight(Sound):
         super().allocate()
         self.add_tile("V", 0.5)
 
-    def step(self, pairs: Any, lr: float) -> None:
-        ((x, d),) = pairs
-        self.update(x, d, lr)
-        self.steps += 1
+    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+        super().update(x, d, lr)
+        self.tiles[1].weight.mul_(0.5)
 
 
 class MovesItsWeight(Sound):

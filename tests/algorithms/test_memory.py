@@ -9,9 +9,10 @@ from torch import Tensor
 
 from resbench.algorithms.memory import Sieve, collect, pass_on, running_rates, take_steps
 from resbench.crossbar import kernels
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.tile import Axis, Tile
+from resbench.crossbar.tile import Tile
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """Counting, cutting and pointers of the chain of tiles, seen through Tiki-Taka."""
 
+import math
 from itertools import pairwise
 from typing import Any
 
@@ -7,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from resbench.algorithms import ResidualLearning, TikiTaka, TikiTakaV2
-from resbench.algorithms.transfer import Order
+from resbench.algorithms import ChoppedTikiTaka, ResidualLearning, TikiTaka, TikiTakaV2
+from resbench.algorithms.transfer import Order, whole_period
 from resbench.crossbar.periphery import IOParameters
 from tests.algorithms.helpers import build, drive, exact
 
@@ -61,6 +62,44 @@ def test_slower_tiles_wait_for_a_sweep_of_the_one_before(reads: int | None, peri
     """The factor is out / reads: what the peer's code does, not what its documentation says."""
     algorithm = build(TikiTaka(tiles=3, transfer_every=1.0, n_reads_per_transfer=reads), shape=(4, 6))
     assert algorithm.periods(3) == periods
+
+
+@pytest.mark.parametrize(
+    ("period", "whole"),
+    [
+        (0.0, 0),
+        (1e-9, 1),
+        (0.3, 1),
+        (0.5, 1),
+        (1.49, 1),
+        (1.5, 2),
+        (2.5, 3),
+        (3.5, 4),
+        (4.5, 5),
+        (7.0, 7),
+        (1e14, 10**14),
+    ],
+)
+def test_periods_in_vectors_are_rounded_half_up_and_a_transfer_that_is_asked_for_happens(
+    period: float, whole: int
+) -> None:
+    assert whole_period(period) == whole
+    vectors = {"transfer_every": period, "units_in_mbatch": False}
+    assert build(TikiTaka(**vectors)).periods(4)[0] == whole  # type: ignore[arg-type]
+    assert build(ChoppedTikiTaka(**vectors)).periods(4)[0] == whole  # type: ignore[arg-type]
+    local = ResidualLearning(tiles=3, transfer_every=[1.0, period, 0.0], count="local")
+    assert build(local).periods(4) == [4, whole, 0]
+
+
+def test_a_period_of_half_a_vector_transfers_at_every_vector() -> None:
+    assert transfers(build(TikiTaka(transfer_every=0.5, units_in_mbatch=False)), [3, 2]) == [3, 5]
+    assert transfers(build(TikiTaka(transfer_every=2.5, units_in_mbatch=False)), [3, 2, 1]) == [1, 1, 2]
+
+
+@pytest.mark.parametrize("period", [-0.5, math.inf, math.nan, 1e300])
+def test_what_is_no_period_is_refused(period: float) -> None:
+    with pytest.raises(ValueError, match=r"transfer_every: .* is no period; write a number of 0 or above"):
+        TikiTaka(transfer_every=period)
 
 
 def test_columns_are_read_in_turn_and_rows_if_asked_for() -> None:

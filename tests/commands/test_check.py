@@ -28,9 +28,63 @@ class Mended(Forgetful):
 '''
 
 
+CARELESS = '''
+import torch
+from torch import nn
+
+from resbench.algorithms import Algorithm
+
+
+class Careless(Algorithm):
+    """Nothing is right with it."""
+
+    citation = "none"
+
+    def allocate(self) -> None:
+        pass
+
+    def update(self, x, d, lr):
+        self.tiles[0].update(x, d, lr)
+
+
+class WithoutSuper(Careless):
+    """Has another constructor below it."""
+
+    def __init__(self, rate: float = 0.1) -> None:
+        self.rate = rate
+
+
+class BelowIt(WithoutSuper):
+    """Calls a constructor that does not go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class Early(Careless):
+    """Holds a module before it is one."""
+
+    def __init__(self) -> None:
+        self.part = nn.Identity()
+
+
+class Transposed(Careless):
+    """Writes [out, in] where [in, out] is meant."""
+
+    def allocate(self) -> None:
+        self.add_tile("W")
+
+    def update(self, x, d, lr):
+        gradient = d.T @ x
+        lines = torch.arange(self.shape[1])
+        self.tiles[0].write(lines, gradient, -lr)
+'''
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "forgetful.py").write_text(FORGETFUL, encoding="utf-8")
+    (tmp_path / "careless.py").write_text(CARELESS.lstrip(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     return tmp_path
@@ -50,6 +104,29 @@ def test_what_fails_is_said_in_plain_words(folder: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
+    ("name", "complaint", "failed"),
+    [
+        ("Careless", "ValueError: Careless.allocate (careless.py:12) makes no tile; write self.add_tile(", 15),
+        ("WithoutSuper", "TypeError: WithoutSuper.__init__ (careless.py:22) does not call super().__init__(); ", 15),
+        ("BelowIt", "TypeError: WithoutSuper.__init__ (careless.py:22) does not call super().__init__(); ", 15),
+    ],
+)
+def test_what_stops_every_check_is_said_once_with_its_place(
+    folder: Path, capsys: pytest.CaptureFixture[str], name: str, complaint: str, failed: int
+) -> None:
+    assert main(["check", f"careless.{name}"]) == 1
+    output = capsys.readouterr().out
+    assert output.count(complaint) == output.count("careless.py") == 1
+    assert output.endswith(f"FAIL  {failed - 1} more for a reason above\n{name}: {17 - failed} of 17 checks passed\n")
+
+
+def test_a_transposed_write_is_found_with_its_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "careless.Transposed"]) == 1
+    line = "ValueError: values: [3, 4] for 4 columns; write [4, 3], a row for each column (careless.py:49, in update)"
+    assert capsys.readouterr().out.count(line) == 1
+
+
+@pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["forgetful.Nothing"], "forgetful.Nothing"),
@@ -60,6 +137,7 @@ def test_what_fails_is_said_in_plain_words(folder: Path, capsys: pytest.CaptureF
         (["TikiTaka", "gamma=5"], "gamma: 5.0 is outside"),
         (["TikiTaka", "gamma"], "write name=value"),
         (["DigitalSGD"], "nothing to check"),
+        (["careless.Early"], "careless.Early cannot be made in"),
     ],
 )
 def test_what_cannot_be_checked_is_refused(

@@ -2,8 +2,8 @@
 
 A vector names a metric, the inputs it was computed with, ``computed`` (the value under those inputs, including an
 unstated choice that some vectors try out) and ``tool_should_print`` (the model's value without such a choice). Where
-the inputs leave out the algorithm or the network, the vector's id and its text name them. Both values must come out,
-and ``printed`` must compare as ``match`` says.
+the inputs leave out the algorithm or the network, the vector's id and its text name them, or it varies the vector whose
+id is its cell. Both values must come out, and ``printed`` must compare as ``match`` says.
 """
 
 import math
@@ -57,7 +57,19 @@ CONSTANTS = {
     "ref_lines": "reference_lines",
 }
 NETWORK_KEYS = {"model", "D", "layers", "in", "out", "reuse", "bias"}
-MODEL_KEYS = {"B", "convention", "conv", "transfer", "kb", "field", "lines", "devices_per_weight", "stack", "flops"}
+MODEL_KEYS = {
+    "B",
+    "convention",
+    "conv",
+    "transfer",
+    "kb",
+    "field",
+    "lines",
+    "synapses",
+    "devices_per_weight",
+    "stack",
+    "flops",
+}
 ALGORITHM_KEYS = {"algorithm", "tiles", "bound_tiles", "periods", "units_in_mbatch", "charge_hops", "beta", "mp_factor"}
 KEYS = CONSTANTS.keys() | NETWORK_KEYS | MODEL_KEYS | ALGORITHM_KEYS
 
@@ -130,7 +142,15 @@ class Reading:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        return self.vector["inputs"]  # type: ignore[no-any-return]
+        """Its own; where no network is named, beside those of the vector that it varies, as long as they are stated."""
+        own: dict[str, Any] = self.vector["inputs"]
+        if own.keys() & NETWORK_KEYS or _network_in(self.vector["id"]):
+            return own
+        cell, base = self.vector["cell"], dict[str, Any]()
+        for other in self.document["vectors"]:
+            if other["id"] == cell:
+                base = other["inputs"]
+        return base | own if self.as_stated else own | base
 
     @property
     def quantity(self) -> str:
@@ -184,10 +204,10 @@ class Reading:
 
     def _model_in_text(self) -> str:
         """The network that the id names; ResNets of the tables have 100 classes."""
-        for name in ("lenet5", "resnet18", "resnet34"):
-            if name in self.vector["id"]:
-                return name if name in self.document["models"] else f"{name}_c100"
-        raise CannotInterpret("no network is named")
+        name = _network_in(self.vector["id"])
+        if name is None:
+            raise CannotInterpret("no network is named")
+        return name if name in self.document["models"] else f"{name}_c100"
 
     def _algorithm(self, name: str | None = None) -> Algorithm:
         inputs = self.inputs
@@ -242,13 +262,17 @@ class Reading:
 
     def _energy(self) -> float:
         hardware = self._hardware()
-        if "synapses" in self.quantity:
+        if "synapses" in self.quantity and "field" not in self.inputs:
             return float(hardware.reference_synapses)
         if "tile count" in self.quantity or "break-even" in self.quantity:
             tiles = break_even_tiles(hardware)
             return math.floor(tiles) + 1 if "smallest" in self.quantity else tiles
+        layers = self._layers()
+        counted = sum(layer.weights for layer in layers)
+        if self.inputs.get("synapses", counted) != counted:
+            raise CannotInterpret(f"{self.inputs['synapses']} synapses of a network that has {counted}")
         result = energy(
-            self._layers(),
+            layers,
             self._algorithm(),
             self._model(hardware),
             update_tiles=_tiles(self.inputs.get("bound_tiles")),
@@ -311,6 +335,11 @@ class Reading:
 
 def _tiles(value: str | float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _network_in(text: str) -> str | None:
+    """The network that an id names."""
+    return next((name for name in ("lenet5", "resnet18", "resnet34") if name in text), None)
 
 
 def _algorithm_in(text: str) -> str | None:

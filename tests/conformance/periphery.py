@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from resbench.algorithms import TikiTaka
+from resbench.crossbar.devices import ConstantStep
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
 from tests.conformance import layers
@@ -34,7 +35,7 @@ def replay(document: dict[str, Any]) -> list[Result]:
 
 def _replay(vector: Vector) -> Result:
     try:
-        complaints = HANDLERS.get(vector["op"], layers.linear)(vector)
+        complaints = HANDLERS[vector["op"]](vector)
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         complaints = [f"cannot be interpreted: {error!r}"]
     return Result(vector["id"], not complaints, "; ".join(complaints))
@@ -93,11 +94,33 @@ def transfer_read(vector: Vector) -> list[str]:
     return [complaint for c in range(columns) for complaint in differs_in_distribution(vector, slow.weight[:, c])]
 
 
+def fast_rate(vector: Vector) -> list[str]:
+    """``compound_gradient_step``: mean change of the fast tile for one sample; a fast rate of 0 is the optimiser's."""
+    x, d = torch.tensor(vector["x"]), torch.tensor(vector["d"])
+    device = ConstantStep(dw_min=vector["dw_min"], w_max=100.0, w_min=-100.0).without_spread()
+    at_once, complaints = 100, []
+    for case in vector["cases"]:
+        chain = TikiTaka(fast_lr=case["fast_lr"] or None, transfer_every=0.0)
+        built = chain.build((d.shape[1], x.shape[1]), device, Stream.from_seed(1))
+        total = torch.zeros(d.shape[1], x.shape[1])
+        for _ in range(vector["n"] // at_once):
+            built.tiles[0].program(torch.zeros_like(total))
+            built.step([(x.expand(at_once, -1), d.expand(at_once, -1))], case["optimizer_lr"])
+            total += built.tiles[0].weight
+        mean = total.flatten() / vector["n"]
+        for source in ("aihwkit_mean_step", "formula_mean_step"):
+            wanted = torch.tensor(case[source])
+            if not torch.allclose(mean, wanted, rtol=vector["tol_rel"], atol=0.0):
+                complaints.append(f"{case}: mean step {mean.tolist()} is not {wanted.tolist()}")
+    return complaints
+
+
 HANDLERS: dict[str, Callable[[Vector], list[str]]] = {
     "forward_mvm": product,
     "backward_mvm": product,
     "instance_parameter": instance_parameter,
     "noise_management_state": running_mean,
     "transfer_read": transfer_read,
+    "compound_gradient_step": fast_rate,
     **layers.HANDLERS,
 }

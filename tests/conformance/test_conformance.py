@@ -58,3 +58,21 @@ def test_what_is_no_vector_file_fails(text: str, tmp_path: Path, capsys: pytest.
     path.write_text(text)
     assert main([str(path)]) == 1
     assert capsys.readouterr().out.endswith("0 passed, 1 failed\n")
+
+
+def test_an_operation_that_nobody_knows_fails() -> None:
+    vector = {"id": "Z1", "kind": "exact", "op": "levitate", "weight": [[1.0]], "input": [[2.0]], "expected": [[2.0]]}
+    (result,) = replay({"vectors": [vector | {"io": None}]})
+    assert not result.passed
+    assert result.detail == "cannot be interpreted: KeyError('levitate')"
+
+
+def test_synapses_that_the_network_does_not_have_fail() -> None:
+    path = VECTORS / "vectors_cost.json"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not here")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    (vector,) = [vector for vector in document["vectors"] if vector["id"] == "D.energy.lenet5.mp"]
+    vector["inputs"]["synapses"] += 1
+    (result,) = [result for result in replay(document) if result.id == vector["id"]]
+    assert "80017 synapses of a network that has 80016" in result.detail

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
+from resbench.crossbar.periphery.parameters import BoundManagement
 from resbench.crossbar.randomness import Stream
 
 #: Everything random at once, on grids of powers of two and with a range that bound management has to enforce.
@@ -289,6 +290,49 @@ def test_voltage_offset_and_series_resistance_follow_their_formulas() -> None:
     torch.testing.assert_close(y, (z + q) / (1 + 0.1 * (z + q).abs()) - q / (1 + 0.1 * q.abs()))
     y, v = outputs(v_offset_std=0.1, r_series=0.1, v_offset_w_min=0.0)
     torch.testing.assert_close(y, z * (1 - v) / (1 + 0.1 * z.abs()))  # type: ignore[operator]
+
+
+#: Every way to write a range or a resolution that is not there.
+OFF = st.sampled_from([0.0, -0.0, -1.0, -0.25, -12.0, -1e-9])
+
+
+@given(
+    bounds=st.tuples(OFF, OFF),
+    resolutions=st.tuples(OFF, OFF),
+    bits=st.tuples(st.sampled_from([None, 2, 7]), st.sampled_from([None, 2, 7])),
+    bound_management=st.sampled_from(get_args(BoundManagement)),
+    rounding=st.booleans(),
+)
+def test_converters_that_are_off_leave_the_product_alone(
+    bounds: tuple[float, float],
+    resolutions: tuple[float, float],
+    bits: tuple[int | None, int | None],
+    bound_management: BoundManagement,
+    rounding: bool,
+) -> None:
+    """A side without a range has no levels, whatever its resolution says."""
+    fields: dict[str, Any] = {}
+    for side, bound, res, width in zip(("inp", "out"), bounds, resolutions, bits, strict=True):
+        fields[f"{side}_bound"] = bound
+        fields |= {f"{side}_res": res} if width is None else {f"{side}_bits": width}
+    io = IOParameters(
+        out_noise=0.0,
+        noise_management="none",
+        bound_management=bound_management,
+        inp_sto_round=rounding,
+        out_sto_round=rounding,
+        **fields,
+    )
+    weight, x = torch.tensor([[0.3, -0.7], [2.0, 5.0]]), torch.tensor([[3.7, -0.01], [0.0, 40.0]])
+    assert torch.equal(Periphery((2, 2), io, PERFECT)(weight, x), x @ weight.T)
+
+
+@given(st.sampled_from(["inp", "out"]), OFF, st.floats(0.5, 20.0))
+def test_a_range_without_resolution_clips_and_does_not_round(side: str, res: float, bound: float) -> None:
+    fields: dict[str, Any] = {"inp_bound": 0.0, "out_bound": 0.0, f"{side}_bound": bound, f"{side}_res": res}
+    io = IOParameters(out_noise=0.0, noise_management="none", bound_management="none", **fields)
+    x = torch.linspace(-30.0, 30.0, 101)[:, None]
+    torch.testing.assert_close(Periphery((1, 1), io, PERFECT)(torch.ones(1, 1), x), x.clamp(-bound, bound))
 
 
 def test_bits_are_counted_without_the_sign_symmetric_zero() -> None:

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from resbench.crossbar.cells import CellTile, make_tile
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import ConstantStep, Device, Drift, Ideal, OneSidedCell, SoftBounds
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.tile import Axis, Tile
+from resbench.crossbar.tile import Tile
 from tests.crossbar.zoo import ZOO, model_name
 
 STREAM = Stream.from_seed(0)

@@ -1,12 +1,17 @@
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from resbench.algorithms import AnalogSGD, DigitalSGD, TikiTaka
 from resbench.crossbar.devices import ConstantStep, Ideal, SoftBounds
+from resbench.crossbar.mapping import MappingParameters
+from resbench.crossbar.periphery import IOParameters
 from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers, to_analog
+from resbench.nn import AnalogSGD as Optimizer
 
 
 class Network(nn.Module):
@@ -17,7 +22,11 @@ class Network(nn.Module):
         self.stem = nn.Conv2d(1, 2, 3)
         self.layer1 = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
         self.layer10 = nn.Sequential(self.layer1[0], nn.Linear(4, 2))
-        self.attention = nn.MultiheadAttention(4, 2)
+        self.head = Head(4, 2)
+
+
+class Head(nn.Linear):
+    """Somebody's own linear layer."""
 
 
 def converted(*layers: str, network: nn.Module | None = None) -> list[str]:
@@ -30,11 +39,12 @@ def converted(*layers: str, network: nn.Module | None = None) -> list[str]:
     [
         ((), ["stem", "layer1.0", "layer1.2", "layer10.1"]),
         (("layer1",), ["layer1.0", "layer1.2"]),
-        (("layer10",), ["layer10.0", "layer10.1"]),
+        (("layer10",), ["layer1.0", "layer10.1"]),
         (("stem", "*.2"), ["stem", "layer1.2"]),
         (("layer1?.1",), ["layer10.1"]),
     ],
 )
+@pytest.mark.filterwarnings("ignore:layers. these stay digital")
 def test_patterns_name_modules_and_what_is_below(patterns: tuple[str, ...], names: list[str]) -> None:
     assert converted(*patterns) == names
 
@@ -49,9 +59,11 @@ def test_a_pattern_that_matches_nothing_is_refused(patterns: tuple[str, ...], hi
     assert not list(analog_layers(network)), "nothing was converted"
 
 
-def test_a_module_in_two_places_stays_one() -> None:
+@pytest.mark.filterwarnings("ignore:layers. these stay digital")
+@pytest.mark.parametrize("layers", [("*",), ("stem", "layer1"), ("stem", "layer10")])
+def test_a_module_in_two_places_stays_one(layers: tuple[str, ...]) -> None:
     network = Network()
-    to_analog(network, AnalogSGD(), Ideal())
+    to_analog(network, AnalogSGD(), Ideal(), layers)
     assert isinstance(network.layer1[0], AnalogLinear)
     assert network.layer1[0] is network.layer10[0]
     assert isinstance(network.stem, AnalogConv2d)
@@ -93,6 +105,164 @@ def test_devices_differ_between_layers_and_seeds_not_between_runs() -> None:
 
 
 def test_a_layer_that_does_not_fit_is_named() -> None:
-    network = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2))
-    with pytest.raises(ValueError, match=r"layers: '0' cannot be analog: groups: 2"):
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 4, 3, groups=2))
+    with pytest.raises(ValueError, match=r"layers: '1' cannot be analog: groups: 2"):
         to_analog(network, AnalogSGD(), Ideal())
+    assert not list(analog_layers(network)), "nothing was converted"
+
+
+# -- slips, and what cannot become analog ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"model": nn.Linear(4, 3)}, ValueError, "model: a bare Linear has no name"),
+        ({"model": nn.LSTM(4, 3)}, ValueError, "model: a bare LSTM has no name"),
+        ({"model": Network}, TypeError, r"model: Network is a class; write an instance, Network\("),
+        ({"model": nn.Sequential(nn.ReLU())}, ValueError, r"'\*' matches no linear .*; the model has none"),
+        ({"algorithm": AnalogSGD}, TypeError, "algorithm: AnalogSGD is a class"),
+        ({"algorithm": DigitalSGD}, TypeError, "algorithm: DigitalSGD is a class"),
+        ({"algorithm": Optimizer([torch.zeros(1)])}, TypeError, r"a resbench.nn.optimizer.AnalogSGD is no Algorithm$"),
+        ({"device": Ideal}, TypeError, "device: Ideal is a class"),
+        ({"device": [Ideal(), SoftBounds]}, TypeError, "device: SoftBounds is a class"),
+        ({"device": None}, TypeError, "device: a builtins.NoneType is no Device"),
+        ({"layers": "stem"}, TypeError, r"layers: 'stem' is one pattern; write a list, \['stem'\]"),
+        ({"forward_io": IOParameters}, TypeError, "forward_io: IOParameters is a class"),
+        ({"mapping": MappingParameters}, TypeError, "mapping: MappingParameters is a class"),
+    ],
+)
+def test_slips_of_a_call_are_named(changed: dict[str, Any], error: type[Exception], message: str) -> None:
+    arguments: dict[str, Any] = {"model": Network(), "algorithm": AnalogSGD(), "device": Ideal()}
+    with pytest.raises(error, match=message):
+        to_analog(**{**arguments, **changed})
+
+
+def test_a_layer_is_converted_once() -> None:
+    network = to_analog(Network(), AnalogSGD(), Ideal(), ("layer1",))
+    with pytest.raises(ValueError, match=r"'layer1' matches layers that are analog already: layer1.0, layer1.2"):
+        to_analog(network, AnalogSGD(), Ideal(), ("layer1",))
+    to_analog(network, TikiTaka(), Ideal(), ("stem", "layer10"))  # what is left may get another algorithm
+    with pytest.raises(ValueError, match=r"already: stem, layer1.0, layer1.2, layer10.1; a layer is converted once"):
+        to_analog(network, AnalogSGD(), Ideal())
+    with pytest.raises(ValueError, match="model: this AnalogConv2d is analog already"):
+        to_analog(cast(nn.Module, network.stem), AnalogSGD(), Ideal())
+
+
+def test_what_stays_digital_is_said() -> None:
+    network = nn.ModuleDict(
+        {
+            "embed": nn.Embedding(5, 4),
+            "recur": nn.LSTM(4, 4),
+            "attend": nn.MultiheadAttention(4, 2),
+            "up": nn.ConvTranspose2d(4, 4, 2),
+            "line": nn.Conv1d(4, 4, 2),
+            "own": Head(4, 4),
+            "norm": nn.LayerNorm(4),
+            "last": nn.Linear(4, 4),
+        }
+    )
+    said = (
+        r"these stay digital.*: recur \(LSTM\), attend \(MultiheadAttention\), up \(ConvTranspose2d\), "
+        r"line \(Conv1d\), own \(Head\)$"
+    )
+    with pytest.warns(UserWarning, match=said):
+        to_analog(network, AnalogSGD(), Ideal())
+    assert [name for name, _ in analog_layers(network)] == ["last"]
+    with pytest.raises(ValueError, match=r"'rec\*' matches no linear .* but recur \(LSTM\), which stay digital; "):
+        to_analog(nn.ModuleDict({"recur": nn.LSTM(4, 4), "last": nn.Linear(4, 4)}), AnalogSGD(), Ideal(), ("rec*",))
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_is_said_about_layers_that_nobody_named() -> None:
+    network = nn.ModuleDict({"recur": nn.LSTM(4, 4), "last": nn.Linear(4, 4)})
+    to_analog(network, AnalogSGD(), Ideal(), ("last",))
+
+
+class Tied(nn.Module):
+    """Two linear layers and an embedding, with parameters in common."""
+
+    def __init__(self, tie: Callable[[Any], None]) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(6, 6)
+        self.encode = nn.Linear(6, 6)
+        self.decode = nn.Linear(6, 6)
+        tie(self)
+
+
+def tie_weights(net: Tied) -> None:
+    net.decode.weight = net.encode.weight
+
+
+def tie_to_embedding(net: Tied) -> None:
+    net.decode.weight = net.embed.weight
+
+
+def tie_biases(net: Tied) -> None:
+    net.decode.bias = net.encode.bias
+
+
+def tie_transposed(net: Tied) -> None:
+    net.decode.weight = nn.Parameter(net.encode.weight.detach().t())
+
+
+@pytest.mark.parametrize(
+    ("tie", "layers", "names"),
+    [
+        (tie_weights, ("*",), "encode.weight and decode.weight"),
+        (tie_weights, ("decode",), "decode.weight and encode.weight"),
+        (tie_to_embedding, ("*",), "decode.weight and embed.weight"),
+        (tie_biases, ("encode",), "encode.bias and decode.bias"),
+        (tie_transposed, ("decode",), "decode.weight and encode.weight"),
+    ],
+)
+def test_a_parameter_of_two_layers_is_refused(tie: Callable[[Any], None], layers: tuple[str, ...], names: str) -> None:
+    network = Tied(tie)
+    with pytest.raises(ValueError, match=f"layers: {names} are one parameter"):
+        to_analog(network, AnalogSGD(), Ideal(), layers)
+    assert not list(analog_layers(network))
+
+
+def test_a_shared_parameter_of_layers_that_stay_digital_is_nobodys_business() -> None:
+    network = Tied(tie_to_embedding)
+    to_analog(network, AnalogSGD(), Ideal(), ("encode",))
+    assert network.decode.weight is network.embed.weight
+
+
+def test_a_weight_that_is_computed_is_refused() -> None:
+    network = nn.Sequential(nn.Linear(4, 3))
+    prune.random_unstructured(network[0], "weight", amount=2)
+    with pytest.raises(ValueError, match=r"'0' cannot be analog: its weight is computed from weight_orig"):
+        to_analog(network, AnalogSGD(), Ideal())
+
+
+def test_what_was_frozen_stays_frozen_and_what_was_in_evaluation_stays_there() -> None:
+    network = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3), nn.Linear(3, 5)).eval()
+    for parameter in network[:2].parameters():
+        parameter.requires_grad_(False)
+    network[1].bias.requires_grad_(True)
+    to_analog(network, AnalogSGD(), Ideal(), mapping=MappingParameters(max_output_size=4))
+    trained = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
+    assert [name for name, wanted in trained.items() if not wanted] == ["0.weight", "0.bias", "1.weight"]
+    assert not any(module.training for module in network.modules())
+
+
+def test_a_model_in_double_precision_trains_in_it() -> None:
+    network = nn.Sequential(nn.Linear(4, 3)).double()
+    to_analog(network, AnalogSGD(), Ideal())
+    layer = cast(AnalogLayer, network[0])
+    before = layer.weight.clone()
+    x = torch.ones(2, 4, dtype=torch.float64)
+    network(x).sum().backward()
+    Optimizer(network.parameters(), lr=0.1).step()
+    expected: Tensor = before - 0.1 * 2.0
+    torch.testing.assert_close(layer.weight, expected, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_model_in_half_precision_is_refused(dtype: torch.dtype) -> None:
+    with pytest.raises(ValueError, match=f"'0' cannot be analog: precision: tiles in {dtype}"):
+        to_analog(nn.Sequential(nn.Linear(4, 3)).to(dtype), AnalogSGD(), Ideal())
+    network = to_analog(nn.Sequential(nn.Linear(4, 3)), AnalogSGD(), Ideal())
+    with pytest.raises(TypeError, match=f"precision: tiles in {dtype}"):
+        network.to(dtype)

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import ConstantStep, Ideal
@@ -232,3 +233,75 @@ def test_a_hook_without_a_handle_is_called_beside_others() -> None:
     assert [d.tolist() for d in seen] == [[1.0, 1.0], [2.0, 2.0]]
     assert x.grad is not None
     assert x.grad.tolist() == [6.0, 6.0]
+
+
+# -- activation checkpointing: the forward pass is computed again in backward ------------------------------------------
+
+REPEATED = {
+    "output noise": IOParameters(out_noise=0.5),
+    "all noise": IOParameters(inp_noise=0.2, w_noise=0.1, w_noise_type="additive_constant", out_sto_round=True),
+    "running mean": IOParameters(out_noise=0.0, noise_management="average_abs_max", nm_decay=0.3),
+    "quiet": IOParameters(out_noise=0.0),
+}
+
+
+def segments() -> list[nn.Module]:
+    torch.manual_seed(0)
+    parts: list[nn.Module] = [
+        nn.Sequential(nn.Conv2d(2, 3, 2), nn.Tanh(), nn.Flatten(), nn.Linear(48, 6)),
+        nn.Sequential(nn.Tanh(), nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 6)),
+    ]
+    return parts
+
+
+def trained(io: IOParameters, how: bool | None, mode: bool) -> tuple[list[Tensor], list[dict[str, int]]]:
+    """Losses, input gradients and recorded pairs of three steps on one input, two passes each, and the row counters."""
+    mapping = MappingParameters(max_input_size=32)
+    net = nn.Sequential(*segments())
+    to_analog(net, OneTile(), Ideal(), forward_io=io, backward_io=IOParameters(out_noise=0.1), mapping=mapping)
+    net.train(mode)
+    optimizer = AnalogSGD(net.parameters(), lr=0.1)
+    seen = []
+    for _ in range(3):
+        optimizer.zero_grad()
+        for scale in (1.0, 0.5):
+            x = (scale * torch.linspace(-1.0, 1.0, 100).reshape(2, 2, 5, 5)).requires_grad_()
+            y = x
+            for part in net:
+                y = part(y) if how is None else checkpoint(part, y, use_reentrant=how)
+            loss = y.square().sum()
+            loss.backward()
+            assert x.grad is not None
+            seen += [loss.detach(), x.grad]
+        seen += [
+            torch.as_tensor(side) for _, layer in analog_layers(net) for pair in layer.weight.pairs for side in pair
+        ]
+        optimizer.step()
+    return seen, [layer.periphery.get_extra_state() for _, layer in analog_layers(net) if layer.periphery is not None]
+
+
+@pytest.mark.parametrize("io", REPEATED.values(), ids=REPEATED)
+@pytest.mark.parametrize(("reentrant", "mode"), [(False, True), (True, True), (False, False)])
+def test_a_pass_that_is_computed_again_sees_the_noise_of_the_first(
+    io: IOParameters, reentrant: bool, mode: bool
+) -> None:
+    (plain, rows), (again, rows_again) = trained(io, None, mode), trained(io, reentrant, mode)
+    assert len(plain) == len(again)
+    for one, other in zip(plain, again, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-6)
+    if io.varies[mode]:
+        assert rows == rows_again, "what is computed again counts once"
+
+
+def test_a_repeated_pass_whose_noise_is_not_known_is_refused() -> None:
+    def half(twice: bool, x: Tensor) -> Tensor:
+        y: Tensor = layer(x)
+        return y + layer(x) if twice else y
+
+    layer = to_analog(nn.Sequential(nn.Linear(3, 3)), OneTile(), Ideal(), forward_io=REPEATED["output noise"])
+    x = torch.ones(2, 3, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"activation checkpointing.*the same input came more than once"):
+        checkpoint(half, True, x, use_reentrant=False).sum().backward()
+    layer.eval()
+    with pytest.raises(RuntimeError, match="no pass before it had this input"):
+        checkpoint(half, False, x, use_reentrant=True).sum().backward()

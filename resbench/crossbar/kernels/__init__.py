@@ -23,8 +23,9 @@ from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.changes import Changes
+    from resbench.crossbar.checks import Axis
     from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Axis, Tile
+    from resbench.crossbar.tile import Tile
 
 Backend = Literal["auto", "cpu", "cuda", "events", "reference"]
 BACKENDS: tuple[Backend, ...] = ("auto", "cpu", "cuda", "events", "reference")

@@ -156,7 +156,7 @@ def cycle_noise(key, cell, slot, sample, update, turns, xi):
 @compiled
 def write_noise_of(key, cell, slot, sample, update):
     """Write noise after one pulse."""
-    _, _, w2, w3 = philox(key, np.uint64(cell), np.uint64(slot), np.uint64(sample), update)
+    _, _, w2, w3 = philox(key, np.uint64(cell) & LOW, np.uint64(slot), np.uint64(sample), update)
     u2, u3 = uniforms(w2, w3)
     return gaussian(u2, u3)
 

@@ -6,11 +6,13 @@ of a function only, not at what the function calls. ``NUMBA_CACHE_DIR`` moves it
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +20,75 @@ import numba
 from numba import njit
 from numba.core.event import Event, Listener, register, unregister
 
+from resbench.errors import UserError
+
 COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
 #: What compiled functions take from modules that compile nothing.
 INLINED = ("kernels/functions.py", "kernels/philox.py", "functions.py", "randomness.py")
 
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    raise UserError("NUMBA_DISABLE_JIT: kernels do not run uncompiled; unset it")
 
+
+@functools.cache
 def cache_directory() -> Path:
-    """The folder of compiled code of these sources, made if need be; in a temporary place if home is read-only."""
+    """The folder of compiled code of these sources, made if need be.
+
+    It lies below ``NUMBA_CACHE_DIR``, or the user's cache folder if there is none; below the temporary folder, which is
+    said, where that cannot be written. Left to itself, Numba would take the folder of the sources then, and run code of
+    older ones.
+
+    Raises:
+        UserError: if there is no place to write to.
+    """
+    named = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    root = Path(named or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    if _can_write(directory := root / "resbench" / _of_these_sources()):
+        return directory
+    # Others may write to the temporary folder too, and cached code is run: take only what belongs to this user.
+    private = Path(tempfile.gettempdir()) / f"resbench-{os.getuid()}"
+    if _can_write(private) and private.lstat().st_uid == os.getuid() and _can_write(private / _of_these_sources()):
+        print(f"resbench: {root} cannot be written, compiled kernels are kept in {private}", file=sys.stderr)
+        return private / _of_these_sources()
+    name = "NUMBA_CACHE_DIR" if named else "HOME"
+    raise UserError(f"{name}: {root} cannot be written, nor can {private}; set NUMBA_CACHE_DIR to a folder that can")
+
+
+def _of_these_sources() -> str:
     digest = hashlib.blake2b(numba.__version__.encode(), digest_size=6)
     kernels = [source for source in CROSSBAR.glob("kernels/*.py") if b"kernels.compiled" in source.read_bytes()]
     for source in sorted([*kernels, Path(__file__), *CROSSBAR.glob("devices/*.py"), *map(CROSSBAR.joinpath, INLINED)]):
         digest.update(source.read_bytes())
-    cache_home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for root in (cache_home, Path(tempfile.gettempdir())):
-        directory = root / "resbench" / f"kernels-{digest.hexdigest()}"
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError:
-            continue
-        if os.access(directory, os.W_OK):
-            return directory
-    raise OSError("no writable folder for compiled kernels; set NUMBA_CACHE_DIR to one")
+    return f"kernels-{digest.hexdigest()}"
 
 
-_directory = os.environ.get("NUMBA_CACHE_DIR") or str(cache_directory())
+def _can_write(directory: Path) -> bool:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _numba_settings(**settings: Any) -> Iterator[None]:
+    """Settings of Numba that hold while something is marked for compilation."""
+    before = {name: getattr(numba.config, name, None) for name in settings}  # an older Numba lacks some
+    try:
+        for name, value in settings.items():
+            setattr(numba.config, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(numba.config, name, value)
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Numba's ``njit``, cached on disk and without fastmath: decisions need the same rounding everywhere."""
-    before = numba.config.CACHE_DIR  # type: ignore[attr-defined]
-    numba.config.CACHE_DIR = _directory  # type: ignore[attr-defined]
-    try:
+    with _numba_settings(CACHE_DIR=str(cache_directory()), CACHE_LOCATOR_CLASSES=""):
         return njit(cache=True, error_model="numpy", nogil=True)(function)
-    finally:
-        numba.config.CACHE_DIR = before  # type: ignore[attr-defined]
 
 
 class _Announcement(Listener):

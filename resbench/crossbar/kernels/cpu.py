@@ -13,12 +13,14 @@ from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import apply, events, threads
 from resbench.crossbar.kernels.maxima import image_maxima
 from resbench.crossbar.kernels.scan import NO_STOP, scan
+from resbench.crossbar.randomness import MASK32
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows, matrix
 
 if TYPE_CHECKING:
     from resbench.crossbar.changes import Changes
+    from resbench.crossbar.checks import Axis
     from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Axis, Tile
+    from resbench.crossbar.tile import Tile
 
 EVERYWHERE = np.empty(0, np.int64)
 ALL_ONE = np.empty(0, np.float32)
@@ -70,11 +72,11 @@ def _pulse(
     tile: Tile, sides: Any, flips: Any, geometry: Any, lr: float, pulses: PulseTrain, granularity: float
 ) -> None:
     """Pulse a tile with a mini-batch as compiled kernels take it: sides x, d and factors on x, and lines to flip."""
-    memory = Memory.of(tile)
+    memory, update = Memory.of(tile), tile.updates & MASK32
     scanned = (
         geometry,
         *memory.keys,
-        tile.updates,
+        update,
         lr < 0,
         (abs(lr), granularity, float(pulses.desired_bl), pulses.um_grad_scale),
         pulses.switches,
@@ -83,7 +85,7 @@ def _pulse(
         _update_cells(tile, sides, flips, scanned)
         return
     errors, followed, available = sides[1], tile.is_followed, torch.get_num_threads()
-    work = sides, flips, scanned, followed, tile.shape, tile.updates, memory.device
+    work = sides, flips, scanned, followed, tile.shape, update, memory.device
     if available > 1 and (crew := threads.crew(available, errors.size, memory.columns)) > 1:
         assert memory.apply is not None
         cells, complete, slots, memory.columns = threads.pulse(memory.apply, *work, crew, memory.columns)
@@ -121,7 +123,7 @@ def _apply(array: Tile, n: int, found: events.Events) -> None:
     single = torch.arange(found.cell.numel())
     visits = torch.stack([found.cell // n * 2, found.slot, found.sample, single, single + 1], dim=1).numpy()
     columns = (found.cell % n * 2 + found.up).to(torch.int32).numpy()
-    part.apply(visits, columns, n, (0, array.shape[0]), array.updates, *part.device)
+    part.apply(visits, columns, n, (0, array.shape[0]), array.updates & MASK32, *part.device)
 
 
 def _flips(signs: Tensor | None) -> Array:

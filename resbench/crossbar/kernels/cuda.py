@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda_apply, cuda_scan, events
+from resbench.crossbar.randomness import MASK32
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularit
             *(keys, counters, room, image, *image.stride(), errors, *errors.stride(), x_max, d_max),
             *(rows, columns, positions[1] * positions[2], positions[2]),
             *(signed(tile.stream.child(side).key) for side in ("rows", "columns")),
-            *(tile.updates, int(lr < 0)),
+            *(low_word(tile.updates), int(lr < 0)),
             (float(rate), float(step), float(longest), float(pulses.um_grad_scale), length),
             *layout,
             *geometry,
@@ -133,7 +134,7 @@ def apply(tile: Tile, keys: Tensor, layout: Layout) -> None:
         tuple(tuple(map(strided, device.directed(constants, up))) for up in directions),
         tuple(tuple(map(floats, device.pulse_scalars(up))) for up in directions),
         signed(tile.stream.child("cycle noise").key),
-        tile.updates,
+        low_word(tile.updates),
         float(device.write_noise),
         *layout,
         RESPONSE=response,
@@ -194,6 +195,11 @@ def strided(constant: Tensor) -> tuple[Tensor, int]:
 def signed(key: int) -> int:
     """A 64-bit key as a signed number: Triton takes large unsigned ones for another type."""
     return key - (1 << 64) if key >> 63 else key
+
+
+def low_word(counter: int) -> int:
+    """The part of a counter that random numbers take, its 32 low bits, as a signed number."""
+    return ((counter + (1 << 31)) & MASK32) - (1 << 31)
 
 
 def floats(value: float | tuple[float, ...]) -> float | tuple[float, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from resbench.crossbar.periphery.draws import Draws
 from resbench.crossbar.periphery.parameters import PERFECT, IOParameters
+from resbench.crossbar.periphery.passes import Passes, is_repeated
 from resbench.crossbar.periphery.product import AnalogProduct
 from resbench.crossbar.processes import share
 from resbench.crossbar.randomness import Stream
@@ -32,6 +33,7 @@ class Periphery(nn.Module):
     Attributes:
         running: float64 ``[1]``, running mean of the largest input, for noise management ``average_abs_max``.
         rows: rows seen so far in each direction, the counters of the random draws.
+        passes: forward passes of each direction that backward may compute again.
     """
 
     running: Tensor
@@ -47,6 +49,7 @@ class Periphery(nn.Module):
         stream = Stream.from_seed(0) if stream is None else stream
         self.noise = {direction: stream.child(direction, "noise") for direction in DIRECTIONS}
         self.rows = dict.fromkeys(DIRECTIONS, 0)
+        self.passes = {direction: Passes() for direction in ("forward", "evaluation")}
         backward_io = dataclasses.replace(backward_io, bound_management="none")
         self.forward_product = AnalogProduct(forward_io, shape, stream.child("forward"))
         self.backward_product = AnalogProduct(backward_io, (shape[1], shape[0]), stream.child("backward"))
@@ -64,10 +67,20 @@ class Periphery(nn.Module):
         """
         return self.multiply(weight, x)[0]
 
-    def multiply(self, weight: Tensor, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """As :meth:`forward`, and bool ``[n, out]`` where no gradient passes (``grad_mask``), None for nowhere."""
+    def multiply(self, weight: Tensor, x: Tensor, may_repeat: bool = False) -> tuple[Tensor, Tensor | None]:
+        """As :meth:`forward`, and bool ``[n, out]`` where no gradient passes (``grad_mask``), None for nowhere.
+
+        Args:
+            weight: ``[out, in]``.
+            x: rows ``[n, in]``.
+            may_repeat: whether backward may compute this pass again, which then sees the same noise.
+
+        Raises:
+            RuntimeError: inside backward, for a pass that repeats none.
+        """
         io = self.forward_product.io
-        y, clipped = self._run(self.forward_product, weight, x, "forward" if self.training else "evaluation")
+        direction = "forward" if self.training else "evaluation"
+        y, clipped = self._run(self.forward_product, weight, x, direction, may_repeat=may_repeat)
         if io.grad_mask == "peer" and io.out_bound > 0:
             return y, y.abs() >= 0.999 * io.out_scale * io.out_bound
         return y, clipped if io.grad_mask == "saturated" else None
@@ -110,17 +123,31 @@ class Periphery(nn.Module):
         return self._run(product, weight, one_hot, "read", managed=False)[0]
 
     def _run(
-        self, product: AnalogProduct, weight: Tensor, x: Tensor, direction: str, managed: bool = True
+        self,
+        product: AnalogProduct,
+        weight: Tensor,
+        x: Tensor,
+        direction: str,
+        managed: bool = True,
+        may_repeat: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         if product.io.is_exact:
             return product.exact(weight.to(x.dtype), x), None
         # Processes that share a mini-batch number their rows as one process would that has them all.
         part, parts = share() if direction in ("forward", "backward") else (0, 1)
-        rows = torch.arange(len(x), device=x.device) + (self.rows[direction] + part * len(x))
-        self.rows[direction] += parts * len(x)
+        first_row, running = self.rows[direction] + part * len(x), self.running
+        passes = self.passes.get(direction) if product.io.varies[self.training] else None
+        if passes is not None and is_repeated():
+            _, _, first_row, running = passes.find(x)
+            running = running.clone()
+        else:
+            self.rows[direction] += parts * len(x)
+            if passes is not None and may_repeat:
+                passes.remember(x, first_row, running)
+        rows = torch.arange(len(x), device=x.device) + first_row
         wide = x if x.dtype == torch.float64 else x.to(torch.float32)
         with torch.autocast(x.device.type, enabled=False):  # a converter's grid needs single precision
-            y, clipped = product(weight.to(wide.dtype), wide, self.running, Draws(self.noise[direction], rows), managed)
+            y, clipped = product(weight.to(wide.dtype), wide, running, Draws(self.noise[direction], rows), managed)
         return y.to(x.dtype), clipped
 
     def get_extra_state(self) -> dict[str, int]:

@@ -171,6 +171,12 @@ class IOParameters:
         )
 
     @cached_property
+    def varies(self) -> tuple[bool, bool]:
+        """Whether two passes of the same rows differ: in evaluation, and in training."""
+        noisy, moves = self != self.noiseless, self.noise_management == "average_abs_max"
+        return (noisy and self.noise_in_evaluation) or moves, (noisy and self.noise_in_training) or moves
+
+    @cached_property
     def unmanaged(self) -> IOParameters:
         """The same periphery without noise and bound management, as in transfer reads."""
         return dataclasses.replace(self, noise_management="none", bound_management="none")
@@ -228,6 +234,8 @@ def _check_resolution(side: str, res: float, bits: int | None) -> None:
 
 
 def _step(bound: float, res: float, bits: int | None) -> float:
+    if bound <= 0:  # no range, so no levels in it, whatever the resolution
+        return 0.0
     if bits is not None:
         res = 1 / (2**bits - 2)
     elif res > 1:

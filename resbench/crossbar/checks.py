@@ -1,0 +1,85 @@
+"""What a tile asks of its arguments, checked once a call and before anything changes, on every backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from resbench.crossbar.rows import Rows, cast_rows
+
+Axis = Literal["column", "row"]
+#: What weights may be held in: half precision has no room for the steps of a fine device.
+PRECISIONS = (torch.float32, torch.float64)
+
+
+def fitting(name: str, rows: Rows, lines: int, weight: Tensor) -> Rows:
+    """Rows as the tile of a weight takes them, of its dtype.
+
+    Args:
+        name: what the caller calls them.
+        rows: ``[n, lines]`` of any real dtype.
+        lines: rows or columns of the tile.
+        weight: weight of the tile.
+
+    Raises:
+        ValueError: for another shape, another device, or complex numbers.
+    """
+    shape = rows.shape
+    if len(shape) != 2 or shape[1] != lines:
+        raise ValueError(f"{name}: {list(shape)} does not fit a tile {list(weight.shape)}; write [n, {lines}]")
+    if rows.device != weight.device:
+        raise ValueError(f"{name}: it is on {rows.device}, the tile on {weight.device}; move one of them")
+    if rows.dtype is not weight.dtype:
+        if rows.dtype.is_complex:
+            raise ValueError(f"{name}: {rows.dtype} is no real number; write float32")
+        rows = cast_rows(rows, weight.dtype)
+    return rows.detach() if isinstance(rows, Tensor) and rows.requires_grad else rows
+
+
+def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
+    """Raise ValueError unless these are numbers ``[n]`` of columns (rows) of a tile."""
+    count = _lines(shape, axis)
+    if lines.dtype is not torch.int64 or lines.dim() != 1:
+        raise ValueError(
+            f"lines: {list(lines.shape)} of {lines.dtype}; write the numbers of {axis}s, [n] of torch.int64"
+        )
+    if lines.is_cpu:  # on a GPU torch says it when it gets there; asking would wait for it
+        chosen = lines.tolist()
+        if chosen and not (min(chosen) >= 0 and max(chosen) < count):
+            raise ValueError(f"lines: {min(chosen)} to {max(chosen)}, the tile has {axis}s 0 to {count - 1}")
+
+
+def check_values(values: Rows, lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
+    """Raise ValueError unless these are ``[n, out]`` values for n columns (``[n, in]`` for n rows)."""
+    expected = (lines.shape[0], shape[axis == "row"])
+    if values.shape != expected:
+        raise ValueError(
+            f"values: {list(values.shape)} for {expected[0]} {axis}s; write {list(expected)}, a row for each {axis}"
+        )
+
+
+def check_carry(source: tuple[int, int], target: tuple[int, int], first: int, last: int, axis: Axis) -> None:
+    """Raise ValueError unless columns (rows) ``first`` to ``last - 1`` can go from a tile of a shape to another."""
+    if target != source:
+        raise ValueError(f"target: a tile {list(target)} does not fit one {list(source)}; carry between equal shapes")
+    count = _lines(source, axis)
+    if not 0 <= first < last <= count:
+        raise ValueError(f"first, last: {first} to {last - 1}, the tile has {axis}s 0 to {count - 1}")
+
+
+def check_precision(dtype: torch.dtype) -> None:
+    """Raise TypeError unless tiles can hold weights in this dtype."""
+    if dtype not in PRECISIONS:
+        raise TypeError(
+            f"precision: tiles in {dtype} would lose the steps of their devices; leave the model in torch.float32, and "
+            "compute products in half precision by torch.autocast"
+        )
+
+
+def _lines(shape: Sequence[int], axis: Axis) -> int:
+    if axis not in ("column", "row"):
+        raise ValueError(f"axis: {axis!r} is unknown; write column or row")
+    return shape[axis == "column"]

@@ -1,0 +1,78 @@
+"""Forward passes that are computed again in backward (activation checkpointing), with what the first one saw."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+#: Passes that wait for backward at most; an older one cannot be repeated.
+MOST_PASSES = 1024
+
+
+class Pass(NamedTuple):
+    """What a forward pass has to see again: see :class:`Passes`."""
+
+    inputs: Tensor
+    shape: torch.Size
+    first_row: int
+    running: Tensor
+
+
+class Passes:
+    """Forward passes of one array, all in training or all in evaluation, that may be computed again.
+
+    Torch does not say which pass is repeated, and repeats those of several segments from the last to the first. A
+    repeated pass has the same inputs bit by bit, so a sum over their bits tells it.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: deque[Pass] = deque(maxlen=MOST_PASSES)
+        self.repeated = False
+
+    def remember(self, x: Tensor, first_row: int, running: Tensor) -> None:
+        """Keep what a first pass of rows x sees, until a first pass after a backward pass that repeated some."""
+        if self.repeated:
+            self.waiting.clear()
+            self.repeated = False
+        self.waiting.append(Pass(_fingerprint(x), x.shape, first_row, running.clone()))
+
+    def find(self, x: Tensor) -> Pass:
+        """The first pass that had these rows.
+
+        Raises:
+            RuntimeError: if there is none, or more than one.
+        """
+        inputs = _fingerprint(x)
+        found = [one for one in self.waiting if one.shape == x.shape and torch.equal(one.inputs, inputs)]
+        if len(found) != 1:
+            reason = "the same input came more than once" if found else "no pass before it had this input"
+            raise RuntimeError(
+                "activation checkpointing computes a noisy analog layer again, and which noise it saw is not known: "
+                f"{reason}; leave this layer out of the checkpoint"
+            )
+        self.repeated = True
+        return found[0]
+
+
+def is_repeated() -> bool:
+    """Whether a forward pass that begins now runs inside backward, so that it repeats one."""
+    return bool(torch._C._current_graph_task_id() != -1)
+
+
+def may_repeat(training: bool) -> bool:
+    """Whether the forward pass that runs now may be one that backward repeats.
+
+    Checkpoints either pack what it saves or switch gradients off for it. Validation has them off too and never repeats.
+    """
+    packs = torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
+    return packs or (training and not torch.is_grad_enabled())
+
+
+def _fingerprint(x: Tensor) -> Tensor:
+    """int64 ``[2]`` that differs for rows with other bits or in another order."""
+    bits = x.detach().view({8: torch.int64, 4: torch.int32, 2: torch.int16}[x.element_size()])
+    sums = bits.sum(dim=1, dtype=torch.int64)
+    return torch.stack([sums.sum(), (sums * torch.arange(1, len(sums) + 1, device=x.device)).sum()])
