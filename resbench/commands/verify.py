@@ -90,17 +90,16 @@ def _environment(record: "Record") -> list[str]:
 
 
 def _verify(args: argparse.Namespace, record: "Record") -> int:
-    import yaml
-
     from resbench.commands import lightning
     from resbench.leaderboard.records import read_record
     from resbench.leaderboard.verification import compare, environment_differences, rerun_config
+    from resbench.training.config_files import dump_yaml
     from resbench.training.imports import only_named
 
     with tempfile.TemporaryDirectory(prefix="resbench-verify-") as folder:
         config = Path(folder, "config.yaml")
         again = rerun_config(record, folder, args.epochs, args.data_root)
-        config.write_text(yaml.safe_dump(again, sort_keys=False), encoding="utf-8")
+        config.write_text(dump_yaml(again), encoding="utf-8")
         with only_named(again, args.trust):
             try:
                 lightning.run(["fit", "--config", str(config)])

@@ -9,7 +9,7 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,12 @@ from resbench.training.allocator import keep_freed_memory
 from resbench.training.config_files import load_yaml, merged_arguments
 from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.folder import RunFolder
-from resbench.training.messages import explain, explain_value
+from resbench.training.messages import explain, explain_value, shortened
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
+from resbench.training.shape import check_shape
 from resbench.training.unprofiled import Unprofiled
+from resbench.training.values import check_values
 
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
@@ -45,6 +47,8 @@ SEEDS = ("model.init_args.seed", "data.init_args.seed")
 LAST = "last"
 #: Seconds of building after which a word is due: the 20 million crosspoints of a ResNet take half a minute.
 PATIENCE = 5.0
+#: More threads than any machine has use for would only end it.
+THREADS = 4096
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
 #: before the first logger writes to it, and an evaluation needs no callbacks of the training.
@@ -72,6 +76,17 @@ class Experiment:
     name: str = "unnamed"
     track: str | None = None
     root: str = "runs"
+
+
+#: What the keys of a config are made into, as far as it says whether they may be null.
+MADE: dict[str, type] = {
+    "seed_everything": int,
+    "threads": int,
+    "experiment": Experiment,
+    "checkpoint": CheckpointTimes,
+    "tile_state": TileState,
+    "trainer": Trainer,
+}
 
 
 class RunParser(LightningArgumentParser):
@@ -209,17 +224,22 @@ class RunCLI(LightningCLI):
             UserError: for what the parser refuses, and for a value that no run can have.
         """
         arguments = merged_arguments(argv)
-        _refuse_seeds(arguments)
+        content = load_yaml(arguments[1]) if arguments[:1] == ["--config"] else {}
+        check_shape(content)
+        _refuse_seeds(content, arguments)
         try:
             config = self.parser.parse_args(arguments)
         except ArgumentError as error:
             keys = [action.dest for action in self.parser._actions]
-            raise UserError(explain(str(error), keys)) from None
+            raise UserError(shortened(explain(str(error), keys))) from None
+        check_values(config, MADE)
         seed = config.seed_everything
         if not 0 <= seed < 2**32:
             raise UserError(f"seed_everything: {seed} is no seed; write a whole number from 0 to {2**32 - 1}")
         if config.threads < 1:
             raise UserError(f"threads: {config.threads} is too few; write 1 or more")
+        if config.threads > THREADS:
+            raise UserError(f"threads: {config.threads} are too many; write at most {THREADS}")
         for key in ("name", "track"):
             value = config.experiment[key]
             if value is not None and not NAME.fullmatch(value):
@@ -272,8 +292,8 @@ class RunCLI(LightningCLI):
         patience.start()
         try:
             super().instantiate_classes()
-        except (ValueError, TypeError, OSError, MisconfigurationException) as error:
-            raise UserError(explain_value(str(error), self.resolved)) from error
+        except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
+            raise UserError(shortened(explain_value(str(error), self.resolved))) from error
         finally:
             patience.cancel()
             self.config = original
@@ -311,10 +331,9 @@ class RunCLI(LightningCLI):
         return super().instantiate_trainer(**arguments, callbacks=callbacks, **kwargs)
 
 
-def _refuse_seeds(arguments: list[str]) -> None:
+def _refuse_seeds(content: Mapping[str, Any], arguments: list[str]) -> None:
     """The parser would take a seed that is derived from another, and drop it without a word."""
     flags = {argument.partition("=")[0].removeprefix("--").replace(".init_args", "") for argument in arguments}
-    content = load_yaml(arguments[1]) if arguments[:1] == ["--config"] else {}
     for key in SEEDS:
         section = content.get(key.split(".")[0])
         init_args = section.get("init_args") if isinstance(section, dict) else None
