@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, Namespace, set_dumper
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
+from yaml import YAMLError
 
 import resbench.algorithms
 import resbench.crossbar.devices
@@ -31,7 +32,7 @@ from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
 from resbench.tasks.base import Task
 from resbench.training.allocator import keep_freed_memory
-from resbench.training.config_files import load_yaml, merged_arguments
+from resbench.training.config_files import dump_yaml, load_yaml, merged_arguments
 from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.folder import RunFolder
 from resbench.training.messages import explain, explain_value, shortened
@@ -39,7 +40,7 @@ from resbench.training.metrics_file import MetricsFile
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 from resbench.training.shape import check_shape
 from resbench.training.unprofiled import Unprofiled
-from resbench.training.values import check_values
+from resbench.training.values import check_values, odd_values
 
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
@@ -49,6 +50,7 @@ LAST = "last"
 PATIENCE = 5.0
 #: More threads than any machine has use for would only end it.
 THREADS = 4096
+set_dumper("yaml", dump_yaml)  # so that strings are read again as strings
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
 #: before the first logger writes to it, and an evaluation needs no callbacks of the training.
@@ -195,6 +197,7 @@ class RunCLI(LightningCLI):
             UserError: for a config that no run can have.
         """
         self.config = self.resolve(argv)
+        self._refuse_unwritable()
         self.continues = self.training and self.config.ckpt_path == LAST
         if self.continues:
             self.config.ckpt_path = None
@@ -255,6 +258,29 @@ class RunCLI(LightningCLI):
         dumped: dict[str, Any] = load_yaml(text)
         dumped.pop("config", None)
         return dumped
+
+    def _refuse_unwritable(self) -> None:
+        """Refuse a config that its own file would not give again, because it has a value that YAML has not.
+
+        Raises:
+            UserError: with the argument.
+        """
+        odd = next(odd_values(self.config), None)
+        if odd is None:
+            return
+        try:
+            with warnings.catch_warnings(action="ignore"):  # the parser warns of what is said below
+                text = self.config_yaml()
+                again = self.parser.parse_args(["--config", text])
+                if self.parser.dump(again, skip_unset=False, skip_validation=True) == text:
+                    return
+        except (ArgumentError, ValueError, TypeError, YAMLError):
+            pass
+        key, value = odd
+        raise UserError(
+            f"{key}: {shortened(repr(value))} is a {type(value).__name__}, which no config holds; write null, a "
+            "number, a string or a dataclass as its default, or an object of class_path and init_args in the config"
+        )
 
     def config_yaml(self) -> str:
         """A file that gives this config again."""

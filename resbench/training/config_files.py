@@ -45,7 +45,7 @@ class Loader(yaml.SafeLoader):
         if self._depth > DEPTH:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise Unfit(problem=f"more than {DEPTH} levels deep", problem_mark=mark)
-        is_alias = self.check_event(yaml.AliasEvent)  # type: ignore[no-untyped-call]
+        is_alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if is_alias and node is not None and id(node) not in self._sizes:
