@@ -54,6 +54,13 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
         yield True, f"epochs: {', '.join(looked)} was looked at while training; choose on val/* and test once"
     if watched := sorted(set(_monitored(record.config))):
         yield True, f"config: {', '.join(watched)} is monitored; choose on val/*"
+    trainer = record.config.get("trainer")
+    part = trainer.get("limit_test_batches") if isinstance(trainer, dict) else None
+    if part is not None and not (isinstance(part, float) and part == 1):
+        yield (
+            True,
+            f"config: trainer.limit_test_batches: {part} tests on a part of the test set; write null for all of it",
+        )
     if record.status == "complete":
         if not {"test/acc", "test/loss"} & record.final.keys():
             yield True, "final: neither test/acc nor test/loss"

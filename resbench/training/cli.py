@@ -17,6 +17,7 @@ import torch
 from jsonargparse import ArgumentError, Namespace, set_dumper
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
@@ -39,6 +40,7 @@ from resbench.training.messages import explain, explain_value, shortened
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 from resbench.training.shape import check_shape
+from resbench.training.trainer_keys import check_trainer
 from resbench.training.unprofiled import Unprofiled
 from resbench.training.values import check_values, odd_values
 
@@ -248,8 +250,7 @@ class RunCLI(LightningCLI):
             if value is not None and not NAME.fullmatch(value):
                 raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
         check_strategy(config.trainer)
-        if config.trainer.default_root_dir is not None:
-            raise UserError("trainer.default_root_dir: the run folder follows from experiment.root; write that instead")
+        check_trainer(config.trainer)
         return config
 
     def plain(self, config: Namespace) -> dict[str, Any]:
@@ -333,14 +334,15 @@ class RunCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer: in training with ``metrics.csv`` beside all loggers of the config, else without any."""
         config = self.config_init.trainer
+        callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         bar = config.enable_progress_bar
-        bar = sys.stdout.isatty() if bar is None else bar
+        if bar is None:  # whoever names a bar wants to see it, in a file too
+            bar = sys.stdout.isatty() or any(isinstance(callback, ProgressBar) for callback in callbacks)
         arguments: dict[str, Any] = {"default_root_dir": self.folder.attempt, "enable_progress_bar": bar}
         if config.profiler is None:
             arguments["profiler"] = Unprofiled()
         if self.training and config.strategy == "ddp":
             arguments["strategy"] = SharedBatchDDP()
-        callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         if self.training:
             checkpoint = RunCheckpoint(self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop)
             loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
@@ -354,6 +356,7 @@ class RunCLI(LightningCLI):
             }
         else:
             arguments |= {"logger": False, "enable_checkpointing": False}
+            callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
         return super().instantiate_trainer(**arguments, callbacks=callbacks, **kwargs)
 
 
