@@ -10,8 +10,8 @@ from torch import Tensor
 
 from benchmarks.loop import LR, Loop
 from resbench.algorithms import Algorithm, ResidualLearning
-from resbench.commands.list import SHELVES, classes
 from resbench.crossbar.devices import SoftBounds
+from resbench.leaderboard.offered import offers
 from resbench.networks import LeNet5
 from resbench.nn import AnalogSGD, to_analog
 
@@ -23,8 +23,8 @@ DEVICE = SoftBounds(states=STATES, w_max=1.0, w_min=-1.0)
 def registered() -> dict[str, Callable[[], Algorithm]]:
     """Every algorithm that can be named in a config, by the name of its class; residual learning with 6 tiles."""
     found: dict[str, Callable[[], Algorithm]] = {}
-    for path, _ in classes(SHELVES["algorithms"]):
-        module, _, name = path.rpartition(".")
+    for offer in offers("algorithms"):
+        module, _, name = offer.path.rpartition(".")
         found[name] = getattr(import_module(module), name)
     return found | {"ResidualLearning": lambda: ResidualLearning(tiles=TILES)}
 

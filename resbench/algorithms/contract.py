@@ -8,6 +8,7 @@ checks on every algorithm that it exports.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import io
 import math
@@ -153,6 +154,22 @@ def has_plain_arguments(algorithm: Algorithm) -> None:
             f"__init__ takes *{name}: a YAML file cannot name what is in it; write out the arguments",
         )
         demand(argument.annotation is not argument.empty, f"argument {name} of __init__ has no type")
+        demand(
+            argument.default is argument.empty or _is_plain(argument.default),
+            f"argument {name} of __init__ has the default {argument.default!r}, which no file holds; write null, a "
+            "number, a string, or a dataclass of such",
+        )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a file can hold a value and give it again."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, str) for key in value) and all(map(_is_plain, value.values()))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return all(_is_plain(getattr(value, field.name)) for field in dataclasses.fields(value))
+    return type(value) in (type(None), bool, int, float, str)
 
 
 def builds_for_every_shape(algorithm: Algorithm) -> None:

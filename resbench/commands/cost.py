@@ -70,11 +70,11 @@ def run(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace) -> None:
     from resbench.costs.report import to_markdown
     from resbench.costs.workload import workload
-    from resbench.training.config_files import merge, read_config
+    from resbench.training.config_files import merge, named_config, read_config
 
     config: dict[str, Any] = {}
     for path in args.config:
-        config = merge(config, read_config(path))
+        config = merge(config, read_config(named_config(path)))
     work = workload(config, args.batch_size)
     print(to_markdown(_compared(work) if args.compare else work, _model(args, work), kib=args.kib, layers=args.layers))
 

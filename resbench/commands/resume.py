@@ -7,6 +7,9 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench resume``."""
     parser.add_argument("folder", type=Path, metavar="RUN_DIR", help="folder of the run, runs/NAME/HASH.attempt")
+    parser.add_argument(
+        "--trust", action="append", default=[], metavar="MODULE", help="a module whose classes the config may name"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -17,4 +20,4 @@ def run(args: argparse.Namespace) -> int:
     """
     from resbench.training.resume import resume
 
-    return resume(args.folder)
+    return resume(args.folder, args.trust)

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--trust", action="append", default=[], metavar="PACKAGE", help="a package whose classes the config may name"
+        "--trust", action="append", default=[], metavar="MODULE", help="a module whose classes the config may name"
     )
 
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, record: "Record") -> None:
-    from resbench.leaderboard.verification import foreign_classes
+    from resbench.leaderboard.trust import refusals, why
 
     if not record.epochs:
         raise UserError(f"{args.record}: a {record.status} run without an epoch has no metrics to compare")
@@ -62,13 +62,8 @@ def _check(args: argparse.Namespace, record: "Record") -> None:
         raise UserError(f"--epochs {args.epochs}: the record has {len(record.epochs)}; write 1 to {len(record.epochs)}")
     if not args.tolerance >= 0:
         raise UserError(f"--tolerance {args.tolerance}: write 0 or more")
-    unknown = [path for path in foreign_classes(record.config) if path.partition(".")[0] not in args.trust]
-    if unknown:
-        package = unknown[0].partition(".")[0]
-        raise UserError(
-            f"{args.record}: its config names {', '.join(unknown)}, whose code would run; "
-            f"if you trust it: resbench verify --trust {package}"
-        )
+    if refused := refusals(record.config, args.trust):
+        raise UserError(f"{args.record}: {why(refused, 'resbench verify')}")
 
 
 def _summary(record: "Record", epochs: int | None) -> str:
@@ -97,24 +92,31 @@ def _environment(record: "Record") -> list[str]:
 
 
 def _verify(args: argparse.Namespace, record: "Record") -> int:
-    import yaml
-
     from resbench.commands import lightning
     from resbench.leaderboard.records import read_record
     from resbench.leaderboard.verification import compare, environment_differences, rerun_config
+    from resbench.training.config_files import dump_yaml
+    from resbench.training.imports import only_named
 
     with tempfile.TemporaryDirectory(prefix="resbench-verify-") as folder:
         config = Path(folder, "config.yaml")
-        text = yaml.safe_dump(rerun_config(record, folder, args.epochs, args.data_root), sort_keys=False)
-        config.write_text(text, encoding="utf-8")
-        lightning.run(["fit", "--config", str(config)])
+        again = rerun_config(record, folder, args.epochs, args.data_root)
+        config.write_text(dump_yaml(again), encoding="utf-8")
+        with only_named(again, args.trust):
+            try:
+                lightning.run(["fit", "--config", str(config)])
+            except UserError as error:
+                hint = "; --data-root DIR names their folder here, and fetches them into it where they can be fetched"
+                raise UserError(
+                    f"{error}{hint if str(error).startswith('data.') and not args.data_root else ''}"
+                ) from None
         found = [read_record(path) for path in Path(folder).glob("verify/*/record.json")]
     if len(found) != 1:
         raise UserError(f"{args.record}: the run left no record")
-    (again,) = found
-    commit = again.git.commit if again.git else None
-    environment = environment_differences(record, again.versions, commit, again.hardware)
-    verdict = compare(record, again, not environment, args.epochs, args.tolerance)
+    (run,) = found
+    commit = run.git.commit if run.git else None
+    environment = environment_differences(record, run.versions, commit, run.hardware)
+    verdict = compare(record, run, not environment, args.epochs, args.tolerance)
     for difference in environment:
         print(f"environment: {difference}")
     for difference in verdict.differences[:10]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resbench.commands.device import find
-from resbench.commands.list import SHELVES, classes
+from resbench.leaderboard.offered import offers
 
 if TYPE_CHECKING:
     from resbench.algorithms import Algorithm
@@ -139,8 +139,8 @@ def _algorithms() -> Iterator[tuple[str, Algorithm]]:
     """Every algorithm with its default arguments, over columns and over rows, and with every number of tiles."""
     from resbench.algorithms import ResidualLearning
 
-    for path, _ in classes(SHELVES["algorithms"]):
-        module, _, name = path.rpartition(".")
+    for offer in offers("algorithms"):
+        module, _, name = offer.path.rpartition(".")
         algorithm = getattr(importlib.import_module(module), name)
         if algorithm.digital:
             continue

@@ -63,11 +63,14 @@ def result_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that decides the numbers, as plain data."""
     kept = _as_before(without(plain(config), lambda path: path in RESULT_FREE_KEYS))
     trainer = kept.get("trainer")
-    if isinstance(trainer, dict) and "callbacks" in trainer:
-        callbacks = trainer.pop("callbacks") or []
-        if counted := [callback for callback in _as_list(callbacks) if not _only_watches(callback)]:
-            trainer["callbacks"] = counted
+    if isinstance(trainer, dict) and (counted := counted_callbacks(trainer.pop("callbacks", None))):
+        trainer["callbacks"] = counted
     return cast("dict[str, Any]", kept)
+
+
+def counted_callbacks(callbacks: Any) -> list[Any]:
+    """Of the callbacks of a config, none, one or a list, those that do more than watch."""
+    return [callback for callback in _as_list(callbacks or []) if not _only_watches(callback)]
 
 
 def hash_of(value: Any) -> str:

@@ -5,6 +5,7 @@ every metric and inside ``config``. All other numbers survive the round trip bit
 each field.
 """
 
+import json
 import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -285,6 +286,8 @@ def read_record(path: Path | str) -> Record:
         document = from_json(content, allow_inf_nan=False)
     except ValueError as error:
         raise RecordError(f"not strict JSON: {error}") from None
+    if repeated := _repeated_key(content):
+        raise RecordError(f"not strict JSON: the key {repeated!a} is there twice in one object")
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version is None:
         raise RecordError("not a record: it has no schema_version")
@@ -294,6 +297,19 @@ def read_record(path: Path | str) -> Record:
         return Record.model_validate_json(content)
     except ValidationError as error:
         raise RecordError(_reason(error)) from None
+
+
+def _repeated_key(content: bytes) -> str | None:
+    """A key that an object of a JSON document has twice, if there is one: readers would not agree on its value."""
+    repeated: list[str] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> None:
+        if len({key for key, _ in pairs}) < len(pairs):
+            keys = [key for key, _ in pairs]
+            repeated.append(next(key for key in keys if keys.count(key) > 1))
+
+    json.loads(content, object_pairs_hook=once)
+    return repeated[0] if repeated else None
 
 
 def metric_differences(a: Record, b: Record) -> list[str]:

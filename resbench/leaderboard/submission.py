@@ -13,7 +13,7 @@ from resbench.leaderboard.records import Entry, Record, metric_differences
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.tables import Rejected
-from resbench.leaderboard.verification import foreign_classes
+from resbench.leaderboard.trust import refusals
 from resbench.leaderboard.wording import facts
 
 
@@ -54,6 +54,13 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
         yield True, f"epochs: {', '.join(looked)} was looked at while training; choose on val/* and test once"
     if watched := sorted(set(_monitored(record.config))):
         yield True, f"config: {', '.join(watched)} is monitored; choose on val/*"
+    trainer = record.config.get("trainer")
+    part = trainer.get("limit_test_batches") if isinstance(trainer, dict) else None
+    if part is not None and not (isinstance(part, float) and part == 1):
+        yield (
+            True,
+            f"config: trainer.limit_test_batches: {part} tests on a part of the test set; write null for all of it",
+        )
     if record.status == "complete":
         if not {"test/acc", "test/loss"} & record.final.keys():
             yield True, "final: neither test/acc nor test/loss"
@@ -63,8 +70,12 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
             yield True, f"epochs: {trained} of the {epochs} of its budget"
     else:
         yield False, f"{record.status}: it is listed, and enters no mean"
-    if foreign := foreign_classes(record.config):
+    refused = refusals(record.config, own_paths=True)
+    if foreign := sorted({refusal.class_path for refusal in refused if refusal.class_path}):
         yield False, f"config: {', '.join(foreign)} is not part of resbench; bring its code in the same pull request"
+    for refusal in refused:
+        if refusal.class_path is None:
+            yield True, f"config: {refusal.key}: {refusal.text}; nobody could run it with resbench verify"
 
 
 def _monitored(value: Any) -> Iterator[str]:

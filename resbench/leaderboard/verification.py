@@ -2,13 +2,12 @@
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
+from resbench.leaderboard.hashing import counted_callbacks
 from resbench.leaderboard.records import Entry, Hardware, Record, metric_differences
 
-#: Packages whose classes a config may name without being asked about.
-TRUSTED = ("resbench", "torch", "lightning", "torchvision")
 #: Keys that follow from the seed; a config must not name them.
 LINKED = ("model", "data")
 #: Fields of the hardware that decide the last bits. The processor is none of them: portable arithmetic is the same on
@@ -26,45 +25,34 @@ class Verdict(Entry):
     differences: list[str]
 
 
-def foreign_classes(config: Any) -> list[str]:
-    """Class paths in a config outside :data:`TRUSTED`: to run it means to run their code."""
-    return sorted({path for path in _class_paths(config) if path.partition(".")[0] not in TRUSTED and "." in path})
-
-
-def _class_paths(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(path := value.get("class_path"), str):
-            yield path
-        for item in value.values():
-            yield from _class_paths(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _class_paths(item)
-
-
 def rerun_config(record: Record, root: str, epochs: int | None = None, data_root: str | None = None) -> dict[str, Any]:
-    """The config that runs a record again into the folder ``root``, without its loggers.
+    """The config that runs a record again into the folder ``root``, without loggers and whatever else only watches.
 
     Args:
         record: The record.
         root: Where the run writes.
         epochs: Train so many epochs only.
-        data_root: Folder of the data, in place of the record's.
+        data_root: Folder of the data, in place of the record's. Data are downloaded into a folder that is named here,
+            never into one that a record names.
     """
     config: dict[str, Any] = copy.deepcopy(record.config)
-    config.pop("config", None)
     config["ckpt_path"] = None
     config.setdefault("arithmetic", "native")  # a record from before there was the key
     config["experiment"] = _section(config, "experiment") | {"root": root, "name": "verify"}
-    config["trainer"] = _section(config, "trainer") | {"logger": None, "default_root_dir": None}
+    trainer = _section(config, "trainer")
+    counted = counted_callbacks(trainer.get("callbacks"))
+    config["trainer"] = trainer | {"logger": None, "profiler": None, "default_root_dir": None, "callbacks": counted}
     if epochs is not None:
         config["trainer"]["max_epochs"] = epochs
     for key in LINKED:
         section = _section(config, key)
         section["init_args"] = {name: value for name, value in _section(section, "init_args").items() if name != "seed"}
         config[key] = section
+    data = config["data"]["init_args"]
     if data_root is not None:
-        config["data"]["init_args"]["root"] = data_root
+        data["root"] = data_root
+    elif "download" in data:
+        data["download"] = False
     return config
 
 

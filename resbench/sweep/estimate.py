@@ -91,9 +91,6 @@ def _steps(record: Record) -> int:
     track, budget = record.track, record.track.budget
     trainer: Any = record.config["trainer"]
     batches = math.ceil(track.train_size / track.batch_size)
-    limit = trainer.get("limit_train_batches")
-    if limit is not None:
-        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
     an_epoch = math.ceil(batches / (trainer.get("accumulate_grad_batches") or 1))
     limits = (budget.max_steps, budget.epochs and budget.epochs * an_epoch)
     return min((limit for limit in limits if limit), default=0)

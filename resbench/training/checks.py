@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from lightning.pytorch.callbacks import (
+    BatchSizeFinder,
+    GradientAccumulationScheduler,
+    LearningRateFinder,
+    ModelCheckpoint,
+)
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.nn import AnalogSGD, analog_layers
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import RunCLI
 from resbench.training.distributed import check_processes
 from resbench.training.messages import explain_value
+
+#: Callbacks that set what a config says, and the key to write instead.
+CHANGING = {
+    BatchSizeFinder: "data.init_args.batch_size",
+    LearningRateFinder: "optimizer.init_args.lr",
+    GradientAccumulationScheduler: "trainer.accumulate_grad_batches",
+}
 
 
 def check_training(cli: RunCLI) -> Path | None:
@@ -26,14 +43,70 @@ def check_training(cli: RunCLI) -> Path | None:
     trainer = cli.config.trainer
     if (trainer.max_epochs or 0) < 1 and trainer.max_steps < 1:
         raise UserError(f"trainer.max_epochs: {trainer.max_epochs} sets no budget; write a number of epochs, 1 or more")
+    _check_callbacks(cli)
     if any(True for _ in analog_layers(cli.model)) and not isinstance(_optimizer(cli), AnalogSGD):
         name = type(_optimizer(cli)).__name__
         raise UserError(f"optimizer: {name} does not train analog layers; write resbench.nn.AnalogSGD")
     check_processes(cli.model, cli.datamodule, trainer, cli.trainer.world_size)
     read_data(cli, "fit")
+    _check_monitors(cli)
     if cli.config.ckpt_path is None:
         return None
     return checked_checkpoint(cli.config.ckpt_path, cli.resolved, cli.model, evaluate=False)
+
+
+def _check_callbacks(cli: RunCLI) -> None:
+    """Refuse callbacks that change, while the run goes on, what the config and the record say of it."""
+    for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
+        for kind, key in CHANGING.items():
+            if isinstance(callback, kind):
+                raise UserError(
+                    f"trainer.callbacks: {type(callback).__name__} would change what the config says, and the record "
+                    f"would not be of what trained; take it out and write {key}"
+                )
+
+
+def _check_monitors(cli: RunCLI) -> None:
+    """Refuse to wait for a metric that is never logged; only a task of one's own may log others than are known here."""
+    if not type(cli.model).__module__.startswith("resbench."):
+        return
+    validates = cli.config.trainer.limit_val_batches != 0
+    if isinstance(cli.datamodule, InMemoryData):
+        validates &= len(cli.datamodule.split("val")) > 0
+    splits = ("train", "val") if validates else ("train",)
+    logged = [f"{split}/{name}" for split in splits for name in cli.model.metrics]
+    monitored = [
+        ("trainer.callbacks", callback, getattr(callback, "monitor", None), getattr(callback, "strict", True))
+        for callback in cli.trainer.callbacks  # type: ignore[attr-defined]
+    ]
+    monitored += [("lr_scheduler", scheduler, monitor, True) for scheduler, monitor in _schedulers(cli)]
+    for key, what, monitor, strict in monitored:
+        name = type(what).__name__
+        if isinstance(what, ReduceLROnPlateau) and monitor is None:
+            raise UserError(
+                f"{key}: {name} of torch does not say what it follows; write "
+                "lightning.pytorch.cli.ReduceLROnPlateau with init_args {monitor: val/loss}"
+            )
+        known = [*logged, "epoch", "step"] if isinstance(what, ModelCheckpoint) else logged
+        if isinstance(monitor, str) and strict and monitor not in known:
+            why = "" if validates else "; there is no validation, see data.init_args.val_size"
+            raise UserError(
+                f"{key}.init_args.monitor: {name} waits for {monitor}, which is never logged; write one of "
+                f"{', '.join(logged)}{why}"
+            )
+
+
+def _schedulers(cli: RunCLI) -> Iterator[tuple[Any, str | None]]:
+    """Each scheduler of the learning rate with the metric that it is given."""
+    configured = cli.model.configure_optimizers()
+    found = configured.get("lr_scheduler") if isinstance(configured, dict) else None
+    if isinstance(configured, tuple) and len(configured) == 2:
+        found = configured[1]
+    for entry in found if isinstance(found, list) else [found]:
+        if isinstance(entry, dict):
+            yield entry["scheduler"], entry.get("monitor")
+        elif entry is not None:
+            yield entry, None
 
 
 def read_data(cli: RunCLI, stage: str) -> None:

@@ -9,17 +9,19 @@ import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, Namespace, set_dumper
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
+from yaml import YAMLError
 
 import resbench.algorithms
 import resbench.crossbar.devices
@@ -31,14 +33,17 @@ from resbench.errors import UserError
 from resbench.leaderboard.hashing import config_hash
 from resbench.tasks.base import Task
 from resbench.training.allocator import keep_freed_memory
-from resbench.training.config_files import load_yaml, merged_arguments
+from resbench.training.config_files import dump_yaml, load_yaml, merged_arguments
 from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.folder import RunFolder
-from resbench.training.messages import explain, explain_value
+from resbench.training.messages import explain, explain_value, shortened
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.process import Arithmetic, set_arithmetic
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
+from resbench.training.shape import check_shape
+from resbench.training.trainer_keys import check_trainer
 from resbench.training.unprofiled import Unprofiled
+from resbench.training.values import check_values, odd_values
 
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
@@ -46,6 +51,9 @@ SEEDS = ("model.init_args.seed", "data.init_args.seed")
 LAST = "last"
 #: Seconds of building after which a word is due: the 20 million crosspoints of a ResNet take half a minute.
 PATIENCE = 5.0
+#: More threads than any machine has use for would only end it.
+THREADS = 4096
+set_dumper("yaml", dump_yaml)  # so that strings are read again as strings
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
 #: before the first logger writes to it, and an evaluation needs no callbacks of the training.
@@ -73,6 +81,17 @@ class Experiment:
     name: str = "unnamed"
     track: str | None = None
     root: str = "runs"
+
+
+#: What the keys of a config are made into, as far as it says whether they may be null.
+MADE: dict[str, type] = {
+    "seed_everything": int,
+    "threads": int,
+    "experiment": Experiment,
+    "checkpoint": CheckpointTimes,
+    "tile_state": TileState,
+    "trainer": Trainer,
+}
 
 
 class RunParser(LightningArgumentParser):
@@ -188,6 +207,7 @@ class RunCLI(LightningCLI):
             UserError: for a config that no run can have.
         """
         self.config = self.resolve(argv)
+        self._refuse_unwritable()
         self.continues = self.training and self.config.ckpt_path == LAST
         if self.continues:
             self.config.ckpt_path = None
@@ -217,24 +237,28 @@ class RunCLI(LightningCLI):
             UserError: for what the parser refuses, and for a value that no run can have.
         """
         arguments = merged_arguments(argv)
-        _refuse_seeds(arguments)
+        content = load_yaml(arguments[1]) if arguments[:1] == ["--config"] else {}
+        check_shape(content)
+        _refuse_seeds(content, arguments)
         try:
             config = self.parser.parse_args(arguments)
         except ArgumentError as error:
             keys = [action.dest for action in self.parser._actions]
-            raise UserError(explain(str(error), keys)) from None
+            raise UserError(shortened(explain(str(error), keys))) from None
+        check_values(config, MADE)
         seed = config.seed_everything
         if not 0 <= seed < 2**32:
             raise UserError(f"seed_everything: {seed} is no seed; write a whole number from 0 to {2**32 - 1}")
         if config.threads < 1:
             raise UserError(f"threads: {config.threads} is too few; write 1 or more")
+        if config.threads > THREADS:
+            raise UserError(f"threads: {config.threads} are too many; write at most {THREADS}")
         for key in ("name", "track"):
             value = config.experiment[key]
             if value is not None and not NAME.fullmatch(value):
                 raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
         check_strategy(config.trainer)
-        if config.trainer.default_root_dir is not None:
-            raise UserError("trainer.default_root_dir: the run folder follows from experiment.root; write that instead")
+        check_trainer(config.trainer)
         return config
 
     def plain(self, config: Namespace) -> dict[str, Any]:
@@ -243,6 +267,29 @@ class RunCLI(LightningCLI):
         dumped: dict[str, Any] = load_yaml(text)
         dumped.pop("config", None)
         return dumped
+
+    def _refuse_unwritable(self) -> None:
+        """Refuse a config that its own file would not give again, because it has a value that YAML has not.
+
+        Raises:
+            UserError: with the argument.
+        """
+        odd = next(odd_values(self.config), None)
+        if odd is None:
+            return
+        try:
+            with warnings.catch_warnings(action="ignore"):  # the parser warns of what is said below
+                text = self.config_yaml()
+                again = self.parser.parse_args(["--config", text])
+                if self.parser.dump(again, skip_unset=False, skip_validation=True) == text:
+                    return
+        except (ArgumentError, ValueError, TypeError, YAMLError):
+            pass
+        key, value = odd
+        raise UserError(
+            f"{key}: {shortened(repr(value))} is a {type(value).__name__}, which no config holds; write null, a "
+            "number, a string or a dataclass as its default, or an object of class_path and init_args in the config"
+        )
 
     def config_yaml(self) -> str:
         """A file that gives this config again."""
@@ -283,8 +330,8 @@ class RunCLI(LightningCLI):
         patience.start()
         try:
             super().instantiate_classes()
-        except (ValueError, TypeError, OSError, MisconfigurationException) as error:
-            raise UserError(explain_value(str(error), self.resolved)) from error
+        except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
+            raise UserError(shortened(explain_value(str(error), self.resolved))) from error
         finally:
             patience.cancel()
             self.config = original
@@ -298,14 +345,15 @@ class RunCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer: in training with ``metrics.csv`` beside all loggers of the config, else without any."""
         config = self.config_init.trainer
+        callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         bar = config.enable_progress_bar
-        bar = sys.stdout.isatty() if bar is None else bar
+        if bar is None:  # whoever names a bar wants to see it, in a file too
+            bar = sys.stdout.isatty() or any(isinstance(callback, ProgressBar) for callback in callbacks)
         arguments: dict[str, Any] = {"default_root_dir": self.folder.attempt, "enable_progress_bar": bar}
         if config.profiler is None:
             arguments["profiler"] = Unprofiled()
         if self.training and config.strategy == "ddp":
             arguments["strategy"] = SharedBatchDDP()
-        callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         if self.training:
             checkpoint = RunCheckpoint(self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop)
             loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
@@ -319,13 +367,13 @@ class RunCLI(LightningCLI):
             }
         else:
             arguments |= {"logger": False, "enable_checkpointing": False}
+            callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
         return super().instantiate_trainer(**arguments, callbacks=callbacks, **kwargs)
 
 
-def _refuse_seeds(arguments: list[str]) -> None:
+def _refuse_seeds(content: Mapping[str, Any], arguments: list[str]) -> None:
     """The parser would take a seed that is derived from another, and drop it without a word."""
     flags = {argument.partition("=")[0].removeprefix("--").replace(".init_args", "") for argument in arguments}
-    content = load_yaml(arguments[1]) if arguments[:1] == ["--config"] else {}
     for key in SEEDS:
         section = content.get(key.split(".")[0])
         init_args = section.get("init_args") if isinstance(section, dict) else None

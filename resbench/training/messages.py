@@ -11,16 +11,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from resbench.leaderboard.trust import OTHERS
+
 _KEY = re.compile(r'Parser key "([^"]+)":\s*(.*)')
 _CLASS = re.compile(r"Problem with given class_path '([^']+)':")
 _UNKNOWN = re.compile(r"Option '([^']+)' is not accepted|unrecognized arguments: --([^=\s]+)")
 _UNKNOWN_IN_GROUP = re.compile(r"Group '([^']+)' does not accept option '([^']+)'")
-_EXPECTED = re.compile(r"Expected an? (.+?)(?:\. Got value: (.*))?$")
+_EXPECTED = re.compile(r"Expected an? (?!dot import path)(.+?)(?:\. Got value: (.*))?$")
 _NO_NAME = re.compile(r"module '([^']+)' has no attribute '([^']+)'|No module named '([^']+)'")
 _NOT_A_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _WRONG_CLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\S+)")
 _MISSING = re.compile(r"(?:arguments are required: |Key\(s\) required.*?: ?|missing.*?: )(.+)$", re.IGNORECASE)
-_FRAME = ("Does not validate", "Subtypes:", "Errors:", "Given value type:")
+_PACKAGE = re.compile(r"Requirement '([^']+)' not met|No module named '([^']+)'")
+_FRAME = (
+    *("Does not validate", "Subtypes:", "Errors:", "Given value type:", "Subclass types expect one of:"),
+    *("a class path (str)", "a dict with class_path entry", "a dict without class_path", "a dict with parameters"),
+)
+#: Said of each type that a value does not fit, beside the reason for the one that was meant.
+_NO_SUBCLASS = "Not a valid subclass of "
 _WORDS = {
     "NoneType": "null",
     "int": "a whole number",
@@ -69,6 +77,11 @@ def explain(message: str, keys: Iterable[str]) -> str:
     if match := _MISSING.search(reason):
         names = ", ".join(".".join([*problem.path, name]) for name in match[1].split(", "))
         return f"{names}: missing; write it, or give a --config FILE.yaml that has it"
+    if reason.startswith(_NO_SUBCLASS):
+        kind = reason.removeprefix(_NO_SUBCLASS).partition(".")[0]
+        reason = f"{problem.given or 'this'} is no {kind}; write class_path: and init_args: of one"
+    if reason.startswith("Unable to load config"):
+        reason = f"{reason.removeprefix('Unable to load config').strip()} is no mapping of keys to values; write some"
     return _at(problem.place, _wrong_type(problem) or reason)
 
 
@@ -80,6 +93,8 @@ def explain_value(message: str, config: Mapping[str, Any]) -> str:
         config: the resolved config.
     """
     reason = next(iter(_innermost(message).reasons), message)
+    if match := _PACKAGE.search(message):
+        return _without_package(match[1] or match[2], config)
     key, colon, rest = reason.partition(":")
     if not colon or not re.fullmatch(r"\w+(, \w+)*", key):
         return reason
@@ -90,24 +105,41 @@ def explain_value(message: str, config: Mapping[str, Any]) -> str:
     return f"{best[0].removesuffix(first)}{key}:{rest}" if len(best) == 1 else reason
 
 
+def shortened(text: str) -> str:
+    """A message in one line, in which nobody has to read a number of thousands of digits."""
+    return re.sub(r"\S{100,}", lambda match: f"{match[0][:60]}...", " ".join(text.split()))
+
+
+def _without_package(package: str, config: Mapping[str, Any]) -> str:
+    """That a package is missing, by the key of the class that asks for it, if one is called like it."""
+    name = re.split(r"[^a-z]", package.lower())[0]
+    places = [place for place, value in _leaves(config) if place.endswith("class_path") and name in str(value).lower()]
+    place = places[0].removesuffix(".class_path") if len(places) == 1 else ""
+    return _at(place, f"the package {package} is not installed; pip install '{package}'")
+
+
 def _innermost(message: str) -> _Problem:
     """Follow the nesting down to the first group of reasons; what comes after is about the keys around it."""
     problem = _Problem()
     for line in map(str.strip, message.splitlines()):
         text = line.removeprefix("- ")
         if match := _KEY.match(text):
-            if problem.reasons:
+            if any(not reason.startswith(_NO_SUBCLASS) for reason in problem.reasons):
                 break
             problem.path.append(match[1])
             text = match[2]
         if match := _CLASS.search(text):
             problem.classes.append(match[1])
-            problem.path.append("init_args")
+            if problem.path[-1:] != ["init_args"]:  # else another type of the same value
+                problem.path.append("init_args")
         elif text.startswith("Given value:"):
             problem.given = text.removeprefix("Given value:").strip()
             break
         elif text and not text.startswith(_FRAME):
             problem.reasons.append(text)
+    others = [reason for reason in problem.reasons if not reason.startswith(_NO_SUBCLASS)]
+    if any(reason != "Expected a <class 'NoneType'>" for reason in others):  # else the class is what was meant
+        problem.reasons = others
     said = [reason for reason in problem.reasons if not _EXPECTED.match(reason)]
     problem.reasons = said or problem.reasons
     return problem
@@ -120,7 +152,7 @@ def _wrong_type(problem: _Problem) -> str | None:
     if matches[0][2] is not None:  # a single type, so what follows is about a key around it
         problem.given, matches = matches[0][2], matches[:1]
     given = re.sub(r"^NestedArg\(key='[^']*', val='(.*)'\)$", r"\1", problem.given or "this")
-    kinds = " or ".join(dict.fromkeys(_plain_type(match[1]) for match in matches))
+    kinds = " or ".join(dict.fromkeys(plain_type(match[1]) for match in matches))
     return f"{given} does not fit; write {kinds}"
 
 
@@ -176,10 +208,12 @@ def _names(module: str) -> list[str]:
 
 def _class_names() -> list[str]:
     rooms = ("algorithms", "crossbar.devices", "data", "networks", "nn", "tasks")
-    return [name for room in rooms for name in _names(f"resbench.{room}") if name[0].isupper()]
+    ours = [name for room in rooms for name in _names(f"resbench.{room}") if name[0].isupper()]
+    return [*ours, *(path.rpartition(".")[2] for paths in OTHERS.values() for path in paths)]
 
 
-def _plain_type(text: str) -> str:
+def plain_type(text: str) -> str:
+    """A type in the words of people, from how Python prints it."""
     text = re.sub(r"<class '([^']+)'>", r"\1", text)
     text = re.sub(r"^(?:typing|collections\.abc)\.(?:Sequence|List).*", "a list", text)
     return _WORDS.get(text, re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", text))
@@ -189,5 +223,8 @@ def _leaves(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(config, Mapping):
         for key, value in config.items():
             yield from _leaves(value, f"{parent}.{key}" if parent else str(key))
+    elif isinstance(config, list) and any(isinstance(item, Mapping) for item in config):
+        for item in config:
+            yield from _leaves(item, parent)
     else:
         yield parent, config

@@ -103,9 +103,19 @@ def _track(cli: RunCLI) -> Track:
             epochs=trainer.max_epochs if (trainer.max_epochs or 0) > 0 else None,
             max_steps=trainer.max_steps if trainer.max_steps > 0 else None,
         ),
-        train_size=data["train_size"],
+        train_size=_trained_on(cli, data["train_size"]),
         batch_size=cli.datamodule.batch_size,
     )
+
+
+def _trained_on(cli: RunCLI, samples: int) -> int:
+    """Of the training samples those that an epoch takes, where the trainer limits its mini-batches."""
+    limit = cli.config.trainer.limit_train_batches
+    if limit is None:
+        return samples
+    batches = len(cli.datamodule.train_dataloader())
+    share = limit if isinstance(limit, float) else limit / batches
+    return samples if share >= 1 else max(1, round(samples * int(batches * share) / batches))
 
 
 def _component(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,43 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from resbench.errors import UserError
+from resbench.leaderboard.trust import refusals, why
 from resbench.training.cli import LAST, RunCLI
 from resbench.training.config_files import read_mapping
 from resbench.training.fit import run
 from resbench.training.folder import CONFIG, RECORD, is_complete
+from resbench.training.imports import only_named
 
 ATTEMPT = ".attempt"
 
 
-def resume(folder: Path) -> int:
+def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
     """Continue the run of a folder and return the exit status of `resbench fit`; 0 for a run that is complete.
+
+    Nothing in the folder says who began the run. So its config may name what resbench offers and what is trusted, the
+    run writes into this folder only, and no data are downloaded.
 
     Args:
         folder: ``HASH.attempt``, where the run was killed; or ``HASH``, whether it is there yet or not.
+        trusted: modules whose classes the config may name.
 
     Raises:
-        UserError: where there is no run, or its config is not the one that the folder is named by.
+        UserError: where there is no run, its config names other classes, or it is not the one that the folder is named
+            by.
     """
-    named = folder.absolute()
-    attempt = named if named.name.endswith(ATTEMPT) else named.with_name(f"{named.name}{ATTEMPT}")
+    given = folder.absolute()
+    attempt = given if given.name.endswith(ATTEMPT) else given.with_name(f"{given.name}{ATTEMPT}")
     complete = attempt.with_name(attempt.name.removesuffix(ATTEMPT))
-    if is_complete(complete) and not (named == attempt and attempt.exists()):
+    if is_complete(complete) and not (given == attempt and attempt.exists()):
         print(f"this run is complete: {complete / RECORD}")
         return 0
     config = attempt / CONFIG
     if not config.is_file():
         raise UserError(f"{folder}: no run to resume, it has no {CONFIG}; name runs/NAME/HASH{ATTEMPT}")
+    for path in attempt.rglob("*"):
+        if path.is_symlink() and not _is_below(path, attempt) and "wandb" not in path.relative_to(attempt).parts[:-1]:
+            raise UserError(f"{path}: a link out of the folder, through which the run would write; remove it")
+    content = read_mapping(config)
+    if refused := refusals(content, trusted, own_paths=True):
+        own = f"; if it is yours: resbench fit --config {config} --ckpt_path={LAST}"
+        raise UserError(f"{config}: {why(refused, 'resbench resume')}{own}")
     arguments = ["--config", str(config), f"--ckpt_path={LAST}"]
-    experiment = read_mapping(config).get("experiment") or {}
-    if Path(experiment.get("root", ""), experiment.get("name", "")).absolute() != attempt.parent:  # it was moved
+    experiment = content.get("experiment") or {}
+    named = Path(str(experiment.get("root")), str(experiment.get("name")))
+    if named.absolute() != attempt.parent:  # it was moved
         arguments += [f"--experiment.root={attempt.parent.parent}", f"--experiment.name={attempt.parent.name}"]
-    cli = RunCLI(arguments, "resbench resume")
-    if cli.folder.attempt.absolute() != attempt:
-        raise UserError(
-            f"{config}: this config belongs to {cli.folder.complete.name}: it was changed, or written by another "
-            f"version; start it anew with resbench fit --config {config}"
-        )
-    return run(cli)
+    if "download" in ((content.get("data") or {}).get("init_args") or {}):
+        arguments.append("--data.init_args.download=false")
+    with only_named(content, trusted):
+        cli = RunCLI(arguments, "resbench resume")
+        if cli.folder.attempt.absolute() != attempt:
+            raise UserError(
+                f"{config}: this config belongs to {cli.folder.complete.name}: it was changed, or written by another "
+                f"version; start it anew with resbench fit --config {config}"
+            )
+        return run(cli)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    try:
+        return path.resolve(strict=True).is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # it leads nowhere, or round in a circle
+        return False

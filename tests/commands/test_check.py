@@ -80,6 +80,25 @@ class Transposed(Careless):
         self.tiles[0].write(lines, gradient, -lr)
 '''
 
+RULED = '''
+from resbench.algorithms import AnalogSGD
+
+
+class Rule:
+    """A factor."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+
+class Ruled(AnalogSGD):
+    """Analog SGD by a rule."""
+
+    def __init__(self, rule: Rule = Rule()) -> None:
+        super().__init__()
+        self.factor = rule.factor
+'''
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -101,6 +120,16 @@ def test_what_fails_is_said_in_plain_words(folder: Path, capsys: pytest.CaptureF
     assert "FAIL  Resumes from a checkpoint bit for bit\n      a run resumed after step 1 of 12 differs in" in output
     assert "a number or list named in `counters`" in output
     assert output.endswith("Forgetful: 16 of 17 checks passed\n")
+
+
+def test_a_default_that_no_file_holds_fails(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "governed.py").write_text(RULED)
+    assert main(["check", "governed.Ruled"]) == 1
+    output = capsys.readouterr().out
+    assert (
+        "FAIL  Can be written in a YAML file\n      argument rule of __init__ has the default <governed.Rule" in output
+    )
+    assert output.endswith("Ruled: 16 of 17 checks passed\n")
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,21 @@ def test_code_that_is_not_part_of_resbench_is_noted(sound: Callable[..., Run]) -
     )
 
 
+@pytest.mark.parametrize("part", [1, 0.5, 20])
+def test_who_tests_on_a_part_of_the_test_set_is_named(sound: Callable[..., Run], part: float) -> None:
+    (problem,) = texts(check([with_config(sound(), limit_test_batches=part)]), True)
+    assert problem.startswith(f"config: trainer.limit_test_batches: {part} tests on a part")
+    assert texts(check([with_config(sound(), limit_test_batches=1.0)]), True) == []
+
+
+def test_what_nobody_could_verify_is_a_problem(sound: Callable[..., Run]) -> None:
+    run = with_config(sound(), callbacks=["mine.Callback"])
+    assert texts(check([run]), True) == [
+        "config: trainer.callbacks.0: 'mine.Callback' is no object with its class_path and init_args; "
+        "nobody could run it with resbench verify"
+    ]
+
+
 def test_places_on_the_board_are_plain_and_apart(sound: Callable[..., Run]) -> None:
     run = sound(3, track="../up", algorithm="a/b c")
     assert destination(run) == f"up/a_b_c-10-seed3-{run.record.config_hash[:12]}.json"

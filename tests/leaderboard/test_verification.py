@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from resbench.leaderboard.records import EpochMetrics, Hardware, Record
-from resbench.leaderboard.verification import compare, environment_differences, foreign_classes, rerun_config
+from resbench.leaderboard.verification import compare, environment_differences, rerun_config
 
 MakeRecord = Callable[..., Record]
 
@@ -84,12 +84,3 @@ def test_the_config_runs_elsewhere_without_loggers_and_derived_seeds(make_record
     assert record.config["trainer"]["max_epochs"] == 2  # type: ignore[index,call-overload]
     odd = record.model_copy(update={"config": {"model": [], "trainer": None}})
     assert rerun_config(odd, "/tmp/again")["trainer"]["logger"] is None
-
-
-def test_classes_of_others_are_named() -> None:
-    config = {
-        "model": {"class_path": "resbench.tasks.Classification", "init_args": {"x": [{"class_path": "evil.Thing"}]}},
-        "optimizer": {"class_path": "torch.optim.SGD"},
-        "data": {"class_path": "MNISTData", "init_args": {"class_path": "resbenchmark.Data"}},
-    }
-    assert foreign_classes(config) == ["evil.Thing", "resbenchmark.Data"]

@@ -22,9 +22,10 @@ def leave_torch_as_it_was() -> Iterator[None]:
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """`resbench COMMAND --config CONFIG ...`, briefly, with its runs under `tmp_path / root`."""
 
-    def run(command: str, *arguments: str, config: Path = CONFIG, root: str = "runs") -> Outcome:
+    def run(command: str, *arguments: str, config: Path = CONFIG, root: str = "runs", short: bool = True) -> Outcome:
         folder = tmp_path / root
-        status = main([command, "--config", str(config), *SHORT, f"--experiment.root={folder}", *arguments])
+        limits = SHORT if short else ()
+        status = main([command, "--config", str(config), *limits, f"--experiment.root={folder}", *arguments])
         captured = capsys.readouterr()
         return Outcome(status, captured.out, captured.err, folder)
 

@@ -1,7 +1,10 @@
 """The command line of a run."""
 
+from pathlib import Path
+
 import pytest
 
+from resbench.errors import UserError
 from resbench.training.cli import RunCLI
 from tests.training.runs import CONFIG
 
@@ -48,6 +51,53 @@ def test_what_changes_numbers_changes_the_hash(cli: RunCLI, flag: str) -> None:
     before = cli.config_hash
     cli.load(["--config", str(CONFIG), "--seed_everything=5", flag])
     assert cli.config_hash != before
+
+
+RULED = """
+from __future__ import annotations
+import dataclasses
+from resbench.algorithms import AnalogSGD
+
+class Rule:
+    def __init__(self, factor: float = 1.0):
+        self.factor = factor
+
+@dataclasses.dataclass
+class Plain:
+    factor: float = 1.0
+
+class ByObject(AnalogSGD):
+    def __init__(self, rule: Rule = Rule(0.5)) -> None:
+        super().__init__()
+
+class ByDataclass(AnalogSGD):
+    def __init__(self, rule: Plain = Plain(0.5)) -> None:
+        super().__init__()
+"""
+
+
+def test_values_that_no_file_holds_are_refused(cli: RunCLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ruled.py").write_text(RULED)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    arguments = ["--config", str(CONFIG)]
+    with pytest.raises(UserError, match=r"model\.init_args\.algorithm\.init_args\.rule: .* is a Rule, which no config"):
+        cli.load([*arguments, "--model.algorithm=ruled.ByObject"])
+    with pytest.raises(UserError, match=r"trainer\.callbacks\.init_args\.interval: .* is a Interval"):
+        cli.load([*arguments, "--trainer.callbacks+=Timer"])
+    for algorithm in ("ruled.ByDataclass", "{class_path: ruled.ByObject, init_args: {rule: {class_path: ruled.Rule}}}"):
+        cli.load([*arguments, f"--model.algorithm={algorithm}"])
+        before = cli.config_hash
+        (tmp_path / "again.yaml").write_text(cli.config_yaml())
+        cli.load(["--config", str(tmp_path / "again.yaml")])
+        assert cli.config_hash == before
+
+
+def test_a_name_that_looks_like_a_number_stays_a_name(cli: RunCLI, tmp_path: Path) -> None:
+    cli.load(["--config", str(CONFIG), "--experiment.track=1e3", "--experiment.name=007"])
+    assert (cli.resolved["experiment"]["track"], cli.resolved["experiment"]["name"]) == ("1e3", "007")
+    (tmp_path / "again.yaml").write_text(cli.config_yaml())
+    cli.load(["--config", str(tmp_path / "again.yaml")])
+    assert (cli.resolved["experiment"]["track"], cli.resolved["experiment"]["name"]) == ("1e3", "007")
 
 
 def test_a_build_that_takes_long_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

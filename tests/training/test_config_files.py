@@ -1,11 +1,12 @@
 """Composed config files."""
 
+import itertools
 import math
 from pathlib import Path
 
 import pytest
 
-from resbench.training.config_files import load_yaml, merge, merged_arguments, read_config
+from resbench.training.config_files import Unfit, dump_yaml, load_yaml, merge, merged_arguments, read_config
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,32 @@ def test_null_reaches_an_argument_of_a_class(tmp_path: Path) -> None:
     merged = merged_arguments(["--config", str(tmp_path / "a.yaml"), "--model.inner.rate=null", "--z=null"])
     assert load_yaml(merged[1])["model"]["init_args"]["inner"]["init_args"] == {"rate": None}
     assert merged[2:] == ["--z=null"]
+
+
+def test_config_finds_the_files_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    merged = merged_arguments(["--config", "device/softbounds.yaml", "-c", "digits_4bit_sgd.yaml"])
+    assert load_yaml(merged[1])["model"]["init_args"]["device"]["init_args"]["states"] == 16
+    write(tmp_path, digits_4bit_sgd="threads: 3")
+    assert load_yaml(merged_arguments(["--config=digits_4bit_sgd.yaml"])[1]) == {"threads": 3}
+
+
+def test_aliases_are_fine_until_they_multiply() -> None:
+    assert load_yaml("a: &a {p: 1}\nb: {<<: *a, p: 2}\nc: [*a, *a]") == {
+        "a": {"p": 1},
+        "b": {"p": 2},
+        "c": [{"p": 1}, {"p": 1}],
+    }
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"{new}: &{new} [{', '.join(9 * [f'*{old}'])}]" for old, new in itertools.pairwise("abcdefghi")]
+    with pytest.raises(Unfit, match="more than 100,000 values"):
+        load_yaml("\n".join(lines))
+    with pytest.raises(Unfit, match="contains itself"):
+        load_yaml("a: &a [*a]")
+
+
+@pytest.mark.parametrize(
+    "value", ["1e3", "inf", ".5", "1_000", "2026-01-01", "yes", "null", "1:30", "ü", 1e300, 3, None]
+)
+def test_what_is_written_is_read_again(value: object) -> None:
+    assert load_yaml(dump_yaml({"a": [value]})) == {"a": [value]}

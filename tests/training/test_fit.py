@@ -33,7 +33,7 @@ def test_a_run_ends_in_one_complete_record(run: Run) -> None:
     assert (record.status, record.error, record.seed) == ("complete", None, 0)
     assert (record.states, record.bits, record.tiles) == (4, 2, 4)
     assert record.track.name == "digits-mlp"
-    assert (record.track.train_size, record.track.batch_size, record.track.budget.epochs) == (1200, 8, 2)
+    assert (record.track.train_size, record.track.batch_size, record.track.budget.epochs) == (64, 8, 2)
     assert [(entry.epoch, entry.step) for entry in record.epochs] == [(0, 8), (1, 16)]
     assert all(entry.values.keys() == {"train/loss", "train/acc", "val/loss", "val/acc"} for entry in record.epochs)
     assert record.final == record.epochs[-1].values | {key: record.final[key] for key in ("test/loss", "test/acc")}

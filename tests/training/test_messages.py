@@ -8,6 +8,7 @@ from tests.training.runs import CONFIG, Run
 
 DEVICE = "model.init_args.device.init_args"
 ALGORITHM = "model.init_args.algorithm.init_args"
+LOGGERS = "lightning.pytorch.loggers"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,12 @@ ALGORITHM = "model.init_args.algorithm.init_args"
         (["--modl.seed=3"], "modl: there is no such key; did you mean model?"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: No such file or directory; 'resbench list configs' shows"),
         (["--config"], "--config: the file is missing; write --config FILE.yaml"),
+        (
+            ["--config", "digits_4bit_sg.yaml"],
+            "digits_4bit_sg.yaml: No such file or directory; did you mean digits_4bit_s",
+        ),
+        (["configs/x.yaml"], "configs/x.yaml: write --config configs/x.yaml"),
+        (["--threads=" + 5000 * "1"], "threads: Exceeds the limit (4300 digits)"),
     ],
     ids=lambda value: value[-1].lstrip("-") if isinstance(value, list) else "",
 )
@@ -97,6 +104,56 @@ def test_a_mistake_on_the_command_line(run: Run, flags: list[str], message: str)
         ),
         ("model: [", "CONFIG, line 1: not YAML: expected the node content, but found '<stream end>'"),
         ("- 1", "CONFIG: not a mapping of keys to values; write lines such as 'seed_everything: 0'"),
+        ("threads: 1\nthreads: 2", "CONFIG, line 2: the key threads is there twice"),
+        ("optimizer: {init_args: {lr: .1, lr: .2}}", "CONFIG, line 1: the key lr is there twice"),
+        ('threads: !!int "x"', "CONFIG, line 1: what is written there is no int"),
+        ("threads: " + 5000 * "1", "CONFIG, line 1: what is written there is no int"),
+        ("seed_everything: " + 20 * "1", "CONFIG, line 1: a whole number beyond 64 bits"),
+        ("x: " + 3000 * "[" + 3000 * "]", "CONFIG, line 1: more than 50 levels deep"),
+        ("trainer: &t {callbacks: [*t]}", "CONFIG, line 1: it contains itself"),
+        ("model: {1: 2}", "CONFIG: model.1: a key is a string here; write it in quotes"),
+        ("experiment: null", "experiment: null is no mapping; leave it out, or write keys and values"),
+        ("trainer: null", "trainer: null is no mapping; leave it out, or write keys and values"),
+        ("threads: null", "threads: null does not fit; leave it out, or write a whole number"),
+        ("threads: 1000000", "threads: 1000000 are too many; write at most 4096"),
+        ("experiment: {name: null}", "experiment.name: null does not fit; leave it out, or write a string"),
+        ("tile_state: {bins: null}", "tile_state.bins: null does not fit; leave it out, or write a whole number"),
+        (
+            "data: {init_args: {batch_size: null}}",
+            "data.init_args.batch_size: null does not fit; leave it out, or write a whole number",
+        ),
+        ("optimizer: {init_args: {lr: null}}", "optimizer.init_args.lr: null does not fit; leave it out, or write a n"),
+        ("optimizer: {init_args: {lr: .nan}}", "optimizer.init_args.lr: nan is no number to compute with"),
+        ("experiment: {root: 'a\0b'}", "CONFIG: not YAML: unacceptable character #x0000"),
+        ('experiment: {track: "a\\0b"}', "experiment.track: 'a\\x00b' has a character that no name has; leave it out"),
+        ("model: 5", "model: 5 is no object; write its class_path and init_args"),
+        ("model: {init_args: null}", "model.init_args: null is no mapping of names to values; leave it out"),
+        ("optimizer: {lr: 0.1}", "optimizer.lr: there is no such key; write optimizer.init_args.lr"),
+        ("model: {device: {states: 4}}", "model.device: there is no such key; write model.init_args.device"),
+        (
+            "model: {init_args: {device: {states: 4}}}",
+            "model.init_args.device.states: there is no such key; write model.init_args.device.init_args.states",
+        ),
+        (
+            "trainer: {callbacks: [{class_path: EarlyStopping, monitor: val/loss}]}",
+            "trainer.callbacks.monitor: there is no such key; write trainer.callbacks.init_args.monitor",
+        ),
+        (
+            f"trainer: {{logger: [{{class_path: {LOGGERS}.TensorBoardLogger, init_args: {{vers: 1}}}}]}}",
+            "trainer.logger.init_args.vers: TensorBoardLogger has no such key; did you mean version?",
+        ),
+        (
+            f"trainer: {{logger: {{class_path: {LOGGERS}.MLFlowLogger}}}}",
+            "trainer.logger: the package mlflow",
+        ),
+        (
+            "trainer: {callbacks: [{class_path: EarlyStoping}]}",
+            "trainer.callbacks: there is no class EarlyStoping; did you mean EarlyStopping?",
+        ),
+        (
+            "trainer: {callbacks: [{class_path: EarlyStopping, init_args: {monitor: val/loss, patience: x}}]}",
+            "trainer.callbacks.init_args.patience: x does not fit; write a whole number",
+        ),
         ("compose: [task/digit.yaml]", "CONFIG: compose: there is no task/digit.yaml; did you mean data/digits.yaml?"),
         ("compose: task/digits.yaml", "CONFIG: compose: 'task/digits.yaml' is not a list of files"),
         ("compose: [config.yaml]", "CONFIG: compose: the file composes itself"),

@@ -1,0 +1,168 @@
+"""What resbench offers to a config by name: classes and their arguments, read off the source; nothing is imported."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where the classes of one kind live.
+
+    Args:
+        folder: package of the kind, relative to `resbench`.
+        bases: names of the classes that they derive from.
+        exported_only: whether only those count that the package's `__init__` imports; else every public class does.
+        modules: modules outside the folder that hold more of the kind, relative to `resbench`.
+    """
+
+    folder: str
+    bases: frozenset[str]
+    exported_only: bool = True
+    modules: tuple[str, ...] = ()
+
+
+SHELVES = {
+    "algorithms": Shelf("algorithms", frozenset({"Algorithm"}), exported_only=False),
+    "devices": Shelf("crossbar/devices", frozenset({"Device"}), exported_only=False, modules=("crossbar/presets.py",)),
+    "networks": Shelf("networks", frozenset({"Module", "Sequential"})),
+    "data": Shelf("data", frozenset({"LightningDataModule"})),
+    "tasks": Shelf("tasks", frozenset({"LightningModule"})),
+}
+#: Rooms whose dataclasses may be arguments of what is on the shelves.
+SETTINGS = ("algorithms", "crossbar", "data")
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What the value of an argument is: objects of one kind, a mapping of named values, or else plain data.
+
+    Args:
+        shelf: kind of the objects.
+        fields: names and kinds of the values of a mapping.
+    """
+
+    shelf: str | None = None
+    fields: Mapping[str, "Argument"] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A class that a config may name: its path, the module that defines it, its summary and its arguments."""
+
+    path: str
+    module: str
+    summary: str
+    arguments: Mapping[str, Argument] = field(hash=False)
+
+
+@cache
+def offers(kind: str) -> tuple[Offer, ...]:
+    """Every concrete class of a kind, in the order of their paths.
+
+    A class is one of the kind when its bases lead, by name, to one of the shelf. Modules named `base` and
+    `transfer` hold what the others share, so their classes count as ancestors and are not offered; nor is a class with
+    an abstract method.
+    """
+    shelf = SHELVES[kind]
+    folder, found = PACKAGE / shelf.folder, _found(shelf)
+    exported = set(_imported_names(folder / "__init__.py"))
+    rows = []
+    for name, (path, node) in found.items():
+        shared = path.stem in ("base", "transfer") or name.startswith("_") or _is_abstract(node)
+        if shared or not _of_the_kind(name, shelf, found) or (shelf.exported_only and name not in exported):
+            continue
+        module = folder if name in exported else path.with_suffix("")
+        summary = (ast.get_docstring(node) or "").partition("\n")[0]
+        rows.append(Offer(f"{_dotted(module)}.{name}", _dotted(path.with_suffix("")), summary, _arguments(node, found)))
+    return tuple(sorted(rows, key=lambda offer: offer.path))
+
+
+Found = Mapping[str, tuple[Path, ast.ClassDef]]
+
+
+@cache
+def _found(shelf: Shelf) -> Found:
+    """All classes in the files of a shelf, by name."""
+    paths = [*sorted((PACKAGE / shelf.folder).glob("**/*.py")), *(PACKAGE / module for module in shelf.modules)]
+    return {node.name: (path, node) for path in paths for node in _classes(path)}
+
+
+@cache
+def _settings() -> Found:
+    """The dataclasses in :data:`SETTINGS`, by name."""
+    paths = [path for room in SETTINGS for path in sorted((PACKAGE / room).glob("**/*.py"))]
+    return {node.name: (path, node) for path in paths for node in _classes(path) if _is_dataclass(node)}
+
+
+def _of_the_kind(name: str, shelf: Shelf, found: Found) -> bool:
+    if name in shelf.bases:
+        return True
+    return name in found and any(_of_the_kind(base, shelf, found) for base in _base_names(found[name][1]))
+
+
+def _arguments(node: ast.ClassDef, found: Found) -> dict[str, Argument]:
+    """What a class is made with: its `__init__`, else the fields of its dataclasses, else as the class before it."""
+    before = [_arguments(found[base][1], found) for base in _base_names(node) if base in found]
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            parameters = [*item.args.posonlyargs, *item.args.args, *item.args.kwonlyargs][1:]
+            return {parameter.arg: _argument(parameter.annotation) for parameter in parameters}
+    arguments = {name: argument for inherited in before for name, argument in inherited.items()}
+    for item in node.body if _is_dataclass(node) else ():
+        if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item.annotation):
+            name = ast.unparse(item.target)
+            arguments[name] = _argument(item.annotation)
+            if item.value is not None and "init=False" in ast.unparse(item.value):
+                del arguments[name]
+    return arguments
+
+
+def _argument(annotation: ast.expr | None) -> Argument:
+    names = _names(annotation) if annotation else set()
+    for kind, shelf in SHELVES.items():
+        if any(_of_the_kind(name, shelf, _found(shelf)) for name in names):
+            return Argument(shelf=kind)
+    for name in names & _settings().keys():
+        return Argument(fields=_arguments(_settings()[name][1], _settings()))
+    return Argument()
+
+
+def _names(node: ast.expr) -> set[str]:
+    """Last part of every name in an annotation: `Module` and `None` for `nn.Module | None`."""
+    attributes = {item.attr for item in ast.walk(node) if isinstance(item, ast.Attribute)}
+    return attributes | {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(["resbench", *path.relative_to(PACKAGE).parts])
+
+
+@cache
+def _classes(path: Path) -> tuple[ast.ClassDef, ...]:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return tuple(node for node in body if isinstance(node, ast.ClassDef))
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+
+
+def _base_names(node: ast.ClassDef) -> list[str]:
+    """Last part of each base: `Module` for `nn.Module`, `Algorithm` for `Algorithm[T]`."""
+    return [ast.unparse(base).split("[")[0].split(".")[-1] for base in node.bases]
+
+
+def _is_dataclass(node: ast.ClassDef) -> bool:
+    return any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+
+
+def _is_abstract(node: ast.ClassDef) -> bool:
+    functions = (item for item in node.body if isinstance(item, ast.FunctionDef))
+    return any("abstractmethod" in ast.unparse(decorator) for item in functions for decorator in item.decorator_list)

@@ -1,0 +1,57 @@
+"""What the parser of configs may import while it reads one of somebody else."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from jsonargparse import _common, set_parsing_settings
+
+from resbench.errors import UserError
+from resbench.leaderboard.trust import class_paths, is_trusted
+
+#: Class of an optimiser that a config does not name.
+DEFAULT = "resbench.nn.AnalogSGD"
+
+
+@contextmanager
+def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterator[None]:
+    """Have jsonargparse import the classes that a config names and nothing else, until the block ends.
+
+    :func:`resbench.leaderboard.trust.refusals` has checked them before. This is a second wall, for what the parser
+    would find in other places: strings, files, values of any type.
+
+    Args:
+        config: the config.
+        trusted: modules that may be imported whole.
+
+    Raises:
+        UserError: for a class that cannot be imported.
+    """
+    named = {DEFAULT, *class_paths(config)}
+    defined = {_where_defined(name) for name in named if not is_trusted(name, trusted)}
+    before = dict(_common.parsing_settings)
+    set_parsing_settings(
+        import_path_denylist=["*"],
+        import_path_allowlist=sorted({*named, *defined, *trusted}),
+        instantiate_subclass_spec_in_any=False,
+    )
+    try:
+        yield
+    finally:
+        _common.parsing_settings.update(before)
+
+
+def _where_defined(path: str) -> str:
+    """The path of a class in the module that defines it, which the parser asks for too.
+
+    For a class of a trusted module it is not asked: that module may have imported what nobody meant to trust.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"class_path: {path} cannot be imported ({error})") from None
+    return f"{found.__module__}.{found.__qualname__}"

@@ -1,0 +1,71 @@
+"""The shape of a config: sections are mappings, and the arguments of a class lie under its ``init_args``.
+
+The parser takes a mapping that is none of this for something else, and its words are about that. What is found here
+has the key and what to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from resbench.errors import UserError
+from resbench.leaderboard.offered import offers
+
+SECTIONS = ("experiment", "checkpoint", "tile_state", "trainer")
+#: Keys that hold one object, and those of the trainer that hold one or more.
+OBJECTS = ("model", "data", "optimizer", "lr_scheduler")
+TRAINER_OBJECTS = ("callbacks", "logger")
+#: What a mapping that stands for an object may have.
+PARTS = ("class_path", "init_args", "dict_kwargs")
+
+
+def check_shape(config: Mapping[str, Any]) -> None:
+    """Refuse a merged config that is not of this shape.
+
+    Raises:
+        UserError: with the key and what to write.
+    """
+    for key in SECTIONS:
+        if key in config and not isinstance(config[key], Mapping):
+            raise UserError(f"{key}: {_shown(config[key])} is no mapping; leave it out, or write keys and values")
+    for key in OBJECTS:
+        _check_object(key, config.get(key))
+    trainer = config.get("trainer", {})
+    for key in TRAINER_OBJECTS:
+        for value in (trainer.get(key), trainer.get(f"{key}+")):
+            for item in value if isinstance(value, list) else [value]:
+                if not (key == "logger" and isinstance(item, bool)):
+                    _check_object(f"trainer.{key}", item)
+
+
+def _check_object(key: str, value: Any) -> None:
+    """An object, the name of its class, or nothing."""
+    if value is None or isinstance(value, str):
+        return
+    if not isinstance(value, Mapping):
+        raise UserError(f"{key}: {_shown(value)} is no object; write its class_path and init_args")
+    for name in value:
+        if name not in PARTS:
+            raise UserError(f"{key}.{name}: there is no such key; write {key}.init_args.{name}")
+    if "class_path" in value and not isinstance(value["class_path"], str):
+        raise UserError(f"{key}.class_path: {_shown(value['class_path'])} is no class; write its dotted path")
+    arguments = value.get("init_args", {})
+    if not isinstance(arguments, Mapping):
+        raise UserError(f"{key}.init_args: {_shown(arguments)} is no mapping of names to values; leave it out")
+    kinds = _objects(key, value.get("class_path", ""))
+    for name, item in arguments.items():
+        for part in item if isinstance(item, list) else [item]:
+            if isinstance(part, Mapping) and (name in kinds or "class_path" in part or "init_args" in part):
+                _check_object(f"{key}.init_args.{name}", part)
+
+
+def _objects(key: str, class_path: str) -> set[str]:
+    """Names of the arguments that are objects: of any task for the model, of the class where it is one of resbench."""
+    kinds = ("tasks",) if key == "model" else ("algorithms", "devices", "networks", "data")
+    found = [offer for kind in kinds for offer in offers(kind) if key == "model" or offer.path == class_path]
+    return {name for offer in found for name, argument in offer.arguments.items() if argument.shelf is not None}
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else repr(value)

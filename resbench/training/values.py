@@ -1,0 +1,106 @@
+"""What the values of a config have to be beyond their types: there, of a size that numbers have, and plain."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import inspect
+import math
+import os
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from jsonargparse import Namespace
+
+from resbench.errors import UserError
+from resbench.training.messages import plain_type
+
+#: Types of which a file holds every value as it is.
+PLAIN = (type(None), bool, int, float, str)
+
+
+def check_values(config: Namespace, made: Mapping[str, type]) -> None:
+    """Refuse values that the parser takes but no run can have.
+
+    Args:
+        config: the parsed config.
+        made: what keys are made into: the class of a section, or the type of a value.
+
+    Raises:
+        UserError: for null where the class does not take it, a whole number beyond 64 bits, or a string with NUL.
+    """
+    for key, value in _items(config):
+        _check(key, value, made.get(key))
+
+
+def odd_values(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Key and value of what a file may not hold as it is, such as an object that is the default of an argument."""
+    if isinstance(config, Namespace | Mapping):
+        for name, item in _items(config):
+            yield from odd_values(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(config, list | tuple):
+        for item in config:
+            yield from odd_values(item, key)
+    elif type(config) not in PLAIN and not isinstance(config, os.PathLike):
+        yield key, config
+
+
+def _check(key: str, value: Any, hint: Any) -> None:
+    if value is None and hint is not None and type(None) not in _parts(hint):
+        raise UserError(f"{key}: null does not fit; leave it out, or write {plain_type(str(hint))}")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise UserError(f"{key}: a whole number beyond 64 bits does not fit; write a smaller one")
+    if isinstance(value, float) and math.isnan(value):
+        raise UserError(f"{key}: nan is no number to compute with; write another")
+    if isinstance(value, str) and "\0" in value:
+        raise UserError(f"{key}: {value!r} has a character that no name has; leave it out")
+    if isinstance(value, list | tuple):
+        for item in value:
+            _check(key, item, None)
+    elif isinstance(value, Namespace | Mapping):
+        class_path = value.get("class_path")
+        if isinstance(class_path, str):
+            hints, key, value = _hints(_named(class_path)), f"{key}.init_args", value.get("init_args") or {}
+        else:
+            hints = _hints(next((part for part in _parts(hint) if isinstance(part, type)), None))
+        for name, item in _items(value):
+            _check(f"{key}.{name}", item, hints.get(name))
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    yield from (vars(value) if isinstance(value, Namespace) else value).items()
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+@cache
+def _hints(made: Any) -> dict[str, Any]:
+    """Types of the arguments of a class, but for those whose default is null whatever their type says."""
+    try:
+        parameters = inspect.signature(made).parameters
+        hints = typing.get_type_hints(made) if dataclasses.is_dataclass(made) else _of_init(made)
+    except (TypeError, ValueError, NameError, AttributeError):
+        return {}
+    return {name: hint for name, hint in hints.items() if name in parameters and parameters[name].default is not None}
+
+
+def _of_init(made: Any) -> dict[str, Any]:
+    """Types of the arguments, but for those that cannot be told."""
+    found: dict[str, Any] = {}
+    for name, annotation in made.__init__.__annotations__.items():
+        alone = types.SimpleNamespace(__annotations__={name: annotation})
+        with contextlib.suppress(NameError, AttributeError, TypeError):
+            found |= typing.get_type_hints(alone, made.__init__.__globals__)
+    return found
+
+
+def _named(class_path: str) -> Any:
+    module, _, name = class_path.rpartition(".")
+    return getattr(importlib.import_module(module), name)

@@ -1,0 +1,215 @@
+"""Configs with mistakes, in files and on command lines: each ends in one line or trains, none in a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz._child import ended
+
+Config = dict[str, Any]
+BASE = """
+compose: [digits_2bit_residual.yaml]
+seed_everything: 0
+threads: 1
+experiment: {name: fuzz, track: null, root: runs}
+checkpoint: {every_n_epochs: 1, every_n_steps: 0, every_n_minutes: 10.0}
+tile_state: {every_n_epochs: 1, bins: 8}
+trainer: {max_epochs: 1, limit_train_batches: 2, limit_val_batches: 1, accelerator: cpu, callbacks: null, logger: null}
+lr_scheduler: {class_path: torch.optim.lr_scheduler.StepLR, init_args: {step_size: 1, gamma: 0.5}}
+"""
+#: Values that are wrong in most places.
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 2, 10, 1000000, 2**31, 2**63, -(2**63), 10**30, 0.0, 0.5, -0.5, 1e308, 1e-320),
+    *(
+        float("inf"),
+        float("-inf"),
+        float("nan"),
+        "",
+        "x",
+        "null",
+        "nan",
+        "inf",
+        "1e3",
+        "auto",
+        "a/b",
+        "../x",
+        "/dev/null",
+    ),
+    *(
+        "val/loss",
+        "test/acc",
+        "evil.Cb",
+        "resbench.networks.MLP",
+        "torch.optim.SGD",
+        "ü\n",
+        "a\0b",
+        "x" * 300,
+        "[1, 2]",
+    ),
+    *([], {}, [None], [1, "a"], [[1]], {"a": 1}, {"class_path": "x"}, {"init_args": {}}, {"class_path": None}),
+    *({"class_path": "torch.nn.Linear", "init_args": {"in_features": 64, "out_features": 10}},),
+    *({"class_path": "resbench.algorithms.TikiTaka"}, [{"class_path": "EarlyStopping"}], {"class_path": "MLP"}),
+)
+#: Keys of the trainer and classes that the base has not.
+MORE = (
+    *("benchmark", "check_val_every_n_epoch", "detect_anomaly", "deterministic", "devices", "enable_checkpointing"),
+    *("enable_model_summary", "enable_progress_bar", "gradient_clip_val", "gradient_clip_algorithm", "inference_mode"),
+    *("limit_test_batches", "log_every_n_steps", "max_steps", "max_time", "min_epochs", "min_steps", "num_nodes"),
+    *("num_sanity_val_steps", "plugins", "precision", "profiler", "reload_dataloaders_every_n_epochs", "strategy"),
+    *("sync_batchnorm", "use_distributed_sampler", "val_check_interval", "accumulate_grad_batches", "model_registry"),
+)
+CLASSES = (
+    *("lightning.pytorch.callbacks.EarlyStopping", "lightning.pytorch.callbacks.ModelCheckpoint", "Timer"),
+    *("RichProgressBar", "LearningRateMonitor", "StochasticWeightAveraging", "BatchSizeFinder", "LambdaCallback"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many configs, and of which seed."""
+    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", type=int, help="one of them, and print it")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Try them; 0 if none went wrong."""
+    import resbench.training.fit  # noqa: F401 - once, in the process that all others are forks of
+
+    ends: Counter[str] = Counter()
+    wrong = 0
+    with tempfile.TemporaryDirectory(prefix="resbench-fuzz-") as folder:
+        home = Path(folder).resolve()
+        for number in range(args.count) if args.only is None else [args.only]:
+            chance = random.Random(f"{args.seed} {number}")
+            text, flags = config(chance)
+            (home / "fuzz.yaml").write_text(text, encoding="utf-8")
+            end = ended(["fit", "--config", "fuzz.yaml", *flags], home)
+            trains = end.status is None and any(home.glob("runs/*/*.attempt/config.yaml"))  # as long as it was told to
+            names = {0: "trained", 1: "failed or diverged", 2: "refused", None: "still in training"}
+            ends[names.get(end.status, "ended otherwise")] += 1
+            problem = None if trains else end.wrong or _failed(home)
+            if problem:
+                wrong += 1
+                print(f"{number}: {problem}\n    {flags}", flush=True)
+            if args.only is not None:
+                print(text, flags, end.status, end.err, sep="\n")
+            shutil.rmtree(home / "runs", ignore_errors=True)
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(ends.items()))
+    print(f"configs: {sum(ends.values())} tried with seed {args.seed}: {counts}; {wrong} wrong")
+    return 1 if wrong else 0
+
+
+def _failed(home: Path) -> str | None:
+    """A config that was taken and could not be trained."""
+    from resbench.leaderboard.records import read_record
+
+    for path in home.glob("runs/*/*/record.json"):
+        record = read_record(path)
+        if record.status == "failed":
+            return f"found by training only: {(record.error or '')[:200]}"
+    return None
+
+
+def config(chance: random.Random) -> tuple[str, list[str]]:
+    """The text of a config file with one to three mistakes, and flags."""
+    from resbench.training.config_files import dump_yaml, load_yaml
+
+    content: Config = load_yaml(BASE)
+    flags: list[str] = []
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        chance.choice((_value, _value, _value, _key, _away, _up, _trainer, _class))(content, chance)
+    if chance.random() < 0.2:
+        places = [place for place, _ in _places(content)]
+        flags = [f"--{chance.choice(places)}={chance.choice(VALUES)}".replace("\0", "")]
+    text = dump_yaml(content)
+    return (_garbled(text, chance) if chance.random() < 0.25 else text), flags
+
+
+def _places(content: Any, parent: str = "") -> Iterator[tuple[str, Config]]:
+    if isinstance(content, dict):
+        for key, value in list(content.items()):
+            yield f"{parent}{key}", content
+            yield from _places(value, f"{parent}{key}.")
+
+
+def _any(content: Config, chance: random.Random) -> tuple[str, Config]:
+    place, holder = chance.choice([*_places(content)])
+    return place.rpartition(".")[2], holder
+
+
+def _value(content: Config, chance: random.Random) -> None:
+    """Another value."""
+    key, holder = _any(content, chance)
+    if key in holder:
+        holder[key] = copy.deepcopy(chance.choice(VALUES))
+
+
+def _key(content: Config, chance: random.Random) -> None:
+    """A slip in a key."""
+    key, holder = _any(content, chance)
+    letters = [*key]
+    letters[chance.randrange(len(letters))] = chance.choice("aeiou_.+")
+    holder["".join(letters)] = holder.pop(key)
+
+
+def _away(content: Config, chance: random.Random) -> None:
+    """A key that is missing."""
+    key, holder = _any(content, chance)
+    if key != "compose":
+        holder.pop(key)
+
+
+def _up(content: Config, chance: random.Random) -> None:
+    """Arguments beside `init_args`, or one `init_args` too many."""
+    holders = [holder for place, holder in _places(content) if place.endswith("init_args")]
+    if not holders:
+        return
+    holder = chance.choice(holders)
+    arguments = holder.pop("init_args")
+    deeper = chance.random() < 0.5 or not isinstance(arguments, dict)
+    holder |= {"init_args": {"init_args": arguments}} if deeper else arguments
+
+
+def _trainer(content: Config, chance: random.Random) -> None:
+    """A key of the trainer with any value."""
+    section = content.get("trainer")
+    if isinstance(section, dict):
+        section[chance.choice(MORE)] = copy.deepcopy(chance.choice(VALUES))
+
+
+def _class(content: Config, chance: random.Random) -> None:
+    """A callback with or without arguments, or an object of the model with another value."""
+    section = content.get("trainer")
+    if isinstance(section, dict):
+        arguments = {chance.choice(("monitor", "patience", "mode", "every")): copy.deepcopy(chance.choice(VALUES))}
+        entry = {"class_path": chance.choice(CLASSES), "init_args": arguments if chance.random() < 0.7 else {}}
+        section["callbacks"] = [entry] if chance.random() < 0.5 else entry
+    name = chance.choice(("network", "algorithm", "device", "layers", "mapping", "forward_io", "label_smoothing"))
+    if chance.random() < 0.5:
+        content.setdefault("model", {}).setdefault("init_args", {})[name] = copy.deepcopy(chance.choice(VALUES))
+
+
+def _garbled(text: str, chance: random.Random) -> str:
+    """The text with what no program writes."""
+    lines = text.splitlines()
+    where = chance.randrange(len(lines))
+    bomb = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))]
+    tagged = chance.choice(("!!int x", "!!float x", "!!python/name:os.system", "&a [*a]", "!!binary x", "*b"))
+    garbled = (
+        [*lines[:where], lines[where], *lines[where:]],
+        [*lines[:where], chance.choice(" \t") + lines[where], *lines[where + 1 :]],
+        [*lines, f"threads: {tagged}"],
+        [*lines, "seed_everything: " + chance.choice("19") * chance.choice((20, 400, 5000))],
+        [*lines, "model: " + "[" * chance.choice((60, 5000))],
+        [*lines[:where], lines[where][: chance.randrange(1 + len(lines[where]))]],
+        [*lines, *bomb],
+    )
+    return "\n".join(chance.choice(garbled))

@@ -1,0 +1,72 @@
+"""Records and run folders that try to run code or to write elsewhere: none does, each ends in one line."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import random
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.fuzz import corpus
+from tests.fuzz._child import ended
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """How many beyond the corpus itself, and of which seed."""
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Try each config of the corpus as a record and as a run folder, then mixtures of two; 0 if none went wrong."""
+    import resbench.training.fit  # noqa: F401 - once, in the process that all others are forks of
+    from resbench.leaderboard.hashing import config_hash
+
+    names = [[name] for name in corpus.HOSTILE]
+    chance = random.Random(args.seed)
+    names += [chance.sample(sorted(corpus.HOSTILE), 2) for _ in range(args.count)]
+    ends: Counter[str] = Counter()
+    wrong = 0
+    document = json.loads(corpus.RECORD.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory(prefix="resbench-fuzz-") as folder:
+        home = Path(folder).resolve() / "here"
+        attempt = home / "runs" / "theirs" / "0123456789ab.attempt"
+        attempt.mkdir(parents=True)
+        corpus.prepare(home)
+        for chosen in names:
+            config = _config(chosen)
+            if config is None:
+                continue
+            text = json.dumps(document | {"config": config, "config_hash": config_hash(config)})
+            (home / "record.json").write_text(text)
+            (attempt / "config.yaml").write_text(json.dumps(config))
+            before = corpus.files(home.parent)
+            for command in (["verify", "record.json", "--epochs", "1"], ["resume", str(attempt)]):
+                end = ended(command, home)
+                ends["refused" if end.status == 2 else "ran"] += 1
+                after = corpus.files(home.parent)
+                changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+                problem = end.wrong or (f"left {changed}" if changed else None)
+                if problem:
+                    wrong += 1
+                    print(f"{'+'.join(chosen)}, {command[0]}: {problem}", flush=True)
+                for name in changed:
+                    (home.parent / name).unlink(missing_ok=True)
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(ends.items()))
+    print(f"hostile: {sum(ends.values())} tried with seed {args.seed}: {counts}; {wrong} wrong")
+    return 1 if wrong else 0
+
+
+def _config(names: list[str]) -> dict[str, Any] | None:
+    """The config with all of these changes, where they can be made together."""
+    config = copy.deepcopy(corpus.base())
+    try:
+        for name in names:
+            corpus.HOSTILE[name](config)
+    except (AttributeError, TypeError):
+        return None
+    return config

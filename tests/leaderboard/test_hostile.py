@@ -1,0 +1,152 @@
+"""Records and run folders of somebody else: nothing that they say is run, and nothing is written outside."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resbench.cli import main
+from resbench.errors import UserError
+from resbench.leaderboard.hashing import config_hash
+from resbench.leaderboard.trust import refusals
+from resbench.training.cli import RunCLI
+from resbench.training.imports import only_named
+from tests.fuzz import corpus
+
+Config = dict[str, Any]
+HOSTILE = dict(corpus.configs())
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory with the files that the corpus names, inside a folder that is watched."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    corpus.prepare(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    yield tmp_path
+    sys.modules.pop("evil", None)
+
+
+def write(config: Config) -> Path:
+    document = json.loads(corpus.RECORD.read_text())
+    path = Path("record.json")
+    path.write_text(json.dumps(document | {"config": config, "config_hash": config_hash(config)}))
+    return path
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_verify_runs_nothing_that_a_record_says(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(HOSTILE[name])
+    before = corpus.files(here)
+    assert main(["verify", "record.json", "--epochs", "1"]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, len(captured.err.splitlines())) == ("", 1), captured.err
+    assert captured.err.startswith("error: record.json: its config ")
+    assert "evil" not in sys.modules
+    assert corpus.files(here) == before
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in ("dotted_key", "compose")])
+def test_resume_runs_nothing_that_a_folder_says(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if name in ("data_elsewhere", "download_elsewhere", "text_elsewhere"):
+        pytest.skip("a run may have its data anywhere; resume only reads them")
+    folder = Path("runs/theirs/0123456789ab.attempt")
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(json.dumps(HOSTILE[name]))
+    before = corpus.files(here)
+    assert main(["resume", str(folder)]) == 2
+    captured = capsys.readouterr()
+    assert (captured.out, len(captured.err.splitlines())) == ("", 1), captured.err
+    assert "evil" not in sys.modules
+    assert corpus.files(here) == before
+
+
+BY_THE_PARSER = (
+    *("any_argument_is_a_command", "callback_strings", "callbacks_in_a_string", "hook_of_a_callback"),
+    *("lambda_of_a_scheduler", "network_file", "callbacks_file", "appended_callbacks", "dotted_key", "theme_of_a_bar"),
+)
+
+
+@pytest.mark.parametrize("name", BY_THE_PARSER)
+def test_the_parser_alone_imports_nothing_either(name: str, here: Path) -> None:
+    """The second wall: each of these runs code where there is none."""
+    config = HOSTILE[name]
+    for section in (config["model"], config["data"]):
+        del section["init_args"]["seed"]
+    Path("config.yaml").write_text(json.dumps(config))
+    with only_named(corpus.base()), pytest.raises(UserError):
+        RunCLI(["--config", "config.yaml"], "test")
+    assert not Path(corpus.MARK).exists()
+    assert "evil" not in sys.modules
+
+
+def test_the_wall_is_gone_after_the_block(here: Path) -> None:
+    with only_named(corpus.base()):
+        pass
+    config = corpus.base() | {"optimizer": {"class_path": "evil.hook"}}
+    for section in (config["model"], config["data"]):
+        del section["init_args"]["seed"]
+    Path("config.yaml").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"evil\.hook is no Optimizer"):
+        RunCLI(["--config", "config.yaml"], "test")
+    assert Path(corpus.MARK).exists()
+
+
+def test_what_a_trusted_module_imported_is_not_trusted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.py").write_text(
+        "import os\nfrom lightning.pytorch.callbacks import Callback\nclass Cb(Callback): pass\n"
+    )
+    config = corpus.base()
+    config["trainer"]["callbacks"] = [
+        {"class_path": "mine.Cb"},
+        {"class_path": "mine.os.system", "init_args": {"command": f"touch {corpus.MARK}"}},
+    ]
+    write(config)
+    assert main(["verify", "record.json", "--epochs", "1", "--trust", "mine"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not Path(corpus.MARK).exists()
+
+
+def test_a_run_is_verified_without_a_byte_elsewhere(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = corpus.base()
+    checkpoint = {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"filename": "mine"}}
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": "csv"}}
+    config["trainer"] |= {"callbacks": [checkpoint], "logger": [logger], "profiler": "simple"}
+    write(config)
+    before = corpus.files(here)
+    assert main(["verify", "record.json", "--epochs", "1"]) in (0, 1)  # equal on the machine that it is from
+    assert "of 10 epochs" in capsys.readouterr().out
+    assert corpus.files(here) == before
+
+
+def test_data_are_not_downloaded_where_a_record_says(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = corpus.base()
+    config["data"] = {"class_path": "resbench.data.MNISTData", "init_args": {"root": "data", "download": True}}
+    write(config)
+    before = corpus.files(here)
+    assert main(["verify", "record.json", "--epochs", "1"]) == 2
+    assert "--data-root" in capsys.readouterr().err
+    assert corpus.files(here) == before
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "checkpoints", "csv/metrics.csv"])
+def test_a_link_out_of_a_run_folder_is_refused(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("runs/theirs/0123456789ab.attempt")
+    (folder / name).parent.mkdir(parents=True)
+    (folder / "config.yaml").write_text(json.dumps(corpus.base()))
+    (folder / name).symlink_to(here / "outside")
+    assert main(["resume", str(folder)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {folder.absolute() / name}: a link out of the folder")
+
+
+def test_every_record_of_the_leaderboard_passes() -> None:
+    files = sorted((corpus.REPOSITORY / "leaderboards" / "records").glob("*/*.json"))
+    assert len(files) > 600
+    for file in files:
+        assert refusals(json.loads(file.read_text())["config"]) == [], file

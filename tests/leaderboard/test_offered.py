@@ -1,0 +1,79 @@
+"""What is read off the source is what Python says of the classes themselves."""
+
+import dataclasses
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from torch import nn
+
+from resbench.algorithms import Algorithm
+from resbench.crossbar.devices import Device
+from resbench.leaderboard import trust
+from resbench.leaderboard.offered import SHELVES, Argument, offers
+
+BASES = {
+    "algorithms": Algorithm,
+    "devices": Device,
+    "networks": nn.Module,
+    "data": LightningDataModule,
+    "tasks": LightningModule,
+}
+
+
+def named(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def parts(hint: Any) -> list[Any]:
+    """All classes in a type."""
+    inner = [part for argument in typing.get_args(hint) for part in parts(argument)]
+    return inner or [hint]
+
+
+def check(argument: Argument, hint: Any) -> None:
+    classes = [part for part in parts(hint) if isinstance(part, type)]
+    assert not any(part in (Callable, Any, object, type) for part in parts(hint))
+    kinds = {kind for part in classes for kind in [next((k for k, b in BASES.items() if issubclass(part, b)), None)]}
+    kinds.discard(None)
+    assert kinds == ({argument.shelf} if argument.shelf else set())
+    settings = [part for part in classes if dataclasses.is_dataclass(part) and not kinds]
+    assert bool(settings) == (argument.fields is not None)
+    for part in settings:
+        hints = typing.get_type_hints(part)
+        assert argument.fields is not None
+        assert argument.fields.keys() == {field.name for field in dataclasses.fields(part)}
+        for name, inner in argument.fields.items():
+            check(inner, hints[name])
+
+
+@pytest.mark.parametrize("offer", [offer for kind in SHELVES for offer in offers(kind)], ids=lambda offer: offer.path)
+def test_arguments_are_those_of_the_class(offer: Any) -> None:
+    found = named(offer.path)
+    assert found.__module__ == offer.module
+    assert offer.arguments.keys() == inspect.signature(found).parameters.keys()
+    hints = typing.get_type_hints(found if dataclasses.is_dataclass(found) else found.__init__)
+    for name, argument in offer.arguments.items():
+        check(argument, hints[name])
+
+
+@pytest.mark.parametrize("kind", trust.OTHERS)
+def test_words_are_strings_and_never_names_of_what_is_called(kind: str) -> None:
+    for path, words in trust.OTHERS[kind].items():
+        parameters: dict[str, inspect.Parameter] = {}
+        for base in reversed(named(path).__mro__[:2]):  # that of Lightning passes them on
+            parameters |= inspect.signature(base).parameters
+        for name in words:
+            assert "dirpath" not in name
+            assert not {"Callable", "Any", "object"} & set(re.findall(r"\w+", str(parameters[name].annotation)))
+
+
+def test_all_keys_of_the_trainer_are_known() -> None:
+    known = {*trust.TRAINER_PLAIN, *trust.TRAINER_NULL, *trust.TRAINER_OBJECTS}
+    assert known == set(inspect.signature(Trainer.__init__).parameters) - {"self"}
