@@ -8,6 +8,7 @@ from pathlib import Path
 
 from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record
 from resbench.leaderboard.tables import Rejected
+from resbench.leaderboard.text import printable
 
 #: Name of the record in the folder of its run.
 RECORD = "record.json"
@@ -21,12 +22,6 @@ class Run:
 
     file: str
     record: Record
-
-
-def printable(path: Path) -> str:
-    """The name of a file as text of one line that UTF-8 can hold, whatever bytes the file system has in it."""
-    name = path.as_posix()
-    return name if name.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
 def record_files(folder: Path | str) -> list[tuple[str, Path]]:
@@ -50,7 +45,7 @@ def record_files(folder: Path | str) -> list[tuple[str, Path]]:
         found += [parent / name for name in seen if not name.startswith(".")]
     if not found:
         raise FileNotFoundError(f"no records in {folder}")
-    return sorted((printable(path.relative_to(folder)), path) for path in found)
+    return sorted((printable(path.relative_to(folder).as_posix()), path) for path in found)
 
 
 def read_runs(files: Iterable[tuple[str, Path]]) -> tuple[list[Run], list[Rejected]]:

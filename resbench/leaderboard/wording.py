@@ -73,15 +73,18 @@ def facts(track: Track) -> list[str]:
 
 def titles(tables: Sequence[Table]) -> list[str]:
     """Names of the tracks; those that share one are told apart by the facts in which they differ."""
+    terms = [facts(table.track) for table in tables]
     groups: dict[str, list[list[str]]] = {}
-    for table in tables:
-        groups.setdefault(table.track.name, []).append(facts(table.track))
-    found = []
-    for table in tables:
-        own, others = facts(table.track), groups[table.track.name]
-        differing = [fact for place, fact in enumerate(own) if len({other[place] for other in others}) > 1]
-        found.append(", ".join([table.track.name, *differing]))
-    return found
+    for table, own in zip(tables, terms, strict=True):
+        groups.setdefault(table.track.name, []).append(own)
+    differing = {
+        name: [place for place, values in enumerate(zip(*group, strict=True)) if len(set(values)) > 1]
+        for name, group in groups.items()
+    }
+    return [
+        ", ".join([table.track.name, *(own[place] for place in differing[table.track.name])])
+        for table, own in zip(tables, terms, strict=True)
+    ]
 
 
 def claims(table: Table) -> str:
