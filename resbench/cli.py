@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from resbench import __version__
 from resbench.errors import UserError
+from resbench.leaderboard.text import printable
 
 # A command is one line here and one module, which offers either `add_arguments(parser)` with `run(args) -> int`, or
 # only `run(argv) -> int` where it parses by itself; `argv` then begins with the name of the command.
@@ -77,7 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        lines = map(printable, str(error).split("\n"))  # it may quote a file of somebody else
+        print("error: " + "\n".join(lines), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"resbench {name}: interrupted", file=sys.stderr)

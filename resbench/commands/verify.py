@@ -99,6 +99,7 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
 
     from resbench.commands import lightning
     from resbench.leaderboard.records import read_record
+    from resbench.leaderboard.text import one_line
     from resbench.leaderboard.verification import compare, environment_differences, rerun_config
 
     with tempfile.TemporaryDirectory(prefix="resbench-verify-") as folder:
@@ -116,7 +117,7 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
     for difference in environment:
         print(f"environment: {difference}")
     for difference in verdict.differences[:10]:
-        print(f"metric: {difference}")
+        print(f"metric: {one_line(difference)}")
     if len(verdict.differences) > 10:
         print(f"metric: and {len(verdict.differences) - 10} more")
     print(f"{verdict.kind}: {_words(verdict, bool(environment), args.tolerance)}")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from resbench.leaderboard.cells import table_rows
+from resbench.leaderboard.records import LONGEST_REASON
 from resbench.leaderboard.rows import row_labels
 from resbench.leaderboard.runs import Run, one_per_config, read_runs, record_files
 from resbench.leaderboard.tables import METRICS, Leaderboard, Metric, Rejected, Row, Table, Unfinished
@@ -90,6 +91,12 @@ def _place(row: Row, metric: Metric) -> tuple[bool, bool, float, str]:
 
 def _unfinished(run: Run, label: str) -> Unfinished:
     record = run.record
+    lines = (record.error or "").strip().splitlines()
     return Unfinished(
-        file=run.file, label=label, states=record.states, seed=record.seed, status=record.status, error=record.error
+        file=run.file,
+        label=label,
+        states=record.states,
+        seed=record.seed,
+        status=record.status,
+        error=lines[-1][:LONGEST_REASON] if lines else None,
     )

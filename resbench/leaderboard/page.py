@@ -83,12 +83,10 @@ def _environment() -> "Environment":
     return environment
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any) -> str:
     """JSON inside a script element: no character that could end it."""
-    from markupsafe import Markup
-
     text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _view(table: Table, key: str, title: str) -> dict[str, Any]:
@@ -115,7 +113,7 @@ def _view(table: Table, key: str, title: str) -> dict[str, Any]:
         "legend": [{"label": row.label, **_style(i)} for i, row in enumerate(_analog(table)) if any(row.cells)],
         "unfinished": [
             {"label": run.label, "states": precision(run.states), "seed": run.seed, "status": run.status}
-            | {"error": (run.error or "").strip().splitlines()[-1:], "file": run.file}
+            | {"error": run.error, "file": run.file}
             for run in table.unfinished
         ],
         "runs": len(table.unfinished) + sum(len(cell.seeds) for row in table.rows for cell in _distinct(row)),

@@ -5,11 +5,15 @@ every metric and inside ``config``. All other numbers survive the round trip bit
 each field.
 """
 
+import json
 import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -20,20 +24,32 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_core import from_json
 
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.hashing import config_hash, plain
 from resbench.leaderboard.names import title
+from resbench.leaderboard.text import one_line, printable
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16 * 2**20
+#: Characters of a name, and of what is said of a file that is no record.
+LONGEST_TEXT, LONGEST_REASON = 10_000, 500
 
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 class RecordError(ValueError):
-    """A file is not a record; the message is one line that says why."""
+    """A file is not a record; the message is one line that says why, without what a terminal would act on."""
+
+    def __init__(self, reason: str) -> None:
+        line = one_line(reason)
+        super().__init__(line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}...")
+
+
+def _printable(value: str) -> str:
+    if (code := printable(value)) != value:
+        raise ValueError(f"{code[:80]!r} holds characters that cannot be printed; write one line of text")
+    return value
 
 
 def _from_json_number(value: Any) -> Any:
@@ -48,6 +64,8 @@ def _to_json_number(value: float) -> float | str:
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
+#: A name: what tables, terminals and figures show as it is.
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
 
 
@@ -71,11 +89,11 @@ class Track(Entry):
     states them too. ``train_size`` counts training examples.
     """
 
-    name: str
-    task: str
-    network: str
-    dataset: str
-    analog_layers: list[str]
+    name: Text
+    task: Text
+    network: Text
+    dataset: Text
+    analog_layers: list[Text]
     budget: Budget
     train_size: Positive
     batch_size: Positive
@@ -87,8 +105,8 @@ class AlgorithmEntry(Entry):
     ``name`` is the ``title`` that the class gives itself, else the name of the class.
     """
 
-    name: str
-    class_path: str
+    name: Text
+    class_path: Text
     settings: PlainDict
 
     @property
@@ -100,8 +118,8 @@ class AlgorithmEntry(Entry):
 class DeviceEntry(Entry):
     """A device model: the name shown in tables, its class and its parameters."""
 
-    name: str
-    class_path: str
+    name: Text
+    class_path: Text
     settings: PlainDict
 
 
@@ -115,7 +133,7 @@ class TileEntry(Entry):
     those with 2^(k-1) <= w < 2^k. Both are null where a run did not record them.
     """
 
-    name: str
+    name: Text
     pulses_up: Count
     pulses_down: Count
     transfers: Count
@@ -139,7 +157,7 @@ class LayerEntry(Entry):
     ``reuse`` counts the vectors that one sample puts through it: 1, or the output positions of a convolution.
     """
 
-    name: str
+    name: Text
     out_features: Positive
     in_features: Positive
     reuse: Positive
@@ -151,13 +169,13 @@ class EpochMetrics(Entry):
 
     epoch: Count
     step: Count
-    values: dict[str, Number]
+    values: dict[Text, Number]
 
 
 class GitState(Entry):
     """The commit that ran, and whether files differed from it."""
 
-    commit: str
+    commit: Text
     dirty: bool
 
 
@@ -168,10 +186,10 @@ class Hardware(Entry):
     records from before it was noted.
     """
 
-    cpu: str
+    cpu: Text
     threads: Positive
-    device: str
-    instructions: str | None = None
+    device: Text
+    instructions: Text | None = None
 
 
 class Record(Entry):
@@ -199,13 +217,13 @@ class Record(Entry):
     config: PlainDict
     config_hash: str
     epochs: list[EpochMetrics]
-    final: dict[str, Number]
+    final: dict[Text, Number]
     layers: list[LayerEntry]
     data: PlainDict
     steps: Count
     wall_time_s: float = Field(ge=0, allow_inf_nan=False)
     steps_per_s: float = Field(ge=0, allow_inf_nan=False)
-    versions: dict[str, str]
+    versions: dict[Text, Text]
     git: GitState | None
     hardware: Hardware
     started: AwareDatetime
@@ -262,8 +280,8 @@ def read_record(path: Path | str) -> Record:
     if len(content) > MAX_RECORD_BYTES:
         raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB: not a record")
     try:
-        document = from_json(content, allow_inf_nan=False)
-    except ValueError as error:
+        document = json.loads(content.decode(), object_pairs_hook=_each_key_once, parse_constant=_not_json)
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"not strict JSON: {error}") from None
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version is None:
@@ -274,6 +292,18 @@ def read_record(path: Path | str) -> Record:
         return Record.model_validate_json(content)
     except ValidationError as error:
         raise RecordError(_reason(error)) from None
+
+
+def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{twice!r} is there twice in one object")
+    return found
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def metric_differences(a: Record, b: Record) -> list[str]:
@@ -304,5 +334,5 @@ def _reason(error: ValidationError) -> str:
     """One line for the first of the errors, and how many more there are."""
     first, *others = error.errors(include_url=False, include_context=False)
     place = ".".join(str(part) for part in first["loc"])
-    message = " ".join(first["msg"].removeprefix("Value error, ").split())
+    message = first["msg"].removeprefix("Value error, ")
     return (f"{place}: " if place else "") + message + (f" (and {len(others)} more)" if others else "")

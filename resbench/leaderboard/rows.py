@@ -6,8 +6,9 @@ from typing import Any
 
 from resbench.leaderboard.hashing import hash_of, plain, result_config
 from resbench.leaderboard.records import Record
+from resbench.leaderboard.text import one_line
 
-#: Settings that a label names at most, and characters of their values.
+#: Settings that a label names at most, and characters of each key and value.
 _NAMED, _LONGEST = 3, 24
 
 
@@ -87,13 +88,17 @@ def _at(config: Any, path: tuple[str, ...]) -> Any:
 
 def _apart(config: dict[str, Any], differing: list[tuple[str, ...]]) -> str:
     """What sets a config apart from the others of its row: "lr=0.05, fast_lr=null"."""
-    named = [f"{path[-1]}={_short(_at(config, path))}" for path in differing[:_NAMED]]
+    named = [f"{_cut(path[-1])}={_short(_at(config, path))}" for path in differing[:_NAMED]]
     return ", ".join([*named, f"{len(differing) - _NAMED} more"] if len(differing) > _NAMED else named)
 
 
 def _short(value: Any) -> str:
     """A setting in a label: the class of a component, else the beginning of its value."""
     if isinstance(value, dict):
-        return str(value["class_path"]).rpartition(".")[2] if "class_path" in value else "set"
-    text = "null" if value is None else str(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+        return _cut(str(value["class_path"]).rpartition(".")[2]) if "class_path" in value else "set"
+    return _cut("null" if value is None else str(value))
+
+
+def _cut(text: str) -> str:
+    line = one_line(text[: 2 * _LONGEST])
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

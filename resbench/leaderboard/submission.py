@@ -1,18 +1,19 @@
 """Whether a set of records keeps the rules for the leaderboard, and the text of the pull request that brings them."""
 
+import hashlib
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.hashing import hash_of
-from resbench.leaderboard.markdown import to_markdown
+from resbench.leaderboard.markdown import code, escape, to_markdown
 from resbench.leaderboard.records import Entry, Record, metric_differences
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run
-from resbench.leaderboard.tables import Rejected
+from resbench.leaderboard.tables import Line, Rejected
+from resbench.leaderboard.text import file_stem
 from resbench.leaderboard.verification import foreign_classes
 from resbench.leaderboard.wording import facts
 
@@ -22,7 +23,7 @@ class Finding(Entry):
 
     file: str
     problem: bool
-    text: str
+    text: Line
 
 
 def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequence[Run] = ()) -> list[Finding]:
@@ -136,8 +137,10 @@ def destination(run: Run) -> str:
     """Where the record goes on the board: a folder a track, a name that no other run has."""
     record = run.record
     parts = [record.track.name, record.algorithm.name, f"{record.states:g}" if record.states else "digital"]
-    folder, algorithm, states = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._") or "_" for part in parts)
-    suffix = "" if record.status == "complete" else f"-{record.status}"
+    folder, algorithm, states = map(file_stem, parts)
+    # A config that failed twice is two runs, each with a file of its own.
+    digest = hashlib.sha256(record.model_dump_json().encode()).hexdigest()
+    suffix = "" if record.status == "complete" else f"-{digest[:6]}-{record.status}"
     return f"{folder}/{algorithm}-{states}-seed{record.seed}-{record.config_hash[:12]}{suffix}.json"
 
 
@@ -151,16 +154,16 @@ def pull_request(runs: Sequence[Run], findings: Sequence[Finding], destinations:
     algorithms = sorted({record.algorithm.title for record in _records(runs)})
     tables = to_markdown(compile_runs(runs)).removeprefix("# Leaderboard\n").strip()
     lines = [
-        f"# Records: {', '.join(algorithms)}",
+        f"# Records: {escape(', '.join(algorithms))}",
         "",
         f"{len(runs)} records of {len({r.track.name for r in _records(runs)})} tracks, {hours:.1f} h of training.",
         "",
-        *(f"- versions: {line}" for line in versions),
-        *(f"- hardware: {line}" for line in hardware),
-        *(f"- commit: {line}" for line in commits),
-        *(f"- note: `{finding.file}`: {finding.text}" for finding in findings if not finding.problem),
+        *(f"- versions: {escape(line)}" for line in versions),
+        *(f"- hardware: {escape(line)}" for line in hardware),
+        *(f"- commit: {escape(line)}" for line in commits),
+        *(f"- note: {code(finding.file)}: {escape(finding.text)}" for finding in findings if not finding.problem),
         "",
-        f"Shortest run to verify, {shortest[0].record.wall_time_s:,.0f} s: `resbench verify {shortest[1]}`",
+        f"Shortest run to verify, {shortest[0].record.wall_time_s:,.0f} s: {code(f'resbench verify {shortest[1]}')}",
         "",
         "- [ ] Hyper-parameters were chosen on validation data.",
         "- [ ] No run of these configs was left out.",

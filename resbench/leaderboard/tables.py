@@ -1,6 +1,14 @@
 """What a compiled leaderboard is made of: tables of rows of cells, and the files that were not used."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
 from resbench.leaderboard.records import Entry, Number, Track
+from resbench.leaderboard.text import one_line
+
+#: What records, configs and errors say, as one line that can be shown.
+Line = Annotated[str, AfterValidator(one_line)]
 
 
 class Metric(Entry):
@@ -179,14 +187,14 @@ class Ranking(Entry):
 
 
 class Unfinished(Entry):
-    """A run that did not complete."""
+    """A run that did not complete; ``error`` is the last line of what it says."""
 
     file: str
-    label: str
+    label: Line
     states: Number | None
     seed: int
     status: str
-    error: str | None
+    error: Line | None
 
 
 class Table(Entry):
@@ -209,7 +217,7 @@ class Rejected(Entry):
     """A file that counts nowhere, and why."""
 
     file: str
-    reason: str
+    reason: Line
 
 
 class Leaderboard(Entry):

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from resbench.leaderboard.runs import RECORD, Run, read_runs
 from resbench.leaderboard.tables import Rejected
+from resbench.leaderboard.text import one_line
 
 #: Type of the artifact that holds the record of a run.
 ARTIFACT_TYPE = "record"
@@ -38,7 +39,7 @@ def read_wandb(project: str, api: Api) -> tuple[list[Run], list[Rejected]]:
         rejected: list[Rejected] = []
         try:
             for index, run in enumerate(api.runs(project)):
-                name = "/".join(map(str, run.path))
+                name = one_line("/".join(map(str, run.path)))
                 try:
                     found.append((name, _fetch(run, Path(folder, str(index)))))
                 except Exception as error:  # whatever one run holds, the others count
@@ -58,4 +59,4 @@ def _fetch(run: Any, folder: Path) -> Path:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

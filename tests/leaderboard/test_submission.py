@@ -123,6 +123,20 @@ def test_places_on_the_board_are_plain_and_apart(sound: Callable[..., Run]) -> N
     assert destination(sound(status="diverged", states=None, tiles=0, final={})).endswith("-diverged.json")
 
 
+def test_two_failures_of_one_config_are_two_files(sound: Callable[..., Run]) -> None:
+    runs = [sound(status="failed", error=error, final={}) for error in ("a", "b", "b")]
+    places = [destination(run) for run in runs]
+    assert places[0] != places[1] == places[2]
+
+
+def test_the_text_shows_what_records_say_as_text(sound: Callable[..., Run]) -> None:
+    evil = "![x](http://x/y.png)"
+    run = sound(algorithm=evil, update={"git": GitState(commit=evil, dirty=False), "versions": {"torch": evil}})
+    text = pull_request([run], check([run]), ["board/0.json"])
+    assert evil not in text
+    assert text.count(r"\!\[x\](http://x/y.png)") >= 4
+
+
 def test_the_text_names_what_a_reviewer_needs(sound: Callable[..., Run]) -> None:
     runs = [sound(seed) for seed in range(3)]
     text = pull_request(runs, check(runs), [f"board/{seed}.json" for seed in range(3)])
