@@ -32,6 +32,8 @@ from resbench.leaderboard.text import one_line, printable
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16 * 2**20
+#: The commit of a checkout that git could not be asked about.
+UNKNOWN_COMMIT = "unknown"
 #: Characters of a name, and of what is said of a file that is no record.
 LONGEST_TEXT, LONGEST_REASON = 10_000, 500
 
@@ -173,7 +175,7 @@ class EpochMetrics(Entry):
 
 
 class GitState(Entry):
-    """The commit that ran, and whether files differed from it."""
+    """The commit that ran, and whether files differed from it; ``unknown`` where git could not say."""
 
     commit: Text
     dirty: bool

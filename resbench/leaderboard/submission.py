@@ -9,7 +9,7 @@ from typing import Any
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.hashing import hash_of
 from resbench.leaderboard.markdown import code, escape, to_markdown
-from resbench.leaderboard.records import Entry, Record, metric_differences
+from resbench.leaderboard.records import UNKNOWN_COMMIT, Entry, Record, metric_differences
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.tables import Line, Rejected
@@ -46,7 +46,9 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
 def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
     """Problems (True) and notes of one record on its own."""
     record = run.record
-    if record.git and record.git.dirty:
+    if record.git and record.git.commit == UNKNOWN_COMMIT:
+        yield True, "git: it could not be asked which code ran; put git on the PATH, commit and run again"
+    elif record.git and record.git.dirty:
         yield True, "git: the checkout had uncommitted changes, so nobody can run the same code; commit and run again"
     if not record.data.get("sha256"):
         yield True, "data: no checksums; a data module says them in describe()"

@@ -47,6 +47,10 @@ def test_three_seeds_of_a_known_track_pass_without_a_word(sound: Callable[..., R
     ("update", "problem"),
     [
         ({"git": GitState(commit="00", dirty=True)}, "git: the checkout had uncommitted changes"),
+        (
+            {"git": GitState(commit="unknown", dirty=True)},
+            "git: it could not be asked which code ran; put git on the PATH",
+        ),
         ({"data": {"name": "MNISTData"}}, "data: no checksums"),
         (
             {"epochs": [EpochMetrics(epoch=1, step=5, values={"test/acc": 0.9})]},
