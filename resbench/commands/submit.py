@@ -33,13 +33,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: where there are no files, or the copies cannot be written.
     """
+    from resbench.leaderboard.compact import Compactor
     from resbench.leaderboard.runs import read_runs
     from resbench.leaderboard.submission import check
 
     files = _files(args.files)
     submitted = {path.resolve() for _, path in files}
     runs, rejected = read_runs(files)
-    board, _ = read_runs((name, path) for name, path in _on_board(args.board) if path.resolve() not in submitted)
+    others = ((name, path) for name, path in _on_board(args.board) if path.resolve() not in submitted)
+    board, _ = read_runs(others, Compactor().compact)
     findings = check(runs, rejected, board)
     for finding in findings:
         print(f"{'problem' if finding.problem else 'note'}: {finding.file}: {finding.text}")

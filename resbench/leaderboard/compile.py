@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from resbench.leaderboard.cells import table_rows
+from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.records import LONGEST_REASON
 from resbench.leaderboard.rows import row_labels
 from resbench.leaderboard.runs import Run, one_per_config, read_runs, record_files
@@ -25,7 +26,7 @@ def compile_leaderboard(records_dir: Path | str) -> Leaderboard:
     Raises:
         FileNotFoundError: where the folder does not exist or holds no file.
     """
-    return compile_runs(*read_runs(record_files(records_dir)))
+    return compile_runs(*read_runs(record_files(records_dir), Compactor().compact))
 
 
 def compile_runs(runs: Iterable[Run], rejected: Iterable[Rejected] = ()) -> Leaderboard:

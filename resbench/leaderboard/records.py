@@ -7,13 +7,13 @@ each field.
 
 import json
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -22,11 +22,12 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 
 from resbench.leaderboard.files import write_text_atomically
-from resbench.leaderboard.hashing import config_hash, plain
+from resbench.leaderboard.hashing import deciding, hash_of, plain
 from resbench.leaderboard.names import title
 from resbench.leaderboard.text import one_line, printable
 
@@ -36,6 +37,9 @@ MAX_RECORD_BYTES = 16 * 2**20
 UNKNOWN_COMMIT = "unknown"
 #: Characters of a name, and of what is said of a file that is no record.
 LONGEST_TEXT, LONGEST_REASON = 10_000, 500
+
+#: Neither control characters nor marks of direction, and no space but the plain one.
+PRINTABLE = r"^(?: |[^\p{C}\p{Z}])*$"
 
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
@@ -48,14 +52,12 @@ class RecordError(ValueError):
         super().__init__(line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}...")
 
 
-def _printable(value: str) -> str:
-    if (code := printable(value)) != value:
-        raise ValueError(f"{code[:80]!r} holds characters that cannot be printed; write one line of text")
-    return value
-
-
 def _from_json_number(value: Any) -> Any:
     return _SPECIAL.get(value, value) if isinstance(value, str) else value
+
+
+def _plain(value: Any, info: ValidationInfo) -> Any:
+    return value if info.mode == "json" else plain(value)
 
 
 def _to_json_number(value: float) -> float | str:
@@ -67,8 +69,8 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
 #: A name: what tables, terminals and figures show as it is.
-Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_printable)]
-PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
+Text = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=PRINTABLE)]
+PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
 
 
 class Entry(BaseModel):
@@ -233,7 +235,7 @@ class Record(Entry):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if self.config_hash != (computed := config_hash(self.config)):
+        if self.config_hash != (computed := hash_of(deciding(self.config))):
             raise ValueError(
                 f"config_hash: {self.config_hash[:12]}… does not match config, which gives {computed[:12]}…"
             )
@@ -276,7 +278,8 @@ def read_record(path: Path | str) -> Record:
     """
     try:
         with Path(path).open("rb") as file:
-            content = file.read(MAX_RECORD_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size  # 0 for a pipe; a read makes room for all that it may get
+            content = file.read(1 + (size if 0 < size <= MAX_RECORD_BYTES else MAX_RECORD_BYTES))
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror}") from None
     if len(content) > MAX_RECORD_BYTES:
@@ -337,4 +340,6 @@ def _reason(error: ValidationError) -> str:
     first, *others = error.errors(include_url=False, include_context=False)
     place = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
+    if PRINTABLE in message:
+        message = f"{printable(str(first['input'])[:80])!r} cannot be printed; write one line of text"
     return (f"{place}: " if place else "") + message + (f" (and {len(others)} more)" if others else "")

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from resbench.leaderboard.hashing import hash_of, plain, result_config
+from resbench.leaderboard.hashing import deciding, hash_of, plain
 from resbench.leaderboard.records import Record
 from resbench.leaderboard.text import one_line
 
@@ -61,7 +61,7 @@ def _parts(group: list[Record]) -> dict[str, str]:
 
 def seedless_config(record: Record) -> dict[str, Any]:
     """What a run computes but for its seed: runs that share it are repeats with other seeds."""
-    masked: dict[str, Any] = _masked(result_config(record.config), ("seed", "seed_everything"), record.seed)
+    masked: dict[str, Any] = _masked(deciding(record.config), ("seed", "seed_everything"), record.seed)
     return masked
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ RECORD = "record.json"
 CONFIG = "config.yaml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """A record and the file it came from, relative to the folder."""
 
@@ -48,15 +48,22 @@ def record_files(folder: Path | str) -> list[tuple[str, Path]]:
     return sorted((printable(path.relative_to(folder).as_posix()), path) for path in found)
 
 
-def read_runs(files: Iterable[tuple[str, Path]]) -> tuple[list[Run], list[Rejected]]:
-    """The runs of files, and those that are not valid records with the reason."""
+def read_runs(
+    files: Iterable[tuple[str, Path]], keep: Callable[[Record], Record] = lambda record: record
+) -> tuple[list[Run], list[Rejected]]:
+    """The runs of files, and those that are not valid records with the reason.
+
+    Args:
+        files: Names and paths.
+        keep: What of a record is kept; :class:`~resbench.leaderboard.compact.Compactor` has one for many records.
+    """
     runs, rejected = [], []
     for name, path in files:
         if path.suffix != ".json" or not path.is_file():
             rejected.append(Rejected(file=name, reason="not a .json file"))
             continue
         try:
-            runs.append(Run(file=name, record=read_record(path)))
+            runs.append(Run(file=name, record=keep(read_record(path))))
         except RecordError as error:
             rejected.append(Rejected(file=name, reason=str(error)))
     return runs, rejected

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.runs import RECORD, Run, read_runs
 from resbench.leaderboard.tables import Rejected
 from resbench.leaderboard.text import one_line
@@ -46,7 +47,7 @@ def read_wandb(project: str, api: Api) -> tuple[list[Run], list[Rejected]]:
                     rejected.append(Rejected(file=name, reason=_line(error)))
         except Exception as error:  # the client raises its own errors and those of what it is built on
             raise ValueError(f"{project}: {_line(error)}") from error
-        runs, invalid = read_runs(found)
+        runs, invalid = read_runs(found, Compactor().compact)
     return runs, rejected + invalid
 
 
