@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM, mean, step_down
+from resbench.leaderboard.statistics import ALPHA, ENUMERATED_SEEDS, SEEDS_FOR_CLAIM, mean, step_down
 from resbench.leaderboard.tables import Claim, Metric, Ranking
+
+#: What comparing the rows of one column may take: pairs times seeds, which are held, and pairs times choices of signs.
+MOST_VALUES, MOST_WORK = 2**24, 2**30
 
 #: The result of each seed of one row in one column.
 Scores = Mapping[int, float]
@@ -24,12 +27,11 @@ def rank(scores: Mapping[str, Scores], states: float | None, metric: Metric) -> 
         metric: What is compared; its tolerance is the floor of the spread over seeds.
     """
     compared = {row: values for row, values in scores.items() if all(map(isfinite, values.values()))}
-    pairs, p_values = _compare(list(compared.values()), metric.tolerance)
-    rows = list(compared)
+    p_values = _compare(compared, metric.tolerance)
+    pairs = p_values or {}
     claims = []
-    for (first, second), p in zip(pairs, p_values, strict=True):
+    for (a, b), p in pairs.items():
         if p <= ALPHA:
-            a, b = rows[first], rows[second]
             differences = [compared[a][seed] - compared[b][seed] for seed in compared[a] if seed in compared[b]]
             difference = mean(differences)
             better, worse = (a, b) if (difference > 0) == metric.higher_is_better else (b, a)
@@ -40,36 +42,43 @@ def rank(scores: Mapping[str, Scores], states: float | None, metric: Metric) -> 
         states=states,
         comparisons=len(pairs),
         seeds_needed=SEEDS_FOR_CLAIM if len(scores) > 1 else None,
-        ranks={row: 1 + beaten[row] for index, row in enumerate(rows) if index in in_a_pair},
+        too_many_rows=p_values is None,
+        ranks={row: 1 + beaten[row] for row in compared if row in in_a_pair},
         claims=sorted(claims, key=lambda claim: (claim.p, claim.better, claim.worse)),
     )
 
 
-def _compare(rows: Sequence[Scores], tolerance: float) -> tuple[list[tuple[int, int]], list[float]]:
-    """Pairs of rows that share enough seeds, by their places, and the adjusted p-value of each.
+def _compare(rows: Mapping[str, Scores], tolerance: float) -> dict[tuple[str, str], float] | None:
+    """The adjusted p-value of each pair of rows that shares enough seeds; null where the pairs are too many.
 
-    A pair with fewer shared seeds cannot reach the level, so it is no comparison (Tarone, Biometrics 46, 1990).
+    All of them or none: the p-values hold for the whole column together. A pair with fewer shared seeds cannot reach
+    the level, so it is no comparison (Tarone, Biometrics 46, 1990).
     """
-    if sum(len(row) >= SEEDS_FOR_CLAIM for row in rows) < 2:
-        return [], []
+    names = [name for name, row in rows.items() if len(row) >= SEEDS_FOR_CLAIM]
+    seeds = {seed: place for place, seed in enumerate(sorted(set().union(*(rows[name] for name in names))))}
+    pairs = len(names) * (len(names) - 1) // 2
+    if not pairs:
+        return {}
+    if pairs * len(seeds) > MOST_VALUES or pairs * 2 ** min(len(seeds), ENUMERATED_SEEDS) > MOST_WORK:
+        return None
 
     import numpy as np
 
-    seeds = {seed: place for place, seed in enumerate(sorted(set().union(*rows)))}
-    values = np.zeros((len(rows), len(seeds)))
+    values = np.zeros((len(names), len(seeds)))
     has = np.zeros(values.shape, dtype=bool)
-    for index, row in enumerate(rows):
-        places = [seeds[seed] for seed in row]
-        values[index, places], has[index, places] = list(row.values()), True
-    first, second = np.triu_indices(len(rows), 1)
-    shared = (has.astype(np.float32) @ has.T.astype(np.float32))[first, second].astype(np.int64)
+    for index, name in enumerate(names):
+        places = [seeds[seed] for seed in rows[name]]
+        values[index, places], has[index, places] = list(rows[name].values()), True
+    first, second = np.triu_indices(len(names), 1)
+    shared = (has[first] & has[second]).sum(axis=1)
     enough = shared >= SEEDS_FOR_CLAIM
     first, second, shared = first[enough], second[enough], shared[enough]
     if not len(first):
-        return [], []
+        return {}
     with np.errstate(all="ignore"):  # metrics near the end of the floats
         differences = np.where(has[first] & has[second], values[first] - values[second], 0.0)
-        return list(zip(first.tolist(), second.tolist(), strict=True)), step_down(differences, shared, tolerance)
+        p_values = step_down(differences, shared, tolerance)
+    return {(names[a], names[b]): p for a, b, p in zip(first.tolist(), second.tolist(), p_values, strict=True)}
 
 
 def profile(behind: Sequence[float | None]) -> list[tuple[float, float]]:

@@ -108,7 +108,9 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
         own = sorted((run for run in cell if run.file in submitted), key=lambda run: run.record.seed)
         if not own:
             continue
-        if missing := sorted(set(range(max(seeds) + 1)) - seeds):
+        # As many numbers as there are seeds decide: the largest seed may be any number.
+        missing = sorted(set(range(min(max(seeds) + 1, len(seeds) + 9))) - seeds)
+        if missing:
             listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
             yield Finding(
                 file=own[0].file, problem=True, text=f"seeds: {listed} missing; a cell has the seeds from 0 on"

@@ -176,12 +176,14 @@ class Claim(Entry):
 class Ranking(Entry):
     """Ranks of the rows of one column, and the claims behind them.
 
-    ``seeds_needed`` is the number of seeds of a row from which claims become possible; null for a single row.
+    ``seeds_needed`` is the number of seeds of a row from which claims become possible; null for a single row. With
+    ``too_many_rows`` none were compared.
     """
 
     states: Number | None
     comparisons: int
     seeds_needed: int | None
+    too_many_rows: bool
     ranks: dict[str, int]
     claims: list[Claim]
 

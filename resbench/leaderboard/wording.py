@@ -92,6 +92,12 @@ def claims(table: Table) -> str:
     rankings = [ranking for ranking in table.rankings if ranking.seeds_needed is not None]
     if not rankings:
         return ""
+    large = sum(ranking.too_many_rows for ranking in rankings)
+    if large:
+        return (
+            f"No ranks at {large} of {len(rankings)} precisions: their rows are too many to be compared pair by pair; "
+            "take the records of fewer rows."
+        )
     if any(ranking.ranks for ranking in rankings):
         found = sum(len(ranking.claims) for ranking in rankings)
         compared = sum(ranking.comparisons for ranking in rankings)

@@ -81,6 +81,8 @@ def test_seeds_may_not_be_left_out_and_failures_count_as_run(sound: Callable[...
     assert texts(check([sound(seed) for seed in (1, 4)]), True) == [
         "seeds: 0, 2, 3 missing; a cell has the seeds from 0 on"
     ]
+    (text,) = texts(check([sound(seed) for seed in (0, 3, 2**63 - 1)]), True)
+    assert text == "seeds: 1, 2, 4, 5, 6, 7, 8, 9, ... missing; a cell has the seeds from 0 on"
     failed = sound(1, status="diverged", final={})
     findings = check([sound(0), failed, sound(2)])
     assert texts(findings, True) == []
