@@ -90,7 +90,8 @@ class Track(Entry):
     """What is the same for every row of one table: task, network, data, analog layers and budget.
 
     ``analog_layers`` are the name patterns of the layers that the track puts on crossbars; the digital reference
-    states them too. ``train_size`` counts training examples.
+    states them too. ``train_size`` counts training examples. ``limits`` are what makes an epoch shorter, or a step
+    larger, than these say: those of the trainer and of the data module, in words.
     """
 
     name: Text
@@ -101,6 +102,7 @@ class Track(Entry):
     budget: Budget
     train_size: Positive
     batch_size: Positive
+    limits: list[Text] = []
 
 
 class AlgorithmEntry(Entry):

@@ -22,6 +22,7 @@ TRACK_COLUMNS = (
     "max_steps",
     "train_size",
     "batch_size",
+    "limits",
 )
 CELL_NUMBERS = ("mean", "low", "high", "gap", "gap_low", "gap_high", "behind", "rank", "steps_to_target", "reached")
 COST_COLUMNS = tuple(Cost.model_fields)
@@ -90,7 +91,7 @@ def to_csv(leaderboard: Leaderboard) -> str:
 
 def _csv_track(track: Track) -> dict[str, object]:
     texts = {name: getattr(track, name) for name in ("task", "network", "dataset")}
-    texts |= {"track": track.name, "analog_layers": " ".join(track.analog_layers)}
+    texts |= {"track": track.name, "analog_layers": " ".join(track.analog_layers), "limits": ", ".join(track.limits)}
     sizes = {"train_size": track.train_size, "batch_size": track.batch_size}
     return {name: _csv_text(text) for name, text in texts.items()} | track.budget.model_dump() | sizes
 

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record
+from resbench.leaderboard.hashing import hash_of
+from resbench.leaderboard.limits import limits
+from resbench.leaderboard.records import Record, RecordError, Track, metric_differences, read_record
 from resbench.leaderboard.tables import Rejected
 from resbench.leaderboard.text import printable
 
@@ -22,6 +24,18 @@ class Run:
 
     file: str
     record: Record
+
+    @property
+    def track(self) -> Track:
+        """The track of the record with the limits of its config, which older records do not state."""
+        return self.record.track.model_copy(update={"limits": limits(self.record.config)})
+
+
+def data_digest(record: Record) -> str:
+    """What was trained and tested on, in six digits: from the checksums of the data, and the windows of a text."""
+    sums = record.data.get("sha256")
+    used = [sums.get("train"), sums.get("test")] if isinstance(sums, dict) else sums
+    return hash_of([used, record.data.get("context")])[:6]
 
 
 def record_files(folder: Path | str) -> list[tuple[str, Path]]:
@@ -70,12 +84,12 @@ def read_runs(
 
 
 def one_per_config(runs: Iterable[Run]) -> tuple[list[Run], list[Rejected]]:
-    """Of complete runs of one config and seed keep the earliest; where their metrics differ, keep none."""
+    """Of complete runs of one config, seed and data keep the earliest; where their metrics differ, keep none."""
     kept, rejected = [], []
-    groups: dict[tuple[str, int], list[Run]] = defaultdict(list)
+    groups: dict[tuple[str, int, str], list[Run]] = defaultdict(list)
     for run in runs:
         if run.record.status == "complete":
-            groups[run.record.config_hash, run.record.seed].append(run)
+            groups[run.record.config_hash, run.record.seed, data_digest(run.record)].append(run)
         else:
             kept.append(run)
     for group in groups.values():

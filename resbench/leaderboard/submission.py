@@ -8,10 +8,11 @@ from typing import Any
 
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.hashing import hash_of
+from resbench.leaderboard.limits import untested
 from resbench.leaderboard.markdown import code, escape, to_markdown
 from resbench.leaderboard.records import UNKNOWN_COMMIT, Entry, Record, metric_differences
 from resbench.leaderboard.rows import seedless_config
-from resbench.leaderboard.runs import Run
+from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.tables import Line, Rejected
 from resbench.leaderboard.text import file_stem
 from resbench.leaderboard.verification import foreign_classes
@@ -58,6 +59,10 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
     if watched := sorted(set(_monitored(record.config))):
         yield True, f"config: {', '.join(watched)} is monitored; choose on val/*"
     if record.status == "complete":
+        if not record.steps:
+            yield True, "steps: complete without a step of training"
+        if reason := untested(record.config):
+            yield True, f"config: {reason}; write null and test on all"
         if not {"test/acc", "test/loss"} & record.final.keys():
             yield True, "final: neither test/acc nor test/loss"
         epochs = record.track.budget.epochs
@@ -101,7 +106,7 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
     """Seeds of a cell are 0, 1, ..., n - 1, failures included: nobody has left one out."""
     cells: dict[str, list[Run]] = defaultdict(list)
     for run in [*board, *runs]:
-        cells[hash_of([run.record.track.model_dump(mode="json"), seedless_config(run.record)])].append(run)
+        cells[hash_of([run.track.model_dump(mode="json"), seedless_config(run.record)])].append(run)
     submitted = {run.file for run in runs}
     for cell in cells.values():
         seeds = {run.record.seed for run in cell}
@@ -125,13 +130,18 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
 def _tracks(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
     """Tracks that are not on the board yet, or are there by this name under other terms."""
     known: dict[str, set[str]] = defaultdict(set)
+    data: dict[str, set[str]] = defaultdict(set)
     for run in board:
-        known[run.record.track.name].add("; ".join(facts(run.record.track)))
-    for track, first in {run.record.track.model_dump_json(): run for run in reversed(runs)}.items():
-        terms = "; ".join(facts(first.record.track))
+        data[run.track.model_dump_json()].add(data_digest(run.record))
+        known[run.record.track.name].add("; ".join(facts(run.track)))
+    for track, first in {run.track.model_dump_json(): run for run in reversed(runs)}.items():
+        terms = "; ".join(facts(first.track))
         others = known.get(json.loads(track)["name"], set())
         if others and terms not in others:
             text = f"track: {terms}; on the board it is {' or '.join(sorted(others))}: this makes a table of its own"
+            yield Finding(file=first.file, problem=False, text=text)
+        elif others and data_digest(first.record) not in data[track]:
+            text = "track: its data have other checksums than on the board: this makes a table of its own"
             yield Finding(file=first.file, problem=False, text=text)
         elif not others:
             yield Finding(file=first.file, problem=False, text=f"track: {first.record.track.name} is new: {terms}")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from resbench.leaderboard.records import Track
 from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM
@@ -68,6 +69,7 @@ def facts(track: Track) -> list[str]:
         else f"analog layers {', '.join(track.analog_layers) or 'none'}",
         f"budget {' or '.join(limits)}" if limits else "no budget",
         f"batch {track.batch_size}",
+        *(["limits: " + ", ".join(track.limits)] if track.limits else []),
     ]
 
 
@@ -78,11 +80,11 @@ def titles(tables: Sequence[Table]) -> list[str]:
     for table, own in zip(tables, terms, strict=True):
         groups.setdefault(table.track.name, []).append(own)
     differing = {
-        name: [place for place, values in enumerate(zip(*group, strict=True)) if len(set(values)) > 1]
+        name: [place for place, values in enumerate(zip_longest(*group)) if len(set(values)) > 1]
         for name, group in groups.items()
     }
     return [
-        ", ".join([table.track.name, *(own[place] for place in differing[table.track.name])])
+        ", ".join([table.track.name, *(own[place] for place in differing[table.track.name] if place < len(own))])
         for table, own in zip(tables, terms, strict=True)
     ]
 

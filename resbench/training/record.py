@@ -17,6 +17,7 @@ import torch
 from resbench import __version__
 from resbench.crossbar.devices import Device
 from resbench.crossbar.tile import Tile
+from resbench.leaderboard.limits import limits
 from resbench.leaderboard.records import (
     UNKNOWN_COMMIT,
     AlgorithmEntry,
@@ -111,6 +112,7 @@ def _track(cli: RunCLI) -> Track:
         ),
         train_size=data["train_size"],
         batch_size=cli.datamodule.batch_size,
+        limits=limits(cli.resolved),
     )
 
 

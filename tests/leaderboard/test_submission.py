@@ -57,6 +57,7 @@ def test_three_seeds_of_a_known_track_pass_without_a_word(sound: Callable[..., R
             "epochs: test/acc was looked at while training",
         ),
         ({"epochs": [EpochMetrics(epoch=0, step=5, values={"val/acc": 0.9})]}, "epochs: 1 of the 2 of its budget"),
+        ({"steps": 0}, "steps: complete without a step"),
         ({"final": {"val/acc": 0.9}}, "final: neither test/acc nor test/loss"),
     ],
 )
@@ -70,6 +71,22 @@ def test_whoever_monitors_test_metrics_selects_on_them(sound: Callable[..., Run]
     stopping = {"class_path": "lightning.pytorch.callbacks.EarlyStopping", "init_args": {"monitor": "test/acc"}}
     run = with_config(sound(), callbacks=[stopping])
     assert texts(check([run]), True) == ["config: test/acc is monitored; choose on val/*"]
+
+
+def test_a_part_of_the_test_set_is_no_test(sound: Callable[..., Run]) -> None:
+    run = with_config(sound(), limit_test_batches=1)
+    assert texts(check([run]), True) == [
+        "config: trainer.limit_test_batches: tested on 1 mini-batch only; write null and test on all"
+    ]
+
+
+def test_other_data_or_limits_than_on_the_board_are_noted(sound: Callable[..., Run]) -> None:
+    board = [sound(seed, file=f"board/{seed}.json") for seed in range(3)]
+    other = {"data": {"name": "MNISTData", "sha256": {"train": "00" * 32}}}
+    notes = texts(check([sound(3, update=other)], board=board), False)
+    assert "track: its data have other checksums than on the board: this makes a table of its own" in notes
+    notes = texts(check([with_config(sound(0), limit_train_batches=5)], board=board), False)
+    assert any("limits: epochs of 5 mini-batches; on the board it is" in note for note in notes)
 
 
 def test_files_that_are_no_records_are_problems(sound: Callable[..., Run]) -> None:
