@@ -66,7 +66,7 @@ STRANGE: tuple[Any, ...] = (
     *({"a": {"b": {"c": [1, {"d": None}]}}}, [0] * 300, {str(key): key for key in range(300)}, list(range(50))),
 )
 #: Places of a config that commands look at.
-WATCHED = (
+WATCHED: tuple[tuple[str, ...], ...] = (
     ("trainer", "limit_train_batches"),
     ("trainer", "limit_test_batches"),
     ("trainer", "callbacks"),
@@ -196,6 +196,8 @@ def damaged(chance: random.Random, outside: str) -> bytes:
 def _damage(document: dict[str, Any], chance: random.Random) -> None:
     """Put something strange into one place."""
     kind = chance.random()
+    parents: list[Any]
+    key: Any
     if kind < 0.15:
         *parents, key = ("config", *chance.choice(WATCHED))
     else:
