@@ -1,6 +1,7 @@
-"""The leaderboard of 1,000 synthetic records over 12 tracks: time to compile it, and to open its page in Chromium.
+"""The leaderboard of synthetic records over 12 tracks: time and memory to compile it, and time to open its page.
 
-`python -m benchmarks.leaderboard [--out DIR]`; with a folder, the records and the leaderboard stay there.
+`python -m benchmarks.leaderboard [--records N] [--out DIR]`: N is 1,000 or more thousands, each of them with another
+learning rate and so with rows of its own; with a folder, the records and the leaderboard stay there.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import random
+import resource
 import shutil
 import tempfile
 import time
@@ -162,6 +164,15 @@ def synthetic_record(
     )
 
 
+def with_rate(record: Record, round_: int) -> Record:
+    """The record as it is in the first round; later with a learning rate of the round, which makes another row."""
+    if not round_:
+        return record
+    optimizer = {"class_path": "resbench.nn.AnalogSGD", "init_args": {"lr": round_ / 100}}
+    config = record.config | {"optimizer": optimizer}
+    return record.model_copy(update={"config": config, "config_hash": config_hash(config)})
+
+
 def _tile(index: int, steps: int, chance: random.Random) -> TileEntry:
     most = round(steps * chance.uniform(0.7, 1.1) / 5**index) + 1
     pulses = most * 900
@@ -211,11 +222,14 @@ def page_load_ms(page: Path) -> tuple[float, str] | None:
 def main() -> None:
     """Print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=RECORDS, help="records, in thousands (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="folder to keep the records and the leaderboard in")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.out or Path(temporary)
-        for index, record in enumerate(synthetic_records()):
+        made = list(synthetic_records())
+        for index in range(args.records):
+            record = with_rate(made[index % RECORDS], index // RECORDS)
             write_record(folder / "records" / f"{record.track.name}" / f"{index:04}.json", record)
         size = sum(path.stat().st_size for path in folder.glob("records/*/*.json"))
 
@@ -228,9 +242,12 @@ def main() -> None:
         compiled, busy = time.perf_counter(), time.process_time() - before
         paths = write_leaderboard(board, folder / "leaderboard")
         written = time.perf_counter()
-        print(f"{RECORDS} records, {size / 1e6:.1f} MB, {len(board.tables)} tracks, {len(board.rejected)} not used")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(
+            f"{args.records} records, {size / 1e6:.1f} MB, {len(board.tables)} tracks, {len(board.rejected)} not used"
+        )
         print(f"compile {compiled - imported:.2f} s ({busy:.2f} s of processor time), ", end="")
-        print(f"write {written - compiled:.2f} s, import {imported - start:.2f} s")
+        print(f"write {written - compiled:.2f} s, import {imported - start:.2f} s, at most {peak:.2f} GiB")
         page = next(path for path in paths if path.suffix == ".html")
         load = page_load_ms(page)
         opened = f"opens in {load[0]:.0f} ms (Chromium {load[1]}, median of 5)" if load else "no chromium here"

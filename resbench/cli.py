@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from resbench import __version__
 from resbench.errors import UserError
+from resbench.leaderboard.text import printable
 from resbench.training.process import share_cores
 
 # A command is one line here and one module, which offers either `add_arguments(parser)` with `run(args) -> int`, or
@@ -66,7 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        lines = map(printable, str(error).split("\n"))  # it may quote a file of somebody else
+        print("error: " + "\n".join(lines), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"resbench {name}: interrupted", file=sys.stderr)

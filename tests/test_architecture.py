@@ -1,7 +1,11 @@
 """The rules of docs/architecture.md that can be read off the source."""
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -27,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors"}
 WITHOUT_TORCH = {"costs", "leaderboard", "sweep", *ENTRY_POINTS}
 OPTIONAL = {"ray", "submitit"}
+BROUGHT_BY_TORCH = {"triton"}  # where it is built for GPUs, and only there it is used
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "numba", "wandb", "sklearn"}
 
 
@@ -69,3 +74,39 @@ def test_files_are_short_and_named_for_what_they_hold() -> None:
     for module in [*MODULES, *REPOSITORY.glob("benchmarks/**/*.py")]:
         assert len(module.read_text(encoding="utf-8").splitlines()) < 400, module
         assert "util" not in module.stem, module
+
+
+def declared(extra: str | None = None) -> set[str]:
+    """Distributions that pyproject.toml asks for: with the package itself, or with an extra."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"] if extra is None else project["optional-dependencies"][extra]
+    return {plain(re.split(r"[^A-Za-z0-9._-]", requirement)[0]) for requirement in wanted}
+
+
+def plain(name: str) -> str:
+    """The name of a distribution as registries compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def undeclared(modules: Iterator[Path], allowed: set[str]) -> set[str]:
+    """Packages that modules import and none of the allowed distributions holds."""
+    holds = packages_distributions()
+    names = {path[0] for module in modules for path in imported(module)}
+    others = names - set(sys.stdlib_module_names) - {"resbench", "tests", "benchmarks", *BROUGHT_BY_TORCH}
+    return {name for name in others if not {plain(holder) for holder in holds.get(name, [name])} & allowed}
+
+
+def test_every_import_is_declared() -> None:
+    optional = declared("ray") | declared("slurm")
+    assert optional == OPTIONAL
+    assert not undeclared(iter(MODULES), declared() | optional)
+    development = declared() | declared("dev") | declared("parity")
+    for folder in ("tests", "benchmarks", "leaderboards", "examples"):
+        assert not undeclared((REPOSITORY / folder).glob("**/*.py"), development), folder
+
+
+def test_every_dependency_is_imported() -> None:
+    used = {path[0] for module in MODULES for path in imported(module)}
+    holds = packages_distributions()
+    imported_ones = {plain(holder) for name in used for holder in holds.get(name, [name])}
+    assert declared() <= imported_ones

@@ -60,6 +60,9 @@ def run(args: argparse.Namespace) -> int:
             _record(args)
     except ValueError as error:
         raise UserError(str(error)) from error
+    except (TypeError, KeyError, ArithmeticError) as error:  # settings are whatever a record or a config says
+        where = args.record or ", ".join(map(str, args.config))
+        raise UserError(f"{where}: no formula takes these settings of the algorithm ({error})") from error
     if args.as_printed:
         from resbench.costs.report import as_printed
 

@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "validate":
         return _validate(args.files)
     from resbench.leaderboard.records import RecordError, read_record
+    from resbench.leaderboard.text import one_line
 
     try:
         record = read_record(args.file)
@@ -41,17 +42,17 @@ def run(args: argparse.Namespace) -> int:
     facts = _facts(record)
     width = max(map(len, facts))
     for name, text in facts.items():
-        print(f"{name:<{width}}  {text}")
+        print(f"{name:<{width}}  {one_line(text)}")
     return 0
 
 
 def _validate(files: list[Path]) -> int:
     from resbench.leaderboard.records import RecordError, read_record
-    from resbench.leaderboard.runs import printable
+    from resbench.leaderboard.text import printable
 
     invalid = 0
     for path in files:
-        name = printable(path)
+        name = printable(path.as_posix())
         try:
             record = read_record(path)
         except RecordError as error:

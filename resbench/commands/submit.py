@@ -33,13 +33,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: where there are no files, or the copies cannot be written.
     """
+    from resbench.leaderboard.compact import Compactor
     from resbench.leaderboard.runs import read_runs
     from resbench.leaderboard.submission import check
 
     files = _files(args.files)
     submitted = {path.resolve() for _, path in files}
     runs, rejected = read_runs(files)
-    board, _ = read_runs((name, path) for name, path in _on_board(args.board) if path.resolve() not in submitted)
+    others = ((name, path) for name, path in _on_board(args.board) if path.resolve() not in submitted)
+    board, _ = read_runs(others, Compactor().compact)
     findings = check(runs, rejected, board)
     for finding in findings:
         print(f"{'problem' if finding.problem else 'note'}: {finding.file}: {finding.text}")
@@ -58,17 +60,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _files(paths: list[Path]) -> list[tuple[str, Path]]:
     """Records by the names they were given as; a folder stands for all records below it."""
-    from resbench.leaderboard.runs import printable, record_files
+    from resbench.leaderboard.runs import record_files
+    from resbench.leaderboard.text import printable
 
     found: list[tuple[str, Path]] = []
     for path in paths:
         if not path.exists():
             raise UserError(f"{path}: there is no such file; name records, or the folders of runs")
         if not path.is_dir():
-            found.append((printable(path), path))
+            found.append((printable(path.as_posix()), path))
             continue
         try:
-            found += [(printable(path / name), file) for name, file in record_files(path)]
+            found += [(printable((path / name).as_posix()), file) for name, file in record_files(path)]
         except FileNotFoundError:
             raise UserError(f"{path}: no record in it; name the folder of a run") from None
     return found

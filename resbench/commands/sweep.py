@@ -177,9 +177,11 @@ def _counts(states: "Iterable[State]") -> str:
 
 def _show(states: "Mapping[Job, State]", left: "Sequence[Job]", estimate: "Estimate", workers: int | None) -> None:
     """The plan: a line for each run, then what is left of it."""
+    from resbench.leaderboard.text import one_line
+
     width = max(len(job.cell.name) for job in states)
     for job, state in states.items():
-        error = f": {state.error}" if state.error else ""
+        error = f": {one_line(state.error)}" if state.error else ""
         print(f"{job.folder.complete.name}  {job.cell.name:<{width}}  seed {job.cell.seed:<3}  {state.status}{error}")
     print(_counts(states.values()))
     if left:

@@ -94,6 +94,7 @@ def _environment(record: "Record") -> list[str]:
 def _verify(args: argparse.Namespace, record: "Record") -> int:
     from resbench.commands import lightning
     from resbench.leaderboard.records import read_record
+    from resbench.leaderboard.text import one_line
     from resbench.leaderboard.verification import compare, environment_differences, rerun_config
     from resbench.training.config_files import dump_yaml
     from resbench.training.imports import only_named
@@ -120,16 +121,16 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
     for difference in environment:
         print(f"environment: {difference}")
     for difference in verdict.differences[:10]:
-        print(f"metric: {difference}")
+        print(f"metric: {one_line(difference)}")
     if len(verdict.differences) > 10:
         print(f"metric: and {len(verdict.differences) - 10} more")
-    print(f"{verdict.kind}: {_words(verdict, bool(environment), args.tolerance)}{_elsewhere(record, again)}")
+    print(f"{verdict.kind}: {_words(verdict, bool(environment), args.tolerance)}{_elsewhere(record, run)}")
     return 1 if verdict.kind == "different" else 0
 
 
-def _elsewhere(record: "Record", again: "Record") -> str:
+def _elsewhere(record: "Record", run: "Record") -> str:
     """A word on the processor, if it is another one."""
-    there, here = record.hardware.cpu, again.hardware.cpu
+    there, here = record.hardware.cpu, run.hardware.cpu
     arithmetic = record.config.get("arithmetic", "native")
     return "" if there == here else f" ({arithmetic} arithmetic; {there} there, {here} here)"
 

@@ -25,7 +25,7 @@ class CharacterData(InMemoryData):
     validation set is the test set here; ``val_size`` holds out another one, at the end of the training text.
 
     Args:
-        root: folder of the text.
+        root: folder of the text, or the text itself.
         path: the text in it, UTF-8.
         context: characters in a window.
         batch_size: training windows in a mini-batch.
@@ -64,15 +64,19 @@ class CharacterData(InMemoryData):
         self.input_shape = (context,)
         self.characters = ""
 
+    def prepare_data(self) -> None:
+        """Find the text."""
+        if not self._file().is_file():
+            raise self._missing("no such file")
+
     def load(self) -> tuple[Split, Split]:
         """The text as two streams, and from it ``characters``, the alphabet."""
-        file = Path(self.root, self.path).expanduser().absolute()
         try:
-            text = file.read_text(encoding="utf-8")
+            text = self._file().read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise self._missing(f"not UTF-8: {error.reason}") from error
         except OSError as error:
-            raise FileNotFoundError(
-                f"root: there is no text {file} ({error.strerror}); write the folder that holds {self.path}"
-            ) from error
+            raise self._missing(str(error.strerror)) from error
         self.characters = "".join(sorted(set(text)))
         self.num_classes = len(self.characters)
         points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
@@ -81,6 +85,16 @@ class CharacterData(InMemoryData):
             stream = stream.to(torch.uint8)
         first = int(len(stream) * (1 - TEST_SHARE))
         return _next(stream[:first]), _next(stream[first:])
+
+    def _file(self) -> Path:
+        """The text: the path in the root, or the root itself where that is a file."""
+        root = Path(self.root).expanduser().absolute()
+        return root if root.is_file() else root / self.path
+
+    def _missing(self, why: str) -> FileNotFoundError:
+        return FileNotFoundError(
+            f"root: there is no text {self._file()} ({why}); write the folder that holds {self.path}, or a text"
+        )
 
     def setup(self, stage: str) -> None:
         """Read the text, once for all stages."""

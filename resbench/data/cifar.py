@@ -10,6 +10,7 @@ from torchvision import datasets
 
 from resbench.data.augmentation import CIFAR_AUGMENTATION, Augmentation, AugmentedImageData
 from resbench.data.base import Split
+from resbench.data.downloads import no_empty_folders, reason
 from resbench.data.folders import in_content_order, read_class_folders
 
 
@@ -21,7 +22,7 @@ class CIFAR10Data(AugmentedImageData):
 
     Args:
         root: folder that holds ``cifar-10-batches-py`` as published, or class folders ``cifar10/train/<class>/*.png``
-            and ``cifar10/test/<class>/*.png``, which are taken where they exist.
+            and ``cifar10/test/<class>/*.png``, which are taken where they exist; or one of these two folders itself.
         download: fetch the published files where they are missing and the network allows it.
         batch_size: training images in a mini-batch; the last one of an epoch may be short.
         eval_batch_size: images in a batch of validation, test and prediction.
@@ -59,24 +60,67 @@ class CIFAR10Data(AugmentedImageData):
         super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, augmentation, seed)
         self.root, self.download = root, download
 
+    def prepare_data(self) -> None:
+        """Find the files; where they are missing, download them if that is asked for."""
+        if self._class_folders() is not None or self._official() is not None:
+            return
+        root = Path(self.root).expanduser()
+        try:
+            if not self.download:
+                raise FileNotFoundError("download is false")
+            with no_empty_folders(root):
+                self.source(root, download=True)
+        except (RuntimeError, OSError) as error:
+            raise self._incomplete(root / self.source.base_folder, error) from error
+
     def load(self) -> tuple[Split, Split]:
         """Training and test set from ``root``, downloaded before where that is asked for and needed."""
-        root = Path(self.root).expanduser()
-        if (root / self.folder / "train").is_dir():
-            train, test, _ = read_class_folders(root / self.folder)
+        self.prepare_data()
+        folders = self._class_folders()
+        if folders is not None:
+            train, test, classes = read_class_folders(folders)
+            if (len(classes), train.inputs.shape[1:]) != (self.num_classes, self.input_shape):
+                raise ValueError(
+                    f"root: {folders.absolute()} has {len(classes)} classes of images {list(train.inputs.shape[1:])}, "
+                    f"{self.folder} has {self.num_classes} of {list(self.input_shape)}; use ImageFolderData for others"
+                )
             return train, test
+        official = self._official()
+        assert official is not None
+        # torchvision looks for its own name below a root; the files may lie in a folder of any name.
+        source = type(self.source.__name__, (self.source,), {"base_folder": official.name})
         try:
-            parts = [self.source(root, train=part, download=self.download) for part in (True, False)]
-        except (RuntimeError, OSError) as error:  # missing, not downloadable, cut short
-            reason = (str(error).strip() or repr(error)).splitlines()[-1]
-            place = (root / self.source.base_folder).absolute()
-            raise FileNotFoundError(
-                f"root: no complete {self.source.__name__} in {place} ({reason}); "
-                f"write the folder that holds it, or one with {self.folder}/train/<class>/*.png and "
-                f"{self.folder}/test/<class>/*.png"
-            ) from error
+            parts = [source(official.parent, train=part) for part in (True, False)]
+        except (RuntimeError, OSError) as error:  # cut short
+            raise self._incomplete(official, error) from error
         train, test = (in_content_order(part.data, np.array(part.targets)) for part in parts)
         return train, test
+
+    def _class_folders(self) -> Path | None:
+        """The folder that has the folders train and test: below the root, or the root itself."""
+        root = Path(self.root).expanduser()
+        if (root / self.folder / "train").is_dir():
+            return root / self.folder
+        both = all((root / name).is_dir() for name in ("train", "test"))
+        if both and sum(path.is_dir() for path in (root / "train").iterdir()) == self.num_classes:
+            return root
+        return None
+
+    def _official(self) -> Path | None:
+        """The folder that has the published files."""
+        root = Path(self.root).expanduser().absolute()
+        names = [name for name, _ in self.source.train_list + self.source.test_list]
+        for folder in (root / self.source.base_folder, root):
+            if all((folder / name).is_file() for name in names):
+                return folder
+        return None
+
+    def _incomplete(self, folder: Path, error: Exception) -> FileNotFoundError:
+        return FileNotFoundError(
+            f"root: no complete {self.source.__name__} in {folder.absolute()} ({reason(error)}); "
+            f"write the folder that holds it, or one with {self.folder}/train/<class>/*.png and "
+            f"{self.folder}/test/<class>/*.png"
+        )
 
 
 class CIFAR100Data(CIFAR10Data):

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import ImageFolder, pil_loader
 
 from resbench.data.augmentation import NO_AUGMENTATION, Augmentation, AugmentedImageData
 from resbench.data.base import Split
@@ -59,6 +59,13 @@ class ImageFolderData(AugmentedImageData):
         super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, augmentation, seed)
         self.root = root
 
+    def prepare_data(self) -> None:
+        """Find the folders, before any image is read."""
+        root = Path(self.root).expanduser()
+        for name in ("train", "test"):
+            if not (root / name).is_dir():
+                raise _no_images(root / name, "no such folder")
+
     def load(self) -> tuple[Split, Split]:
         """Training and test images from ``root``, and from them ``num_classes`` and ``input_shape``."""
         train, test, classes = read_class_folders(Path(self.root).expanduser())
@@ -79,10 +86,7 @@ def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
         try:
             found = ImageFolder(root / name)
         except FileNotFoundError as error:
-            raise FileNotFoundError(
-                f"root: no images in {(root / name).absolute()} ({error}); write the folder that holds "
-                "train/<class>/*.png and test/<class>/*.png"
-            ) from None
+            raise _no_images(root / name, str(error)) from None
         splits[name] = _cached(root / f"{name}.cache.pt", found.samples), found.classes
     (train, classes), (test, others) = splits["train"], splits["test"]
     if classes != others:
@@ -93,6 +97,13 @@ def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
     if train.inputs.shape[1:] != test.inputs.shape[1:]:
         raise ValueError(f"root: images of {root.absolute()} differ in size between train and test; resize them first")
     return train, test, classes
+
+
+def _no_images(folder: Path, why: str) -> FileNotFoundError:
+    return FileNotFoundError(
+        f"root: no images in {folder.absolute()} ({why}); write the folder that holds "
+        "train/<class>/*.png and test/<class>/*.png"
+    )
 
 
 def _cached(file: Path, samples: Sequence[Sample]) -> Split:
@@ -124,12 +135,9 @@ def _fingerprint(root: Path, samples: Sequence[Sample]) -> str:
 
 
 def _decode(samples: Sequence[Sample]) -> Split:
-    from PIL import Image
-
     images: list[np.ndarray] = []
     for path, _ in samples:
-        with Image.open(path) as image:
-            images.append(np.asarray(image.convert("RGB")))
+        images.append(np.asarray(pil_loader(path)))
         if images[-1].shape != images[0].shape:
             sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (images[0], images[-1])]
             raise ValueError(f"root: {samples[0][0]} is {sizes[0]}, but {path} is {sizes[1]}; give all images one size")

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from torchvision import datasets
 
 from resbench.data.base import Split
+from resbench.data.downloads import no_empty_folders, reason
 from resbench.data.images import ImageData
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -17,7 +18,8 @@ class MNISTData(ImageData):
     Images ``[n, 1, 28, 28]``, 10 classes, in the official order.
 
     Args:
-        root: folder that holds ``MNIST/raw`` or ``FashionMNIST/raw`` with the four files of the source.
+        root: folder that holds ``MNIST/raw`` or ``FashionMNIST/raw`` with the four files of the source, or one of these
+            folders itself.
         download: fetch the files where they are missing and the network allows it.
         batch_size: training images in a mini-batch; the last one of an epoch may be short.
         eval_batch_size: images in a batch of validation, test and prediction.
@@ -49,26 +51,55 @@ class MNISTData(ImageData):
         super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, seed)
         self.root, self.download = root, download
 
+    def prepare_data(self) -> None:
+        """Find the files; where they are missing, download them if that is asked for."""
+        if self._found() is not None:
+            return
+        folder = Path(self.root).expanduser() / self.source.__name__ / "raw"
+        try:
+            if not self.download:
+                raise FileNotFoundError("download is false")
+            with no_empty_folders(folder):
+                self.source(self.root, download=True)
+        except (RuntimeError, OSError, ValueError) as error:
+            raise self._incomplete(folder, error) from error
+
     def load(self) -> tuple[Split, Split]:
         """Training and test set from ``root``, downloaded before where that is asked for and needed."""
+        self.prepare_data()
+        folder = self._found()
+        assert folder is not None
+        # torchvision looks for its own names below a root; the files may lie in a folder of any name.
+        source = type(self.source.__name__, (self.source,), {"raw_folder": str(folder)})
         try:
-            train = self.source(self.root, train=True, download=self.download)
-            test = self.source(self.root, train=False, download=self.download)
-        except (RuntimeError, OSError, ValueError) as error:  # missing, not downloadable, cut short
-            name = self.source.__name__
-            folder = Path(self.root, name, "raw").expanduser().absolute()
-            reason = (str(error).strip() or repr(error)).splitlines()[-1]
-            raise FileNotFoundError(
-                f"root: no complete {name} in {folder} ({reason}); "
-                f"put {', '.join(FILES)} there, or write the folder that holds {name}/raw/{FILES[0]}"
-            ) from error
+            train, test = source(self.root, train=True), source(self.root, train=False)
+        except (RuntimeError, OSError, ValueError) as error:  # cut short
+            raise self._incomplete(folder, error) from error
         return Split(train.data.unsqueeze(1), train.targets), Split(test.data.unsqueeze(1), test.targets)
+
+    def _found(self) -> Path | None:
+        """The folder that has the four files: below the root, or the root itself, but none of another data set."""
+        root, name = Path(self.root).expanduser(), self.source.__name__
+        for folder in (root / name / "raw", root / "raw", root):
+            named = folder.absolute()
+            if named.name == "raw" and named.parent.name != name:
+                continue
+            if all((folder / file).is_file() for file in FILES):
+                return folder
+        return None
+
+    def _incomplete(self, folder: Path, error: Exception) -> FileNotFoundError:
+        name = self.source.__name__
+        return FileNotFoundError(
+            f"root: no complete {name} in {folder.absolute()} ({reason(error)}); "
+            f"put {', '.join(FILES)} there, or write the folder that holds them"
+        )
 
 
 class FashionMNISTData(MNISTData):
     """Fashion-MNIST clothing 28x28: 60,000 training and 10,000 test images, read from a folder or downloaded.
 
-    As :class:`MNISTData`, with the files in ``root/FashionMNIST/raw``.
+    As :class:`MNISTData`, with the files in ``root/FashionMNIST/raw``, or where ``root`` names their folder.
 
     Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms, arXiv:1708.07747.

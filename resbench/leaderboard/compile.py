@@ -9,8 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from resbench.leaderboard.cells import table_rows
+from resbench.leaderboard.compact import Compactor
+from resbench.leaderboard.limits import untested
+from resbench.leaderboard.records import LONGEST_REASON, Record, Track
 from resbench.leaderboard.rows import row_labels
-from resbench.leaderboard.runs import Run, one_per_config, read_runs, record_files
+from resbench.leaderboard.runs import Run, data_digest, one_per_config, read_runs, record_files
 from resbench.leaderboard.tables import METRICS, Leaderboard, Metric, Rejected, Row, Table, Unfinished
 
 
@@ -24,38 +27,47 @@ def compile_leaderboard(records_dir: Path | str) -> Leaderboard:
     Raises:
         FileNotFoundError: where the folder does not exist or holds no file.
     """
-    return compile_runs(*read_runs(record_files(records_dir)))
+    return compile_runs(*read_runs(record_files(records_dir), Compactor().compact))
 
 
 def compile_runs(runs: Iterable[Run], rejected: Iterable[Rejected] = ()) -> Leaderboard:
     """Compile runs that were read from anywhere; ``rejected`` files are passed on."""
     kept, repeated = one_per_config(runs)
-    tables, without_metric = [], []
-    for track_runs in _by_track(kept):
-        table, left_out = _table(track_runs)
-        tables.append(table)
-        without_metric += left_out
+    tables, without_result = [], []
+    for track, track_runs in _by_track(kept):
+        table, left_out = _table(track, track_runs)
+        without_result += left_out
+        if len(left_out) < len(track_runs):
+            tables.append(table)
     return Leaderboard(
-        tables=tables, rejected=sorted([*rejected, *repeated, *without_metric], key=lambda entry: entry.file)
+        tables=tables, rejected=sorted([*rejected, *repeated, *without_result], key=lambda entry: entry.file)
     )
 
 
-def _by_track(runs: list[Run]) -> list[list[Run]]:
-    """Runs of equal tracks together; a track of the same name with another budget, say, is another track."""
-    groups: dict[str, list[Run]] = defaultdict(list)
+def _by_track(runs: list[Run]) -> list[tuple[Track, list[Run]]]:
+    """Runs of equal tracks together; a track of the same name with another budget, or other data, is another track."""
+    groups: dict[tuple[str, tuple[str, ...]], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
-        groups[run.record.track.model_dump_json()].append(run)
-    return [group for _, group in sorted(groups.items())]
+        track = run.track
+        place = track.model_dump_json(exclude={"limits"}), tuple(track.limits)
+        groups[place][data_digest(run.record)].append(run)
+    found = []
+    for _, by_data in sorted(groups.items()):
+        for digest, group in sorted(by_data.items()):
+            track = group[0].track
+            own = [*track.limits, f"data {digest}"] if len(by_data) > 1 else track.limits
+            found.append((track.model_copy(update={"limits": own}), group))
+    return found
 
 
-def _table(runs: list[Run]) -> tuple[Table, list[Rejected]]:
-    track = runs[0].record.track
+def _table(track: Track, runs: list[Run]) -> tuple[Table, list[Rejected]]:
     reported = {key for run in runs if run.record.status == "complete" for key in run.record.final}
     metric = next((metric for metric in METRICS if metric.key in reported), METRICS[0])
     rejected, counted = [], []
     for run in runs:
-        if run.record.status == "complete" and metric.key not in run.record.final:
-            rejected.append(Rejected(file=run.file, reason=f"no final {metric.key}"))
+        reason = _no_result(run.record, metric) if run.record.status == "complete" else None
+        if reason:
+            rejected.append(Rejected(file=run.file, reason=reason))
         else:
             counted.append(run)
 
@@ -80,6 +92,15 @@ def _table(runs: list[Run]) -> tuple[Table, list[Rejected]]:
     return table, rejected
 
 
+def _no_result(record: Record, metric: Metric) -> str | None:
+    """Why a complete run has no result that can stand beside others; null where it has."""
+    if metric.key not in record.final:
+        return f"no final {metric.key}"
+    if not record.steps:
+        return "steps: complete without a step of training"
+    return untested(record.config)
+
+
 def _place(row: Row, metric: Metric) -> tuple[bool, bool, float, str]:
     """Sort key: digital first, rows without a mean last, the better mean earlier."""
     mean = math.nan if row.mean is None else row.mean
@@ -90,6 +111,12 @@ def _place(row: Row, metric: Metric) -> tuple[bool, bool, float, str]:
 
 def _unfinished(run: Run, label: str) -> Unfinished:
     record = run.record
+    lines = (record.error or "").strip().splitlines()
     return Unfinished(
-        file=run.file, label=label, states=record.states, seed=record.seed, status=record.status, error=record.error
+        file=run.file,
+        label=label,
+        states=record.states,
+        seed=record.seed,
+        status=record.status,
+        error=lines[-1][:LONGEST_REASON] if lines else None,
     )

@@ -18,11 +18,12 @@ def cost(record: Record) -> Cost | None:
     if not record.layers or not record.steps:
         return None
     model = CostModel(batch_size=record.track.batch_size)
-    layers = shapes(record.layers)
+    entries = list(record.layers)
+    layers = shapes(entries)
     try:
         algorithm = published(record.algorithm.class_path, record.algorithm.settings)
         formula = model.cost(layers, algorithm)
-        counted = counted_cost(record.layers, algorithm, model, _samples(record))
+        counted = counted_cost(entries, algorithm, model, _samples(record))
         spent = energy(layers, algorithm, model)
     except (ValueError, TypeError, KeyError, ArithmeticError):  # settings are whatever a record says
         return None
@@ -38,11 +39,12 @@ def cost(record: Record) -> Cost | None:
 
 def wear(records: Sequence[Record]) -> Wear | None:
     """Pulses a device over the runs of a cell; null without tiles, and for devices that change without pulses."""
-    if not all(record.layers and all(layer.tiles for layer in record.layers) for record in records):
-        return None
     if any(record.states == math.inf for record in records):
         return None
-    totals = [counts(record.layers, max(1, _samples(record))) for record in records]
+    layers = [list(record.layers) for record in records]
+    if not all(of_run and all(layer.tiles for layer in of_run) for of_run in layers):
+        return None
+    totals = [counts(of_run, max(1, _samples(record))) for of_run, record in zip(layers, records, strict=True)]
     recorded = all(total.histogram for total in totals)
     return Wear(
         max_writes=max(total.max_writes for total in totals),

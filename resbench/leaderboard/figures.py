@@ -1,21 +1,28 @@
 """Figures of a leaderboard for papers and readmes: each track as one SVG file."""
 
 import io
-import math
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.tables import Cell, Leaderboard, Row, Table
+from resbench.leaderboard.text import file_stems
+from resbench.leaderboard.wording import titles
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Colours of the page, then the same with other markers.
 COLOURS = ("#0072b2", "#e8321f", "#035225", "#c96897", "#6d9d36", "#852bf4", "#2f35ab", "#5e3e5a")
 MARKERS = "osD^vPX*"
+#: Rows that are drawn of a track, the best ones; labels are cut at this number of characters.
+MOST_ROWS, LONGEST_LABEL = 40, 80
+#: Metrics beyond this are not drawn: differences of them may leave the floats.
+LARGEST = 1e300
 RC: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -36,6 +43,8 @@ class Style(NamedTuple):
 def write_figures(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
     """Write ``TRACK.svg`` for each track with analog results: the metric against precision, and against wear.
 
+    What a file name cannot hold is ``_``, and of tracks with one name the later ones have a number.
+
     Returns:
         Their paths.
 
@@ -45,44 +54,66 @@ def write_figures(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
     import matplotlib
 
     matplotlib.use("Agg")
-    paths = []
-    for table in leaderboard.tables:
-        if _drawn(table):
-            path = Path(out, f"{table.track.name}.svg")
-            with matplotlib.rc_context(RC):
-                write_text_atomically(path, _svg(figure(table)))
-            paths.append(path)
+    drawn = [
+        (table, title)
+        for table, title in zip(leaderboard.tables, titles(leaderboard.tables), strict=True)
+        if _drawn(table)
+    ]
+    paths = [Path(out, f"{stem}.svg") for stem in file_stems(table.track.name for table, _ in drawn)]
+    for path, (table, title) in zip(paths, drawn, strict=True):
+        with matplotlib.rc_context(RC), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # a character that the font lacks is drawn as a box
+            write_text_atomically(path, _svg(figure(table, title)))
     return paths
 
 
-def figure(table: Table) -> "Figure":
+def figure(table: Table, title: str) -> "Figure":
     """One track: left the metric against the number of states, right against the pulses of the most written device.
 
     Bars are 95 % intervals over seeds; the dashed line is the digital reference. Right, a point is one precision, and
-    larger points have more states.
+    larger points have more states; where no row has counted a pulse there is no right side. Of more than 40 rows the
+    best are drawn.
     """
     from matplotlib.figure import Figure
 
     rows = _drawn(table)
+    left_out = len(rows) - MOST_ROWS
+    rows = rows[:MOST_ROWS]
+    worn = any(_worn(table, row) for row in rows)
     drawn = Figure(figsize=(8.4, 3.4 + 0.1 * len(rows)), layout="constrained")
-    states, wear = drawn.subplots(1, 2, sharey=True)
+    states, *others = drawn.subplots(1, 1 + worn, sharey=True, squeeze=False)[0]
+    legend: list[tuple[Artist, str]] = []
     for index, row in enumerate(rows):
         style = Style(COLOURS[index % 8], MARKERS[(index + index // 8) % 8])
-        _against_states(states, table, row, style, aside=0.3 * ((index + 0.5) / len(rows) - 0.5))
-        _against_wear(wear, table, row, style)
+        line = _against_states(states, table, row, style, aside=0.3 * ((index + 0.5) / len(rows) - 0.5))
+        legend.append((line, _short(row.label)))
+        for wear in others:
+            _against_wear(wear, table, row, style)
     for row in table.rows:
-        if row.digital and row.cells[0]:
-            for axes in (states, wear):
-                mean = row.cells[0].mean * table.metric.factor
-                axes.axhline(mean, color="#6d6d6d", linestyle="--", linewidth=1, label=row.label)
+        if row.digital and row.cells[0] and _finite(row.cells[0].mean, table):
+            mean = row.cells[0].mean * table.metric.factor
+            lines = [axes.axhline(mean, color="#6d6d6d", linestyle="--", linewidth=1) for axes in (states, *others)]
+            legend.append((lines[0], _short(row.label)))
     _name_states(states, table)
     states.set_ylabel(table.metric.title)
-    wear.set_xscale("log")
-    larger = " (larger: more states)" if len(table.columns) > 1 else ""
-    wear.set_xlabel(f"pulses of the most written device{larger}")
-    drawn.suptitle(table.track.name, x=0.01, ha="left", fontweight="bold")
-    drawn.legend(*states.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    for wear in others:
+        wear.set_xscale("log")
+        larger = " (larger: more states)" if len(table.columns) > 1 else ""
+        wear.set_xlabel(f"pulses of the most written device{larger}")
+    more = f" (the best {MOST_ROWS} of {MOST_ROWS + left_out} rows)" if left_out > 0 else ""
+    drawn.suptitle(_short(title) + more, x=0.01, ha="left", fontweight="bold")
+    drawn.legend(*zip(*legend, strict=True), loc="outside lower center", ncols=2, frameon=False)
     return drawn
+
+
+def _short(text: str) -> str:
+    """A label, cut where it is long; a dollar is a dollar, and begins no formula."""
+    cut = text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
+    return cut.replace("$", r"\$")
+
+
+def _finite(value: float | None, table: Table) -> bool:
+    return value is not None and abs(value * table.metric.factor) < LARGEST
 
 
 def _drawn(table: Table) -> list[Row]:
@@ -92,33 +123,39 @@ def _drawn(table: Table) -> list[Row]:
 def _points(table: Table, row: Row) -> Iterator[tuple[int, Cell]]:
     """Cells that can be drawn, with their column."""
     for index, cell in enumerate(row.cells):
-        if cell and math.isfinite(cell.mean):
+        if cell and _finite(cell.mean, table):
             yield index, cell
 
 
-def _against_states(axes: "Axes", table: Table, row: Row, style: Style, aside: float) -> None:
+def _worn(table: Table, row: Row) -> list[tuple[int, Cell, int]]:
+    """Column, cell, and pulses of the most written device, where there were pulses."""
+    return [
+        (index, cell, cell.wear.max_writes) for index, cell in _points(table, row) if cell.wear and cell.wear.max_writes
+    ]
+
+
+def _against_states(axes: "Axes", table: Table, row: Row, style: Style, aside: float) -> "Artist":
     """Rows stand ``aside`` of each other, in columns, so that intervals do not hide each other."""
     factor = table.metric.factor
     points = [(index + aside, cell) for index, cell in _points(table, row)]
-    means = [cell.mean * factor for _, cell in points]
-    axes.plot(
+    (line,) = axes.plot(
         [x for x, _ in points],
-        means,
+        [cell.mean * factor for _, cell in points],
         color=style.colour,
         marker=style.marker,
-        label=row.label,
         markersize=4,
         linewidth=1.2,
     )
     for x, cell in points:
-        if cell.low is not None and cell.high is not None:
+        if cell.low is not None and cell.high is not None and _finite(cell.low, table) and _finite(cell.high, table):
             axes.vlines(x, cell.low * factor, cell.high * factor, color=style.colour, linewidth=1.2)
+    return line
 
 
 def _against_wear(axes: "Axes", table: Table, row: Row, style: Style) -> None:
-    worn = [(index, cell, cell.wear) for index, cell in _points(table, row) if cell.wear and cell.wear.max_writes]
+    worn = _worn(table, row)
     axes.scatter(
-        [wear.max_writes for *_, wear in worn],
+        [writes for *_, writes in worn],
         [cell.mean * table.metric.factor for _, cell, _ in worn],
         s=[10 + 8 * index for index, *_ in worn],
         c=style.colour,

@@ -61,7 +61,12 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 def result_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that decides the numbers, as plain data."""
-    kept = _as_before(without(plain(config), lambda path: path in RESULT_FREE_KEYS))
+    return deciding(plain(config))
+
+
+def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """As :func:`result_config`, of a config that is plain data already."""
+    kept = _as_before(without(config, lambda path: path in RESULT_FREE_KEYS))
     trainer = kept.get("trainer")
     if isinstance(trainer, dict) and (counted := counted_callbacks(trainer.pop("callbacks", None))):
         trainer["callbacks"] = counted

@@ -1,6 +1,7 @@
 """A compiled leaderboard as LaTeX: one booktabs table a track, for a paper to take in."""
 
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Table
+from resbench.leaderboard.text import one_line
 from resbench.leaderboard.wording import claims, facts, number, precision
 
 _SPECIAL = str.maketrans(
@@ -61,4 +62,4 @@ def _line(cells: list[str]) -> str:
 
 
 def _escape(text: str) -> str:
-    return " ".join(text.split()).translate(_SPECIAL)
+    return one_line(text).translate(_SPECIAL)

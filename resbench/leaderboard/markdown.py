@@ -1,8 +1,10 @@
 """A compiled leaderboard as Markdown."""
 
+import re
 from collections.abc import Sequence
 
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Unfinished
+from resbench.leaderboard.text import one_line
 from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
 
 COST_COLUMNS = (
@@ -20,7 +22,7 @@ def to_markdown(leaderboard: Leaderboard) -> str:
     """One section a track, then the files that were not used."""
     parts = ["# Leaderboard", *map(_section, leaderboard.tables, titles(leaderboard.tables))]
     if leaderboard.rejected:
-        lines = [f"- `{_escape(entry.file)}`: {_escape(entry.reason)}" for entry in leaderboard.rejected]
+        lines = [f"- {code(entry.file)}: {escape(entry.reason)}" for entry in leaderboard.rejected]
         parts.append("\n".join([f"## Not used: {len(lines)}", "", *lines]))
     return "\n\n".join(parts) + "\n"
 
@@ -30,13 +32,18 @@ def _section(table: Table, title: str) -> str:
     close = f"within {metric.tolerance * metric.factor:g} {metric.unit} of the best"
     header = ["algorithm", *map(precision, table.columns), close, "not finished"]
     rows = [
-        [row.label, *(_cell(cell, metric) for cell in row.cells), _close(row, metric), str(row.unfinished or "")]
+        [
+            escape(row.label),
+            *(_cell(cell, metric) for cell in row.cells),
+            _close(row, metric),
+            str(row.unfinished or ""),
+        ]
         for row in table.rows
     ]
     lines = [
-        f"## {_escape(title)}",
+        f"## {escape(title)}",
         "",
-        _escape("; ".join(facts(table.track))).replace("*", "\\*") + ".",
+        f"Track: {escape('; '.join(facts(table.track)))}.",
         f"Final {metric.title}: mean [95 % interval over seeds] n, the gap to the digital reference, and the rank.",
         *([sentence] if (sentence := claims(table)) else []),
         "",
@@ -45,7 +52,7 @@ def _section(table: Table, title: str) -> str:
     if table.target is not None:
         goal = f"{metric.val_key} {number(table.target, metric)}"
         header = [f"steps to {goal} (runs that reach it)", *map(precision, table.columns)]
-        rows = [[row.label, *(steps(cell) if cell else "-" for cell in row.cells)] for row in table.rows]
+        rows = [[escape(row.label), *(steps(cell) if cell else "-" for cell in row.cells)] for row in table.rows]
         lines += ["", *_table(header, rows)]
     if rows := [_cost(row) for row in table.rows if any(cell and cell.cost for cell in row.cells)]:
         lines += ["", *_table(COST_COLUMNS, rows)]
@@ -74,7 +81,7 @@ def _cost(row: Row) -> list[str]:
     cost, wears = cells[0].cost, [cell.wear.max_writes for cell in cells if cell.wear]
     assert cost
     return [
-        row.label,
+        escape(row.label),
         f"{cost.latency_ns:,.4g} ns",
         f"{cost.image_ns / 1000:,.4g} µs",
         f"{cost.energy_nj:,.4g} nJ",
@@ -90,14 +97,24 @@ def _close(row: Row, metric: Metric) -> str:
 
 def _unfinished(run: Unfinished) -> str:
     states = "" if run.states is None else f", {precision(run.states)}"
-    error = f": {run.error.strip().splitlines()[-1]}" if run.error and run.error.strip() else ""
-    return f"- {_escape(run.label)}{states}, seed {run.seed}: {run.status}{_escape(error)} (`{_escape(run.file)}`)"
+    error = f": {escape(run.error)}" if run.error else ""
+    return f"- {escape(run.label)}{states}, seed {run.seed}: {run.status}{error} ({code(run.file)})"
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(map(_escape, cells)) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
-def _escape(text: str) -> str:
-    """Text of a record inside Markdown: one line, and no character that would end a cell, a code span or start HTML."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("`", "'")
+#: What Markdown, HTML in it, or GitHub's mathematics would read as more than text; ``_`` inside a word is text.
+_SPECIAL = re.compile(r"[\\*\[\]!|~$`]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def escape(text: str) -> str:
+    """Text that others wrote, inside Markdown: one line that is nothing but text."""
+    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("`", "'")
+    return _SPECIAL.sub(r"\\\g<0>", line)
+
+
+def code(text: str) -> str:
+    """As :func:`escape`, as code: nothing is read in it but its end."""
+    return "`" + one_line(text).replace("`", "'") + "`"

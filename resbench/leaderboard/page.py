@@ -10,16 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resbench.leaderboard.page_data import SERIES, analog, chart_data, precision_key, style, worn
 from resbench.leaderboard.paper import paper_results
-from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Wear
+from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table
 from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
-#: Colours and markers that the style sheet and the page define.
-SERIES = 8
+#: What one page shows at most, so that it opens quickly: rows of a track (the best), cells of all tracks, files.
+MOST_ROWS, MOST_CELLS, MOST_FILES = 50, 2000, 500
 #: Metrics beyond this are not drawn: differences of them may leave the floats.
 _LARGEST = 1e300
 
@@ -51,14 +52,20 @@ def to_html(leaderboard: Leaderboard) -> str:
     environment = _environment()
     script = "\n".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("charts.js", "page.js"))
     digest = base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
-    tables = [
-        _view(table, f"t{index}", title)
-        for index, (table, title) in enumerate(zip(leaderboard.tables, titles(leaderboard.tables), strict=True))
-    ]
+    tables, left_out, room = [], [], MOST_CELLS
+    for index, (table, title) in enumerate(zip(leaderboard.tables, titles(leaderboard.tables), strict=True)):
+        shown = _best_rows(table)
+        room -= len(shown.rows) * len(shown.columns)
+        if room < 0:
+            left_out.append(title)
+        else:
+            tables.append(_view(shown, f"t{index}", title) | {"left_out": len(table.rows) - len(shown.rows)})
     return environment.get_template("page.html.jinja").render(
         tables=tables,
         columns=COLUMNS,
         series=SERIES,
+        left_out=left_out,
+        most_files=MOST_FILES,
         rejected=leaderboard.rejected,
         runs=sum(view["runs"] for view in tables),
         source=paper_results()["source"],
@@ -83,12 +90,16 @@ def _environment() -> "Environment":
     return environment
 
 
-def _json(value: Any) -> Any:
+def _json(value: Any) -> str:
     """JSON inside a script element: no character that could end it."""
-    from markupsafe import Markup
-
     text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _best_rows(table: Table) -> Table:
+    """The table with its digital rows and the best of the others."""
+    kept = [row for row in table.rows if row.digital][:MOST_ROWS] + analog(table)[:MOST_ROWS]
+    return table if len(kept) == len(table.rows) else table.model_copy(update={"rows": kept})
 
 
 def _view(table: Table, key: str, title: str) -> dict[str, Any]:
@@ -109,25 +120,23 @@ def _view(table: Table, key: str, title: str) -> dict[str, Any]:
         "title": metric.title,
         "at": _most_results(table),
         "empty": {key for key, *_ in COLUMNS if not any(line["shown"].get(key, ("",))[0] for line in lines)} - {"plot"},
-        "levels": [{"key": _key(states), "text": precision(states)} for states in table.columns if states is not None],
+        "levels": [
+            {"key": precision_key(states), "text": precision(states)} for states in table.columns if states is not None
+        ],
         "lines": lines,
         "glance": _glance(table),
-        "legend": [{"label": row.label, **_style(i)} for i, row in enumerate(_analog(table)) if any(row.cells)],
+        "legend": [{"label": row.label, **style(i)} for i, row in enumerate(analog(table)) if any(row.cells)],
         "unfinished": [
             {"label": run.label, "states": precision(run.states), "seed": run.seed, "status": run.status}
-            | {"error": (run.error or "").strip().splitlines()[-1:], "file": run.file}
+            | {"error": run.error, "file": run.file}
             for run in table.unfinished
         ],
         "runs": len(table.unfinished) + sum(len(cell.seeds) for row in table.rows for cell in _distinct(row)),
         "algorithms": sum(not row.digital for row in table.rows),
         "reference": "-" if digital is None else number(digital.mean, metric),
         "best": _best(table),
-        "data": _data(table, digital),
+        "data": chart_data(table, digital),
     }
-
-
-def _analog(table: Table) -> list[Row]:
-    return [row for row in table.rows if not row.digital]
 
 
 def _distinct(row: Row) -> list[Cell]:
@@ -135,44 +144,35 @@ def _distinct(row: Row) -> list[Cell]:
     return [cell for cell in (row.cells[:1] if row.digital else row.cells) if cell]
 
 
-def _key(states: float | None) -> str:
-    return "digital" if states is None else f"{states:g}"
-
-
-def _style(index: int) -> dict[str, int]:
-    """Colour and marker of a row; beyond eight rows the pairs go on without repeating."""
-    return {"colour": index % SERIES, "marker": (index + index // SERIES) % SERIES}
-
-
 def _most_results(table: Table) -> str:
     """The precision at which most rows have a result, the lowest of several: where costs are compared at first."""
-    counts = [sum(row.cells[index] is not None for row in _analog(table)) for index in range(len(table.columns))]
-    return _key(table.columns[counts.index(max(counts))])
+    counts = [sum(row.cells[index] is not None for row in analog(table)) for index in range(len(table.columns))]
+    return precision_key(table.columns[counts.index(max(counts))])
 
 
 def _best(table: Table) -> list[str]:
     """The best analog row of each precision, in words."""
     found = []
     for index, states in enumerate(table.columns):
-        best = [(row, cell) for row in _analog(table) if (cell := row.cells[index]) and cell.behind == 0]
+        best = [(row, cell) for row in analog(table) if (cell := row.cells[index]) and cell.behind == 0]
         if best and states is not None:
             row, cell = best[0]
-            found.append(f"{_key(states)}: {row.label} {number(cell.mean, table.metric)}")
+            found.append(f"{precision_key(states)}: {row.label} {number(cell.mean, table.metric)}")
     return found
 
 
 def _glance(table: Table) -> list[dict[str, Any]]:
     """Rows of the small table: one mean for each algorithm and precision."""
     ended = _ended(table)
-    styles = {row.label: _style(index) for index, row in enumerate(_analog(table))}
+    styles = {row.label: style(index) for index, row in enumerate(analog(table))}
     return [
         {
             "label": row.label,
             "digital": row.digital,
-            **styles.get(row.label, _style(0)),
+            **styles.get(row.label, style(0)),
             "cells": [
                 {
-                    "key": _key(states),
+                    "key": precision_key(states),
                     "status": ended.get((row.label, None if row.digital else states)),
                     **(_glimpse(cell, table.metric) if cell else {"mean": "", "rank": 0, "more": ""}),
                 }
@@ -200,13 +200,13 @@ def _ended(table: Table) -> dict[tuple[str, float | None], str]:
 
 def _lines(table: Table, scale: tuple[float, float]) -> Iterator[dict[str, Any]]:
     """Lines of the HTML table: one for each algorithm and precision, the digital reference first."""
-    styles = {row.label: _style(index) for index, row in enumerate(_analog(table))}
+    styles = {row.label: style(index) for index, row in enumerate(analog(table))}
     failed = _ended(table)
     reference = next((row.cells[0].mean for row in table.rows if row.digital and row.cells[0]), None)
     for row in table.rows:
         if row.digital:
             yield _line(
-                row, None, row.cells[0], table.metric, scale, reference, _style(0), failed.get((row.label, None))
+                row, None, row.cells[0], table.metric, scale, reference, style(0), failed.get((row.label, None))
             )
     order = [(index, row) for index in range(len(table.columns)) for row in _by_result(table, index)]
     for index, row in order:
@@ -223,7 +223,7 @@ def _by_result(table: Table, index: int) -> list[Row]:
         cell = row.cells[index]
         return math.inf if cell is None or cell.behind is None or math.isnan(cell.behind) else cell.behind
 
-    return sorted(_analog(table), key=behind)
+    return sorted(analog(table), key=behind)
 
 
 def _line(
@@ -238,7 +238,7 @@ def _line(
 ) -> dict[str, Any]:
     shown: dict[str, tuple[str, float | str | None]] = {
         "row": (row.label, row.label.lower()),
-        "states": ("-" if states is None else _key(states), math.inf if states is None else states),
+        "states": ("-" if states is None else precision_key(states), math.inf if states is None else states),
         "tiles": (str(row.tiles), row.tiles),
     }
     if cell:
@@ -262,14 +262,14 @@ def _line(
     if cell and cell.wear:
         shown["writes"] = (f"{cell.wear.max_writes:,}", cell.wear.max_writes)
     return {
-        "key": _key(states),
+        "key": precision_key(states),
         "label": row.label,
         "digital": row.digital,
         "rank": min(cell.rank, 4) if cell and cell.rank else 0,
         "status": status,
         "interval": interval(cell.low, cell.high, metric) if cell else "",
         "gap_interval": interval(cell.gap_low, cell.gap_high, metric, "+") if cell else "",
-        "worn": _worn(cell.wear) if cell and cell.wear else "",
+        "worn": worn(cell.wear) if cell and cell.wear else "",
         "paper_note": f"{cell.paper.place}, {cell.paper.budget}" if cell and cell.paper else "",
         "plot": _plot(cell, scale, reference) if cell else None,
         "shown": {key: (text, _sortable(value)) for key, (text, value) in shown.items()},
@@ -299,89 +299,3 @@ def _plot(cell: Cell, scale: tuple[float, float], reference: float | None) -> di
     if reference is not None and abs(reference) < _LARGEST:
         found["reference"] = place(reference)
     return found
-
-
-def _data(table: Table, digital: Cell | None) -> dict[str, Any]:
-    """What the charts draw, numbers as people read them; null for what is missing or not finite."""
-    metric = table.metric
-    rows = [
-        {
-            "label": row.label,
-            "tiles": row.tiles,
-            **_style(index),
-            "profile": [[_scaled(distance, metric), share] for distance, share in row.profile],
-            "cells": [
-                {"key": _key(states), **_point(cell, metric), "claims": _claims(table, position, row.label)}
-                for position, (states, cell) in enumerate(zip(table.columns, row.cells, strict=True))
-                if cell
-            ],
-        }
-        for index, row in enumerate(_analog(table))
-    ]
-    return {
-        "title": metric.title,
-        "unit": metric.unit,
-        "higher": metric.higher_is_better,
-        "decimals": metric.decimals,
-        "percent": metric.factor == 100,
-        "validation": metric.val_key,
-        "target": None if table.target is None else _scaled(table.target, metric),
-        "levels": [_key(states) for states in table.columns],
-        "digital": _point(digital, metric) if digital else None,
-        "rows": rows,
-    }
-
-
-def _point(cell: Cell, metric: Metric) -> dict[str, Any]:
-    cost, wear, curve = cell.cost, cell.wear, cell.curve
-    return {
-        "mean": _scaled(cell.mean, metric),
-        "low": _scaled(cell.low, metric),
-        "high": _scaled(cell.high, metric),
-        "runs": [
-            [seed, _scaled(value, metric), file]
-            for seed, value, file in zip(cell.seeds, cell.values, cell.files, strict=True)
-        ],
-        "time": _finite(cost.image_ns / 1000 if cost else None),
-        "energy": _finite(cost.energy_nj if cost else None),
-        "area": _finite(cost.area_mm2 if cost else None),
-        "writes": wear and wear.max_writes,
-        "worn": _worn(wear) if wear else "",
-        "paper": _scaled(cell.paper.mean if cell.paper else None, metric),
-        "printed": f"published: {paper(cell.paper, metric)} ({cell.paper.place}, {cell.paper.budget})"
-        if cell.paper
-        else "",
-        "curve": curve
-        and {
-            "key": curve.key,
-            "steps": curve.steps,
-            **{name: [_scaled(v, metric) for v in getattr(curve, name)] for name in ("mean", "low", "high")},
-        },
-    }
-
-
-def _worn(wear: Wear) -> str:
-    """How the pulses of training are spread over devices, in words."""
-    most = "" if wear.most_writes is None else f", at most {wear.most_writes:,} on 99 % of the devices"
-    return f"pulses a device: {wear.mean_writes:,.3g} in the mean{most}, {wear.max_writes:,} on the most written"
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
-
-
-def _scaled(value: float | None, metric: Metric) -> float | None:
-    scaled = _finite(None if value is None else value * metric.factor)
-    return None if scaled is None else round(scaled, metric.decimals + 1) + 0.0
-
-
-def _claims(table: Table, position: int, label: str) -> list[str]:
-    """What may be claimed of a row in one column, in words."""
-    words = []
-    for claim in table.rankings[position].claims:
-        by = f"by {number(claim.difference, table.metric)} (p = {claim.p:.2g}, {claim.seeds} seeds)"
-        if claim.better == label:
-            words.append(f"better than {claim.worse} {by}")
-        elif claim.worse == label:
-            words.append(f"worse than {claim.better} {by}")
-    return words

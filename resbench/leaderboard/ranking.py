@@ -1,11 +1,14 @@
 """Which rows of one column differ by more than chance, the ranks that follow, and profiles over all columns."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from math import isfinite
 
-from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM, joint_p_values, mean
+from resbench.leaderboard.statistics import ALPHA, ENUMERATED_SEEDS, SEEDS_FOR_CLAIM, mean, step_down
 from resbench.leaderboard.tables import Claim, Metric, Ranking
+
+#: What comparing the rows of one column may take: pairs times seeds, which are held, and pairs times choices of signs.
+MOST_VALUES, MOST_WORK = 2**24, 2**30
 
 #: The result of each seed of one row in one column.
 Scores = Mapping[int, float]
@@ -24,29 +27,58 @@ def rank(scores: Mapping[str, Scores], states: float | None, metric: Metric) -> 
         metric: What is compared; its tolerance is the floor of the spread over seeds.
     """
     compared = {row: values for row, values in scores.items() if all(map(isfinite, values.values()))}
-    differences = {
-        (a, b): {
-            seed: compared[a][seed] - compared[b][seed] for seed in sorted(compared[a].keys() & compared[b].keys())
-        }
-        for a, b in combinations(compared, 2)
-    }
-    # A pair with fewer shared seeds cannot reach the level, so it is no comparison (Tarone, Biometrics 46, 1990).
-    differences = {pair: values for pair, values in differences.items() if len(values) >= SEEDS_FOR_CLAIM}
+    p_values = _compare(compared, metric.tolerance)
+    pairs = p_values or {}
     claims = []
-    p_values = joint_p_values(list(differences.values()), metric.tolerance)
-    for ((a, b), values), p in zip(differences.items(), p_values, strict=True):
-        difference = mean(values.values())
+    for (a, b), p in pairs.items():
         if p <= ALPHA:
+            differences = [compared[a][seed] - compared[b][seed] for seed in compared[a] if seed in compared[b]]
+            difference = mean(differences)
             better, worse = (a, b) if (difference > 0) == metric.higher_is_better else (b, a)
-            claims.append(Claim(better=better, worse=worse, difference=abs(difference), p=p, seeds=len(values)))
-    in_a_pair = {row for pair in differences for row in pair}
+            claims.append(Claim(better=better, worse=worse, difference=abs(difference), p=p, seeds=len(differences)))
+    in_a_pair = {row for pair in pairs for row in pair}
+    beaten = Counter(claim.worse for claim in claims)
     return Ranking(
         states=states,
-        comparisons=len(differences),
+        comparisons=len(pairs),
         seeds_needed=SEEDS_FOR_CLAIM if len(scores) > 1 else None,
-        ranks={row: 1 + sum(claim.worse == row for claim in claims) for row in compared if row in in_a_pair},
+        too_many_rows=p_values is None,
+        ranks={row: 1 + beaten[row] for row in compared if row in in_a_pair},
         claims=sorted(claims, key=lambda claim: (claim.p, claim.better, claim.worse)),
     )
+
+
+def _compare(rows: Mapping[str, Scores], tolerance: float) -> dict[tuple[str, str], float] | None:
+    """The adjusted p-value of each pair of rows that shares enough seeds; null where the pairs are too many.
+
+    All of them or none: the p-values hold for the whole column together. A pair with fewer shared seeds cannot reach
+    the level, so it is no comparison (Tarone, Biometrics 46, 1990).
+    """
+    names = [name for name, row in rows.items() if len(row) >= SEEDS_FOR_CLAIM]
+    seeds = {seed: place for place, seed in enumerate(sorted(set().union(*(rows[name] for name in names))))}
+    pairs = len(names) * (len(names) - 1) // 2
+    if not pairs:
+        return {}
+    if pairs * len(seeds) > MOST_VALUES or pairs * 2 ** min(len(seeds), ENUMERATED_SEEDS) > MOST_WORK:
+        return None
+
+    import numpy as np
+
+    values = np.zeros((len(names), len(seeds)))
+    has = np.zeros(values.shape, dtype=bool)
+    for index, name in enumerate(names):
+        places = [seeds[seed] for seed in rows[name]]
+        values[index, places], has[index, places] = list(rows[name].values()), True
+    first, second = np.triu_indices(len(names), 1)
+    shared = (has[first] & has[second]).sum(axis=1)
+    enough = shared >= SEEDS_FOR_CLAIM
+    first, second, shared = first[enough], second[enough], shared[enough]
+    if not len(first):
+        return {}
+    with np.errstate(all="ignore"):  # metrics near the end of the floats
+        differences = np.where(has[first] & has[second], values[first] - values[second], 0.0)
+        p_values = step_down(differences, shared, tolerance)
+    return {(names[a], names[b]): p for a, b, p in zip(first.tolist(), second.tolist(), p_values, strict=True)}
 
 
 def profile(behind: Sequence[float | None]) -> list[tuple[float, float]]:

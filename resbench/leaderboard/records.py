@@ -7,6 +7,9 @@ each field.
 
 import json
 import math
+import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,26 +22,42 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
-from pydantic_core import from_json
 
 from resbench.leaderboard.files import write_text_atomically
-from resbench.leaderboard.hashing import config_hash, plain
+from resbench.leaderboard.hashing import deciding, hash_of, plain
 from resbench.leaderboard.names import title
+from resbench.leaderboard.text import one_line, printable
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16 * 2**20
+#: The commit of a checkout that git could not be asked about.
+UNKNOWN_COMMIT = "unknown"
+#: Characters of a name, and of what is said of a file that is no record.
+LONGEST_TEXT, LONGEST_REASON = 10_000, 500
+
+#: Neither control characters nor marks of direction, and no space but the plain one.
+PRINTABLE = r"^(?: |[^\p{C}\p{Z}])*$"
 
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 class RecordError(ValueError):
-    """A file is not a record; the message is one line that says why."""
+    """A file is not a record; the message is one line that says why, without what a terminal would act on."""
+
+    def __init__(self, reason: str) -> None:
+        line = one_line(reason)
+        super().__init__(line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}...")
 
 
 def _from_json_number(value: Any) -> Any:
     return _SPECIAL.get(value, value) if isinstance(value, str) else value
+
+
+def _plain(value: Any, info: ValidationInfo) -> Any:
+    return value if info.mode == "json" else plain(value)
 
 
 def _to_json_number(value: float) -> float | str:
@@ -49,7 +68,9 @@ def _to_json_number(value: float) -> float | str:
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
-PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(plain)]
+#: A name: what tables, terminals and figures show as it is.
+Text = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=PRINTABLE)]
+PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
 
 
 class Entry(BaseModel):
@@ -69,17 +90,19 @@ class Track(Entry):
     """What is the same for every row of one table: task, network, data, analog layers and budget.
 
     ``analog_layers`` are the name patterns of the layers that the track puts on crossbars; the digital reference
-    states them too. ``train_size`` counts training examples.
+    states them too. ``train_size`` counts training examples. ``limits`` are what makes an epoch shorter, or a step
+    larger, than these say: those of the trainer and of the data module, in words.
     """
 
-    name: str
-    task: str
-    network: str
-    dataset: str
-    analog_layers: list[str]
+    name: Text
+    task: Text
+    network: Text
+    dataset: Text
+    analog_layers: list[Text]
     budget: Budget
     train_size: Positive
     batch_size: Positive
+    limits: list[Text] = []
 
 
 class AlgorithmEntry(Entry):
@@ -88,8 +111,8 @@ class AlgorithmEntry(Entry):
     ``name`` is the ``title`` that the class gives itself, else the name of the class.
     """
 
-    name: str
-    class_path: str
+    name: Text
+    class_path: Text
     settings: PlainDict
 
     @property
@@ -101,8 +124,8 @@ class AlgorithmEntry(Entry):
 class DeviceEntry(Entry):
     """A device model: the name shown in tables, its class and its parameters."""
 
-    name: str
-    class_path: str
+    name: Text
+    class_path: Text
     settings: PlainDict
 
 
@@ -116,7 +139,7 @@ class TileEntry(Entry):
     those with 2^(k-1) <= w < 2^k. Both are null where a run did not record them.
     """
 
-    name: str
+    name: Text
     pulses_up: Count
     pulses_down: Count
     transfers: Count
@@ -140,7 +163,7 @@ class LayerEntry(Entry):
     ``reuse`` counts the vectors that one sample puts through it: 1, or the output positions of a convolution.
     """
 
-    name: str
+    name: Text
     out_features: Positive
     in_features: Positive
     reuse: Positive
@@ -152,13 +175,13 @@ class EpochMetrics(Entry):
 
     epoch: Count
     step: Count
-    values: dict[str, Number]
+    values: dict[Text, Number]
 
 
 class GitState(Entry):
-    """The commit that ran, and whether files differed from it."""
+    """The commit that ran, and whether files differed from it; ``unknown`` where git could not say."""
 
-    commit: str
+    commit: Text
     dirty: bool
 
 
@@ -168,11 +191,11 @@ class Accelerator(Entry):
     ``driver`` is null where it does not tell its version.
     """
 
-    compute_capability: str
-    driver: str | None
-    cuda: str
-    cudnn: str
-    triton: str | None
+    compute_capability: Text
+    driver: Text | None
+    cuda: Text
+    cudnn: Text
+    triton: Text | None
     tf32_matmul: bool
     tf32_cudnn: bool
 
@@ -185,13 +208,13 @@ class Hardware(Entry):
     ``architecture`` (``x86_64``) likewise. ``accelerator`` is null for a run on the CPU.
     """
 
-    cpu: str
+    cpu: Text
     threads: Positive
-    device: str
-    architecture: str | None = None
-    instructions: str | None = None
-    onednn: str | None = None
-    mkl: str | None = None
+    device: Text
+    architecture: Text | None = None
+    instructions: Text | None = None
+    onednn: Text | None = None
+    mkl: Text | None = None
     accelerator: Accelerator | None = None
 
 
@@ -220,13 +243,13 @@ class Record(Entry):
     config: PlainDict
     config_hash: str
     epochs: list[EpochMetrics]
-    final: dict[str, Number]
+    final: dict[Text, Number]
     layers: list[LayerEntry]
     data: PlainDict
     steps: Count
     wall_time_s: float = Field(ge=0, allow_inf_nan=False)
     steps_per_s: float = Field(ge=0, allow_inf_nan=False)
-    versions: dict[str, str]
+    versions: dict[Text, Text]
     git: GitState | None
     hardware: Hardware
     started: AwareDatetime
@@ -234,7 +257,7 @@ class Record(Entry):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
-        if self.config_hash != (computed := config_hash(self.config)):
+        if self.config_hash != (computed := hash_of(deciding(self.config))):
             raise ValueError(
                 f"config_hash: {self.config_hash[:12]}… does not match config, which gives {computed[:12]}…"
             )
@@ -277,17 +300,16 @@ def read_record(path: Path | str) -> Record:
     """
     try:
         with Path(path).open("rb") as file:
-            content = file.read(MAX_RECORD_BYTES + 1)
+            size = os.fstat(file.fileno()).st_size  # 0 for a pipe; a read makes room for all that it may get
+            content = file.read(1 + (size if 0 < size <= MAX_RECORD_BYTES else MAX_RECORD_BYTES))
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror}") from None
     if len(content) > MAX_RECORD_BYTES:
         raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB: not a record")
     try:
-        document = from_json(content, allow_inf_nan=False)
-    except ValueError as error:
+        document = json.loads(content.decode(), object_pairs_hook=_each_key_once, parse_constant=_not_json)
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"not strict JSON: {error}") from None
-    if repeated := _repeated_key(content):
-        raise RecordError(f"not strict JSON: the key {repeated!a} is there twice in one object")
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version is None:
         raise RecordError("not a record: it has no schema_version")
@@ -299,17 +321,16 @@ def read_record(path: Path | str) -> Record:
         raise RecordError(_reason(error)) from None
 
 
-def _repeated_key(content: bytes) -> str | None:
-    """A key that an object of a JSON document has twice, if there is one: readers would not agree on its value."""
-    repeated: list[str] = []
+def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"{twice!r} is there twice in one object")
+    return found
 
-    def once(pairs: list[tuple[str, Any]]) -> None:
-        if len({key for key, _ in pairs}) < len(pairs):
-            keys = [key for key, _ in pairs]
-            repeated.append(next(key for key in keys if keys.count(key) > 1))
 
-    json.loads(content, object_pairs_hook=once)
-    return repeated[0] if repeated else None
+def _not_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
 
 
 def metric_differences(a: Record, b: Record) -> list[str]:
@@ -340,5 +361,7 @@ def _reason(error: ValidationError) -> str:
     """One line for the first of the errors, and how many more there are."""
     first, *others = error.errors(include_url=False, include_context=False)
     place = ".".join(str(part) for part in first["loc"])
-    message = " ".join(first["msg"].removeprefix("Value error, ").split())
+    message = first["msg"].removeprefix("Value error, ")
+    if PRINTABLE in message:
+        message = f"{printable(str(first['input'])[:80])!r} cannot be printed; write one line of text"
     return (f"{place}: " if place else "") + message + (f" (and {len(others)} more)" if others else "")

@@ -22,6 +22,7 @@ TRACK_COLUMNS = (
     "max_steps",
     "train_size",
     "batch_size",
+    "limits",
 )
 CELL_NUMBERS = ("mean", "low", "high", "gap", "gap_low", "gap_high", "behind", "rank", "steps_to_target", "reached")
 COST_COLUMNS = tuple(Cost.model_fields)
@@ -76,7 +77,11 @@ def to_csv(leaderboard: Leaderboard) -> str:
     writer.writeheader()
     for table in leaderboard.tables:
         for row in table.rows:
-            line = _csv_track(table.track) | {"row": row.label, "digital": row.digital, "metric": table.metric.key}
+            line = _csv_track(table.track) | {
+                "row": _csv_text(row.label),
+                "digital": row.digital,
+                "metric": table.metric.key,
+            }
             line |= {"tiles": row.tiles, "n": 0, "row_unfinished": row.unfinished}
             for states, cell in [(None, row.cells[0])] if row.digital else zip(table.columns, row.cells, strict=True):
                 precision = {} if states is None else {"states": f"{states:.17g}", "bits": math.log2(states)}
@@ -85,8 +90,15 @@ def to_csv(leaderboard: Leaderboard) -> str:
 
 
 def _csv_track(track: Track) -> dict[str, object]:
-    facts = track.model_dump(exclude={"name", "budget"}) | track.budget.model_dump()
-    return facts | {"track": track.name, "analog_layers": " ".join(track.analog_layers)}
+    texts = {name: getattr(track, name) for name in ("task", "network", "dataset")}
+    texts |= {"track": track.name, "analog_layers": " ".join(track.analog_layers), "limits": ", ".join(track.limits)}
+    sizes = {"train_size": track.train_size, "batch_size": track.batch_size}
+    return {name: _csv_text(text) for name, text in texts.items()} | track.budget.model_dump() | sizes
+
+
+def _csv_text(text: str) -> str:
+    """Text of a record in a cell: with an apostrophe before what a spreadsheet would calculate."""
+    return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 
 def _csv_numbers(cell: Cell) -> dict[str, object]:

@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from resbench.leaderboard.hashing import hash_of, plain, result_config
+from resbench.leaderboard.hashing import deciding, hash_of, plain
 from resbench.leaderboard.records import Record
+from resbench.leaderboard.text import one_line
 
-#: Settings that a label names at most, and characters of their values.
+#: Settings that a label names at most, and characters of each key and value.
 _NAMED, _LONGEST = 3, 24
 
 
@@ -60,7 +61,7 @@ def _parts(group: list[Record]) -> dict[str, str]:
 
 def seedless_config(record: Record) -> dict[str, Any]:
     """What a run computes but for its seed: runs that share it are repeats with other seeds."""
-    masked: dict[str, Any] = _masked(result_config(record.config), ("seed", "seed_everything"), record.seed)
+    masked: dict[str, Any] = _masked(deciding(record.config), ("seed", "seed_everything"), record.seed)
     return masked
 
 
@@ -87,13 +88,17 @@ def _at(config: Any, path: tuple[str, ...]) -> Any:
 
 def _apart(config: dict[str, Any], differing: list[tuple[str, ...]]) -> str:
     """What sets a config apart from the others of its row: "lr=0.05, fast_lr=null"."""
-    named = [f"{path[-1]}={_short(_at(config, path))}" for path in differing[:_NAMED]]
+    named = [f"{_cut(path[-1])}={_short(_at(config, path))}" for path in differing[:_NAMED]]
     return ", ".join([*named, f"{len(differing) - _NAMED} more"] if len(differing) > _NAMED else named)
 
 
 def _short(value: Any) -> str:
     """A setting in a label: the class of a component, else the beginning of its value."""
     if isinstance(value, dict):
-        return str(value["class_path"]).rpartition(".")[2] if "class_path" in value else "set"
-    text = "null" if value is None else str(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+        return _cut(str(value["class_path"]).rpartition(".")[2]) if "class_path" in value else "set"
+    return _cut("null" if value is None else str(value))
+
+
+def _cut(text: str) -> str:
+    line = one_line(text[: 2 * _LONGEST])
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."

@@ -2,12 +2,15 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record
+from resbench.leaderboard.hashing import hash_of
+from resbench.leaderboard.limits import limits
+from resbench.leaderboard.records import Record, RecordError, Track, metric_differences, read_record
 from resbench.leaderboard.tables import Rejected
+from resbench.leaderboard.text import printable
 
 #: Name of the record in the folder of its run.
 RECORD = "record.json"
@@ -15,18 +18,24 @@ RECORD = "record.json"
 CONFIG = "config.yaml"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Run:
     """A record and the file it came from, relative to the folder."""
 
     file: str
     record: Record
 
+    @property
+    def track(self) -> Track:
+        """The track of the record with the limits of its config, which older records do not state."""
+        return self.record.track.model_copy(update={"limits": limits(self.record.config)})
 
-def printable(path: Path) -> str:
-    """The name of a file as text of one line that UTF-8 can hold, whatever bytes the file system has in it."""
-    name = path.as_posix()
-    return name if name.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+
+def data_digest(record: Record) -> str:
+    """What was trained and tested on, in six digits: from the checksums of the data, and the windows of a text."""
+    sums = record.data.get("sha256")
+    used = [sums.get("train"), sums.get("test")] if isinstance(sums, dict) else sums
+    return hash_of([used, record.data.get("context")])[:6]
 
 
 def record_files(folder: Path | str) -> list[tuple[str, Path]]:
@@ -50,30 +59,37 @@ def record_files(folder: Path | str) -> list[tuple[str, Path]]:
         found += [parent / name for name in seen if not name.startswith(".")]
     if not found:
         raise FileNotFoundError(f"no records in {folder}")
-    return sorted((printable(path.relative_to(folder)), path) for path in found)
+    return sorted((printable(path.relative_to(folder).as_posix()), path) for path in found)
 
 
-def read_runs(files: Iterable[tuple[str, Path]]) -> tuple[list[Run], list[Rejected]]:
-    """The runs of files, and those that are not valid records with the reason."""
+def read_runs(
+    files: Iterable[tuple[str, Path]], keep: Callable[[Record], Record] = lambda record: record
+) -> tuple[list[Run], list[Rejected]]:
+    """The runs of files, and those that are not valid records with the reason.
+
+    Args:
+        files: Names and paths.
+        keep: What of a record is kept; :class:`~resbench.leaderboard.compact.Compactor` has one for many records.
+    """
     runs, rejected = [], []
     for name, path in files:
         if path.suffix != ".json" or not path.is_file():
             rejected.append(Rejected(file=name, reason="not a .json file"))
             continue
         try:
-            runs.append(Run(file=name, record=read_record(path)))
+            runs.append(Run(file=name, record=keep(read_record(path))))
         except RecordError as error:
             rejected.append(Rejected(file=name, reason=str(error)))
     return runs, rejected
 
 
 def one_per_config(runs: Iterable[Run]) -> tuple[list[Run], list[Rejected]]:
-    """Of complete runs of one config and seed keep the earliest; where their metrics differ, keep none."""
+    """Of complete runs of one config, seed and data keep the earliest; where their metrics differ, keep none."""
     kept, rejected = [], []
-    groups: dict[tuple[str, int], list[Run]] = defaultdict(list)
+    groups: dict[tuple[str, int, str], list[Run]] = defaultdict(list)
     for run in runs:
         if run.record.status == "complete":
-            groups[run.record.config_hash, run.record.seed].append(run)
+            groups[run.record.config_hash, run.record.seed, data_digest(run.record)].append(run)
         else:
             kept.append(run)
     for group in groups.values():

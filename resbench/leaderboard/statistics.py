@@ -5,7 +5,8 @@ compile: the tests compare intervals and p-values with those of ``scipy.stats``.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from statistics import NormalDist, fmean
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ SEEDS_FOR_CLAIM = math.ceil(1 - math.log2(ALPHA))
 ENUMERATED_SEEDS = 14
 #: Resamples of a bootstrap.
 RESAMPLES = 9999
+#: Numbers that the test holds at a time: what fits a cache.
+BLOCK = 2**18
 
 Interval = tuple[float, float]
 
@@ -88,10 +91,10 @@ def _bca(sides: Sequence[Sequence[float]], confidence: float) -> Interval | None
     """
     import numpy as np
 
-    rng = np.random.default_rng(0)
     signed = [sign * np.array(side) for sign, side in zip((1, -1), sides, strict=False)]
     with np.errstate(all="ignore"):
-        drawn = sum(side[rng.integers(0, len(side), (RESAMPLES, len(side)))].mean(axis=1) for side in signed)
+        places = _resamples(tuple(map(len, signed)))
+        drawn = sum(side[index].mean(axis=1) for side, index in zip(signed, places, strict=True))
         means: NDArray[np.float64] = np.asarray(drawn)
         centre = sum(side.mean() for side in signed)
         influence = [(side - side.mean()) / len(side) for side in signed]
@@ -106,6 +109,15 @@ def _bca(sides: Sequence[Sequence[float]], confidence: float) -> Interval | None
         levels = [normal.cdf(bias + shift / (1 - acceleration * shift)) for shift in shifted]
         low, high = map(float, np.quantile(means, levels))
     return (low, high) if math.isfinite(low) and math.isfinite(high) else None
+
+
+@lru_cache(maxsize=4)
+def _resamples(sizes: tuple[int, ...]) -> "list[NDArray[np.int64]]":
+    """Which values the resamples of sides of these sizes take, ``[resamples, size]`` each."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, size, (RESAMPLES, size)) for size in sizes]
 
 
 def joint_p_values(differences: Sequence[Mapping[int, float]], floor: float) -> list[float]:
@@ -138,30 +150,67 @@ def joint_p_values(differences: Sequence[Mapping[int, float]], floor: float) -> 
 
     seeds = sorted(set().union(*differences))
     values = np.array([[comparison.get(seed, 0.0) for seed in seeds] for comparison in differences], dtype=float)
+    return step_down(values, np.array(list(map(len, differences))), floor)
+
+
+def step_down(values: "NDArray[np.float64]", count: "NDArray[np.int64]", floor: float) -> list[float]:
+    """As :func:`joint_p_values`, of differences ``[comparisons, seeds]``, 0 where a comparison lacks the seed.
+
+    Memory grows with the comparisons, not with the choices of signs too: these are taken some thousand at a time.
+
+    Args:
+        values: The differences.
+        count: Seeds of each comparison.
+        floor: A small difference.
+    """
+    import numpy as np
+
     scale = np.maximum(np.abs(values).max(axis=1), floor)
-    values /= scale[:, np.newaxis]  # no square leaves the floats
-    count = np.array([len(comparison) for comparison in differences])
-    mean_square = (_signs(len(seeds)) @ values.T / count) ** 2
-    variance = ((values**2).sum(axis=1) / count - mean_square) * count / np.maximum(count - 1, 1)
+    values = values / scale[:, np.newaxis]  # no square leaves the floats
+    spread = (values**2).sum(axis=1) / count
     # the last term: a spread below what rounding tells is none
-    statistic = count * mean_square / (np.maximum(variance, 0) + (floor / scale) ** 2 + 1e-12)
-    order = np.argsort(-statistic[0], kind="stable")
-    left = np.maximum.accumulate(statistic[:, order[::-1]], axis=1)[:, ::-1]
-    observed = statistic[0, order]
-    reached = (left >= observed * (1 - 1e-9) - 1e-9).mean(axis=0)  # equal but for rounding counts as equal
-    adjusted = np.empty(len(differences))
-    adjusted[order] = np.maximum.accumulate(reached)
+    least = (floor / scale) ** 2 + 1e-12
+
+    def statistic(some: "NDArray[np.int64]", signs: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Of some comparisons at some choices, ``[comparisons, choices]``."""
+        n = count[some, np.newaxis]
+        mean_square = (values[some] @ signs.T / n) ** 2
+        variance = (spread[some, np.newaxis] - mean_square) * n / np.maximum(n - 1, 1)
+        found: NDArray[np.float64] = n * mean_square / (np.maximum(variance, 0) + least[some, np.newaxis])
+        return found
+
+    everything = np.arange(len(values))
+    observed = statistic(everything, np.ones((1, values.shape[1])))[:, 0]
+    order = np.argsort(-observed, kind="stable")
+    threshold = observed * (1 - 1e-9) - 1e-9  # equal but for rounding counts as equal
+    reached, choices = np.zeros(len(values), dtype=np.int64), 0
+    for signs in _signs(values.shape[1]):
+        choices += len(signs)
+        largest = np.full(len(signs), -np.inf)  # of the comparisons that are left, from the smallest on
+        block = max(1, BLOCK // len(signs))
+        for end in range(len(order), 0, -block):
+            some = order[max(0, end - block) : end][::-1]
+            left = statistic(some, signs)
+            np.maximum(left[0], largest, out=left[0])
+            np.maximum.accumulate(left, axis=0, out=left)
+            largest = left[-1].copy()
+            reached[some] += (left >= threshold[some, np.newaxis]).sum(axis=1)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.maximum.accumulate(reached[order] / choices)
     return [float(p) for p in adjusted]
 
 
-def _signs(seeds: int) -> "NDArray[np.float64]":
-    """Choices of signs ``[choices, seeds]``, the first of them all positive."""
+def _signs(seeds: int) -> "Iterator[NDArray[np.float64]]":
+    """Choices of signs, some ``[choices, seeds]`` at a time, the first of them all positive."""
     import numpy as np
 
-    if seeds <= ENUMERATED_SEEDS:
-        bits = np.arange(2**seeds)[:, np.newaxis] >> np.arange(seeds) & 1
-    else:
-        bits = np.random.default_rng(0).integers(0, 2, (2**ENUMERATED_SEEDS + 1, seeds))
-        bits[0] = 0
-    signs: NDArray[np.float64] = (1 - 2 * bits).astype(np.float64)
-    return signs
+    rng = np.random.default_rng(0)
+    enumerated = seeds <= ENUMERATED_SEEDS
+    choices = 2**seeds if enumerated else 2**ENUMERATED_SEEDS + 1
+    rows = max(1, BLOCK // max(seeds, 64))
+    for start in range(0, choices, rows):
+        number = np.arange(start, min(start + rows, choices))[:, np.newaxis]
+        bits = number >> np.arange(seeds) & 1 if enumerated else rng.integers(0, 2, (len(number), seeds))
+        if start == 0:
+            bits[0] = 0
+        yield (1 - 2 * bits).astype(np.float64)

@@ -1,18 +1,20 @@
 """Whether a set of records keeps the rules for the leaderboard, and the text of the pull request that brings them."""
 
+import hashlib
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.hashing import hash_of
-from resbench.leaderboard.markdown import to_markdown
-from resbench.leaderboard.records import Entry, Record, metric_differences
+from resbench.leaderboard.limits import untested
+from resbench.leaderboard.markdown import code, escape, to_markdown
+from resbench.leaderboard.records import UNKNOWN_COMMIT, Entry, Record, metric_differences
 from resbench.leaderboard.rows import seedless_config
-from resbench.leaderboard.runs import Run
-from resbench.leaderboard.tables import Rejected
+from resbench.leaderboard.runs import Run, data_digest
+from resbench.leaderboard.tables import Line, Rejected
+from resbench.leaderboard.text import file_stem
 from resbench.leaderboard.trust import refusals
 from resbench.leaderboard.wording import facts
 
@@ -22,7 +24,7 @@ class Finding(Entry):
 
     file: str
     problem: bool
-    text: str
+    text: Line
 
 
 def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequence[Run] = ()) -> list[Finding]:
@@ -45,7 +47,9 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
 def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
     """Problems (True) and notes of one record on its own."""
     record = run.record
-    if record.git and record.git.dirty:
+    if record.git and record.git.commit == UNKNOWN_COMMIT:
+        yield True, "git: it could not be asked which code ran; put git on the PATH, commit and run again"
+    elif record.git and record.git.dirty:
         yield True, "git: the checkout had uncommitted changes, so nobody can run the same code; commit and run again"
     if not record.data.get("sha256"):
         yield True, "data: no checksums; a data module says them in describe()"
@@ -54,14 +58,11 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
         yield True, f"epochs: {', '.join(looked)} was looked at while training; choose on val/* and test once"
     if watched := sorted(set(_monitored(record.config))):
         yield True, f"config: {', '.join(watched)} is monitored; choose on val/*"
-    trainer = record.config.get("trainer")
-    part = trainer.get("limit_test_batches") if isinstance(trainer, dict) else None
-    if part is not None and not (isinstance(part, float) and part == 1):
-        yield (
-            True,
-            f"config: trainer.limit_test_batches: {part} tests on a part of the test set; write null for all of it",
-        )
     if record.status == "complete":
+        if not record.steps:
+            yield True, "steps: complete without a step of training"
+        if reason := untested(record.config):
+            yield True, f"config: {reason}; write null and test on all"
         if not {"test/acc", "test/loss"} & record.final.keys():
             yield True, "final: neither test/acc nor test/loss"
         epochs = record.track.budget.epochs
@@ -109,14 +110,16 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
     """Seeds of a cell are 0, 1, ..., n - 1, failures included: nobody has left one out."""
     cells: dict[str, list[Run]] = defaultdict(list)
     for run in [*board, *runs]:
-        cells[hash_of([run.record.track.model_dump(mode="json"), seedless_config(run.record)])].append(run)
+        cells[hash_of([run.track.model_dump(mode="json"), seedless_config(run.record)])].append(run)
     submitted = {run.file for run in runs}
     for cell in cells.values():
         seeds = {run.record.seed for run in cell}
         own = sorted((run for run in cell if run.file in submitted), key=lambda run: run.record.seed)
         if not own:
             continue
-        if missing := sorted(set(range(max(seeds) + 1)) - seeds):
+        # As many numbers as there are seeds decide: the largest seed may be any number.
+        missing = sorted(set(range(min(max(seeds) + 1, len(seeds) + 9))) - seeds)
+        if missing:
             listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
             yield Finding(
                 file=own[0].file, problem=True, text=f"seeds: {listed} missing; a cell has the seeds from 0 on"
@@ -131,13 +134,18 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
 def _tracks(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
     """Tracks that are not on the board yet, or are there by this name under other terms."""
     known: dict[str, set[str]] = defaultdict(set)
+    data: dict[str, set[str]] = defaultdict(set)
     for run in board:
-        known[run.record.track.name].add("; ".join(facts(run.record.track)))
-    for track, first in {run.record.track.model_dump_json(): run for run in reversed(runs)}.items():
-        terms = "; ".join(facts(first.record.track))
+        data[run.track.model_dump_json()].add(data_digest(run.record))
+        known[run.record.track.name].add("; ".join(facts(run.track)))
+    for track, first in {run.track.model_dump_json(): run for run in reversed(runs)}.items():
+        terms = "; ".join(facts(first.track))
         others = known.get(json.loads(track)["name"], set())
         if others and terms not in others:
             text = f"track: {terms}; on the board it is {' or '.join(sorted(others))}: this makes a table of its own"
+            yield Finding(file=first.file, problem=False, text=text)
+        elif others and data_digest(first.record) not in data[track]:
+            text = "track: its data have other checksums than on the board: this makes a table of its own"
             yield Finding(file=first.file, problem=False, text=text)
         elif not others:
             yield Finding(file=first.file, problem=False, text=f"track: {first.record.track.name} is new: {terms}")
@@ -147,8 +155,10 @@ def destination(run: Run) -> str:
     """Where the record goes on the board: a folder a track, a name that no other run has."""
     record = run.record
     parts = [record.track.name, record.algorithm.name, f"{record.states:g}" if record.states else "digital"]
-    folder, algorithm, states = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._") or "_" for part in parts)
-    suffix = "" if record.status == "complete" else f"-{record.status}"
+    folder, algorithm, states = map(file_stem, parts)
+    # A config that failed twice is two runs, each with a file of its own.
+    digest = hashlib.sha256(record.model_dump_json().encode()).hexdigest()
+    suffix = "" if record.status == "complete" else f"-{digest[:6]}-{record.status}"
     return f"{folder}/{algorithm}-{states}-seed{record.seed}-{record.config_hash[:12]}{suffix}.json"
 
 
@@ -162,16 +172,16 @@ def pull_request(runs: Sequence[Run], findings: Sequence[Finding], destinations:
     algorithms = sorted({record.algorithm.title for record in _records(runs)})
     tables = to_markdown(compile_runs(runs)).removeprefix("# Leaderboard\n").strip()
     lines = [
-        f"# Records: {', '.join(algorithms)}",
+        f"# Records: {escape(', '.join(algorithms))}",
         "",
         f"{len(runs)} records of {len({r.track.name for r in _records(runs)})} tracks, {hours:.1f} h of training.",
         "",
-        *(f"- versions: {line}" for line in versions),
-        *(f"- hardware: {line}" for line in hardware),
-        *(f"- commit: {line}" for line in commits),
-        *(f"- note: `{finding.file}`: {finding.text}" for finding in findings if not finding.problem),
+        *(f"- versions: {escape(line)}" for line in versions),
+        *(f"- hardware: {escape(line)}" for line in hardware),
+        *(f"- commit: {escape(line)}" for line in commits),
+        *(f"- note: {code(finding.file)}: {escape(finding.text)}" for finding in findings if not finding.problem),
         "",
-        f"Shortest run to verify, {shortest[0].record.wall_time_s:,.0f} s: `resbench verify {shortest[1]}`",
+        f"Shortest run to verify, {shortest[0].record.wall_time_s:,.0f} s: {code(f'resbench verify {shortest[1]}')}",
         "",
         "- [ ] Hyper-parameters were chosen on validation data.",
         "- [ ] No run of these configs was left out.",

@@ -1,6 +1,14 @@
 """What a compiled leaderboard is made of: tables of rows of cells, and the files that were not used."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator
+
 from resbench.leaderboard.records import Entry, Number, Track
+from resbench.leaderboard.text import one_line
+
+#: What records, configs and errors say, as one line that can be shown.
+Line = Annotated[str, AfterValidator(one_line)]
 
 
 class Metric(Entry):
@@ -168,25 +176,27 @@ class Claim(Entry):
 class Ranking(Entry):
     """Ranks of the rows of one column, and the claims behind them.
 
-    ``seeds_needed`` is the number of seeds of a row from which claims become possible; null for a single row.
+    ``seeds_needed`` is the number of seeds of a row from which claims become possible; null for a single row. With
+    ``too_many_rows`` none were compared.
     """
 
     states: Number | None
     comparisons: int
     seeds_needed: int | None
+    too_many_rows: bool
     ranks: dict[str, int]
     claims: list[Claim]
 
 
 class Unfinished(Entry):
-    """A run that did not complete."""
+    """A run that did not complete; ``error`` is the last line of what it says."""
 
     file: str
-    label: str
+    label: Line
     states: Number | None
     seed: int
     status: str
-    error: str | None
+    error: Line | None
 
 
 class Table(Entry):
@@ -209,7 +219,7 @@ class Rejected(Entry):
     """A file that counts nowhere, and why."""
 
     file: str
-    reason: str
+    reason: Line
 
 
 class Leaderboard(Entry):

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
+from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.runs import RECORD, Run, read_runs
 from resbench.leaderboard.tables import Rejected
+from resbench.leaderboard.text import one_line
 
 #: Type of the artifact that holds the record of a run.
 ARTIFACT_TYPE = "record"
@@ -38,14 +40,14 @@ def read_wandb(project: str, api: Api) -> tuple[list[Run], list[Rejected]]:
         rejected: list[Rejected] = []
         try:
             for index, run in enumerate(api.runs(project)):
-                name = "/".join(map(str, run.path))
+                name = one_line("/".join(map(str, run.path)))
                 try:
                     found.append((name, _fetch(run, Path(folder, str(index)))))
                 except Exception as error:  # whatever one run holds, the others count
                     rejected.append(Rejected(file=name, reason=_line(error)))
         except Exception as error:  # the client raises its own errors and those of what it is built on
             raise ValueError(f"{project}: {_line(error)}") from error
-        runs, invalid = read_runs(found)
+        runs, invalid = read_runs(found, Compactor().compact)
     return runs, rejected + invalid
 
 
@@ -58,4 +60,4 @@ def _fetch(run: Any, folder: Path) -> Path:
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from resbench.leaderboard.records import Track
 from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM
@@ -68,20 +69,24 @@ def facts(track: Track) -> list[str]:
         else f"analog layers {', '.join(track.analog_layers) or 'none'}",
         f"budget {' or '.join(limits)}" if limits else "no budget",
         f"batch {track.batch_size}",
+        *(["limits: " + ", ".join(track.limits)] if track.limits else []),
     ]
 
 
 def titles(tables: Sequence[Table]) -> list[str]:
     """Names of the tracks; those that share one are told apart by the facts in which they differ."""
+    terms = [facts(table.track) for table in tables]
     groups: dict[str, list[list[str]]] = {}
-    for table in tables:
-        groups.setdefault(table.track.name, []).append(facts(table.track))
-    found = []
-    for table in tables:
-        own, others = facts(table.track), groups[table.track.name]
-        differing = [fact for place, fact in enumerate(own) if len({other[place] for other in others}) > 1]
-        found.append(", ".join([table.track.name, *differing]))
-    return found
+    for table, own in zip(tables, terms, strict=True):
+        groups.setdefault(table.track.name, []).append(own)
+    differing = {
+        name: [place for place, values in enumerate(zip_longest(*group)) if len(set(values)) > 1]
+        for name, group in groups.items()
+    }
+    return [
+        ", ".join([table.track.name, *(own[place] for place in differing[table.track.name] if place < len(own))])
+        for table, own in zip(tables, terms, strict=True)
+    ]
 
 
 def claims(table: Table) -> str:
@@ -89,6 +94,12 @@ def claims(table: Table) -> str:
     rankings = [ranking for ranking in table.rankings if ranking.seeds_needed is not None]
     if not rankings:
         return ""
+    large = sum(ranking.too_many_rows for ranking in rankings)
+    if large:
+        return (
+            f"No ranks at {large} of {len(rankings)} precisions: their rows are too many to be compared pair by pair; "
+            "take the records of fewer rows."
+        )
     if any(ranking.ranks for ranking in rankings):
         found = sum(len(ranking.claims) for ranking in rankings)
         compared = sum(ranking.comparisons for ranking in rankings)

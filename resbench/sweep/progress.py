@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from resbench.leaderboard.text import one_line
 from resbench.leaderboard.wording import duration
 from resbench.sweep.estimate import Estimate
 from resbench.sweep.executor import Executor
@@ -103,4 +104,4 @@ def _line(job: Job, state: State) -> str:
     if state.status == "running":
         return f"{name}: in progress in another process"
     reason = state.error or (state.record.error if state.record else None) or job.last_line()
-    return f"{name}: {state.status}: {reason}; log: {job.log}"
+    return f"{name}: {state.status}: {one_line(reason)}; log: {job.log}"

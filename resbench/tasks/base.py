@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -21,6 +21,9 @@ from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.processes import gathered, share
 from resbench.nn import analog_layers, to_analog
 
+#: Names of columns, and lines of numbers.
+Table = tuple[list[str], Iterator[list[float]]]
+
 
 class Diverged(ArithmeticError):
     """The loss is not finite; raised before it reaches the tiles."""
@@ -29,7 +32,8 @@ class Diverged(ArithmeticError):
 class Task(LightningModule, ABC):
     """Base of tasks: converts the network, trains it by automatic optimisation, logs the metrics of each epoch.
 
-    A subclass names its :attr:`metrics` and writes :meth:`measure`. Logged are ``train/*``, ``val/*`` and ``test/*``,
+    A subclass names its :attr:`metrics` and writes :meth:`measure`, and :meth:`table` where its predictions are more
+    than numbers of a sample. Logged are ``train/*``, ``val/*`` and ``test/*``,
     means over the samples of an epoch; those of training are taken while it goes on.
 
     Args:
@@ -148,6 +152,19 @@ class Task(LightningModule, ABC):
     def test_step(self, batch: Any, batch_idx: int) -> None:
         """Log the metrics of the test set."""
         self._log("test", batch)
+
+    def table(self, predictions: Tensor) -> Table:
+        """Predictions as lines of numbers: for each sample its index, then what :meth:`predict_step` gave of it.
+
+        Args:
+            predictions: of all samples, ``[n, ...]``.
+
+        Returns:
+            The names of the columns, and the lines.
+        """
+        flat = predictions.reshape(len(predictions), -1)
+        columns = ["sample", *(f"y{k}" for k in range(flat.shape[1]))]
+        return columns, ([sample, *row.tolist()] for sample, row in enumerate(flat))
 
     def _log(self, split: str, batch: Any) -> None:
         means, samples = self.measure(batch)

@@ -14,7 +14,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import IOParameters
-from resbench.tasks.base import Task
+from resbench.tasks.base import Table, Task
 
 
 class Classification(Task):
@@ -72,3 +72,9 @@ class Classification(Task):
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """Probabilities ``[n, classes]``."""
         return torch.softmax(self(batch), dim=1)
+
+    def table(self, predictions: Tensor) -> Table:
+        """For each sample its index, the most probable class and the probability of each class."""
+        columns = ["sample", "class", *(f"p{k}" for k in range(predictions.shape[1]))]
+        best = predictions.argmax(1).tolist()
+        return columns, ([sample, best[sample], *row.tolist()] for sample, row in enumerate(predictions))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resbench.tasks.base import Task
+from resbench.tasks.base import Table, Task
 
 
 class LanguageModelling(Task):
@@ -29,3 +29,16 @@ class LanguageModelling(Task):
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """Probabilities of the next character at each position, ``[n, t, characters]``."""
         return torch.softmax(self(batch), dim=2)
+
+    def table(self, predictions: Tensor) -> Table:
+        """For each window and position in it the number of the most probable next character, and all probabilities.
+
+        Characters are numbered as the data module does; the record of the run has them in that order.
+        """
+        columns = ["sample", "position", "class", *(f"p{k}" for k in range(predictions.shape[2]))]
+        best = predictions.argmax(2).tolist()
+        return columns, (
+            [sample, position, best[sample][position], *row.tolist()]
+            for sample, window in enumerate(predictions)
+            for position, row in enumerate(window)
+        )

@@ -315,6 +315,7 @@ class RunCLI(LightningCLI):
         """Build task, data, optimiser and trainer."""
         if not self.build:
             return
+        self._find_data()
         original = self.config
         self.config = copy.deepcopy(original)
         for logger in _as_list(self.config.trainer.logger):
@@ -335,6 +336,15 @@ class RunCLI(LightningCLI):
         finally:
             patience.cancel()
             self.config = original
+
+    def _find_data(self) -> None:
+        """Have the data module find its files, or download them, before the devices of a large network are made."""
+        section = {"data": self.resolved["data"]}
+        try:
+            config = Namespace(data=self.config.data)  # type: ignore[no-untyped-call]
+            self.parser.instantiate(config, instantiate_groups=False).data.prepare_data()
+        except (ValueError, TypeError, OSError) as error:
+            raise UserError(explain_value(str(error), section)) from error
 
     def tensors(self) -> Iterator[Tensor]:
         """What a training holds in memory from beginning to end: its model, and inputs that were read."""

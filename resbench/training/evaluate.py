@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from resbench.errors import UserError
-from resbench.leaderboard.files import write_text_atomically
+from resbench.leaderboard.files import replacing
+from resbench.tasks.base import Task
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.checks import read_data
 from resbench.training.cli import RunCLI
@@ -20,11 +23,10 @@ PREDICTIONS = "predictions.csv"
 def evaluate(command: str, argv: Sequence[str]) -> int:
     """Run ``validate``, ``test`` or ``predict`` and return 0.
 
-    Metrics are printed; predictions go to ``predictions.csv`` beside the checkpoint, one line a sample: its index, the
-    most probable class and the probability of each class.
+    Metrics are printed; predictions go to ``predictions.csv`` beside the checkpoint, in the columns of the task.
 
     Raises:
-        UserError: without a checkpoint, or with one of another config.
+        UserError: without a checkpoint, or with one of another config; where there is nothing to predict.
     """
     cli = RunCLI(argv, f"resbench {command}", training=False)
     if cli.config.ckpt_path is None:
@@ -35,9 +37,14 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
     read_data(cli, command)
     arguments = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
     if command == "predict":
-        batches = [torch.as_tensor(batch) for batch in cli.trainer.predict(cli.model, **arguments) or []]
+        predictions = _joined(cli.trainer.predict(cli.model, **arguments) or [], cli.model)
         path = checkpoint.with_name(PREDICTIONS)
-        write_text_atomically(path, _table(torch.cat(batches)))
+        try:
+            _write(path, *cli.model.table(predictions))
+        except OSError as error:
+            raise UserError(
+                f"ckpt_path: {path} cannot be written ({error.strerror}); copy the checkpoint elsewhere"
+            ) from None
         print(f"predictions: {path}")
         return 0
     run = cli.trainer.validate if command == "validate" else cli.trainer.test
@@ -47,10 +54,24 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
     return 0
 
 
-def _table(probabilities: torch.Tensor) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["sample", "class", *(f"p{k}" for k in range(probabilities.shape[1]))])
-    for sample, row in enumerate(probabilities.tolist()):
-        writer.writerow([sample, row.index(max(row)), *row])
-    return text.getvalue()
+def _joined(batches: Sequence[object], model: Task) -> Tensor:
+    """Predictions of all batches, one after the other."""
+    if not batches:
+        raise UserError("trainer.limit_predict_batches: nothing is predicted; write 1 or more, or null for all")
+    tensors = [batch for batch in batches if isinstance(batch, Tensor)]
+    if len(tensors) < len(batches):
+        raise UserError(
+            f"model: predict_step of {type(model).__name__} gives a {type(batches[0]).__name__}; "
+            "let it return a tensor with a line for each sample"
+        )
+    return torch.cat(tensors)
+
+
+def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[float]]) -> None:
+    """Write a table as CSV, atomically and line by line: the probabilities of a text are many."""
+    with replacing(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(lines)
+        text.detach()  # with all of it written; the file is closed by whoever opened it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -16,7 +17,9 @@ import torch
 from resbench import __version__
 from resbench.crossbar.devices import Device
 from resbench.crossbar.tile import Tile
+from resbench.leaderboard.limits import limits
 from resbench.leaderboard.records import (
+    UNKNOWN_COMMIT,
     Accelerator,
     AlgorithmEntry,
     Budget,
@@ -29,9 +32,13 @@ from resbench.leaderboard.records import (
     TileEntry,
     Track,
 )
+from resbench.leaderboard.text import one_line
 from resbench.nn import AnalogLayer, analog_layers
 from resbench.training.cli import RunCLI
 from resbench.training.process import c_library, effective_arithmetic
+
+#: Variables by which a hook of git names the repository that it is for.
+OTHER_CHECKOUT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 Status = Literal["complete", "interrupted", "failed", "diverged"]
 #: Packages whose versions may change the numbers of a run.
@@ -82,7 +89,7 @@ def make_record(
             **{name: version(name) for name in PACKAGES},
             **c_library(),
         },
-        git=_git(),
+        git=git_state(Path(__file__).resolve().parents[2]),
         hardware=_hardware(cli),
         started=started,
         finished=datetime.now(UTC),
@@ -96,7 +103,7 @@ def _track(cli: RunCLI) -> Track:
     return Track(
         name=cli.config.experiment.track or f"{data['name']}-{network['name']}",
         task=_component(model)["name"],
-        network=f"{network['name']}({arguments})",
+        network=one_line(f"{network['name']}({arguments})"),
         dataset=data["name"],
         analog_layers=model["init_args"]["layers"],
         budget=Budget(
@@ -105,6 +112,7 @@ def _track(cli: RunCLI) -> Track:
         ),
         train_size=_trained_on(cli, data["train_size"]),
         batch_size=cli.datamodule.batch_size,
+        limits=limits(cli.resolved),
     )
 
 
@@ -158,20 +166,25 @@ def _tile(name: str, tile: Tile) -> TileEntry:
     )
 
 
-def _git() -> GitState | None:
-    """State of the checkout that the package runs from; None where it is installed otherwise."""
-    package = Path(__file__).resolve().parent.parent
+def git_state(root: Path) -> GitState | None:
+    """State of the checkout in a folder; None where there is none, as around an installed package.
+
+    Where git is missing or refuses the folder, nobody can say which code ran: the commit is ``unknown``, and dirty.
+    """
+    if not (root / ".git").exists():
+        return None
+    environment = {name: value for name, value in os.environ.items() if name not in OTHER_CHECKOUT}
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(package), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        command = ["git", "-C", str(root), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        return done.stdout.strip()
 
     try:
-        if Path(git("rev-parse", "--show-toplevel")) != package.parent:
-            return None
-        return GitState(commit=git("rev-parse", "HEAD"), dirty=bool(git("status", "--porcelain")))
+        commit = git("rev-parse", "HEAD")
+        return GitState(commit=commit, dirty=bool(git("status", "--porcelain", "--untracked-files=normal")))
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return GitState(commit=UNKNOWN_COMMIT, dirty=True)
 
 
 def _cpu() -> str:

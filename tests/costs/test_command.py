@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,6 +93,19 @@ def test_mistakes_end_in_one_line(
     error = capsys.readouterr().err
     assert message.format(config=config) in error
     assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("settings", [{"transfer_every_growth": 1e300}, {"transfer_every": {}}, {"tiles": "four"}])
+def test_settings_that_no_formula_takes_are_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: dict[str, Any]
+) -> None:
+    record = make_record("ResidualLearning", tiles=4)
+    entry = record.algorithm.model_copy(update={"settings": {"tiles": 4, "transfer_every": 2, **settings}})
+    write_record(tmp_path / "record.json", record.model_copy(update={"algorithm": entry}))
+    assert cost("--record", str(tmp_path / "record.json")) == 2
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.count("\n") == 1
 
 
 def test_a_digital_record_has_no_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,3 +84,20 @@ def test_refuses_impossible_sizes(tmp_path: Path, options: dict[str, Any], messa
 def test_missing_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"root: there is no text .*poem\.txt .*that holds poem\.txt"):
         CharacterData(str(tmp_path), "poem.txt").setup("fit")
+
+
+def test_the_root_may_be_the_text_itself(tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("to be or not to be " * 20, encoding="utf-8")
+    data = CharacterData(root=str(file), context=4)
+    data.prepare_data()
+    data.setup("fit")
+    assert data.characters == " benort"
+
+
+def test_a_missing_text_is_found_before_it_is_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"there is no text .*tinyshakespeare.txt \(no such file\)"):
+        CharacterData(root=str(tmp_path)).prepare_data()
+    (tmp_path / "tinyshakespeare.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(FileNotFoundError, match="not UTF-8"):
+        CharacterData(root=str(tmp_path)).setup("fit")

@@ -40,8 +40,8 @@ def official(cifar: dict[str, Images], tmp_path_factory: pytest.TempPathFactory)
     class FewData(CIFAR10Data):
         source = FewImages
 
-        def __init__(self) -> None:
-            super().__init__(str(root), download=False)
+        def __init__(self, place: str = ".") -> None:
+            super().__init__(str(root / place), download=False)
 
     return FewData
 
@@ -63,6 +63,30 @@ def test_official_files_and_class_folders_give_the_same_batches(
         (test.inputs == torch.from_numpy(images[4].transpose(2, 0, 1))).flatten(1).all(1)
     ).flatten()
     assert int(test.targets[place]) == labels[4]
+
+
+def test_the_root_may_be_the_folder_itself(official: type[CIFAR10Data], class_folders: Path) -> None:
+    sums = []
+    for data in (official(), official("cifar-10-batches-py"), CIFAR10Data(str(class_folders / "cifar10"))):
+        data.prepare_data()
+        data.setup("fit")
+        sums.append(data.describe()["sha256"])
+    assert sums[0] == sums[1] == sums[2]
+
+
+def test_other_images_are_not_taken_for_it(class_folders: Path, tmp_path: Path) -> None:
+    (tmp_path / "cifar100").symlink_to(class_folders / "cifar10")
+    with pytest.raises(ValueError, match=r"has 10 classes of images \[3, 32, 32\], cifar100 has 100"):
+        CIFAR100Data(str(tmp_path), download=False).setup("fit")
+    with pytest.raises(FileNotFoundError, match="no complete CIFAR100"):
+        CIFAR100Data(str(class_folders / "cifar10"), download=False).prepare_data()
+
+
+def test_a_failed_download_leaves_no_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.CIFAR10, "url", "http://127.0.0.1:9/cifar")  # nothing listens on the discard port
+    with pytest.raises(FileNotFoundError, match=r"no complete CIFAR10 in .*Connection refused"):
+        CIFAR10Data(str(tmp_path / "data")).prepare_data()
+    assert not list(tmp_path.iterdir())
 
 
 def test_normalises_each_channel(class_folders: Path) -> None:

@@ -90,3 +90,8 @@ def test_names_what_is_missing_or_does_not_fit(root: Path, tmp_path: Path) -> No
     shutil.rmtree(root / "test" / "truck")
     with pytest.raises(ValueError, match="has class 'truck' in one of train and test only"):
         read(root)
+
+
+def test_missing_folders_are_found_before_any_image_is_read(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"root: no images in .*train \(no such folder\)"):
+        ImageFolderData(str(tmp_path)).prepare_data()

@@ -48,13 +48,19 @@ def test_missing_files_name_the_folder_and_the_layout(tmp_path: Path) -> None:
     message = str(raised.value)
     assert f"root: no complete FashionMNIST in {tmp_path / 'FashionMNIST' / 'raw'}" in message
     assert "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte" in message
-    assert "write the folder that holds FashionMNIST/raw/train-images-idx3-ubyte" in message
+    assert "write the folder that holds them" in message
+    assert not list(tmp_path.iterdir())
 
 
 def test_failed_download_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MNISTData.source, "mirrors", ["http://127.0.0.1:9/"])  # nothing listens on the discard port
     with pytest.raises(FileNotFoundError, match=r"no complete MNIST in .*Connection refused"):
-        MNISTData(str(tmp_path)).setup("fit")
+        MNISTData(str(tmp_path / "new" / "data")).setup("fit")
+    assert not list(tmp_path.iterdir())  # no empty folders either
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(FileNotFoundError):
+        MNISTData(str(tmp_path / "mine")).prepare_data()
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 
 @pytest.mark.parametrize("size", [0, 100_000])
@@ -64,3 +70,30 @@ def test_a_file_that_was_cut_short_is_named_incomplete(root: str, tmp_path: Path
     os.truncate(raw / "t10k-images-idx3-ubyte", size)
     with pytest.raises(FileNotFoundError, match="no complete MNIST in"):
         MNISTData(str(tmp_path), download=False).setup("fit")
+
+
+@pytest.mark.parametrize("folder", [".", "FashionMNIST", "FashionMNIST/raw"])
+def test_the_root_may_be_the_folder_itself(root: str, folder: str) -> None:
+    data = FashionMNISTData(str(Path(root, folder)), download=False)
+    data.prepare_data()
+    data.setup("fit")
+    assert data.split("train").targets[:5].tolist() == [9, 0, 0, 3, 0]
+
+
+def test_a_folder_of_any_name_is_taken_and_one_of_another_data_set_is_not(root: str, tmp_path: Path) -> None:
+    (tmp_path / "clothes").symlink_to(Path(root, "FashionMNIST", "raw"))
+    data = FashionMNISTData(str(tmp_path / "clothes"), download=False)
+    data.setup("test")
+    assert data.split("test").targets[:5].tolist() == [9, 2, 1, 1, 6]
+    for folder in ("MNIST", "MNIST/raw"):
+        with pytest.raises(FileNotFoundError, match="no complete FashionMNIST"):
+            FashionMNISTData(str(Path(root, folder)), download=False).setup("fit")
+
+
+def test_missing_files_are_found_before_anything_is_read(tmp_path: Path) -> None:
+    for download in (False, True):
+        data = MNISTData(str(tmp_path / "data"), download=download)
+        data.source = type("MNIST", (data.source,), {"mirrors": ["http://127.0.0.1:9/"]})  # type: ignore[misc]
+        with pytest.raises(FileNotFoundError, match="no complete MNIST"):
+            data.prepare_data()
+    assert not list(tmp_path.iterdir())

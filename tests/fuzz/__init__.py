@@ -1,0 +1,1 @@
+"""Fuzzers that anyone can run, outside the default suite: `python -m tests.fuzz NAME --count N --seed S`."""

@@ -1,11 +1,14 @@
+import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from resbench.cli import main
+from resbench.leaderboard.hashing import config_hash
 from resbench.leaderboard.records import Record, write_record
 
 MakeRecord = Callable[..., Record]
@@ -67,6 +70,37 @@ def test_record_show_prints_what_a_person_asks_first(
     assert "pulses" not in capsys.readouterr().out
     assert main(["record", "show", str(tmp_path / "none.json")]) == 2
     assert "none.json: cannot be read" in capsys.readouterr().err
+
+
+def test_no_command_sends_a_terminal_what_a_record_says(
+    tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "\x1b]0;mine\x07\x1b[2J\u202e\x9b31m"
+    record = make_record(status="failed", error=f"{evil}\nlast {evil}", final={})
+    stopping = {"class_path": evil, "init_args": {"monitor": f"test/{evil}"}}
+    config: Any = record.config | {"trainer": {"callbacks": [stopping], evil: evil}}
+    update = {"config": config, "config_hash": config_hash(config)}
+    write_record(tmp_path / "failed.json", record.model_copy(update=update))
+    names = json.loads(record.model_dump_json())
+    names["track"]["name"] = evil
+    names[evil] = evil
+    (tmp_path / "names.json").write_text(json.dumps(names), encoding="utf-8")
+    (tmp_path / f"file{evil}.json").write_text("{}")
+    (tmp_path / "version.json").write_text(json.dumps({"schema_version": evil}))
+    paths = sorted(map(str, tmp_path.glob("*.json")))
+    for command in (
+        ["leaderboard", "--records", str(tmp_path), "--out", str(tmp_path / "out")],
+        ["record", "validate", *paths],
+        *(["record", "show", path] for path in paths),
+        *(["verify", path, "--dry-run"] for path in paths),
+        *(["cost", "--record", path] for path in paths),
+        ["submit", "--check", *paths],
+    ):
+        main(command)
+        streams = capsys.readouterr()
+        assert (streams.out + streams.err).replace("\n", "").isprintable(), command
+    for path in (tmp_path / "out").iterdir():
+        assert path.read_text(encoding="utf-8").replace("\n", "").isprintable(), path
 
 
 def test_statistics_do_without_the_slow_start_of_scipy(tmp_path: Path, make_record: MakeRecord) -> None:

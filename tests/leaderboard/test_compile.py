@@ -1,3 +1,4 @@
+import copy
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from resbench.leaderboard.hashing import config_hash
 from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.render import write_leaderboard
 from resbench.leaderboard.tables import Table
+from resbench.leaderboard.wording import titles
 
 MakeRecord = Callable[..., Record]
 
@@ -203,6 +205,72 @@ def test_tracks_of_one_name_but_other_budgets_are_apart(tmp_path: Path, make_rec
     for epochs in (2, 3):
         write_record(tmp_path / f"{epochs}.json", make_record(epochs=epochs))
     assert [table.track.budget.epochs for table in compile_leaderboard(tmp_path).tables] == [2, 3]
+
+
+def with_trainer(record: Record, **trainer: Any) -> Record:
+    config: Any = copy.deepcopy(record.config)
+    config["trainer"] |= trainer
+    return record.model_copy(update={"config": config, "config_hash": config_hash(config)})
+
+
+@pytest.mark.parametrize(
+    ("trainer", "limit"),
+    [
+        ({"limit_train_batches": 5}, "epochs of 5 mini-batches"),
+        ({"limit_train_batches": 1}, "epochs of 1 mini-batch"),
+        ({"limit_train_batches": 0.5}, "epochs of 0.5 of the mini-batches"),
+        ({"overfit_batches": 3}, "overfits 3 mini-batches"),
+        ({"accumulate_grad_batches": 4}, "steps of 4 mini-batches"),
+        ({"limit_train_batches": "\x1b[2J"}, "epochs of \\x1b[2J"),
+    ],
+)
+def test_limits_of_the_trainer_make_another_track(
+    tmp_path: Path, make_record: MakeRecord, trainer: dict[str, Any], limit: str
+) -> None:
+    write_record(tmp_path / "whole.json", make_record())
+    write_record(tmp_path / "limited.json", with_trainer(make_record(), **trainer))
+    whole, limited = compile_leaderboard(tmp_path).tables
+    assert (whole.track.limits, limited.track.limits) == ([], [limit])
+    assert [row.cells[0].files for table in (whole, limited) for row in table.rows if row.cells[0]] == [
+        ["whole.json"],
+        ["limited.json"],
+    ]
+    names = titles([whole, limited])
+    assert names == ["mnist-10k-lenet5", f"mnist-10k-lenet5, limits: {limit}"]
+
+
+def test_what_limits_nothing_makes_no_track(tmp_path: Path, make_record: MakeRecord) -> None:
+    full = {"limit_train_batches": 1.0, "overfit_batches": 0.0, "accumulate_grad_batches": 1, "fast_dev_run": False}
+    table = table_of(tmp_path, make_record(), with_trainer(make_record(seed=1), **full, limit_test_batches=1.0))
+    assert table.track.limits == []
+
+
+def test_other_data_make_another_table(tmp_path: Path, make_record: MakeRecord) -> None:
+    for index, (train, test, val) in enumerate([("a", "b", "c"), ("a", "b", "d"), ("a", "x", "c"), ("y", "b", "c")]):
+        data = {"name": "MNIST", "sha256": {"train": train, "test": test, "val": val}}
+        record = make_record(accuracy=0.9 + index / 100, seed=int(index == 1))
+        write_record(tmp_path / f"{index}.json", record.model_copy(update={"data": data}))
+    board = compile_leaderboard(tmp_path)
+    assert not board.rejected
+    cells = [row.cells[0] for table in board.tables for row in table.rows]
+    assert sorted(cell.files for cell in cells if cell) == [["0.json", "1.json"], ["2.json"], ["3.json"]]
+    assert len(set(titles(board.tables))) == 3
+
+
+def test_what_was_not_trained_or_not_tested_on_all_is_no_result(tmp_path: Path, make_record: MakeRecord) -> None:
+    assert reasons(
+        tmp_path,
+        with_trainer(make_record(seed=0), limit_test_batches=1),
+        with_trainer(make_record(seed=1), limit_test_batches=0.25),
+        with_trainer(make_record(seed=2), fast_dev_run=True),
+        make_record(seed=3).model_copy(update={"steps": 0}),
+    ) == {
+        "0.json": "trainer.limit_test_batches: tested on 1 mini-batch only",
+        "1.json": "trainer.limit_test_batches: tested on 0.25 of the mini-batches only",
+        "2.json": "trainer.fast_dev_run: tested on 1 mini-batch only",
+        "3.json": "steps: complete without a step of training",
+    }
+    assert compile_leaderboard(tmp_path).tables == []
 
 
 def test_runs_that_did_not_complete_are_counted_not_averaged(tmp_path: Path, make_record: MakeRecord) -> None:

@@ -100,3 +100,39 @@ def test_a_folder_without_a_record_has_a_page_too(html: Callable[..., str]) -> N
 def test_the_same_records_give_the_same_bytes(html: Callable[..., str], make_record: MakeRecord) -> None:
     records = [make_record(seed=seed) for seed in range(3)]
     assert html(*records) == html(*records)
+
+
+def test_of_many_rows_the_best_are_shown_and_the_others_counted(
+    html: Callable[..., str], make_record: MakeRecord
+) -> None:
+    rows = [make_record(lr=(index + 1) / 64, accuracy=index / 64) for index in range(60)]
+    page = html(make_record("Digital", states=None, tiles=0), *rows)
+    labels = [row["label"] for row in data_of(page)[0]["rows"]]
+    assert labels == [f"Residual learning, 4 tiles (lr={(index + 1) / 64:g})" for index in range(59, 9, -1)]
+    assert "Only the best rows are shown: 10 more of this track are in <code>leaderboard.csv</code>." in page
+
+
+def test_tracks_that_find_no_room_are_named(
+    html: Callable[..., str], make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resbench.leaderboard.page.MOST_CELLS", 2)
+    page = html(*(make_record(track=f"track{index}", lr=1 / (index + 1)) for index in range(4)))
+    assert len(data_of(page)) == 2
+    assert "Tracks that found no room on this page: 2" in page
+    assert re.findall(r"<li>(track\d)</li>", page) == ["track2", "track3"]
+    assert "No table" not in page
+
+
+def test_of_many_runs_files_and_claims_a_part_is_listed(
+    html: Callable[..., str], make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resbench.leaderboard.page_data.MOST_RUNS", 4)
+    monkeypatch.setattr("resbench.leaderboard.page_data.MOST_CLAIMS", 2)
+    monkeypatch.setattr("resbench.leaderboard.page.MOST_FILES", 3)
+    rows = [make_record(f"row{row}", seed=seed, accuracy=0.2 * row) for row in range(5) for seed in range(6)]
+    failed = [make_record(seed=seed, status="failed", error="x", final={}) for seed in range(5)]
+    page = html(*rows, *failed)
+    (cell,) = data_of(page)[0]["rows"][0]["cells"]
+    assert (cell["n"], [seed for seed, *_ in cell["runs"]]) == (6, [0, 1, 2, 3])
+    assert cell["claims"][2:] == ["and 2 more claims"]
+    assert "and 2 more, in <code>leaderboard.json</code>" in page

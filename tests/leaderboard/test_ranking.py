@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import pytest
 
@@ -77,3 +78,23 @@ def test_a_profile_counts_the_levels_close_to_the_best() -> None:
     assert points == [(0.0, 0.4), (0.03, 0.6)]
     row = Row(label="a", tiles=4, digital=False, cells=[None] * 5, profile=points, mean=0.9, unfinished=0)
     assert [row.close_levels(tolerance) for tolerance in (-1, 0.01, 0.03)] == [0, 2, 3]
+
+
+def test_many_rows_of_many_seeds_take_little_memory() -> None:
+    rows = {f"row{place}": scores(0.9 - place / 1000, 15) for place in range(120)}
+    rank({"a": scores(0.9, 6), "b": scores(0.8, 6)}, 4, ACCURACY)  # takes NumPy
+    tracemalloc.start()
+    ranking = rank(rows, 4, ACCURACY)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ranking.comparisons == 7140
+    assert ranking.ranks["row0"] == 1
+    assert ranking.ranks["row119"] > 100
+    assert peak < 100e6  # all differences at all choices of signs would be 936 MB
+
+
+def test_rows_beyond_what_can_be_compared_have_no_ranks_and_a_word() -> None:
+    few = scores(0.5, 6)
+    ranking = rank({f"row{place}": few for place in range(2400)}, 4, ACCURACY)
+    assert (ranking.ranks, ranking.claims, ranking.comparisons, ranking.too_many_rows) == ({}, [], 0, True)
+    assert not rank({f"row{place}": scores(0.5, 5) for place in range(2400)}, 4, ACCURACY).too_many_rows

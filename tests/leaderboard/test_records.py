@@ -67,6 +67,12 @@ def change_config(document: dict[str, Any]) -> None:
         (lambda document: document["final"].update(acc=True), "final.acc: Input should be a valid number"),
         (lambda document: document["final"].update(acc="infinite"), "final.acc: Input should be a valid number"),
         (lambda document: document.update(run_id="../../etc/passwd"), "run_id: String should match pattern"),
+        (lambda document: document["track"].update(name="a\x1b[2Jb"), "track.name: .* cannot be printed"),
+        (lambda document: document["algorithm"].update(name="two\nlines"), "algorithm.name: .* cannot be printed"),
+        (lambda document: document["final"].update({"\u202egnp": 0.5}), "final.* cannot be printed"),
+        (lambda document: document["versions"].update(torch="\x00"), "versions.torch: .* cannot be printed"),
+        (lambda document: document["hardware"].update(cpu="x" * 10_001), "hardware.cpu: .* at most 10000 characters"),
+        (lambda document: document.update({"\x1b[2J": 1}), "Extra inputs are not permitted"),
         (lambda document: document.update(states="nan"), "states: Input should be greater than 0"),
         (lambda document: document.update(bits=3), "bits: 3.0 is not log2 of states 10.0; write 3.32"),
         (lambda document: document.update(bits=None), "bits: None with states 10.0"),
@@ -88,13 +94,17 @@ def test_an_invalid_record_is_refused_in_one_line(
     (tmp_path / "record.json").write_text(json.dumps(document))
     with pytest.raises(RecordError, match=reason.replace("(", r"\(").replace(")", r"\)")) as caught:
         read_record(tmp_path / "record.json")
-    assert "\n" not in str(caught.value)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) <= 500
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "not strict JSON: EOF"),
+        (b"", "not strict JSON: Expecting value"),
+        (b'{"schema_version": 1, "seed": 0, "seed": 1}', "not strict JSON: 'seed' is there twice"),
+        (b'{"schema_version": 1, "track": {"name": "a", "name": "a"}}', "not strict JSON: 'name' is there twice"),
+        (b'{"schema_version": 1, "seed": ' + b"9" * 5000 + b"}", "not strict JSON: Exceeds the limit"),
         (b'{"schema_version": 1, "run_id": "a', "not strict JSON"),
         (b'{"schema_version": 1, "seed": NaN}', "not strict JSON"),
         (b"\x80\x04\x95\x0b\x00cos\nsystem\n", "not strict JSON"),

@@ -1,16 +1,22 @@
+import copy
+import csv
+import io
 import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.compile import compile_leaderboard, compile_runs
+from resbench.leaderboard.hashing import config_hash
 from resbench.leaderboard.latex import to_latex
 from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.render import to_csv, to_json, write_leaderboard
-from resbench.leaderboard.tables import Leaderboard
+from resbench.leaderboard.runs import Run
+from resbench.leaderboard.tables import Leaderboard, Rejected
 
 MakeRecord = Callable[..., Record]
 GOLDEN = Path(__file__).parent / "golden"
@@ -68,3 +74,49 @@ def test_writes_one_file_a_format(leaderboard: Leaderboard, tmp_path: Path) -> N
         "leaderboard.html",
     ]
     assert paths[0].read_text(encoding="utf-8") == to_markdown(leaderboard)
+
+
+def test_what_records_say_is_text_in_markdown(make_record: MakeRecord) -> None:
+    evil = "[![a](http://x/y.png)](http://x) *b* _c_ ~~d~~ `e` $f$ <img> &lt; g\\|h snake_case"
+    record = make_record(evil, track=evil, status="failed", error=f"first line\n{evil}")
+    text = to_markdown(compile_runs([Run(file="a`b.json", record=record)], [Rejected(file="`c|d`", reason=evil)]))
+    escaped = (
+        r"\[\!\[a\](http://x/y.png)\](http://x) \*b\* \_c\_ \~\~d\~\~ 'e' \$f\$ &lt;img> &amp;lt; g\\\|h snake_case"
+    )
+    assert text.count(escaped) == 5
+    assert f"## {escaped}\n" in text
+    assert f"seed 0: failed: {escaped} (`a'b.json`)" in text
+    assert f"- `'c|d'`: {escaped}\n" in text
+    assert "<img" not in text
+
+
+def test_no_line_of_markdown_begins_with_what_a_record_says(make_record: MakeRecord) -> None:
+    record = make_record()
+    for task in ("# heading", "- item", "1. item", "> quote", "    code", "---"):
+        track = record.track.model_copy(update={"task": task})
+        text = to_markdown(compile_runs([Run(file="a.json", record=record.model_copy(update={"track": track}))]))
+        assert not [line for line in text.splitlines() if line.startswith(task)]
+
+
+@pytest.mark.parametrize("first", "=+-@")
+def test_a_spreadsheet_calculates_nothing_of_a_record(make_record: MakeRecord, first: str) -> None:
+    formula = f"{first}HYPERLINK(1)"
+    record = make_record(formula, track=f" {formula}")
+    track = record.track.model_copy(update={"dataset": formula, "network": formula, "analog_layers": [formula]})
+    text = to_csv(compile_runs([Run(file="a.json", record=record.model_copy(update={"track": track}))]))
+    (line,) = csv.DictReader(io.StringIO(text))
+    names = ("track", "dataset", "network", "analog_layers", "row")
+    assert [line[name] for name in names] == [f"' {formula}", *[f"'{formula}"] * 3, f"'{formula}, 4 tiles"]
+    assert float(line["mean"]) == 0.91
+
+
+def test_settings_in_a_label_are_short_and_printable(make_record: MakeRecord) -> None:
+    runs = []
+    for seed, value in enumerate(("\x1b[2J", "b" * 1000)):
+        record = make_record()
+        config: Any = copy.deepcopy(record.config) | {"k\u202e" + "k" * 1000: value}
+        update = {"config": config, "config_hash": config_hash(config)}
+        runs.append(Run(file=f"{seed}.json", record=record.model_copy(update=update)))
+    labels = [row.label for row in compile_runs(runs).tables[0].rows]
+    assert all(label.isprintable() and len(label) < 100 for label in labels)
+    assert any("\\x1b[2J" in label for label in labels)

@@ -212,3 +212,13 @@ def test_units_and_numbers_of_seeds_do_not_matter() -> None:
     assert huge[1] == plain[1]
     moved = joint_p_values([dict(enumerate(first, 5)), dict(enumerate(second, 5))], FLOOR)
     assert plain == moved
+
+
+def test_choices_of_signs_are_the_same_however_many_are_taken_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    for seeds in (8, 16):
+        pairs = [dict(enumerate(values)) for values in rng.normal(0.01, 0.02, (9, seeds)).tolist()]
+        whole = joint_p_values(pairs, FLOOR)
+        monkeypatch.setattr("resbench.leaderboard.statistics.BLOCK", 1000)
+        assert joint_p_values(pairs, FLOOR) == whole
+        monkeypatch.undo()

@@ -47,12 +47,17 @@ def test_three_seeds_of_a_known_track_pass_without_a_word(sound: Callable[..., R
     ("update", "problem"),
     [
         ({"git": GitState(commit="00", dirty=True)}, "git: the checkout had uncommitted changes"),
+        (
+            {"git": GitState(commit="unknown", dirty=True)},
+            "git: it could not be asked which code ran; put git on the PATH",
+        ),
         ({"data": {"name": "MNISTData"}}, "data: no checksums"),
         (
             {"epochs": [EpochMetrics(epoch=1, step=5, values={"test/acc": 0.9})]},
             "epochs: test/acc was looked at while training",
         ),
         ({"epochs": [EpochMetrics(epoch=0, step=5, values={"val/acc": 0.9})]}, "epochs: 1 of the 2 of its budget"),
+        ({"steps": 0}, "steps: complete without a step"),
         ({"final": {"val/acc": 0.9}}, "final: neither test/acc nor test/loss"),
     ],
 )
@@ -68,6 +73,22 @@ def test_whoever_monitors_test_metrics_selects_on_them(sound: Callable[..., Run]
     assert texts(check([run]), True) == ["config: test/acc is monitored; choose on val/*"]
 
 
+def test_a_part_of_the_test_set_is_no_test(sound: Callable[..., Run]) -> None:
+    run = with_config(sound(), limit_test_batches=1)
+    assert texts(check([run]), True) == [
+        "config: trainer.limit_test_batches: tested on 1 mini-batch only; write null and test on all"
+    ]
+
+
+def test_other_data_or_limits_than_on_the_board_are_noted(sound: Callable[..., Run]) -> None:
+    board = [sound(seed, file=f"board/{seed}.json") for seed in range(3)]
+    other = {"data": {"name": "MNISTData", "sha256": {"train": "00" * 32}}}
+    notes = texts(check([sound(3, update=other)], board=board), False)
+    assert "track: its data have other checksums than on the board: this makes a table of its own" in notes
+    notes = texts(check([with_config(sound(0), limit_train_batches=5)], board=board), False)
+    assert any("limits: epochs of 5 mini-batches; on the board it is" in note for note in notes)
+
+
 def test_files_that_are_no_records_are_problems(sound: Callable[..., Run]) -> None:
     findings = check([sound(seed) for seed in range(3)], [Rejected(file="x.json", reason="not strict JSON")])
     assert texts(findings, True) == ["not strict JSON"]
@@ -77,6 +98,8 @@ def test_seeds_may_not_be_left_out_and_failures_count_as_run(sound: Callable[...
     assert texts(check([sound(seed) for seed in (1, 4)]), True) == [
         "seeds: 0, 2, 3 missing; a cell has the seeds from 0 on"
     ]
+    (text,) = texts(check([sound(seed) for seed in (0, 3, 2**63 - 1)]), True)
+    assert text == "seeds: 1, 2, 4, 5, 6, 7, 8, 9, ... missing; a cell has the seeds from 0 on"
     failed = sound(1, status="diverged", final={})
     findings = check([sound(0), failed, sound(2)])
     assert texts(findings, True) == []
@@ -136,6 +159,20 @@ def test_places_on_the_board_are_plain_and_apart(sound: Callable[..., Run]) -> N
     run = sound(3, track="../up", algorithm="a/b c")
     assert destination(run) == f"up/a_b_c-10-seed3-{run.record.config_hash[:12]}.json"
     assert destination(sound(status="diverged", states=None, tiles=0, final={})).endswith("-diverged.json")
+
+
+def test_two_failures_of_one_config_are_two_files(sound: Callable[..., Run]) -> None:
+    runs = [sound(status="failed", error=error, final={}) for error in ("a", "b", "b")]
+    places = [destination(run) for run in runs]
+    assert places[0] != places[1] == places[2]
+
+
+def test_the_text_shows_what_records_say_as_text(sound: Callable[..., Run]) -> None:
+    evil = "![x](http://x/y.png)"
+    run = sound(algorithm=evil, update={"git": GitState(commit=evil, dirty=False), "versions": {"torch": evil}})
+    text = pull_request([run], check([run]), ["board/0.json"])
+    assert evil not in text
+    assert text.count(r"\!\[x\](http://x/y.png)") >= 4
 
 
 def test_the_text_names_what_a_reviewer_needs(sound: Callable[..., Run]) -> None:

@@ -30,3 +30,11 @@ def test_labels_are_smoothed_in_training_only() -> None:
 def test_an_impossible_share_is_refused(share: float) -> None:
     with pytest.raises(ValueError, match=f"label_smoothing: {share} is no share; write a number in"):
         Classification(MLP(64), DigitalSGD(), label_smoothing=share)
+
+
+def test_predictions_are_the_class_and_the_probability_of_each() -> None:
+    columns, lines = Classification(MLP(in_features=4, hidden=[], classes=2), DigitalSGD()).table(
+        torch.tensor([[0.25, 0.75], [1.0, 0.0]])
+    )
+    assert columns == ["sample", "class", "p0", "p1"]
+    assert list(lines) == [[0, 1, 0.25, 0.75], [1, 0, 1.0, 0.0]]

@@ -28,6 +28,13 @@ def test_loss_is_nats_per_character() -> None:
     assert samples == 24
 
 
+def test_predictions_have_a_line_for_each_position() -> None:
+    probabilities = torch.tensor([[[0.75, 0.25], [0.5, 0.5]], [[0.125, 0.875], [0.0, 1.0]]])
+    columns, lines = LanguageModelling(network(), DigitalSGD()).table(probabilities)
+    assert columns == ["sample", "position", "class", "p0", "p1"]
+    assert list(lines) == [[0, 0, 0, 0.75, 0.25], [0, 1, 0, 0.5, 0.5], [1, 0, 1, 0.125, 0.875], [1, 1, 1, 0.0, 1.0]]
+
+
 def test_learns_a_pattern_with_analog_blocks(tmp_path: Path) -> None:
     (tmp_path / "tinyshakespeare.txt").write_text("abcabd" * 60, encoding="utf-8")
     data = CharacterData(root=str(tmp_path), context=8, batch_size=8, steps_per_epoch=150)

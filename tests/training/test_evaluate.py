@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from resbench.data import DigitsData, LeastSquaresData
 from tests.training.runs import CONFIG, Outcome, Run
 
 
@@ -30,8 +31,6 @@ def test_metrics_are_those_of_the_record(run: Run, trained: Outcome, command: st
 
 
 def test_predictions_are_the_tested_ones(run: Run, trained: Outcome) -> None:
-    from resbench.data import DigitsData
-
     outcome = evaluated(run, "predict", trained)
     path = Path(outcome.out.removeprefix("predictions: ").strip())
     assert path.parent == trained.folder
@@ -43,6 +42,30 @@ def test_predictions_are_the_tested_ones(run: Run, trained: Outcome) -> None:
     right = sum(int(row["class"]) == target for row, target in zip(rows, targets, strict=True))
     assert right / len(rows) == pytest.approx(trained.record.final["test/acc"], abs=1e-6)
     assert sum(float(rows[0][f"p{k}"]) for k in range(10)) == pytest.approx(1, abs=1e-5)
+
+
+def test_predictions_of_a_regression_have_no_class(run: Run) -> None:
+    regression = run("fit", config=CONFIG.with_name("least_squares_2bit_residual.yaml"))
+    outcome = evaluated(run, "predict", regression)
+    assert outcome.status == 0, outcome.err
+    with (regression.folder / "predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["sample", "y0"]
+    data = LeastSquaresData()
+    data.setup("test")
+    targets = data.split("test").targets.flatten().tolist()
+    error = sum((float(row["y0"]) - target) ** 2 for row, target in zip(rows, targets, strict=True)) / len(rows)
+    assert error == pytest.approx(regression.record.final["test/loss"], rel=1e-5)
+
+
+def test_nothing_to_predict_is_said_and_keeps_earlier_predictions(run: Run, trained: Outcome) -> None:
+    assert evaluated(run, "predict", trained).status == 0
+    before = (trained.folder / "predictions.csv").read_bytes()
+    outcome = evaluated(run, "predict", trained, "--trainer.limit_predict_batches=0")
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert "limit_predict_batches" in outcome.err
+    assert (trained.folder / "predictions.csv").read_bytes() == before
 
 
 def test_a_checkpoint_of_another_config_is_refused(run: Run, trained: Outcome) -> None:

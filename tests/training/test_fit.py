@@ -231,3 +231,14 @@ def test_a_second_fit_of_a_trainer_goes_on(tmp_path: Path) -> None:
         trainer.fit(task, datamodule=data)
         steps.append(task.network.fc1.algorithm.steps)  # type: ignore[union-attr]
     assert steps == [4, 8]
+
+
+def test_missing_data_is_said_before_the_network_is_built(run: Run, tmp_path: Path) -> None:
+    missing = [f"--data.root={tmp_path / 'none'}", "--data.download=false"]
+    outcome = run("fit", "--data=MNISTData", *missing, "--model.layers=[no_such_layer]")
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert "error: data.init_args.root: no complete MNIST" in outcome.err
+    assert not list(tmp_path.iterdir())
+    outcome = run("fit", "--model.layers=[no_such_layer]")  # which only building finds
+    assert "model.init_args.layers" in outcome.err

@@ -116,7 +116,7 @@ function entries(panel, data, levels) {
 }
 function tipOf(data, { row, cell }, more = "") {
   const range = cell.low == null ? "" : ` [${format(data, cell.low)}, ${format(data, cell.high)}]`;
-  return `${row.label}\n${statesText(cell.key)}: ${format(data, cell.mean)}${range}, n = ${cell.runs.length}${more}`;
+  return `${row.label}\n${statesText(cell.key)}: ${format(data, cell.mean)}${range}, n = ${cell.n}${more}`;
 }
 function pointOf(data, entry, x, more) {
   const { row, cell } = entry;
@@ -215,6 +215,7 @@ function openRuns(data, label, cell) {
     row.cells[0].className = row.cells[1].className = "num";
     return row;
   }));
+  if (cell.n > cell.runs.length) $("tbody", dialog).insertRow().insertCell().textContent = `and ${cell.n - cell.runs.length} more`;
   dialog.showModal();
   const host = $(".chart", dialog);
   host.replaceChildren();
