@@ -13,7 +13,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.nn.layers import AnalogConv2d, AnalogLinear
+from resbench.nn.layers import AnalogConv2d, AnalogLinear, analog_layers
 from resbench.nn.tiled import TiledLayer
 
 
@@ -79,7 +79,19 @@ def to_analog(
                 raise ValueError(f"layers: {name!r} cannot be analog: {error}") from None
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, twins[id(module)])
+    for name, layer in analog_layers(model):
+        layer.weight.label = f"{name}.weight"
+    _call_sublayers(model)
     return model
+
+
+def _call_sublayers(model: nn.Module) -> None:
+    """Take torch's transformer layers off their fused path, which reads weights of sublayers without calling them."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # one of the conditions of that path, and used nowhere else
 
 
 def _twin(

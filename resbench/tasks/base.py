@@ -19,11 +19,8 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.processes import gathered, share
+from resbench.errors import Diverged
 from resbench.nn import analog_layers, to_analog
-
-
-class Diverged(ArithmeticError):
-    """The loss is not finite; raised before it reaches the tiles."""
 
 
 class Task(LightningModule, ABC):

@@ -15,10 +15,10 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from resbench.callbacks import Interrupted
+from resbench.errors import Diverged
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record, write_record
 from resbench.nn import analog_layers
-from resbench.tasks.base import Diverged
 from resbench.training.allocator import use_huge_pages
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
