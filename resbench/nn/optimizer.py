@@ -12,7 +12,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.optim.sgd import sgd
 
 from resbench.crossbar.processes import gathered, share
-from resbench.crossbar.rows import LazyRows, matrix
+from resbench.crossbar.rows import matrix
 from resbench.errors import Diverged
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 
@@ -90,22 +90,21 @@ class AnalogSGD(torch.optim.SGD):
 
     def _check_pairs(self, parts: int) -> None:
         """A pulse or a digital memory would keep what a gradient that is not finite does, and nothing else shows it."""
-        errors = [
-            error.source if isinstance(error, LazyRows) else error
-            for group in self.param_groups
-            for parameter in group["params"]
-            if type(parameter) is AnalogWeight
-            for _, error in parameter.pairs
-        ]
+        errors = []
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if type(parameter) is AnalogWeight:
+                    for _, d in parameter.pairs:
+                        errors.append(d if type(d) is Tensor else d.source)
         if not errors:
             return
         # A sum is not finite if one entry is not; one that overflows is looked at again.
         if errors[0].is_cpu and parts == 1:
-            finite = all(math.isfinite(error.sum().item()) for error in errors)
+            finite = math.isfinite(sum([error.sum().item() for error in errors]))
         else:  # one wait for the device instead of one for each, and a decision that all processes share
             sums = torch.stack([error.sum() for error in errors])[None]
-            finite = math.isfinite((gathered(sums) if parts > 1 else sums).sum().item())
-        if not finite and (parts > 1 or not all(error.isfinite().all() for error in errors)):
+            finite = math.isfinite(gathered(sums).sum().item())
+        if not finite and not all(gathered(error.isfinite().all()[None]).all() for error in errors):
             raise Diverged("a gradient is not finite although the loss is; a smaller lr may help")
 
     def _step_digital(self, group: dict[str, Any]) -> None:
