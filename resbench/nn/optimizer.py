@@ -95,7 +95,7 @@ class AnalogSGD(torch.optim.SGD):
             for parameter in group["params"]:
                 if type(parameter) is AnalogWeight:
                     for _, d in parameter.pairs:
-                        errors.append(d if type(d) is Tensor else d.source)
+                        errors.append(d if isinstance(d, Tensor) else d.source)
         if not errors:
             return
         # A sum is not finite if one entry is not; one that overflows is looked at again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -88,6 +89,15 @@ class Task(LightningModule, ABC):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def on_train_start(self) -> None:
+        """Say what clips less than one may think."""
+        if self.trainer.gradient_clip_val and any(True for _ in analog_layers(self.network)):
+            warnings.warn(
+                "trainer.gradient_clip_val clips the gradients of digital parameters only; "
+                "those of analog layers reach their algorithms as they are",
+                stacklevel=2,
+            )
 
     @abstractmethod
     def measure(self, batch: Any) -> tuple[list[Tensor], int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from resbench.errors import UserError
+from resbench.leaderboard.records import RecordError, read_record
 from resbench.training.cli import LAST, RunCLI
 from resbench.training.config_files import read_mapping
 from resbench.training.fit import run
@@ -20,7 +21,8 @@ def resume(folder: Path) -> int:
         folder: ``HASH.attempt``, where the run was killed; or ``HASH``, whether it is there yet or not.
 
     Raises:
-        UserError: where there is no run, or its config is not the one that the folder is named by.
+        UserError: where there is no run, or its config is not the one that the folder is named by; for a folder of
+            several runs, with those that can be resumed.
     """
     named = folder.absolute()
     attempt = named if named.name.endswith(ATTEMPT) else named.with_name(f"{named.name}{ATTEMPT}")
@@ -29,6 +31,8 @@ def resume(folder: Path) -> int:
         print(f"this run is complete: {complete / RECORD}")
         return 0
     config = attempt / CONFIG
+    if not config.is_file() and (attempts := sorted(folder.glob(f"*{ATTEMPT}")) + sorted(folder.glob(f"*/*{ATTEMPT}"))):
+        raise UserError(f"{folder}: name one of its runs: {', '.join(map(_described, attempts))}")
     if not config.is_file():
         raise UserError(f"{folder}: no run to resume, it has no {CONFIG}; name runs/NAME/HASH{ATTEMPT}")
     arguments = ["--config", str(config), f"--ckpt_path={LAST}"]
@@ -42,3 +46,12 @@ def resume(folder: Path) -> int:
             f"version; start it anew with resbench fit --config {config}"
         )
     return run(cli)
+
+
+def _described(attempt: Path) -> str:
+    """An attempt, with what is known of it."""
+    try:
+        record = read_record(attempt / RECORD)
+    except RecordError:
+        return f"{attempt} (killed, or running)"
+    return f"{attempt} ({record.status} after {record.steps} steps)"
