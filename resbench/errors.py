@@ -1,4 +1,4 @@
-"""The one exception whose message is for the user."""
+"""Exceptions that mean something to whoever started a run; everything else is a bug."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The command line prints it as `error: message` without a traceback and exits with status 2. Anything else that is
     raised there is a bug and keeps its traceback.
     """
+
+
+class Diverged(ArithmeticError):
+    """A loss or a gradient is not finite; raised before it reaches the tiles."""

@@ -33,8 +33,11 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
     Args:
         runs: The records.
         rejected: Files that are no records.
-        board: Records that are on the leaderboard already.
+        board: Records that are on the leaderboard already. One that is a copy of these, in its place, is left there by
+            an earlier submission, which may be repeated.
     """
+    places = {run.record.model_dump_json(): destination(run) for run in runs}
+    board = [run for run in board if not _is_copy(run, places.get(run.record.model_dump_json()))]
     findings = [Finding(file=entry.file, problem=True, text=entry.reason) for entry in rejected]
     for run in runs:
         findings += (Finding(file=run.file, problem=problem, text=text) for problem, text in _of_run(run))
@@ -42,6 +45,10 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
     findings += _seeds(runs, board)
     findings += _tracks(runs, board)
     return sorted(findings, key=lambda finding: (not finding.problem, finding.file, finding.text))
+
+
+def _is_copy(run: Run, place: str | None) -> bool:
+    return place is not None and run.file.endswith(place)
 
 
 def _of_run(run: Run) -> Iterator[tuple[bool, str]]:

@@ -3,7 +3,7 @@
 from resbench.nn.convert import to_analog
 from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
 from resbench.nn.optimizer import AnalogSGD
-from resbench.nn.parameter import AnalogWeight
+from resbench.nn.parameter import AnalogWeight, ForeignWrite
 from resbench.nn.tiled import TiledLayer
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "AnalogLinear",
     "AnalogSGD",
     "AnalogWeight",
+    "ForeignWrite",
     "TiledLayer",
     "analog_layers",
     "to_analog",

@@ -15,7 +15,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear
+from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
 from resbench.nn.parameter import AnalogWeight
 from resbench.nn.tiled import TiledLayer
 
@@ -89,11 +89,23 @@ def to_analog(
     for name, module in chosen.items():  # once all of them can be
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, twins[id(module)])
+    for name, layer in analog_layers(model):
+        layer.weight.label = f"{name}.weight"
+    _call_sublayers(model)
     digital = [name for name in _digital_products(model) if any(_matches(name, pattern) for pattern in layers)]
     if digital:
         listed = ", ".join(f"{name} ({type(model.get_submodule(name)).__name__})" for name in digital)
         warnings.warn(f"layers: these stay digital, they are no linear or convolutional layers: {listed}", stacklevel=2)
     return model
+
+
+def _call_sublayers(model: nn.Module) -> None:
+    """Take torch's transformer layers off their fused path, which reads weights of sublayers without calling them."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            module.use_nested_tensor = False
+        if isinstance(module, nn.TransformerEncoderLayer):
+            module.activation_relu_or_gelu = 0  # one of the conditions of that path, and used nowhere else
 
 
 def _check_types(

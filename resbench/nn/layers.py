@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,8 @@ from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, ma
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, Rows, matrix
-from resbench.nn.parameter import AnalogWeight
+from resbench.nn.loading import program_digital
+from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
 from resbench.nn.patches import Patches
 from resbench.nn.product import analog_product, anchor, mask_gradient, on_gradient
 
@@ -85,7 +86,7 @@ class AnalogLayer(nn.Module):
         )
         scaled = self.mapping_scale is not None or self.out_scaling is not None
         self.is_plain = perfect and not scaled and not plan.bias_column and self.gradient_bound is None
-        self.register_load_state_dict_post_hook(_compensate_after_loading)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_settle_after_loading)  # type: ignore[no-untyped-call]
         self.set_weights(layer.weight, layer.bias)
 
     # -- geometry, by the kind of layer ----------------------------------------------------------------------------
@@ -121,6 +122,9 @@ class AnalogLayer(nn.Module):
     # -- forward and the recording of pairs --------------------------------------------------------------------------
 
     def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight
+        if weight._version != weight.writes:
+            weight.check_writes()
         if self.is_plain:
             return self.record(x, self.plain_product(x))
         y = self.product(x)
@@ -133,7 +137,7 @@ class AnalogLayer(nn.Module):
 
     def product(self, x: Tensor) -> Tensor:
         """The matrix-vector product with the array, in floating point or through the periphery."""
-        array = self.weight.detach().flatten(1)
+        array = self.weight.array.flatten(1)
         if self.periphery is not None:
             return self.from_output_rows(analog_product(self.driven_rows(x), array, self.periphery), x)
         weight, offset = (array[:, :-1], array[:, -1]) if self.bias_column else (array, None)
@@ -170,7 +174,7 @@ class AnalogLayer(nn.Module):
             if not self.is_plain and self.mapping_scale is not None:
                 errors = matrix(errors) / (self.mapping_scale * weight.lr_scale)
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
-            weight.pairs.append((rows, errors.clone() if errors.shape[0] == 1 else errors))
+            weight.append(rows, errors.clone() if errors.shape[0] == 1 else errors)
 
         on_gradient(y, append)
         return y
@@ -204,6 +208,7 @@ class AnalogLayer(nn.Module):
             self.out_scaling.masked_fill_(self.out_scaling == 0, 1.0)
             matrix = matrix / self.out_scaling[:, None]
         self.algorithm.program(matrix)
+        self.weight.tie()
         self.compensate()
 
     @torch.no_grad()
@@ -222,10 +227,37 @@ class AnalogLayer(nn.Module):
         if self.mapping_scale is not None and self.mapping.weight_scaling_lr_compensation:
             self.weight.lr_scale = 1.0 / float(self.mapping_scale.mean())
 
+    # -- the weight is that of the algorithm -------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "weight" and name in self.__dict__:
+            raise ForeignWrite(f"{self.weight.label}: {OWNED}; to program it, write layer.set_weights(weight)")
+        super().__setattr__(name, value)
+
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        """As any module, but a name of its own for the weight, as pruning makes one, is refused."""
+        if isinstance(param, AnalogWeight) and "weight" in self.__dict__:
+            raise ForeignWrite(f"{self.weight.label}: {OWNED}; take pruning and parametrisations off this layer")
+        super().register_parameter(name, param)
+
+    def __delattr__(self, name: str) -> None:
+        if name == "weight":
+            raise ForeignWrite(f"{self.weight.label}: {OWNED}; take pruning and parametrisations off this layer")
+        super().__delattr__(name)
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        self.weight.check_writes()
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self.weight.tie()
         return self
+
+    def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
+        self.weight.check_writes()
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, metadata: Any, *rest: Any) -> None:
+        program_digital(self, state_dict, prefix, "algorithm.", metadata)
+        super()._load_from_state_dict(state_dict, prefix, metadata, *rest)
 
 
 class AnalogLinear(AnalogLayer):
@@ -345,7 +377,12 @@ def _check_omega(omega: float, algorithm: Algorithm) -> None:
         )
 
 
-def _compensate_after_loading(layer: AnalogLayer, _: object) -> None:
+def _settle_after_loading(layer: AnalogLayer, _: object) -> None:
+    """What a state holds of the visible weight follows from its tiles."""
+    for tile in layer.algorithm.tiles:
+        tile.touch(None)
+    layer.algorithm.compose()
+    layer.weight.tie()
     layer.compensate()
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, overload
 
 import torch
 from torch import Tensor
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.optim.sgd import sgd
 
-from resbench.crossbar.processes import share
+from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import matrix
-from resbench.nn.parameter import AnalogWeight
+from resbench.errors import Diverged
+from resbench.nn.parameter import AnalogWeight, ForeignWrite
 
 
 class AnalogSGD(torch.optim.SGD):
@@ -65,6 +68,8 @@ class AnalogSGD(torch.optim.SGD):
 
         Raises:
             RuntimeError: for ``GradScaler.unscale_`` before this step.
+            ForeignWrite: where something else wrote to an analog weight, or autograd put a gradient on one.
+            Diverged: for pairs that are not finite; nothing is trained then.
         """
         if hasattr(self, "grad_scale") and not self._unscale():
             return None
@@ -74,6 +79,7 @@ class AnalogSGD(torch.optim.SGD):
                 loss = closure()
         parts = share()[1]
         with torch.no_grad():
+            self._check_pairs(parts)
             for group in self.param_groups:
                 self._step_digital(group)
                 lr = float(group["lr"])
@@ -82,11 +88,33 @@ class AnalogSGD(torch.optim.SGD):
                         parameter.step(lr, parts)
         return loss
 
+    def _check_pairs(self, parts: int) -> None:
+        """A pulse or a digital memory would keep what a gradient that is not finite does, and nothing else shows it."""
+        errors = []
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if type(parameter) is AnalogWeight:
+                    for _, d in parameter.pairs:
+                        errors.append(d if isinstance(d, Tensor) else d.source)
+        if not errors:
+            return
+        # A sum is not finite if one entry is not; one that overflows is looked at again.
+        if errors[0].is_cpu and parts == 1:
+            finite = math.isfinite(sum([error.sum().item() for error in errors]))
+        else:  # one wait for the device instead of one for each, and a decision that all processes share
+            sums = torch.stack([error.sum() for error in errors])[None]
+            finite = math.isfinite(gathered(sums).sum().item())
+        if not finite and not all(gathered(error.isfinite().all()[None]).all() for error in errors):
+            raise Diverged("a gradient is not finite although the loss is; a smaller lr may help")
+
     def _step_digital(self, group: dict[str, Any]) -> None:
         """The arithmetic of torch's SGD, called directly: its own ``step`` would run the hooks of a step once more."""
         parameters = [p for p in group["params"] if p.grad is not None]
         if not parameters:
             return
+        for parameter in parameters:
+            if type(parameter) is AnalogWeight:
+                parameter.refuse_gradient()
         if not (group["momentum"] or group["weight_decay"] or group["maximize"]) and isinstance(group["lr"], float):
             # What it comes down to, in one call instead of one for each parameter.
             torch._foreach_add_(parameters, [p.grad for p in parameters], alpha=-group["lr"])
@@ -143,3 +171,24 @@ class AnalogSGD(torch.optim.SGD):
                     parameter.grad = None
                 if type(parameter) is AnalogWeight and not self.keep_pairs:
                     parameter.pairs.clear()
+
+
+def _refuse_other_optimizers(optimizer: torch.optim.Optimizer, *_: Any) -> None:
+    """Run by torch before any step of any optimiser: another one would pass over analog weights without a word.
+
+    Raises:
+        ForeignWrite: where analog weights that are to be trained were given to it.
+    """
+    if isinstance(optimizer, AnalogSGD):
+        return
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if type(parameter) is AnalogWeight and parameter.requires_grad:
+                name = type(optimizer).__name__
+                raise ForeignWrite(
+                    f"{parameter.label}: {name} does not train analog weights; write resbench.nn.AnalogSGD"
+                    f"(model.parameters(), lr=...), and give {name} none that is a resbench.nn.AnalogWeight"
+                )
+
+
+register_optimizer_step_pre_hook(_refuse_other_optimizers)

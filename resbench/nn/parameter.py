@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import torch
@@ -11,6 +12,14 @@ from torch import Tensor, nn
 from resbench.algorithms import Algorithm
 from resbench.crossbar.rows import Rows, gather_rows
 
+#: Backward passes without a step after which a word is due: more than anybody accumulates.
+MANY = 1000
+OWNED = "the algorithm of the layer owns this analog weight"
+
+
+class ForeignWrite(RuntimeError):
+    """Something other than its algorithm wrote to an analog weight, or wants to: the devices do not hold that."""
+
 
 class AnalogWeight(nn.Parameter):
     """The composite weight of an algorithm as a parameter that shares its memory.
@@ -18,17 +27,25 @@ class AnalogWeight(nn.Parameter):
     Foreign code may read, count, move and freeze it. Backward records the pairs (x, d) of the layer here, as they
     entered and left it; the optimiser passes them to the algorithm.
 
+    Devices change by pulses only, so a write by anybody else, through the parameter or its ``data``, is an error when
+    the weight is used next. Torch counts such writes: the parameter has the memory of the algorithm, but a count of its
+    own.
+
     Attributes:
         algorithm: the algorithm that holds and trains the weight.
         array: the same memory as a plain tensor, what products take.
         pairs: pending (x ``[n, in]``, d ``[n, out]``) of the backward passes since the last step.
         lr_scale: factor on the learning rate, for a mapping scale that is compensated there.
+        label: name of the weight in messages; :func:`to_analog` sets that in the model.
+        writes: torch's count of writes when the memory was last known to be that of the algorithm.
     """
 
     algorithm: Algorithm
     array: Tensor
     pairs: list[tuple[Rows, Rows]]
     lr_scale: float
+    label: str
+    writes: int
 
     def __new__(
         cls,
@@ -36,21 +53,69 @@ class AnalogWeight(nn.Parameter):
         shape: torch.Size | tuple[int, ...],
         requires_grad: bool = True,
         lr_scale: float = 1.0,
+        label: str | None = None,
     ) -> AnalogWeight:
-        weight = super().__new__(cls, algorithm.weight.view(shape), requires_grad)
+        # Through `data`, which has a count of writes of its own: those of the algorithm go through its buffers.
+        weight = super().__new__(cls, algorithm.weight.data.view(shape), requires_grad)
         weight.algorithm = algorithm
-        weight.array = weight.detach()
+        weight.array = algorithm.weight.detach().view(shape)
         weight.pairs = []
         weight.lr_scale = lr_scale
+        weight.label = label or f"analog weight {tuple(shape)}"
+        weight.writes = weight._version
         return weight
 
     def __init__(self, *_: object) -> None:
         super().__init__()
 
+    @property
+    def data(self) -> Tensor:
+        """The weight without its history, as for any tensor; writes to it are counted."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        torch.Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
+        self.writes = -1  # other memory than the algorithm's, until it is tied again
+
     def tie(self) -> None:
-        """Share memory with the algorithm again, after both were moved."""
-        self.data = self.algorithm.weight.view(self.shape)
-        self.array = self.detach()
+        """Share memory with the algorithm again, after both were moved or the weight was programmed."""
+        self.data = self.algorithm.weight.data.view(self.shape)
+        self.array = self.algorithm.weight.detach().view(self.shape)
+        self.writes = self._version
+
+    def check_writes(self) -> None:
+        """Refuse what somebody else wrote.
+
+        Raises:
+            ForeignWrite: if anything but the algorithm wrote to the weight.
+        """
+        if self._version != self.writes:
+            raise ForeignWrite(
+                f"{self.label}: something other than its algorithm wrote to this analog weight, and devices change by "
+                "pulses only; to program it, write layer.set_weights(weight), or load_state_dict of the digital model"
+            )
+
+    def refuse_gradient(self) -> None:
+        """Refuse the gradient that autograd put here, which the layer itself never gives.
+
+        Raises:
+            ForeignWrite: always.
+        """
+        raise ForeignWrite(
+            f"{self.label}: autograd put a gradient on this analog weight, which moves by pulses of its algorithm "
+            "only; leave it out of penalties, and call its layer instead of using layer.weight"
+        )
+
+    def append(self, x: Rows, d: Rows) -> None:
+        """Record the pair of a backward pass."""
+        self.pairs.append((x, d))
+        if len(self.pairs) == MANY:
+            warnings.warn(
+                f"{self.label}: {MANY} backward passes wait for a step, and stay in memory until then; train the model "
+                "with resbench.nn.AnalogSGD, and call zero_grad between mini-batches",
+                stacklevel=2,
+            )
 
     def step(self, lr: float, parts: int = 1) -> None:
         """Train the weight with the pending pairs and drop them.
@@ -61,7 +126,11 @@ class AnalogWeight(nn.Parameter):
         Args:
             lr: learning rate.
             parts: number of these processes.
+
+        Raises:
+            ForeignWrite: if anybody else wrote to the weight.
         """
+        self.check_writes()
         pairs, self.pairs = self.pairs, []
         if parts > 1:
             pairs = [(gather_rows(x), gather_rows(d, 1 / parts)) for x, d in pairs]
@@ -71,9 +140,22 @@ class AnalogWeight(nn.Parameter):
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogWeight:
         if id(self) not in memo:
             algorithm = copy.deepcopy(self.algorithm, memo)
-            memo[id(self)] = AnalogWeight(algorithm, self.shape, self.requires_grad, self.lr_scale)
+            memo[id(self)] = AnalogWeight(algorithm, self.shape, self.requires_grad, self.lr_scale, self.label)
         twin: AnalogWeight = memo[id(self)]
         return twin
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return AnalogWeight, (self.algorithm, tuple(self.shape), self.requires_grad, self.lr_scale)
+        return AnalogWeight, (self.algorithm, tuple(self.shape), self.requires_grad, self.lr_scale, self.label)
+
+
+def _zero_grad(self: nn.Module, set_to_none: bool = True) -> None:
+    """Torch's own, and drop the pending pairs of analog weights, as :meth:`AnalogSGD.zero_grad` does."""
+    _torch_zero_grad(self, set_to_none)
+    for parameter in self.parameters():
+        if type(parameter) is AnalogWeight:
+            parameter.pairs.clear()
+
+
+# Torch has no hook for it: a model that holds analog layers somewhere below is any module.
+_torch_zero_grad = nn.Module.zero_grad
+nn.Module.zero_grad = _zero_grad  # type: ignore[method-assign]

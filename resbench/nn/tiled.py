@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
 from resbench.nn.layers import AnalogLinear
+from resbench.nn.loading import program_digital
 from resbench.nn.patches import Patches
 
 
@@ -94,6 +96,10 @@ class TiledLayer(nn.Module):
         columns = len(self.plan.in_sizes)
         rows = [torch.cat(blocks[start : start + columns], dim=1) for start in range(0, len(blocks), columns)]
         return torch.cat(rows).view(self.kernel_shape), None if self.bias is None else self.bias.detach().clone()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, metadata: Any, *rest: Any) -> None:
+        program_digital(self, state_dict, prefix, "blocks.", metadata)
+        super()._load_from_state_dict(state_dict, prefix, metadata, *rest)
 
     def _layers(self) -> list[AnalogLinear]:
         return [block for block in self.blocks if isinstance(block, AnalogLinear)]

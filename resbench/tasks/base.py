@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
@@ -19,14 +20,11 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.processes import gathered, share
+from resbench.errors import Diverged
 from resbench.nn import analog_layers, to_analog
 
 #: Names of columns, and lines of numbers.
 Table = tuple[list[str], Iterator[list[float]]]
-
-
-class Diverged(ArithmeticError):
-    """The loss is not finite; raised before it reaches the tiles."""
 
 
 class Task(LightningModule, ABC):
@@ -95,6 +93,15 @@ class Task(LightningModule, ABC):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    def on_train_start(self) -> None:
+        """Say what clips less than one may think."""
+        if self.trainer.gradient_clip_val and any(True for _ in analog_layers(self.network)):
+            warnings.warn(
+                "trainer.gradient_clip_val clips the gradients of digital parameters only; "
+                "those of analog layers reach their algorithms as they are",
+                stacklevel=2,
+            )
 
     @abstractmethod
     def measure(self, batch: Any) -> tuple[list[Tensor], int]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +17,51 @@ from resbench.training.folder import CHECKPOINT, CONFIG, PREVIOUS
 
 #: Where the checkpoint keeps the config.
 KEY = "resbench_config"
+#: Where it keeps what Lightning does not.
+STATE = "resbench_state"
 #: What a trained network depends on that an evaluation needs to repeat.
 EVALUATED = ("model", "data", "seed_everything")
+
+
+#: A zip archive ends with the length of its comment, which torch leaves at 0; here the comment is the checksum.
+NO_COMMENT, COMMENT = b"\0\0", b"\x08\0"
+BLOCK = 2**20
+
+
+class Sealed:
+    """A file for ``torch.save`` that ends with a checksum of all of it, the directory of the archive included.
+
+    Args:
+        file: a new file, open for writing.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self._checksum = 0
+
+    def write(self, data: bytes) -> int:
+        """Write the next part."""
+        self._checksum = zlib.crc32(data, self._checksum)
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        """As any file."""
+        self.file.flush()
+
+    def close(self) -> None:
+        """Add the checksum, after the last part; the file stays open."""
+        self.file.seek(-len(NO_COMMENT), os.SEEK_END)
+        self.file.write(COMMENT + b"%08x" % self._checksum)
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file is as it was when it was written, to the last bit."""
+    size = path.stat().st_size - len(COMMENT) - 8
+    checksum = 0
+    with path.open("rb") as file:
+        while size > 0 and (block := file.read(min(size, BLOCK))):
+            checksum, size = zlib.crc32(block, checksum), size - len(block)
+        return size == 0 and file.read() == COMMENT + b"%08x" % zlib.crc32(NO_COMMENT, checksum)
 
 
 class Damaged(UserError):
@@ -65,14 +109,18 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Mo
     if not file.is_file():
         raise UserError(f"ckpt_path: there is no file {file}; a run keeps its checkpoint in its folder as {CHECKPOINT}")
     try:
-        with zipfile.ZipFile(file) as archive:  # torch reads what it finds; this compares checksums
-            if part := archive.testzip():
-                raise ValueError(f"the checksum of {part} is wrong")
+        if not is_sealed(file):  # torch reads what it finds
+            raise ValueError("its checksum is missing or wrong")
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # there is no end to what reading a damaged file can raise
         raise Damaged(f"ckpt_path: {file} cannot be read as a checkpoint ({_first_sentence(error)})") from None
     if not isinstance(checkpoint, dict) or KEY not in checkpoint:
         raise UserError(f"ckpt_path: {file} was not written by 'resbench fit'; name the {CHECKPOINT} of a run folder")
+    if not evaluate and not checkpoint[STATE]["whole"]:
+        raise UserError(
+            f"ckpt_path: {file} was saved by a callback, where a training cannot be taken up bit for bit; name the "
+            f"{CHECKPOINT} of the run, or write --ckpt_path=last"
+        )
     here, there = dict(_leaves(result_config(config))), dict(_leaves(checkpoint[KEY]))
     differing = [
         key
@@ -89,7 +137,7 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Mo
     if name := _misfit(checkpoint["state_dict"], model.state_dict()):
         raise UserError(
             f"ckpt_path: {file} was written by another version of resbench, whose {name} is of another form; "
-            f"train anew with resbench fit --config {file.parent / CONFIG}"
+            f"to train anew, remove {file.parent} or name another experiment.root"
         )
     return file
 

@@ -11,6 +11,10 @@ from lightning.pytorch.callbacks import (
     GradientAccumulationScheduler,
     LearningRateFinder,
     ModelCheckpoint,
+    ModelPruning,
+    StochasticWeightAveraging,
+    Timer,
+    WeightAveraging,
 )
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -29,6 +33,8 @@ CHANGING = {
     LearningRateFinder: "optimizer.init_args.lr",
     GradientAccumulationScheduler: "trainer.accumulate_grad_batches",
 }
+#: Callbacks of Lightning that write to parameters. Others that do are found in the training, by what they do.
+WRITERS = (WeightAveraging, StochasticWeightAveraging, ModelPruning)
 
 
 def check_training(cli: RunCLI) -> Path | None:
@@ -44,9 +50,23 @@ def check_training(cli: RunCLI) -> Path | None:
     if (trainer.max_epochs or 0) < 1 and trainer.max_steps < 1:
         raise UserError(f"trainer.max_epochs: {trainer.max_epochs} sets no budget; write a number of epochs, 1 or more")
     _check_callbacks(cli)
-    if any(True for _ in analog_layers(cli.model)) and not isinstance(_optimizer(cli), AnalogSGD):
+    has_analog = any(True for _ in analog_layers(cli.model))
+    if has_analog and not isinstance(_optimizer(cli), AnalogSGD):
         name = type(_optimizer(cli)).__name__
         raise UserError(f"optimizer: {name} does not train analog layers; write resbench.nn.AnalogSGD")
+    for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
+        name = type(callback).__name__
+        if has_analog and isinstance(callback, WRITERS):
+            raise UserError(
+                f"trainer.callbacks: {name} writes to weights of analog layers, which only pulses change; leave it out"
+            )
+        if isinstance(callback, Timer):
+            raise UserError(f"trainer.callbacks: {name} lets the clock decide the result; write trainer.max_time")
+    if not isinstance(trainer.val_check_interval, int | float | None):
+        raise UserError(
+            f"trainer.val_check_interval: {trainer.val_check_interval} lets the clock decide when to validate; write a "
+            "number of mini-batches, or a fraction of an epoch"
+        )
     check_processes(cli.model, cli.datamodule, trainer, cli.trainer.world_size)
     read_data(cli, "fit")
     _check_monitors(cli)

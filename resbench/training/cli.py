@@ -17,7 +17,7 @@ import torch
 from jsonargparse import ArgumentError, Namespace, set_dumper
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import LightningDataModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ProgressBar
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar, Timer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
@@ -365,6 +365,8 @@ class RunCLI(LightningCLI):
         if self.training and config.strategy == "ddp":
             arguments["strategy"] = SharedBatchDDP()
         if self.training:
+            if config.max_time is not None:
+                self.stop.seconds, arguments["max_time"] = Timer(config.max_time).time_remaining(), None
             checkpoint = RunCheckpoint(self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop)
             loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
             callbacks = [BetweenEpochs(checkpoint), *callbacks, self.stop, self.history, checkpoint, TimeEstimate()]

@@ -56,9 +56,10 @@ class SharedBatchDDP(DDPStrategy):
         analog = {id(layer.weight) for _, layer in analog_layers(model)}
         names = [name for name, parameter in model.named_parameters() if id(parameter) in analog]
         buffers = [name for name, _ in model.named_buffers()]
+        # Before the test Lightning sends all else from the first process to the others.
+        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, [*names, *buffers])
         if all(id(p) in analog for p in model.parameters() if p.requires_grad):
             return model
-        DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, [*names, *buffers])
         wrapped: nn.Module = super()._setup_model(model)
         return wrapped
 

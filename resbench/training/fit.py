@@ -5,27 +5,29 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import shlex
 import sys
 import traceback
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from resbench.callbacks import Interrupted
+from resbench.errors import Diverged, UserError
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record, write_record
-from resbench.nn import analog_layers
-from resbench.tasks.base import Diverged
+from resbench.nn import ForeignWrite, analog_layers
 from resbench.training.allocator import use_huge_pages
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
 from resbench.training.distributed import SharedBatchDDP, command_line, fail_as_helper
-from resbench.training.folder import CHECKPOINT, CONFIG, RECORD
-from resbench.training.record import Status, make_record
+from resbench.training.folder import CHECKPOINT, CONFIG, RECORD, was_interrupted
+from resbench.training.record import Status, draft_record, final_record
+from resbench.training.state import check_state
 from resbench.training.wandb_logger import WandbRunLogger
 
 ERROR = "error.txt"
@@ -35,9 +37,10 @@ EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}
 def fit(argv: Sequence[str]) -> int:
     """Run one training and return the exit status: 0, 1 for a failed or diverged run, 130 for an interrupted one.
 
-    With ``--ckpt_path=last`` a run that was killed, interrupted or failed is taken up again from the newest checkpoint
-    in its folder that can be read; where there is none it starts from the beginning. Either way it ends with the bits
-    of a run that was never stopped, so whoever starts runs that may be killed passes it always.
+    A run that was killed or interrupted is taken up again from the newest checkpoint in its folder that can be read;
+    where there is none it starts from the beginning. With ``--ckpt_path=last`` so is one that failed or diverged, and
+    one that is complete is left alone. Either way it ends with the bits of a run that was never stopped, so whoever
+    starts runs that may be killed passes it always.
 
     Raises:
         UserError: for a config that cannot be run; nothing is written then.
@@ -57,7 +60,7 @@ def run(cli: RunCLI) -> int:
             print(f"this run is complete: {cli.folder.complete / RECORD}")
             return 0
         with cli.stop:  # until the record is written
-            return _run(cli, _take_up(cli, checkpoint))
+            return _run(cli, checkpoint)
     except OSError as error:  # those of the training are in its record; here that could not be written
         print(f"failed: {error}; what was saved before is still in {cli.folder.attempt}", file=sys.stderr)
         return EXIT["failed"]
@@ -80,71 +83,94 @@ def _help(cli: RunCLI, checkpoint: Path | None) -> int:
 
 
 def _run(cli: RunCLI, checkpoint: Path | None) -> int:
+    draft = draft_record(cli)
+    checkpoint = _take_up(cli, checkpoint)
     for line in _plan(cli):
         print(line, flush=True)
     if checkpoint is not None:
-        print(f"continues from {checkpoint}", flush=True)
-    started = datetime.now(UTC)
-    status, error, metrics = _train_and_test(cli, checkpoint)
-    record = make_record(cli, status, error, metrics, started)
+        again = "" if cli.continues else f"; to begin anew, remove {cli.folder.attempt}"
+        print(f"continues from {checkpoint}{again}", flush=True)
+    end = _train_and_test(cli, checkpoint)
+    record = final_record(cli, draft, end.status, end.error, end.metrics)
     write_record(cli.folder.attempt / RECORD, record)
     to_sync = _close_loggers(cli, record)
-    if status == "complete":
+    if record.status == "complete":
         _compare(cli.folder.complete / RECORD, record)
-    folder = cli.folder.end(complete=status == "complete")
-    for name, value in metrics.items():
+    folder = cli.folder.end(complete=record.status == "complete")
+    for name, value in end.metrics.items():
         print(f"{name} {value:.4f}")
-    if error is not None:
+    if record.error is not None:
         more = f"; traceback: {folder / ERROR}" if (folder / ERROR).exists() else ""
-        print(f"{status}: {error}{more}", file=sys.stderr)
+        print(f"{record.status}: {record.error}{more}", file=sys.stderr)
+    if record.status in ("interrupted", "failed") and not end.refused and (folder / CHECKPOINT).exists():
+        print(f"continue with: resbench resume {shlex.quote(str(folder))}", file=sys.stderr)
     print(f"record: {folder / RECORD}", flush=True)
     for files in to_sync:
         print(f"Weights & Biases, offline; upload with: wandb sync {folder / files}", flush=True)
-    return EXIT[status]
+    return 2 if end.refused else EXIT[record.status]
 
 
 def _take_up(cli: RunCLI, checkpoint: Path | None) -> Path | None:
-    """The checkpoint to go on from; the folder is cleared unless that lies in it."""
+    """The checkpoint to go on from; the folder is cleared unless that lies in it.
+
+    A record in the folder is that of the attempt before: it goes when another one begins, which may be killed.
+    """
     attempt = cli.folder.attempt
-    if cli.continues:
+    if checkpoint is None and (cli.continues or was_interrupted(attempt)):
         checkpoint, damaged = newest_checkpoint(attempt, cli.resolved, cli.model)
         for line in damaged:
             follow = "the one before is taken" if checkpoint else "the run starts from the beginning"
             print(f"warning: {line.removeprefix('ckpt_path: ')}; {follow}", file=sys.stderr)
     if checkpoint is None or checkpoint.resolve().parent != attempt.resolve():
         cli.folder.clear()
-    (attempt / ERROR).unlink(missing_ok=True)
+    for name in (RECORD, ERROR):
+        (attempt / name).unlink(missing_ok=True)
     if not (attempt / CONFIG).exists():
         write_text_atomically(attempt / CONFIG, cli.config_yaml())
     return checkpoint
 
 
-def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> tuple[Status, str | None, dict[str, float]]:
-    """How the run ended, why, and the metrics of the test set."""
+class End(NamedTuple):
+    """How a training ended.
+
+    Attributes:
+        status: that of the record.
+        error: why it is not complete.
+        metrics: of the test set.
+        refused: whether what went wrong is the config's fault, and showed only in the training.
+    """
+
+    status: Status
+    error: str | None = None
+    metrics: Mapping[str, float] = {}
+    refused: bool = False
+
+
+def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> End:
     trainer = cli.trainer
     for logger in trainer.loggers:
         logger.log_hyperparams({**cli.resolved, "config_hash": cli.config_hash})
     if isinstance(trainer.strategy, SharedBatchDDP):
         trainer.strategy.arguments = command_line(cli.argv, checkpoint)
-    status: Status = "failed"
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
+        check_state(cli.model)
         (results,) = trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
         metrics = {name: float(value) for name, value in results.items()}
         if not all(map(math.isfinite, metrics.values())):
             raise Diverged(f"the test metrics are {metrics}; a smaller lr may help")
-        status = "complete"
-        return status, None, metrics
+        return End("complete", None, metrics)
     except Diverged as reason:
-        status = "diverged"
-        return status, str(reason), {}
+        return End("diverged", str(reason))
     except (Interrupted, KeyboardInterrupt, SIGTERMException, SystemExit) as reason:
-        status = "interrupted"  # Lightning turns a KeyboardInterrupt into SystemExit
-        return status, str(reason) if isinstance(reason, Interrupted) else "stopped at once", {}
+        # Lightning turns a KeyboardInterrupt into SystemExit
+        return End("interrupted", str(reason) if isinstance(reason, Interrupted) else "stopped at once")
+    except (ForeignWrite, UserError) as reason:
+        return End("failed", " ".join(str(reason).split()), refused=True)
     except Exception as reason:
         with contextlib.suppress(OSError):  # the disk may be full
             write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())
-        return status, " ".join(f"{type(reason).__name__}: {reason}".split()), {}
+        return End("failed", " ".join(f"{type(reason).__name__}: {reason}".split()))
 
 
 def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:

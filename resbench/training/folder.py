@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 
@@ -66,8 +67,7 @@ class RunFolder:
 
     def clear(self) -> None:
         """Begin with an empty folder, without what an earlier attempt left."""
-        if self.attempt.exists():
-            shutil.rmtree(self.attempt)
+        _remove(self.attempt)
         self.attempt.mkdir()
 
     def in_progress(self) -> bool:
@@ -111,16 +111,24 @@ class RunFolder:
             self._promote()
         elif self._old.exists() and not self.complete.exists():
             self._old.rename(self.complete)
-        shutil.rmtree(self._old, ignore_errors=True)
+        _remove(self._old)
 
     def _promote(self) -> None:
         """The attempt takes the place of the complete run; at every moment one of the two is there whole."""
         (self.attempt / PREVIOUS).unlink(missing_ok=True)
-        if self.complete.exists():
-            shutil.rmtree(self._old, ignore_errors=True)
+        if os.path.lexists(self.complete):
+            _remove(self._old)
             self.complete.rename(self._old)
         self.attempt.rename(self.complete)
-        shutil.rmtree(self._old, ignore_errors=True)
+        _remove(self._old)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder if it is there; of one that is a link, the link."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_complete(folder: Path) -> bool:
@@ -129,3 +137,11 @@ def is_complete(folder: Path) -> bool:
         return read_record(folder / RECORD).status == "complete"
     except RecordError:
         return False
+
+
+def was_interrupted(attempt: Path) -> bool:
+    """Whether an attempt was killed or interrupted: one that failed or diverged has come to an end, with its record."""
+    try:
+        return read_record(attempt / RECORD).status == "interrupted"
+    except RecordError:
+        return attempt.exists()

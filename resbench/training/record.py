@@ -17,6 +17,7 @@ import torch
 from resbench import __version__
 from resbench.crossbar.devices import Device
 from resbench.crossbar.tile import Tile
+from resbench.errors import UserError
 from resbench.leaderboard.limits import limits
 from resbench.leaderboard.records import (
     UNKNOWN_COMMIT,
@@ -45,18 +46,45 @@ Status = Literal["complete", "interrupted", "failed", "diverged"]
 PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "numba", "scikit-learn")
 
 
-def make_record(
-    cli: RunCLI, status: Status, error: str | None, test_metrics: Mapping[str, float], started: datetime
+def draft_record(cli: RunCLI) -> Record:
+    """The record of a run that is about to begin, so that one which can have none is refused before its training.
+
+    Raises:
+        UserError: with the reason.
+    """
+    try:
+        return _record(cli, "failed", "it has not ended", {}, datetime.now(UTC))
+    except Exception as error:  # a data module or network of others may say anything of itself
+        raise UserError(f"no record can be made of this run: {_reason(error)}") from error
+
+
+def final_record(
+    cli: RunCLI, draft: Record, status: Status, error: str | None, test_metrics: Mapping[str, float]
 ) -> Record:
-    """The record of a run that has ended.
+    """The record of a run that has ended; where it cannot be made, that of a failed one, with the reason.
 
     Args:
         cli: the run.
+        draft: its record before the training.
         status: how it ended.
         error: why it is not complete.
         test_metrics: metrics of the test set, empty if it did not come so far.
-        started: when it began.
     """
+    try:
+        return _record(cli, status, error, test_metrics, draft.started)
+    except Exception as reason:
+        why = f"the training ended ({status}), but no record can be made of it: {_reason(reason)}"
+        finished = max(draft.started, datetime.now(UTC))
+        return draft.model_copy(update={"error": why, "steps": cli.trainer.global_step, "finished": finished})
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _record(
+    cli: RunCLI, status: Status, error: str | None, test_metrics: Mapping[str, float], started: datetime
+) -> Record:
     model = cli.resolved["model"]["init_args"]
     history = cli.history
     layers = [_layer(name, layer, history.reuse.get(name, 1)) for name, layer in analog_layers(cli.model.network)]
@@ -92,7 +120,7 @@ def make_record(
         git=git_state(Path(__file__).resolve().parents[2]),
         hardware=_hardware(cli),
         started=started,
-        finished=datetime.now(UTC),
+        finished=max(started, datetime.now(UTC)),  # the clock may have been set back
     )
 
 

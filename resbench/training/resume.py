@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resbench.errors import UserError
+from resbench.leaderboard.records import RecordError, read_record
 from resbench.leaderboard.trust import refusals, why
 from resbench.training.cli import LAST, RunCLI
 from resbench.training.config_files import read_mapping
@@ -28,7 +29,7 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
 
     Raises:
         UserError: where there is no run, its config names other classes, or it is not the one that the folder is named
-            by.
+            by; for a folder of several runs, with those that can be resumed.
     """
     given = folder.absolute()
     attempt = given if given.name.endswith(ATTEMPT) else given.with_name(f"{given.name}{ATTEMPT}")
@@ -37,6 +38,8 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
         print(f"this run is complete: {complete / RECORD}")
         return 0
     config = attempt / CONFIG
+    if not config.is_file() and (attempts := sorted(folder.glob(f"*{ATTEMPT}")) + sorted(folder.glob(f"*/*{ATTEMPT}"))):
+        raise UserError(f"{folder}: name one of its runs: {', '.join(map(_described, attempts))}")
     if not config.is_file():
         raise UserError(f"{folder}: no run to resume, it has no {CONFIG}; name runs/NAME/HASH{ATTEMPT}")
     for path in attempt.rglob("*"):
@@ -68,3 +71,12 @@ def _is_below(path: Path, folder: Path) -> bool:
         return path.resolve(strict=True).is_relative_to(folder.resolve())
     except (OSError, RuntimeError):  # it leads nowhere, or round in a circle
         return False
+
+
+def _described(attempt: Path) -> str:
+    """An attempt, with what is known of it."""
+    try:
+        record = read_record(attempt / RECORD)
+    except RecordError:
+        return f"{attempt} (killed, or running)"
+    return f"{attempt} ({record.status} after {record.steps} steps)"

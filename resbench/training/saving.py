@@ -18,11 +18,10 @@ from resbench.callbacks import Interrupted, StopOnSignal, tile_state
 from resbench.leaderboard.files import replacing
 from resbench.leaderboard.hashing import result_config
 from resbench.training import metrics_file
-from resbench.training.checkpoint import KEY
+from resbench.training.checkpoint import KEY, STATE, Sealed
 from resbench.training.folder import CHECKPOINT, PREVIOUS
+from resbench.training.state import check_state
 
-#: Where the checkpoint keeps what Lightning does not.
-STATE = "resbench_state"
 NEXT = "next.ckpt"
 
 
@@ -47,7 +46,7 @@ class CheckpointTimes:
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint to a temporary file beside it, flushes it to the disk and renames it.
+    """Writes a checkpoint with a checksum to a temporary file beside it, flushes it to the disk and renames it.
 
     Lightning's own first makes a copy in memory and a file in the system's temporary folder.
     """
@@ -60,7 +59,9 @@ class DurableCheckpointIO(TorchCheckpointIO):
         """
         try:
             with replacing(path) as file:
-                torch.save(checkpoint, file)
+                sealed = Sealed(file)
+                torch.save(checkpoint, sealed)  # type: ignore[arg-type]
+                sealed.close()
         except RuntimeError as error:
             if isinstance(error.__context__, OSError):  # torch speaks of positions where the disk is full
                 raise error.__context__ from None
@@ -85,7 +86,7 @@ class RunCheckpoint(Checkpoint):
 
     def __init__(self, folder: Path, config: Mapping[str, Any], times: CheckpointTimes, stop: StopOnSignal) -> None:
         self.folder, self.config, self.times, self.stop = folder, result_config(config), times, stop
-        self._finished = self._between_epochs = False
+        self._finished = self._between_epochs = self._is_ours = False
         self._loaded: dict[str, Any] | None = None
         self._saved_at, self._saved_step = time.monotonic(), 0
 
@@ -100,9 +101,12 @@ class RunCheckpoint(Checkpoint):
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and trainer.strategy.root_device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], trainer.strategy.root_device)
+        # At the end of an epoch that it takes up, Lightning would leave out the schedulers that follow a metric, as its
+        # checkpoints have no metrics. These have them, those of earlier epochs too.
+        trainer.fit_loop._restarting = False
+        trainer.callback_metrics.update(state["metrics"])
         if state["between_epochs"]:
             # With `max_steps` Lightning takes every checkpoint for one inside an epoch, and would end that epoch again.
-            trainer.fit_loop._restarting = False
             trainer.fit_loop.epoch_loop.restarting = False
 
     def on_train_batch_end(
@@ -124,8 +128,7 @@ class RunCheckpoint(Checkpoint):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the trained network; the test stops, if asked to."""
         self._finished = True
-        trainer.save_checkpoint(self.folder / NEXT)
-        self._rename(trainer)
+        self._write(trainer, pl_module)
 
     @staticmethod
     def _agreed(trainer: Trainer, decision: bool) -> bool:
@@ -153,14 +156,17 @@ class RunCheckpoint(Checkpoint):
     # -- how -------------------------------------------------------------------------------------------------------
 
     def _save(self, trainer: Trainer) -> None:
-        trainer.save_checkpoint(self.folder / NEXT)
-        self._rename(trainer)
+        self._write(trainer, trainer.lightning_module)
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
         if self._agreed(trainer, self.stop.asked):
-            raise Interrupted(f"stopped at step {trainer.global_step}")
+            raise Interrupted(f"{self.stop.reason} at step {trainer.global_step}")
 
-    def _rename(self, trainer: Trainer) -> None:
-        """At every moment there is one good checkpoint: between the two lines it is the previous one."""
+    def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """At every moment there is one good checkpoint: between the last two lines it is the previous one."""
+        check_state(pl_module)
+        self._is_ours = True
+        trainer.save_checkpoint(self.folder / NEXT)
+        self._is_ours = False
         if trainer.is_global_zero:
             if (self.folder / CHECKPOINT).exists():
                 (self.folder / CHECKPOINT).replace(self.folder / PREVIOUS)
@@ -171,10 +177,12 @@ class RunCheckpoint(Checkpoint):
         device = trainer.strategy.root_device
         checkpoint[KEY] = self.config
         checkpoint[STATE] = {
+            "whole": self._is_ours,
             "finished": self._finished,
             "between_epochs": self._between_epochs,
             "rng": torch.get_rng_state(),
             "cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "metrics_rows": _metrics_file(trainer).rows,
         }
         if self._between_epochs:

@@ -32,7 +32,8 @@ def test_sigterm_asks_however_often_it_comes() -> None:
 
 def test_in_a_test_nothing_is_left_to_save(tmp_path: Path) -> None:
     stop = StopOnSignal()
-    stop.asked = True
+    with stop:
+        os.kill(os.getpid(), signal.SIGTERM)
     trainer = Trainer(
         callbacks=[stop], accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
         default_root_dir=tmp_path,

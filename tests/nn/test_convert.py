@@ -13,6 +13,8 @@ from resbench.crossbar.periphery import IOParameters
 from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers, to_analog
 from resbench.nn import AnalogSGD as Optimizer
 
+SPLIT = MappingParameters(max_input_size=10)
+
 
 class Network(nn.Module):
     """A stem, two blocks with a layer in common, and a head that torch subclasses."""
@@ -266,3 +268,26 @@ def test_a_model_in_half_precision_is_refused(dtype: torch.dtype) -> None:
     network = to_analog(nn.Sequential(nn.Linear(4, 3)), AnalogSGD(), Ideal())
     with pytest.raises(TypeError, match=f"precision: tiles in {dtype}"):
         network.to(dtype)
+
+
+@pytest.mark.parametrize("options", [{}, {"forward_io": IOParameters(out_noise=0.5)}, {"mapping": SPLIT}])
+def test_the_sublayers_of_a_transformer_are_called_in_evaluation(options: dict[str, Any]) -> None:
+    """With a padding mask too, for which torch would make nested tensors."""
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+    model = nn.TransformerEncoder(layer, 2).eval()
+    to_analog(model, AnalogSGD(), Ideal(), **options)
+    x, padding = torch.randn(2, 5, 16), torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
+    calls: list[Tensor] = []
+    convert = model.layers[1].linear2
+    for mask in (None, padding):
+        with torch.no_grad():
+            unobserved = [model(x, src_key_padding_mask=mask) for _ in range(2)]
+            handle = convert.register_forward_hook(lambda _, inputs, output: calls.append(output))
+            observed = model(x, src_key_padding_mask=mask)
+            handle.remove()
+        if "forward_io" in options:
+            assert not torch.equal(*unobserved), "every evaluation draws its noise"
+        else:
+            torch.testing.assert_close(unobserved[0], observed)
+    assert len(calls) == 2

@@ -136,9 +136,6 @@ def test_the_weight_is_a_parameter_that_shows_the_tiles() -> None:
     assert twin.algorithm.shape == (3, 18)
     twin.algorithm.program(torch.full((3, 18), 0.25))
     assert (twin.weight == 0.25).all()
-    with torch.no_grad():
-        twin.weight.zero_()
-    assert not twin.algorithm.weight.any()
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle"])

@@ -1,10 +1,13 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import Ideal
-from resbench.nn import AnalogLayer, AnalogSGD, to_analog
+from resbench.errors import Diverged
+from resbench.nn import AnalogLayer, AnalogSGD, AnalogWeight, ForeignWrite, to_analog
 
 X = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
 
@@ -147,3 +150,75 @@ def test_the_state_of_the_optimiser_survives() -> None:
 def test_a_negative_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="lr: -1"):
         AnalogSGD(model().parameters(), lr=-1)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.LBFGS, torch.optim.Muon])
+def test_another_optimiser_is_refused_at_its_first_step(kind: Any) -> None:
+    network = model()
+    parameters = [p for p in network.parameters() if kind is not torch.optim.Muon or p.dim() == 2]
+    optimizer = kind(parameters, lr=0.1)
+    loss(network).backward()
+    with pytest.raises(ForeignWrite, match=rf"^0\.weight: {kind.__name__} does not train analog weights; write resb"):
+        optimizer.step(lambda: 0.0)
+
+
+def test_another_optimiser_may_train_the_digital_parameters() -> None:
+    """Beside ours, which has the others; frozen analog weights are nobody's."""
+    network = model()
+    digital = [parameter for parameter in network.parameters() if not isinstance(parameter, AnalogWeight)]
+    others = [parameter for parameter in network.parameters() if isinstance(parameter, AnalogWeight)]
+    optimizers = [torch.optim.Adam(digital, lr=0.1), AnalogSGD(others, lr=0.5)]
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    loss(network).backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    assert all(not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+    for parameter in others:
+        parameter.requires_grad_(False)
+    torch.optim.Adam(network.parameters()).step()
+
+
+def test_a_gradient_of_autograd_on_an_analog_weight_is_refused() -> None:
+    network = model()
+    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+    before = layer(network, 2).weight.detach().clone()
+    (loss(network) + layer(network, 2).weight.square().sum()).backward()
+    with pytest.raises(ForeignWrite, match=r"^2\.weight: autograd put a gradient on this analog weight"):
+        optimizer.step()
+    assert torch.equal(layer(network, 2).weight, before)
+
+
+class Poison(torch.autograd.Function):
+    """Itself, with a gradient that is not finite."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, value: float) -> Tensor:
+        ctx.value = value
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> Any:
+        d = d.clone()
+        d.view(-1)[0] = ctx.value
+        return d, None
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_gradient_that_is_not_finite_reaches_nothing(value: float) -> None:
+    """Not even what comes before it: the layer behind it in the network has a finite one."""
+    network = model()
+    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    hidden = Poison.apply(network[0](X), value)
+    network[2](torch.tanh(hidden)).sum().backward()
+    with pytest.raises(Diverged, match="a gradient is not finite although the loss is"):
+        optimizer.step()
+    assert all(torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True))
+
+
+def test_large_gradients_whose_sum_overflows_are_finite() -> None:
+    network = model()
+    optimizer = AnalogSGD(network.parameters(), lr=1e-38)
+    network[0](X).backward(torch.tensor([[3e38] * 4, [0.0] * 4]))
+    optimizer.step()
+    assert all(parameter.isfinite().all() for parameter in network.parameters())

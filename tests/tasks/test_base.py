@@ -10,11 +10,11 @@ from torch import Tensor
 from resbench.algorithms import Algorithm, AnalogSGD, DigitalSGD
 from resbench.crossbar.devices import SoftBounds
 from resbench.data import DigitsData
+from resbench.errors import Diverged
 from resbench.networks import MLP
 from resbench.nn import AnalogSGD as Optimizer
 from resbench.nn import analog_layers
 from resbench.tasks import Classification
-from resbench.tasks.base import Diverged
 
 BATCHES = 5
 

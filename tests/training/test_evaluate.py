@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from resbench.data import DigitsData, LeastSquaresData
+from resbench.training.saving import DurableCheckpointIO
 from tests.training.runs import CONFIG, Outcome, Run
 
 
@@ -95,7 +96,7 @@ def test_a_checkpoint_of_another_version_is_refused(run: Run, trained: Outcome, 
         state[name]["revolutions"] = 0
     else:
         state[name] = state[name][None]
-    torch.save(checkpoint, file)
+    DurableCheckpointIO().save_checkpoint(checkpoint, file)
     for command in ("fit", "test"):
         outcome = evaluated(run, command, trained)
         assert outcome.status == 2

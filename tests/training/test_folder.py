@@ -39,6 +39,24 @@ def test_an_attempt_can_be_continued(tmp_path: Path) -> None:
     folder.end(complete=False)
 
 
+def test_folders_that_are_links_are_replaced_and_what_they_name_is_left(tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    folder = RunFolder(tmp_path, "name", HASH)
+    attempt(folder, "first", complete=True).rename(archive)
+    folder.complete.symlink_to(archive)
+    for text in ("second", "third"):
+        assert attempt(folder, text, complete=True) == folder.complete
+        assert (folder.complete / "record.json").read_text() == text
+        assert [path.name for path in (tmp_path / "name").iterdir()] == [folder.complete.name]
+    folder.attempt.symlink_to(archive)
+    attempt(folder, "failed", complete=False)
+    folder.complete.rename(tmp_path / "moved")
+    folder.complete.symlink_to(tmp_path / "nowhere")
+    assert attempt(folder, "fourth", complete=True) == folder.complete
+    assert (folder.complete / "record.json").read_text() == "fourth"
+    assert (archive / "record.json").read_text() == "first"
+
+
 def test_a_run_in_progress_is_left_alone(tmp_path: Path) -> None:
     folder, other = RunFolder(tmp_path, "name", HASH), RunFolder(tmp_path, "name", HASH)
     folder.begin()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +28,15 @@ ALGORITHMS = sorted(
     for name, value in vars(resbench.algorithms).items()
     if isinstance(value, type) and issubclass(value, Algorithm) and value is not Algorithm
 )
+
+
+#: Lowers the rate at the end of every epoch but the first, so that one which is left out shows.
+PLATEAU = (
+    *("--trainer.max_epochs=4", "--lr_scheduler=ReduceLROnPlateau", "--lr_scheduler.patience=0"),
+    *("--lr_scheduler.factor=0.5", "--lr_scheduler.threshold=0.9"),
+)
+#: Validates only inside epochs, so that its metrics are older than the checkpoint that an epoch is taken up from.
+MIDDLE = ("--trainer.check_val_every_n_epoch=null", "--trainer.val_check_interval=5")
 
 
 @pytest.fixture(autouse=True)
@@ -93,10 +103,15 @@ def test_every_algorithm_inside_an_epoch_and_between_two(
         ([5, 9, 13], ["--trainer.max_epochs=-1", "--trainer.max_steps=14"]),
         ([3], ["--trainer.accumulate_grad_batches=3"]),
         ([4, 12], ["--trainer.val_check_interval=3"]),
-        ([5, 8], ["--lr_scheduler=ReduceLROnPlateau", "--lr_scheduler.monitor=val/loss", "--lr_scheduler.patience=0"]),
+        ([5, 12, 17], [*PLATEAU, "--lr_scheduler.monitor=val/loss"]),
+        ([5, 8, 13], [*PLATEAU, "--lr_scheduler.monitor=train/loss", "--trainer.num_sanity_val_steps=2"]),
+        ([7, 14, 22], [*PLATEAU, "--lr_scheduler.monitor=val/acc", *MIDDLE]),
         ([9], ["--optimizer.momentum=.9", "--trainer.callbacks+=LearningRateMonitor", "--trainer.log_every_n_steps=2"]),
     ],
-    ids=["max_steps", "accumulation", "validation inside an epoch", "plateau", "momentum and a logging callback"],
+    ids=[
+        *("max_steps", "accumulation", "validation inside an epoch", "plateau", "plateau of training, sanity steps"),
+        *("plateau of a validation before", "momentum and a logging callback"),
+    ],
 )  # fmt: skip
 def test_ways_to_train(run: Run, broken: Broken, steps: list[int], flags: list[str]) -> None:
     check(run, broken, steps, "--checkpoint.every_n_steps=1", *flags)
@@ -133,6 +148,66 @@ def test_fit_continues_by_itself_where_it_is_told_to(
     fresh = run("fit", *arguments, root="fresh")
     assert "continues from" not in fresh.out
     compare(fresh.folder, again.folder)
+
+
+def test_the_same_fit_takes_an_interrupted_run_up_again(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C, arrow-up, return."""
+    whole = run("fit", root="whole")
+    stop = ("--trainer.callbacks+=tests.training.faults.Signal", "--trainer.callbacks.step=3")
+    outcome = run("fit", *stop)
+    attempt = outcome.folder
+    assert outcome.status == 130
+    assert f"continue with: resbench resume {attempt}\n" in outcome.err
+    checkpoint = (attempt / "last.ckpt").read_bytes()
+    assert resume(attempt.parent) == resume(outcome.root) == 2
+    for line in capsys.readouterr().err.splitlines():
+        assert line.endswith(f": name one of its runs: {attempt} (interrupted after 3 steps)")
+    assert (attempt / "last.ckpt").read_bytes() == checkpoint
+    again = run("fit", *stop)
+    assert again.status == 0
+    assert f"continues from {attempt / 'last.ckpt'}; to begin anew, remove {attempt}\n" in again.out
+    assert again.record.final == whole.record.final
+    assert again.record.epochs == whole.record.epochs
+
+
+def test_the_record_of_a_failure_goes_when_the_run_is_taken_up(broken: Broken) -> None:
+    """So that a kill leaves a run that was killed, which a sweep takes up, and not one that failed."""
+    attempt = broken(9)
+    assert (attempt / "record.json").exists()
+    pid = os.fork()
+    if pid == 0:
+        Fault.steps.append(12)
+        Fault.is_deadly = True
+        os._exit(resume(attempt))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+    assert not (attempt / "record.json").exists()
+    assert (attempt / "last.ckpt").exists()
+
+
+def test_what_a_callback_saved_is_no_place_to_go_on_from(run: Run) -> None:
+    """It is one to test."""
+    best = ("--trainer.callbacks+=ModelCheckpoint", "--trainer.callbacks.save_top_k=-1")
+    folder = run("fit", *best).folder
+    files = sorted((folder / "checkpoints").glob("*.ckpt"))
+    assert len(files) == 2
+    for file in files:
+        refused = run("fit", *best, f"--ckpt_path={file}", root="other")
+        assert (refused.status, refused.err.count("\n")) == (2, 1)
+        assert "was saved by a callback" in refused.err
+        assert "name the last.ckpt of the run" in refused.err
+        assert run("test", f"--ckpt_path={file}", root="other").status == 0
+
+
+def test_a_gradient_that_is_not_finite_ends_as_diverged(run: Run) -> None:
+    """The loss is finite, and mixed precision would keep what the gradient is in its digital memory for ever."""
+    poison = ("--model.network=tests.training.faults.PoisonedMLP", "--checkpoint.every_n_steps=1")
+    outcome = run("fit", "--config=configs/algorithm/mixed_precision.yaml", *poison)
+    assert (outcome.status, outcome.record.status) == (1, "diverged")
+    assert outcome.record.error == "a gradient is not finite although the loss is; a smaller lr may help"
+    checkpoint = torch.load(outcome.folder / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 2
+    for name in ("network.fc1.algorithm.chi", "network.fc1.weight", "network.fc1.bias"):
+        assert checkpoint["state_dict"][name].isfinite().all()
 
 
 def test_a_run_that_was_moved(run: Run, broken: Broken, tmp_path: Path) -> None:
