@@ -8,6 +8,7 @@ weights of a convolution fills up a single input channel to eight.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -56,7 +57,9 @@ def _replace(library: torch.library.Library, name: str, compute: Callable[..., A
             return original.call_boxed(keys, x, *arguments, **options, **({} if out is None else {"out": out}))
         return found
 
-    library.impl(name, kernel, "CPU", with_keyset=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some versions of torch warn of what is meant here
+        library.impl(name, kernel, "CPU", with_keyset=True)
 
 
 def _root(x: Tensor, exponent: float = 0.5, out: Tensor | None = None) -> Tensor | None:

@@ -224,7 +224,9 @@ def test_granularity_of_exponential_steps_is_the_down_step_at_zero() -> None:
     assert device.granularity == pytest.approx(-step, rel=1e-5)
 
 
-@pytest.mark.parametrize("response", {device.response for device in PULSED}, ids=lambda response: response.__name__)
+@pytest.mark.parametrize(
+    "response", dict.fromkeys(device.response for device in PULSED), ids=lambda response: response.__name__
+)
 def test_responses_are_plain_arithmetic(response: Any) -> None:
     """What every backend relies on: no branch, no method, no name but those of the arithmetic module."""
     names = set(response.__code__.co_names)
