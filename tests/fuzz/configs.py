@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     import resbench.training.fit  # noqa: F401 - once, in the process that all others are forks of
 
     ends: Counter[str] = Counter()
-    wrong = 0
+    wrong = late = 0
     with tempfile.TemporaryDirectory(prefix="resbench-fuzz-") as folder:
         home = Path(folder).resolve()
         for number in range(args.count) if args.only is None else [args.only]:
@@ -98,15 +98,19 @@ def run(args: argparse.Namespace) -> int:
             trains = end.status is None and any(home.glob("runs/*/*.attempt/config.yaml"))  # as long as it was told to
             names = {0: "trained", 1: "failed or diverged", 2: "refused", None: "still in training"}
             ends[names.get(end.status, "ended otherwise")] += 1
-            problem = None if trains else end.wrong or _failed(home)
+            problem = None if trains else end.wrong
+            wrong += problem is not None
+            if problem is None and (problem := _failed(home)):
+                late += 1
             if problem:
-                wrong += 1
                 print(f"{number}: {problem}\n    {flags}", flush=True)
             if args.only is not None:
                 print(text, flags, end.status, end.err, sep="\n")
             shutil.rmtree(home / "runs", ignore_errors=True)
     counts = ", ".join(f"{count} {name}" for name, count in sorted(ends.items()))
-    print(f"configs: {sum(ends.values())} tried with seed {args.seed}: {counts}; {wrong} wrong")
+    print(
+        f"configs: {sum(ends.values())} tried with seed {args.seed}: {counts}; {wrong} wrong, {late} found by training only"
+    )
     return 1 if wrong else 0
 
 
