@@ -108,9 +108,8 @@ def run(args: argparse.Namespace) -> int:
                 print(text, flags, end.status, end.err, sep="\n")
             shutil.rmtree(home / "runs", ignore_errors=True)
     counts = ", ".join(f"{count} {name}" for name, count in sorted(ends.items()))
-    print(
-        f"configs: {sum(ends.values())} tried with seed {args.seed}: {counts}; {wrong} wrong, {late} found by training only"
-    )
+    print(f"configs: {sum(ends.values())} tried with seed {args.seed}: {counts}")
+    print(f"configs: {wrong} wrong, {late} found by training only")
     return 1 if wrong else 0
 
 
