@@ -71,7 +71,10 @@ def explain(message: str, keys: Iterable[str]) -> str:
         alike = [other for other in _names(module) if other[0].isupper() == name[0].isupper()]  # classes or modules
         return _at(problem.place, f"there is no {module}.{name}{_hint(name, alike)}")
     if match := _NOT_A_CLASS.search("\n".join(problem.reasons)):
-        return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], _class_names())}")
+        known = _class_names()
+        if match[1] in known:
+            return _at(problem.place, f"{match[1]} is none that fits here; write the class_path of another class")
+        return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], known)}")
     if match := _WRONG_CLASS.search(reason):
         return _at(problem.place, f"{match[1]} is no {match[2].rpartition('.')[2]}; write the class_path of one")
     if match := _MISSING.search(reason):
@@ -133,7 +136,8 @@ def _innermost(message: str) -> _Problem:
             if problem.path[-1:] != ["init_args"]:  # else another type of the same value
                 problem.path.append("init_args")
         elif text.startswith("Given value:"):
-            problem.given = text.removeprefix("Given value:").strip()
+            given = text.removeprefix("Given value:").strip()
+            problem.given = given if len(given) <= 120 else f"{given[:100]}..."
             break
         elif text and not text.startswith(_FRAME):
             problem.reasons.append(text)

@@ -29,6 +29,8 @@ def check_shape(config: Mapping[str, Any]) -> None:
     for key in SECTIONS:
         if key in config and not isinstance(config[key], Mapping):
             raise UserError(f"{key}: {_shown(config[key])} is no mapping; leave it out, or write keys and values")
+        if key in config and "class_path" in config[key]:
+            raise UserError(f"{key}.class_path: there is no such key; write those of {key} itself")
     for key in OBJECTS:
         _check_object(key, config.get(key))
     trainer = config.get("trainer", {})

@@ -15,8 +15,9 @@ from typing import Any
 from tests.fuzz._child import ended
 
 Config = dict[str, Any]
+#: On top of a config that comes with resbench.
+COMPOSED = "digits_2bit_residual.yaml"
 BASE = """
-compose: [digits_2bit_residual.yaml]
 seed_everything: 0
 threads: 1
 experiment: {name: fuzz, track: null, root: runs}
@@ -58,6 +59,8 @@ VALUES: tuple[Any, ...] = (
     *({"class_path": "torch.nn.Linear", "init_args": {"in_features": 64, "out_features": 10}},),
     *({"class_path": "resbench.algorithms.TikiTaka"}, [{"class_path": "EarlyStopping"}], {"class_path": "MLP"}),
 )
+#: Numbers that may be right or wrong.
+NUMBERS = (0, 1, -1, 2, 3, 7, 63, 1000, 0.0, 0.5, -0.5, 1.5, 1e-9, 1e9, 1e30, float("inf"), True)
 #: Keys of the trainer and classes that the base has not.
 MORE = (
     *("benchmark", "check_val_every_n_epoch", "detect_anomaly", "deterministic", "devices", "enable_checkpointing"),
@@ -84,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     import resbench.training.fit  # noqa: F401 - once, in the process that all others are forks of
 
     ends: Counter[str] = Counter()
-    wrong = 0
+    wrong = late = 0
     with tempfile.TemporaryDirectory(prefix="resbench-fuzz-") as folder:
         home = Path(folder).resolve()
         for number in range(args.count) if args.only is None else [args.only]:
@@ -95,15 +98,18 @@ def run(args: argparse.Namespace) -> int:
             trains = end.status is None and any(home.glob("runs/*/*.attempt/config.yaml"))  # as long as it was told to
             names = {0: "trained", 1: "failed or diverged", 2: "refused", None: "still in training"}
             ends[names.get(end.status, "ended otherwise")] += 1
-            problem = None if trains else end.wrong or _failed(home)
+            problem = None if trains else end.wrong
+            wrong += problem is not None
+            if problem is None and (problem := _failed(home)):
+                late += 1
             if problem:
-                wrong += 1
                 print(f"{number}: {problem}\n    {flags}", flush=True)
             if args.only is not None:
                 print(text, flags, end.status, end.err, sep="\n")
             shutil.rmtree(home / "runs", ignore_errors=True)
     counts = ", ".join(f"{count} {name}" for name, count in sorted(ends.items()))
-    print(f"configs: {sum(ends.values())} tried with seed {args.seed}: {counts}; {wrong} wrong")
+    print(f"configs: {sum(ends.values())} tried with seed {args.seed}: {counts}")
+    print(f"configs: {wrong} wrong, {late} found by training only")
     return 1 if wrong else 0
 
 
@@ -120,17 +126,17 @@ def _failed(home: Path) -> str | None:
 
 def config(chance: random.Random) -> tuple[str, list[str]]:
     """The text of a config file with one to three mistakes, and flags."""
-    from resbench.training.config_files import dump_yaml, load_yaml
+    from resbench.training.config_files import dump_yaml, load_yaml, merge, named_config, read_config
 
-    content: Config = load_yaml(BASE)
+    content: Config = merge(read_config(named_config(COMPOSED)), load_yaml(BASE))
     flags: list[str] = []
     for _ in range(chance.choice((1, 1, 2, 3))):
-        chance.choice((_value, _value, _value, _key, _away, _up, _trainer, _class))(content, chance)
+        chance.choice(MISTAKES)(content, chance)
     if chance.random() < 0.2:
         places = [place for place, _ in _places(content)]
         flags = [f"--{chance.choice(places)}={chance.choice(VALUES)}".replace("\0", "")]
     text = dump_yaml(content)
-    return (_garbled(text, chance) if chance.random() < 0.25 else text), flags
+    return (_garbled(text, chance) if chance.random() < 0.15 else text), flags
 
 
 def _places(content: Any, parent: str = "") -> Iterator[tuple[str, Config]]:
@@ -140,9 +146,13 @@ def _places(content: Any, parent: str = "") -> Iterator[tuple[str, Config]]:
             yield from _places(value, f"{parent}{key}.")
 
 
+def _last(place: str) -> str:
+    return place.rpartition(".")[2]
+
+
 def _any(content: Config, chance: random.Random) -> tuple[str, Config]:
     place, holder = chance.choice([*_places(content)])
-    return place.rpartition(".")[2], holder
+    return _last(place), holder
 
 
 def _value(content: Config, chance: random.Random) -> None:
@@ -163,8 +173,7 @@ def _key(content: Config, chance: random.Random) -> None:
 def _away(content: Config, chance: random.Random) -> None:
     """A key that is missing."""
     key, holder = _any(content, chance)
-    if key != "compose":
-        holder.pop(key)
+    holder.pop(key)
 
 
 def _up(content: Config, chance: random.Random) -> None:
@@ -195,6 +204,17 @@ def _class(content: Config, chance: random.Random) -> None:
     name = chance.choice(("network", "algorithm", "device", "layers", "mapping", "forward_io", "label_smoothing"))
     if chance.random() < 0.5:
         content.setdefault("model", {}).setdefault("init_args", {})[name] = copy.deepcopy(chance.choice(VALUES))
+
+
+def _number(content: Config, chance: random.Random) -> None:
+    """Another number where there is one."""
+    numbers = [(place, holder) for place, holder in _places(content) if isinstance(holder[_last(place)], int | float)]
+    if numbers:
+        place, holder = chance.choice(numbers)
+        holder[_last(place)] = chance.choice(NUMBERS)
+
+
+MISTAKES = (*[_value] * 3, *[_number] * 5, *[_trainer] * 3, *[_class] * 2, _key, _away, _up)
 
 
 def _garbled(text: str, chance: random.Random) -> str:
