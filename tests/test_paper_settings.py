@@ -67,6 +67,7 @@ def test_settings_of_the_paper(path: Path) -> None:
 def test_gamma_of_the_algorithm_is_told_from_that_of_the_schedule(capsys: pytest.CaptureFixture[str]) -> None:
     """The message finds its key by the value, so it must not hold numbers that another key may have."""
     config = EXPERIMENTS[0].parent / "t1_mnist_10states_residual6.yaml"
-    assert main(["fit", "--config", str(config), "--model.algorithm.gamma=1.5"]) == 2
+    digits = EXPERIMENTS[0].parents[1] / "data" / "digits.yaml"  # which are always there, and are looked for first
+    assert main(["fit", "--config", str(config), "--config", str(digits), "--model.algorithm.gamma=1.5"]) == 2
     expected = "error: model.init_args.algorithm.init_args.gamma: 1.5 is outside (0, 1]; write the scale"
     assert capsys.readouterr().err.startswith(expected)

@@ -36,8 +36,8 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
         board: Records that are on the leaderboard already. One that is a copy of these, in its place, is left there by
             an earlier submission, which may be repeated.
     """
-    places = {run.record.model_dump_json(): destination(run) for run in runs}
-    board = [run for run in board if not _is_copy(run, places.get(run.record.model_dump_json()))]
+    copies = {_identity(run.record): destination(run) for run in runs}
+    board = [run for run in board if not _is_copy(run, copies.get(_identity(run.record)))]
     findings = [Finding(file=entry.file, problem=True, text=entry.reason) for entry in rejected]
     for run in runs:
         findings += (Finding(file=run.file, problem=problem, text=text) for problem, text in _of_run(run))
@@ -49,6 +49,11 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
 
 def _is_copy(run: Run, place: str | None) -> bool:
     return place is not None and run.file.endswith(place)
+
+
+def _identity(record: Record) -> tuple[object, ...]:
+    """What no two runs have in common; what a record on the board holds of it is not packed."""
+    return record.config_hash, record.status, record.started, record.finished, tuple(sorted(record.final.items()))
 
 
 def _of_run(run: Run) -> Iterator[tuple[bool, str]]:

@@ -34,6 +34,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def write(config: Config) -> Path:
+    """A record of this config, in the arithmetic of these tests: a process has only one."""
+    config = {"arithmetic": "portable", **config}
     document = json.loads(corpus.RECORD.read_text())
     path = Path("record.json")
     path.write_text(json.dumps(document | {"config": config, "config_hash": config_hash(config)}))

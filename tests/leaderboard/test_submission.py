@@ -140,13 +140,6 @@ def test_code_that_is_not_part_of_resbench_is_noted(sound: Callable[..., Run]) -
     )
 
 
-@pytest.mark.parametrize("part", [1, 0.5, 20])
-def test_who_tests_on_a_part_of_the_test_set_is_named(sound: Callable[..., Run], part: float) -> None:
-    (problem,) = texts(check([with_config(sound(), limit_test_batches=part)]), True)
-    assert problem.startswith(f"config: trainer.limit_test_batches: {part} tests on a part")
-    assert texts(check([with_config(sound(), limit_test_batches=1.0)]), True) == []
-
-
 def test_what_nobody_could_verify_is_a_problem(sound: Callable[..., Run]) -> None:
     run = with_config(sound(), callbacks=["mine.Callback"])
     assert texts(check([run]), True) == [
