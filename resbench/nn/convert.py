@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from resbench.algorithms import Algorithm
@@ -220,7 +221,9 @@ def _twin(
             parameter.requires_grad_(layer.weight.requires_grad)
     if twin.bias is not None and layer.bias is not None:
         twin.bias.requires_grad_(layer.bias.requires_grad)
-    return twin.to(layer.weight).train(layer.training)
+    if layer.weight.dtype is not torch.get_default_dtype():  # else nothing is cast, some buffers are wider on purpose
+        twin = twin.to(layer.weight.dtype)
+    return twin.to(layer.weight.device).train(layer.training)
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -261,6 +261,13 @@ def test_a_model_in_double_precision_trains_in_it() -> None:
     torch.testing.assert_close(layer.weight, expected, atol=1e-12, rtol=0)
 
 
+def test_buffers_that_are_wider_on_purpose_stay_so() -> None:
+    network = to_analog(nn.Sequential(nn.Linear(4, 3)), AnalogSGD(), Ideal(), forward_io=IOParameters())
+    assert {name for name, buffer in network.named_buffers() if buffer.dtype is torch.float64} == {
+        "0.periphery.running"
+    }
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_model_in_half_precision_is_refused(dtype: torch.dtype) -> None:
     with pytest.raises(ValueError, match=f"'0' cannot be analog: precision: tiles in {dtype}"):
