@@ -139,8 +139,13 @@ def why(refused: Sequence[Refusal], command: str) -> str:
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         return f"its config is not run: {first.key}: {first.text}{more}"
     paths = sorted({refusal.class_path for refusal in refused if refusal.class_path})
-    options = " ".join(f"--trust {module}" for module in dict.fromkeys(path.partition(".")[0] for path in paths))
-    return f"its config names {', '.join(paths)}, whose code would run; if you trust it: {command} {options}"
+    return f"its config names {', '.join(paths)}, whose code would run; if you trust it: {command} {options(refused)}"
+
+
+def options(refused: Sequence[Refusal]) -> str:
+    """``--trust MODULE`` for each package whose classes a config names."""
+    paths = sorted({refusal.class_path for refusal in refused if refusal.class_path})
+    return " ".join(f"--trust {module}" for module in dict.fromkeys(path.partition(".")[0] for path in paths))
 
 
 def class_paths(value: Any) -> Iterator[str]:

@@ -19,6 +19,7 @@ from resbench.callbacks import Interrupted
 from resbench.errors import Diverged, UserError
 from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.records import Record, RecordError, metric_differences, read_record, write_record
+from resbench.leaderboard.trust import options, refusals
 from resbench.nn import ForeignWrite, analog_layers
 from resbench.training.allocator import use_huge_pages
 from resbench.training.checkpoint import newest_checkpoint
@@ -103,7 +104,9 @@ def _run(cli: RunCLI, checkpoint: Path | None) -> int:
         more = f"; traceback: {folder / ERROR}" if (folder / ERROR).exists() else ""
         print(f"{record.status}: {record.error}{more}", file=sys.stderr)
     if record.status in ("interrupted", "failed") and not end.refused and (folder / CHECKPOINT).exists():
-        print(f"continue with: resbench resume {shlex.quote(str(folder))}", file=sys.stderr)
+        trusted = options(refusals(cli.resolved, own_paths=True))  # classes of one's own are named again
+        command = f"resbench resume {shlex.quote(str(folder))} {trusted}".rstrip()
+        print(f"continue with: {command}", file=sys.stderr)
     print(f"record: {folder / RECORD}", flush=True)
     for files in to_sync:
         print(f"Weights & Biases, offline; upload with: wandb sync {folder / files}", flush=True)

@@ -157,7 +157,7 @@ def test_the_same_fit_takes_an_interrupted_run_up_again(run: Run, capsys: pytest
     outcome = run("fit", *stop)
     attempt = outcome.folder
     assert outcome.status == 130
-    assert f"continue with: resbench resume {attempt}\n" in outcome.err
+    assert f"continue with: resbench resume {attempt} --trust tests\n" in outcome.err
     checkpoint = (attempt / "last.ckpt").read_bytes()
     assert resume(attempt.parent) == resume(outcome.root) == 2
     for line in capsys.readouterr().err.splitlines():
