@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import subprocess
@@ -99,7 +100,7 @@ def _record(
         algorithm=_algorithm(model["algorithm"]),
         device=None if device is None else DeviceEntry(**_component(model["device"])),
         states=states,
-        bits=None if states is None else torch.log2(torch.tensor(states, dtype=torch.float64)).item(),
+        bits=None if states is None else math.log2(states),
         tiles=max((len(layer.tiles) for layer in layers), default=0),
         seed=cli.config.seed_everything,
         config=cli.resolved,
