@@ -33,6 +33,8 @@ CHANGING = {
     LearningRateFinder: "optimizer.init_args.lr",
     GradientAccumulationScheduler: "trainer.accumulate_grad_batches",
 }
+#: Precisions in which tiles would be held in half.
+HALF = ("16-true", "bf16-true")
 #: Callbacks of Lightning that write to parameters. Others that do are found in the training, by what they do.
 WRITERS = (WeightAveraging, StochasticWeightAveraging, ModelPruning)
 
@@ -54,6 +56,11 @@ def check_training(cli: RunCLI) -> Path | None:
     if has_analog and not isinstance(_optimizer(cli), AnalogSGD):
         name = type(_optimizer(cli)).__name__
         raise UserError(f"optimizer: {name} does not train analog layers; write resbench.nn.AnalogSGD")
+    if has_analog and str(trainer.precision) in HALF:
+        raise UserError(
+            f"trainer.precision: {trainer.precision} would lose the steps of the devices; write 32-true, or "
+            f"{str(trainer.precision).replace('true', 'mixed')} for products in half precision"
+        )
     for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
         name = type(callback).__name__
         if has_analog and isinstance(callback, WRITERS):

@@ -49,6 +49,7 @@ def callback(name: str, **init_args: object) -> str:
         ("trainer: {limit_test_batches: 0}", "trainer.limit_test_batches: 0 tests nothing; write a number of"),
         ("trainer: {fast_dev_run: true}", "trainer.fast_dev_run: leaves out loggers and checkpoints"),
         ("trainer: {overfit_batches: 3}", "trainer.overfit_batches: validates on the training data"),
+        ("trainer: {precision: bf16-true}", "trainer.precision: bf16-true would lose the steps of the devices; write"),
         ("trainer: {barebones: true}", "trainer.barebones: leaves out the metrics"),
     ],
 )
