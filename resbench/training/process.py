@@ -35,6 +35,8 @@ REFUSED = {
 }
 #: What the libraries then say of themselves.
 EFFECTIVE = {"aten": "AVX2", "onednn": "Intel AVX2", "mkl": "COMPATIBLE"}
+#: What oneDNN says of processors without AVX2.
+TOO_OLD = ("Intel SSE4.1", "Intel AVX")
 #: Names of MKL's branches (``mkl_types.h``), and the bit that its strict mode adds.
 MKL_BRANCHES = {
     **{1: "native", 2: "AUTO", 3: "COMPATIBLE", 4: "SSE2", 6: "SSSE3", 7: "SSE4_1", 8: "SSE4_2", 9: "AVX", 10: "AVX2"},
@@ -100,7 +102,7 @@ def _check_effect() -> None:
     if not is_x86_64():
         return  # nothing is promised there; the record says what was used
     found = effective_arithmetic()
-    if found["aten"] == "DEFAULT":
+    if found["onednn"] in TOO_OLD:  # ATen takes the variable at its word
         raise UserError("arithmetic: portable needs a processor with AVX2; write arithmetic: native")
     for library, value in EFFECTIVE.items():
         if found[library] not in (value, None):
