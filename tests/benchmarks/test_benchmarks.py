@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import dense, iteration, memory, report, scaling, trainer, update
+from benchmarks import arithmetic, dense, iteration, memory, report, scaling, trainer, update
 from benchmarks.cases import DEVICE
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.randomness import Stream
@@ -35,6 +35,18 @@ def test_iteration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [(series["case"], len(series["cpu"])) for series in results] == [("DigitalSGD", 2), ("AnalogSGD", 2)]
     assert "AnalogSGD" in capsys.readouterr().out
     assert figure.stat().st_size > 0
+
+
+def test_arithmetic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "arithmetic.json"
+    small = ["--threads", "1", "--rounds", "1", "--networks", "LeNet-5, 8"]
+    assert arithmetic.main([*small, "--json", str(file)]) == 0
+    results = json.loads(file.read_text())["results"]
+    assert [(case["analog"], len(case["native"]), len(case["portable"])) for case in results] == [
+        (False, 1, 1),
+        (True, 1, 1),
+    ]
+    assert "portable / native" in capsys.readouterr().out
 
 
 def test_update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
