@@ -55,7 +55,11 @@ def main() -> int:
         emulator = ["qemu-x86_64", "-cpu", processor]
         target = json.loads(run([*emulator, sys.executable, "-c", TARGET], {}).stdout)
         tables[f"kernels for {processor}, here"] = digests([], target, args.cases)
-        tables[f"emulated {processor}"] = digests(emulator, target, args.cases)
+        # QEMU 7.2 dies in gather instructions, which LLVM takes where it tunes for later processors than Haswell.
+        tuned = target | {"NUMBA_CPU_NAME": "haswell"}
+        if tuned != target:
+            digests([], tuned, args.cases)  # compiles
+        tables[f"emulated {processor}"] = digests(emulator, tuned, args.cases)
     return compare(here, tables)
 
 
