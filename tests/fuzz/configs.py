@@ -208,7 +208,8 @@ def _class(content: Config, chance: random.Random) -> None:
 
 def _number(content: Config, chance: random.Random) -> None:
     """Another number where there is one."""
-    numbers = [(place, holder) for place, holder in _places(content) if isinstance(holder.get(_last(place)), int | float)]
+    places = _places(content)  # a key that has a dot is passed over
+    numbers = [(place, holder) for place, holder in places if isinstance(holder.get(_last(place)), int | float)]
     if numbers:
         place, holder = chance.choice(numbers)
         holder[_last(place)] = chance.choice(NUMBERS)
