@@ -9,5 +9,25 @@ class UserError(Exception):
     """
 
 
+class BadValue(ValueError):
+    """A key has a value that it cannot take.
+
+    The message reads ``key: value hint``; the command line knows the key and shows where it stands in the config.
+
+    Args:
+        key: name of the argument, or several names as in ``"x, d"``.
+        value: what it was given, or what is wrong with that: ``-1``, ``"3 values for 4 tiles"``.
+        hint: why it cannot be, and what to write instead: ``"is negative; write 0 or above"``, ``"; write one each"``.
+    """
+
+    def __init__(self, key: str, value: object, hint: str) -> None:
+        super().__init__(key, value, hint)
+        self.key, self.value, self.hint = key, value, hint
+
+    def __str__(self) -> str:
+        between = "" if self.hint.startswith((";", ",")) else " "
+        return f"{self.key}: {self.value}{between}{self.hint}"
+
+
 class Diverged(ArithmeticError):
     """A loss or a gradient is not finite; raised before it reaches the tiles."""
