@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from resbench.crossbar import kernels
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import cast_rows
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import make_tile
 
 #: In place of the changes of tiles that are the weight themselves.
 ALONE = nullcontext()

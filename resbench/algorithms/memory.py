@@ -142,7 +142,7 @@ def running_rates(
 @functools.cache
 def _numba() -> ModuleType:
     """The compiled arithmetic, imported where it is used, because that takes time."""
-    return importlib.import_module("resbench.crossbar.kernels.memory")
+    return importlib.import_module("resbench.crossbar.kernels.buffers")
 
 
 def _follow(mean: float, value: float, tau: float) -> float:

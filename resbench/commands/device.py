@@ -95,7 +95,7 @@ def find(name: str) -> Device:
 def describe(device: Device) -> list[tuple[str, str]]:
     """Rows (name, value) of what a device is."""
     from resbench.crossbar.devices import PulsedDevice
-    from resbench.crossbar.devices.cells import UnitCell
+    from resbench.crossbar.devices.unit_cells import UnitCell
 
     summary = (inspect.getdoc(type(device)) or "").splitlines()[0]
     rows = [
@@ -164,7 +164,7 @@ def _pulses(device: PulsedDevice) -> list[tuple[str, str]]:
 def draw(device: Device, path: Path) -> None:
     """Draw the response to pulses and the spread of fabricated devices."""
     from resbench.crossbar.devices import PulsedDevice
-    from resbench.crossbar.devices.cells import UnitCell
+    from resbench.crossbar.devices.unit_cells import UnitCell
 
     element = device.elements[-1] if isinstance(device, UnitCell) else device
     if not isinstance(element, PulsedDevice):

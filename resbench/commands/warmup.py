@@ -100,10 +100,10 @@ def _uses(devices: Sequence[Device]) -> Iterator[str]:
     import torch
 
     from resbench.algorithms import AnalogSGD
-    from resbench.crossbar.cells import make_tile
     from resbench.crossbar.devices import OneSidedCell, PulsedDevice
     from resbench.crossbar.periphery import PERFECT, IOParameters
     from resbench.crossbar.randomness import Stream
+    from resbench.crossbar.unit_cells import make_tile
 
     cells = [OneSidedCell(device=device) for device in devices if isinstance(device, PulsedDevice)]
     for device in [*devices, *cells]:
@@ -123,9 +123,9 @@ def _update_on_threads(device: Device) -> None:
     """Pulse with a mini-batch that is large enough for two threads."""
     import torch
 
-    from resbench.crossbar.cells import make_tile
     from resbench.crossbar.kernels import threads
     from resbench.crossbar.randomness import Stream
+    from resbench.crossbar.unit_cells import make_tile
 
     available, rows = torch.get_num_threads(), int(threads.SHARE)
     torch.set_num_threads(2)

@@ -21,7 +21,7 @@ from resbench.crossbar.devices import (
     SoftBoundsReference,
     VectorCell,
 )
-from resbench.crossbar.devices.cells import Policy
+from resbench.crossbar.devices.unit_cells import Policy
 
 # -- single devices ----------------------------------------------------------------------------------------------------
 

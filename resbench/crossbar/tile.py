@@ -24,7 +24,7 @@ class Tile(nn.Module):
 
     Everything that changes is a buffer or a plain counter, so a checkpoint of plain tensors holds the whole state;
     every random draw is a function of the stream and of these counters. Unit cells of several devices have their own
-    tiles: make one with :func:`resbench.crossbar.cells.make_tile`, which takes any device.
+    tiles: make one with :func:`resbench.crossbar.unit_cells.make_tile`, which takes any device.
 
     Args:
         device: mean parameters of the devices.

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from resbench import algorithms
 from resbench.cli import main
 from resbench.crossbar import devices
-from resbench.crossbar.kernels import apply, maxima, memory, scan, uniform
+from resbench.crossbar.kernels import apply, buffers, maxima, scan, uniform
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.networks import LeNet5
 from resbench.nn import AnalogSGD, to_analog
@@ -23,7 +23,7 @@ from resbench.nn import AnalogSGD, to_analog
 assert main(["warmup"]) == 0
 kernels = {
     f"{module.__name__}.{name}": kernel
-    for module in (apply, maxima, memory, scan, uniform)
+    for module in (apply, buffers, maxima, scan, uniform)
     for name, kernel in vars(module).items()
     if isinstance(kernel, Dispatcher)
 } | {kernel.__name__: kernel for kernel in [*apply.APPLY.values(), *apply.PULSE.values()]}
@@ -59,7 +59,7 @@ HALF = """
 import torch
 
 from resbench.cli import main
-from resbench.crossbar.cells import make_tile
+from resbench.crossbar.unit_cells import make_tile
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.kernels import apply
 from resbench.crossbar.randomness import Stream

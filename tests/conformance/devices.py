@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.devices import Device, Element, Ideal, OneSidedCell, VectorCell
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import make_tile
 from tests.conformance import device_config
 from tests.conformance.device_config import CannotInterpret
 from tests.conformance.result import Result

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar import kernels
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.devices import Device, Ideal, OneSidedCell, SoftBounds, VectorCell
 from resbench.crossbar.kernels import Backend
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import make_tile
 
 OUT, IN = 5, 7
 ELEMENT = SoftBounds(states=100)

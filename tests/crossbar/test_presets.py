@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from resbench.crossbar import presets
-from resbench.crossbar.cells import VectorTile, make_tile
 from resbench.crossbar.devices import Device, VectorCell
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.unit_cells import VectorTile, make_tile
 from tests.crossbar.zoo import PRESETS, model_name
 
 # Table 3 of arXiv:2510.02516, rows whose device is here; its PCM row (200 states) is another fit than the preset's.

@@ -9,12 +9,12 @@ import math
 import pytest
 import torch
 
-from resbench.crossbar.cells import CellTile, make_tile
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import ConstantStep, Device, Drift, Ideal, OneSidedCell, SoftBounds
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import UnitCellTile, make_tile
 from tests.crossbar.zoo import ZOO, model_name
 
 STREAM = Stream.from_seed(0)
@@ -217,5 +217,5 @@ def test_streams_make_arrays_independent(device: Device) -> None:
 def test_a_cell_is_not_a_plain_tile() -> None:
     with pytest.raises(ValueError, match="make_tile"):
         Tile(OneSidedCell(device=SoftBounds()), (2, 2), STREAM)
-    assert isinstance(make_tile(OneSidedCell(device=SoftBounds()), (2, 2), STREAM), CellTile)
+    assert isinstance(make_tile(OneSidedCell(device=SoftBounds()), (2, 2), STREAM), UnitCellTile)
     assert repr(make_tile(SoftBounds(states=4), (2, 3), STREAM)) == "Tile(2 x 3, SoftBounds, 4 states)"

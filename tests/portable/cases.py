@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from resbench.crossbar import presets  # noqa: F401 - its devices are in the zoo
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.devices import Device, VectorCell
 from resbench.crossbar.devices.drift import Drift
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.unit_cells import make_tile
 from resbench.leaderboard.records import read_record
 from resbench.training.fit import fit
 from tests.crossbar.zoo import PULSED, ZOO, model_name

@@ -15,13 +15,13 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
 from resbench.crossbar import devices
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import make_tile
 
 DEVICES: list[PulsedDevice] = [
     devices.LinearStep(states=10, write_noise_std=0.5),

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar import kernels
-from resbench.crossbar.cells import CellTile, make_tile
 from resbench.crossbar.devices import Device, OneSidedCell, SoftBounds, VectorCell
 from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import UnitCellTile, make_tile
 
 ELEMENT = SoftBounds(states=10, write_noise_std=0.5)
 DEVICES: list[Device] = [
@@ -43,7 +43,7 @@ def batch() -> tuple[Tensor, Tensor]:
 def updated(backend: Any, device: Device, updates: int, calls: int = 1) -> Tile:
     kernels.use(backend)
     tile = make_tile(device, (4, 5), Stream.from_seed(3))
-    for array in (tile, *(tile.tiles if isinstance(tile, CellTile) else ())):
+    for array in (tile, *(tile.tiles if isinstance(tile, UnitCellTile) else ())):
         array.updates = updates
     for _ in range(calls):
         tile.update(*batch(), 0.1, PulseTrain(desired_bl=3))
@@ -86,7 +86,7 @@ def test_pulses_are_counted_to_the_end_of_the_counter(backend: Any, direction: f
 
 def test_the_elements_of_a_cell_are_counted_together_to_the_end() -> None:
     tile = make_tile(VectorCell(devices=(ELEMENT, ELEMENT)), (2, 3), Stream.from_seed(0))
-    assert isinstance(tile, CellTile)
+    assert isinstance(tile, UnitCellTile)
     tile.slots = MOST_COUNTED
     tile.tiles[0].pulses_up[0] = MOST_COUNTED
     tile.tiles[1].pulses_up[0] = 7

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from resbench.crossbar import devices, kernels
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import make_tile
 
 DEVICES: list[Device] = [
     devices.ConstantStep(states=10),

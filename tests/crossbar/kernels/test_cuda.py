@@ -23,13 +23,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from resbench.crossbar import devices, kernels
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import make_tile
 
 pytest.importorskip("triton")
 from resbench.crossbar.kernels import cuda, cuda_apply

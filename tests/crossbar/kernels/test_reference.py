@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from resbench.crossbar import kernels
-from resbench.crossbar.cells import make_tile
 from resbench.crossbar.devices import (
     ConstantStep,
     Device,
@@ -29,6 +28,7 @@ from resbench.crossbar.devices import (
 from resbench.crossbar.pulses import PulseTrain, PulseType
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.unit_cells import make_tile
 
 DEVICES: list[Device] = [
     ConstantStep(states=5, write_noise_std=1.0),

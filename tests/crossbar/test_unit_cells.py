@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 
-from resbench.crossbar.cells import OneSidedTile, VectorTile, make_tile
 from resbench.crossbar.devices import ConstantStep, OneSidedCell, PowStep, ReferenceCell, SoftBounds, VectorCell
-from resbench.crossbar.devices.cells import Policy
+from resbench.crossbar.devices.unit_cells import Policy
 from resbench.crossbar.presets import PCMPair
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.unit_cells import OneSidedTile, VectorTile, make_tile
 
 STREAM = Stream.from_seed(0)
 QUIET: dict[str, Any] = {

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.crossbar.devices import Device
-from resbench.crossbar.devices.cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
+from resbench.crossbar.devices.unit_cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
 from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
 from resbench.crossbar.randomness import Stream, philox
 from resbench.crossbar.rows import Rows
@@ -30,7 +30,7 @@ def make_tile(device: Device, shape: tuple[int, int], stream: Stream) -> Tile:
     return Tile(device, shape, stream)
 
 
-class CellTile(Tile):
+class UnitCellTile(Tile):
     """An array of unit cells: ``weight = sum_k share_k arrays[k].weight``.
 
     Every array has its own constants, noise and counters; the pulse trains on the bit lines are common to all, and
@@ -133,7 +133,7 @@ class CellTile(Tile):
         self.compose()
 
 
-class VectorTile(CellTile):
+class VectorTile(UnitCellTile):
     """Cells whose elements add up; which of them a sample pulses is the policy of the cell."""
 
     device: VectorCell | ReferenceCell
@@ -165,7 +165,7 @@ class VectorTile(CellTile):
         return [(tile, (turn == k).expand_as(up), up) for k, tile in enumerate(self.tiles)]
 
 
-class OneSidedTile(CellTile):
+class OneSidedTile(UnitCellTile):
     """Pairs of elements that are only pulsed up, with their refresh."""
 
     device: OneSidedCell
