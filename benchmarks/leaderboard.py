@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import (
+from resbench.records.identity import config_hash
+from resbench.records.schema import (
     AlgorithmEntry,
     Budget,
     DeviceEntry,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from resbench import __version__
 from resbench.errors import UserError
-from resbench.leaderboard.text import printable
+from resbench.records.text import printable
 from resbench.training.process import share_cores
 
 # A command is one line here and one module, which offers either `add_arguments(parser)` with `run(args) -> int`, or

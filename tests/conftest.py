@@ -3,9 +3,11 @@
 import glob
 import os
 
+import pytest
 from hypothesis import settings
 
 from resbench import set_arithmetic
+from tests.records.factory import MakeRecord, make_record
 
 os.environ["WANDB_MODE"] = "offline"
 os.environ["MPLBACKEND"] = "Agg"
@@ -17,3 +19,8 @@ set_arithmetic("portable")
 
 settings.register_profile("resbench", deadline=None, derandomize=True)
 settings.load_profile("resbench")
+
+
+@pytest.fixture(name="make_record")
+def make_record_fixture() -> MakeRecord:
+    return make_record

@@ -14,22 +14,23 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 MODULES = sorted((REPOSITORY / "resbench").glob("**/*.py"))
 # The table "Rooms": what each room may import. `errors` and the version in `resbench/__init__.py` are open to all.
 ALLOWED: dict[str, set[str]] = {
+    "records": set(),
     "crossbar": set(),
     "algorithms": {"crossbar"},
     "nn": {"algorithms", "crossbar"},
     "networks": set(),
     "data": set(),
-    "costs": set(),
-    "leaderboard": {"costs"},
+    "costs": {"records"},
+    "leaderboard": {"records", "costs"},
     "tasks": {"nn", "algorithms", "crossbar", "networks"},
-    "callbacks": {"tasks", "nn", "algorithms", "crossbar", "networks", "leaderboard", "costs"},
+    "callbacks": {"tasks", "nn", "algorithms", "crossbar", "networks", "records"},
     "training": {
-        *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "leaderboard", "costs"),
+        *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "records", "leaderboard"),
     },
-    "sweep": {"leaderboard", "training"},
+    "sweep": {"records", "leaderboard", "training"},
 }
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors"}
-WITHOUT_TORCH = {"costs", "leaderboard", "sweep", *ENTRY_POINTS}
+WITHOUT_TORCH = {"records", "costs", "leaderboard", "sweep", *ENTRY_POINTS}
 OPTIONAL = {"ray", "submitit"}
 BROUGHT_BY_TORCH = {"triton"}  # where it is built for GPUs, and only there it is used
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "numba", "wandb", "sklearn"}

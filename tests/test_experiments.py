@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from resbench.leaderboard.paper import paper_results
-from resbench.leaderboard.records import Record, read_record
+from resbench.records.schema import Record, read_record
 from resbench.sweep.plan import Cell, read_plan
 from resbench.training.cli import RunCLI
 from resbench.training.config_files import read_config, read_mapping

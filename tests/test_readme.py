@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resbench.leaderboard.records import read_record
+from resbench.records.schema import read_record
 from resbench.training.fit import fit
 from resbench.training.process import is_x86_64
 

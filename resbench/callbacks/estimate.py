@@ -9,7 +9,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from resbench.leaderboard.wording import duration
+from resbench.records.text import duration
 
 #: Steps after which the estimate is told, counted from the start or from where the training was resumed.
 MILESTONES = {2, *(10**k for k in range(1, 9))}

@@ -13,10 +13,10 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from resbench.crossbar.tile import Tile
-from resbench.leaderboard.files import keep_lines
 from resbench.nn import analog_layers
+from resbench.records.files import keep_lines
+from resbench.records.names import TILES
 
-FILE = "tiles.jsonl"
 #: What a line says of a tile beside these is a number, and goes to the loggers.
 NOT_SCALARS = ("epoch", "step", "layer", "tile", "gamma", "range", "histogram")
 
@@ -138,4 +138,4 @@ class TileState(Callback):
 
     @staticmethod
     def _path(trainer: Trainer) -> Path | None:
-        return Path(trainer.log_dir, FILE) if trainer.log_dir else None
+        return Path(trainer.log_dir, TILES) if trainer.log_dir else None

@@ -87,7 +87,7 @@ def _record(args: argparse.Namespace) -> None:
     from resbench.costs.counted_report import to_markdown as counted_markdown
     from resbench.costs.report import to_markdown
     from resbench.costs.workload import Workload, algorithm_columns
-    from resbench.leaderboard.records import RecordError, read_record
+    from resbench.records.schema import RecordError, read_record
 
     try:
         record = read_record(args.record)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from resbench.errors import UserError
 
 if TYPE_CHECKING:
-    from resbench.leaderboard.records import Record
+    from resbench.records.schema import Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.action == "validate":
         return _validate(args.files)
-    from resbench.leaderboard.records import RecordError, read_record
-    from resbench.leaderboard.text import one_line
+    from resbench.records.schema import RecordError, read_record
+    from resbench.records.text import one_line
 
     try:
         record = read_record(args.file)
@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _validate(files: list[Path]) -> int:
-    from resbench.leaderboard.records import RecordError, read_record
-    from resbench.leaderboard.text import printable
+    from resbench.records.schema import RecordError, read_record
+    from resbench.records.text import printable
 
     invalid = 0
     for path in files:

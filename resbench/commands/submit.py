@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 def _files(paths: list[Path]) -> list[tuple[str, Path]]:
     """Records by the names they were given as; a folder stands for all records below it."""
     from resbench.leaderboard.runs import record_files
-    from resbench.leaderboard.text import printable
+    from resbench.records.text import printable
 
     found: list[tuple[str, Path]] = []
     for path in paths:
@@ -87,9 +87,9 @@ def _on_board(folder: Path) -> list[tuple[str, Path]]:
 
 
 def _write(args: argparse.Namespace, runs: "list[Run]", findings: "list[Finding]") -> None:
-    from resbench.leaderboard.files import write_text_atomically
-    from resbench.leaderboard.records import write_record
     from resbench.leaderboard.submission import destination, pull_request
+    from resbench.records.files import write_text_atomically
+    from resbench.records.schema import write_record
 
     places = [(args.board / destination(run)).as_posix() for run in runs]
     for run, place in zip(runs, places, strict=True):

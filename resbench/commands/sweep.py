@@ -177,7 +177,7 @@ def _counts(states: "Iterable[State]") -> str:
 
 def _show(states: "Mapping[Job, State]", left: "Sequence[Job]", estimate: "Estimate", workers: int | None) -> None:
     """The plan: a line for each run, then what is left of it."""
-    from resbench.leaderboard.text import one_line
+    from resbench.records.text import one_line
 
     width = max(len(job.cell.name) for job in states)
     for job, state in states.items():
@@ -189,7 +189,7 @@ def _show(states: "Mapping[Job, State]", left: "Sequence[Job]", estimate: "Estim
 
 
 def _time(seconds: float, workers: int) -> str:
-    from resbench.leaderboard.wording import duration
+    from resbench.records.text import duration
 
     if math.isnan(seconds):
         return "time left: unknown until a run is complete; --plan --measure trains each experiment for 5 s to tell"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from resbench.errors import UserError
 
 if TYPE_CHECKING:
-    from resbench.leaderboard.records import Record
     from resbench.leaderboard.verification import Verdict
+    from resbench.records.schema import Record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: for a file that is not a record, a hash that does not match its config, or a run without metrics.
     """
-    from resbench.leaderboard.records import RecordError, read_record
+    from resbench.records.schema import RecordError, read_record
 
     try:
         record = read_record(args.record)
@@ -93,9 +93,9 @@ def _environment(record: "Record") -> list[str]:
 
 def _verify(args: argparse.Namespace, record: "Record") -> int:
     from resbench.commands import lightning
-    from resbench.leaderboard.records import read_record
-    from resbench.leaderboard.text import one_line
     from resbench.leaderboard.verification import compare, environment_differences, rerun_config
+    from resbench.records.schema import read_record
+    from resbench.records.text import one_line
     from resbench.training.config_files import dump_yaml
     from resbench.training.imports import only_named
 

@@ -1,56 +1,20 @@
 """Cost from what a run really did: counted pulse trains and transfers in place of the published averages."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, zip_longest
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from resbench.costs.algorithms import Algorithm, InMemory
 from resbench.costs.energy import line_power_w
 from resbench.costs.model import CostModel, LayerCost, NetworkCost
 from resbench.costs.networks import LayerShape
 
-
-class CountedTile(Protocol):
-    """One tile after a run, as records hold it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def pulses_up(self) -> int: ...
-    @property
-    def pulses_down(self) -> int: ...
-    @property
-    def transfers(self) -> int:
-        """Columns or rows written to it from another tile, or from digital memory."""
-
-    @property
-    def max_writes(self) -> int:
-        """Pulses of its most written device."""
-
-    @property
-    def slots(self) -> int | None:
-        """Lengths of all its pulse trains, summed; None where they were not recorded."""
-
-    @property
-    def write_histogram(self) -> Sequence[int] | None:
-        """Devices never written, then those with at most 1, 3, 7, ... pulses; None where it was not recorded."""
-
-
-class CountedLayer(Protocol):
-    """One layer after a run, tiles fast first."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def out_features(self) -> int: ...
-    @property
-    def in_features(self) -> int: ...
-    @property
-    def reuse(self) -> int: ...
-    @property
-    def tiles(self) -> Sequence[CountedTile]: ...
+if TYPE_CHECKING:  # pydantic takes longer to import than a table to print
+    from resbench.records.schema import LayerEntry
 
 
 @dataclass(frozen=True)
@@ -91,12 +55,12 @@ class Counts:
         return min((1 << exponent) - 1, self.max_writes)
 
 
-def shapes(layers: Sequence[CountedLayer]) -> tuple[LayerShape, ...]:
+def shapes(layers: Sequence[LayerEntry]) -> tuple[LayerShape, ...]:
     """Shapes of the layers of a run."""
     return tuple(LayerShape(layer.name, layer.in_features, layer.out_features, layer.reuse) for layer in layers)
 
 
-def counts(layers: Sequence[CountedLayer], samples: int) -> Counts:
+def counts(layers: Sequence[LayerEntry], samples: int) -> Counts:
     """Totals over the layers of a run.
 
     Raises:
@@ -132,7 +96,7 @@ class Trains:
     transfer: float
 
 
-def trains(layer: CountedLayer, samples: int) -> Trains | None:
+def trains(layer: LayerEntry, samples: int) -> Trains | None:
     """Mean pulse trains of a layer; None where they were not recorded, or where the fast tile changed without any."""
     slots = [tile.slots for tile in layer.tiles if tile.slots is not None]
     if len(slots) < len(layer.tiles) or slots[0] == 0:
@@ -142,7 +106,7 @@ def trains(layer: CountedLayer, samples: int) -> Trains | None:
     return Trains(fast / (samples * layer.reuse), sum(others) / transfers if transfers else 0.0)
 
 
-def counted_cost(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> NetworkCost:
+def counted_cost(layers: Sequence[LayerEntry], algorithm: Algorithm, model: CostModel, samples: int) -> NetworkCost:
     """Cost with the transfers and pulse trains that a run counted: S of a layer is its transfers for each vector.
 
     Where no trains were counted they take their published lengths: one slot a row of mixed precision.
@@ -150,7 +114,7 @@ def counted_cost(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Co
     return NetworkCost(algorithm, tuple(_layer_cost(layer, algorithm, model, samples) for layer in layers))
 
 
-def counted_energy_nj(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> float:
+def counted_energy_nj(layers: Sequence[LayerEntry], algorithm: Algorithm, model: CostModel, samples: int) -> float:
     """Energy of one sample, nJ: update and both passes, summed over layers and over the vectors of the sample.
 
     As :func:`resbench.costs.energy`, layer by layer with its own lines, reuse, counted transfers and trains. Of mixed
@@ -172,11 +136,11 @@ def counted_energy_nj(layers: Sequence[CountedLayer], algorithm: Algorithm, mode
     return total
 
 
-def _transfers_per_vector(layer: CountedLayer, samples: int) -> float:
+def _transfers_per_vector(layer: LayerEntry, samples: int) -> float:
     return sum(tile.transfers for tile in layer.tiles) / (samples * layer.reuse)
 
 
-def _layer_cost(layer: CountedLayer, algorithm: Algorithm, model: CostModel, samples: int) -> LayerCost:
+def _layer_cost(layer: LayerEntry, algorithm: Algorithm, model: CostModel, samples: int) -> LayerCost:
     (shape,) = shapes([layer])
     if not isinstance(algorithm, InMemory):
         cost = model.layer_cost(shape, algorithm)
@@ -197,7 +161,7 @@ def _layer_cost(layer: CountedLayer, algorithm: Algorithm, model: CostModel, sam
 
 
 def _with_counted_trains(
-    layer: CountedLayer, algorithm: InMemory, model: CostModel, samples: int
+    layer: LayerEntry, algorithm: InMemory, model: CostModel, samples: int
 ) -> tuple[InMemory, CostModel]:
     """The algorithm and the model with a layer's counted trains as mean lengths, unchanged where none were counted."""
     counted = trains(layer, samples)

@@ -1,16 +1,22 @@
 """What a run counted, as Markdown: pulses, trains, transfers, wear, and the time and energy that follow."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from resbench.costs.algorithms import Algorithm, InMemory
-from resbench.costs.counted import CountedLayer, CountedTile, counted_cost, counted_energy_nj, counts, trains
+from resbench.costs.counted import counted_cost, counted_energy_nj, counts, trains
 from resbench.costs.model import CostModel
 from resbench.costs.report import table
+
+if TYPE_CHECKING:  # pydantic takes longer to import than a table to print
+    from resbench.records.schema import LayerEntry, TileEntry
 
 QUANTILES = (0.5, 0.9, 0.99)
 
 
-def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: CostModel, samples: int) -> str:
+def to_markdown(layers: Sequence[LayerEntry], algorithm: Algorithm, model: CostModel, samples: int) -> str:
     """Totals of a run, a line for each tile, and what was assumed.
 
     Args:
@@ -91,7 +97,7 @@ def to_markdown(layers: Sequence[CountedLayer], algorithm: Algorithm, model: Cos
     return "\n".join(lines) + "\n"
 
 
-def _mean_train(layer: CountedLayer, tile: CountedTile, algorithm: Algorithm, samples: int) -> str:
+def _mean_train(layer: LayerEntry, tile: TileEntry, algorithm: Algorithm, samples: int) -> str:
     gradient = isinstance(algorithm, InMemory) and tile is layer.tiles[0]
     number = samples * layer.reuse if gradient else tile.transfers
     return f"{tile.slots / number:,.3g}" if tile.slots and number else "–"

@@ -7,10 +7,10 @@ from resbench.leaderboard.effort import cost, wear
 from resbench.leaderboard.paper import printed
 from resbench.leaderboard.progress import curve, steps_to_target, target
 from resbench.leaderboard.ranking import Scores, profile, rank
-from resbench.leaderboard.records import Record
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.statistics import difference_interval, mean, mean_interval
 from resbench.leaderboard.tables import Cell, Metric, Ranking, Row
+from resbench.records.schema import Record
 
 #: Label of a row, and whether its runs are digital.
 RowKey = tuple[str, bool]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, overload
 
 from pydantic import TypeAdapter
 
-from resbench.leaderboard.records import EpochMetrics, LayerEntry, Record
+from resbench.records.schema import EpochMetrics, LayerEntry, Record
 
 _LAYERS = TypeAdapter(list[LayerEntry])
 
@@ -58,7 +58,7 @@ class Compactor:
 
 
 class Epoch(NamedTuple):
-    """As :class:`~resbench.leaderboard.records.EpochMetrics`, and quick to make."""
+    """As :class:`~resbench.records.schema.EpochMetrics`, and quick to make."""
 
     epoch: int
     step: int

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from resbench.leaderboard.cells import table_rows
 from resbench.leaderboard.compact import Compactor
-from resbench.leaderboard.limits import untested
-from resbench.leaderboard.records import LONGEST_REASON, Record, Track
 from resbench.leaderboard.rows import row_labels
 from resbench.leaderboard.runs import Run, data_digest, one_per_config, read_runs, record_files
 from resbench.leaderboard.tables import METRICS, Leaderboard, Metric, Rejected, Row, Table, Unfinished
+from resbench.records.limits import untested
+from resbench.records.schema import LONGEST_REASON, Record, Track
 
 
 def compile_leaderboard(records_dir: Path | str) -> Leaderboard:

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 
 from resbench.costs import CostModel, counted_cost, counts, energy, published, shapes
-from resbench.leaderboard.records import Record
 from resbench.leaderboard.statistics import mean
 from resbench.leaderboard.tables import Cost, Wear
+from resbench.records.schema import Record
 
 
 def cost(record: Record) -> Cost | None:

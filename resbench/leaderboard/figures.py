@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.tables import Cell, Leaderboard, Row, Table
-from resbench.leaderboard.text import file_stems
 from resbench.leaderboard.wording import titles
+from resbench.records.files import write_text_atomically
+from resbench.records.text import file_stems
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

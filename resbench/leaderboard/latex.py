@@ -1,8 +1,8 @@
 """A compiled leaderboard as LaTeX: one booktabs table a track, for a paper to take in."""
 
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Table
-from resbench.leaderboard.text import one_line
 from resbench.leaderboard.wording import claims, facts, number, precision
+from resbench.records.text import one_line
 
 _SPECIAL = str.maketrans(
     {

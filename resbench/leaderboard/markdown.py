@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Unfinished
-from resbench.leaderboard.text import one_line
 from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
+from resbench.records.text import one_line
 
 COST_COLUMNS = (
     "cost by the model of docs/costs.md",

@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from resbench.leaderboard.records import Record
 from resbench.leaderboard.tables import Metric, Printed
+from resbench.records.schema import Record
 
 _FILE = Path(__file__).with_name("paper_results.json")
 

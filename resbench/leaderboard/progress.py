@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from resbench.leaderboard.records import Record
 from resbench.leaderboard.statistics import mean
 from resbench.leaderboard.tables import Curve, Metric
+from resbench.records.schema import Record
 
 #: A curve of more epochs is thinned to this number of points, the last always among them.
 MAX_POINTS = 100

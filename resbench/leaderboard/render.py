@@ -5,12 +5,12 @@ import io
 import math
 from pathlib import Path
 
-from resbench.leaderboard.files import write_text_atomically
 from resbench.leaderboard.latex import to_latex
 from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.page import to_html
-from resbench.leaderboard.records import Track
 from resbench.leaderboard.tables import Cell, Cost, Leaderboard, Printed, Wear
+from resbench.records.files import write_text_atomically
+from resbench.records.schema import Track
 
 TRACK_COLUMNS = (
     "track",

@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from resbench.leaderboard.hashing import deciding, hash_of, plain
-from resbench.leaderboard.records import Record
-from resbench.leaderboard.text import one_line
+from resbench.records.identity import deciding, hash_of, plain
+from resbench.records.schema import Record
+from resbench.records.text import one_line
 
 #: Settings that a label names at most, and characters of each key and value.
 _NAMED, _LONGEST = 3, 24

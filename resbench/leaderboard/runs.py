@@ -6,16 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from resbench.leaderboard.hashing import hash_of
-from resbench.leaderboard.limits import limits
-from resbench.leaderboard.records import Record, RecordError, Track, metric_differences, read_record
 from resbench.leaderboard.tables import Rejected
-from resbench.leaderboard.text import printable
-
-#: Name of the record in the folder of its run.
-RECORD = "record.json"
-#: Name of its config, which is there from the beginning.
-CONFIG = "config.yaml"
+from resbench.records.identity import hash_of
+from resbench.records.limits import limits
+from resbench.records.names import CONFIG, RECORD
+from resbench.records.schema import Record, RecordError, Track, metric_differences, read_record
+from resbench.records.text import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from resbench.leaderboard.compile import compile_runs
-from resbench.leaderboard.hashing import hash_of
-from resbench.leaderboard.limits import untested
 from resbench.leaderboard.markdown import code, escape, to_markdown
-from resbench.leaderboard.records import UNKNOWN_COMMIT, Entry, Record, metric_differences
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.tables import Line, Rejected
-from resbench.leaderboard.text import file_stem
 from resbench.leaderboard.trust import refusals
 from resbench.leaderboard.wording import facts
+from resbench.records.identity import hash_of
+from resbench.records.limits import untested
+from resbench.records.schema import UNKNOWN_COMMIT, Entry, Record, metric_differences
+from resbench.records.text import file_stem
 
 
 class Finding(Entry):

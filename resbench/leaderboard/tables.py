@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from resbench.leaderboard.records import Entry, Number, Track
-from resbench.leaderboard.text import one_line
+from resbench.records.schema import Entry, Number, Track
+from resbench.records.text import one_line
 
 #: What records, configs and errors say, as one line that can be shown.
 Line = Annotated[str, AfterValidator(one_line)]

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from resbench.leaderboard.offered import SHELVES, Argument, offers
-from resbench.leaderboard.records import Entry
+from resbench.records.schema import Entry
 
 
 class Refusal(Entry):

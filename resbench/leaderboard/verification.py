@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from resbench.leaderboard.hashing import counted_callbacks
-from resbench.leaderboard.records import Entry, Hardware, Record, metric_differences
+from resbench.records.identity import counted_callbacks
+from resbench.records.schema import Entry, Hardware, Record, metric_differences
 
 #: Keys that follow from the seed; a config must not name them.
 LINKED = ("model", "data")

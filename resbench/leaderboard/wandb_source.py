@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from resbench.leaderboard.compact import Compactor
-from resbench.leaderboard.runs import RECORD, Run, read_runs
+from resbench.leaderboard.runs import Run, read_runs
 from resbench.leaderboard.tables import Rejected
-from resbench.leaderboard.text import one_line
+from resbench.records.names import RECORD
+from resbench.records.text import one_line
 
 #: Type of the artifact that holds the record of a run.
 ARTIFACT_TYPE = "record"

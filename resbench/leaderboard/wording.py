@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from resbench.leaderboard.records import Track
 from resbench.leaderboard.statistics import ALPHA, SEEDS_FOR_CLAIM
 from resbench.leaderboard.tables import Cell, Metric, Printed, Table
+from resbench.records.schema import Track
 
 
 def precision(states: float | None) -> str:
@@ -36,17 +36,6 @@ def steps(cell: Cell) -> str:
         return "-"
     median = "never" if math.isinf(cell.steps_to_target) else f"{cell.steps_to_target:,.0f}"
     return median if cell.reached in (0, len(cell.seeds)) else f"{median} ({cell.reached} of {len(cell.seeds)})"
-
-
-def duration(seconds: float) -> str:
-    """A time: in seconds below a minute, in minutes below an hour, else in two units: "42 s", "7 min", "7 d 3 h"."""
-    if round(seconds) < 60:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def paper(printed: Printed, metric: Metric) -> str:

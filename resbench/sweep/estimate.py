@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resbench.leaderboard.records import Record, RecordError, read_record
 from resbench.leaderboard.statistics import mean
+from resbench.records.schema import Record, RecordError, read_record
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import LOGS, Job, State
 

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from resbench.errors import UserError
-from resbench.leaderboard.files import write_text_atomically
-from resbench.leaderboard.records import Record, RecordError, read_record
+from resbench.records.files import write_text_atomically
+from resbench.records.names import RECORD
+from resbench.records.schema import Record, RecordError, read_record
 from resbench.sweep.plan import Cell
-from resbench.training.folder import RECORD, RunFolder
+from resbench.training.folder import RunFolder
 
 #: Folder of the logs, beside the folders of the runs.
 LOGS = ".logs"

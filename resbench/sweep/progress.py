@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from resbench.leaderboard.text import one_line
-from resbench.leaderboard.wording import duration
+from resbench.records.text import duration, one_line
 from resbench.sweep.estimate import Estimate
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import Job, State

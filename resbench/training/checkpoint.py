@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from resbench.errors import UserError
-from resbench.leaderboard.hashing import result_config
-from resbench.training.folder import CHECKPOINT, CONFIG, PREVIOUS
+from resbench.records.identity import result_config
+from resbench.records.names import CHECKPOINT, CONFIG, PREVIOUS
 
 #: Where the checkpoint keeps the config.
 KEY = "resbench_config"

@@ -30,7 +30,7 @@ import resbench.networks  # noqa: F401 - what is imported here can be named in Y
 from resbench.callbacks import EpochLines, History, StopOnSignal, TileState, TimeEstimate
 from resbench.data.base import InMemoryData
 from resbench.errors import UserError
-from resbench.leaderboard.hashing import config_hash
+from resbench.records.identity import config_hash
 from resbench.tasks.base import Task
 from resbench.training.allocator import keep_freed_memory
 from resbench.training.config_files import dump_yaml, load_yaml, merged_arguments

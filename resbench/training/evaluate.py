@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from resbench.errors import UserError
-from resbench.leaderboard.files import replacing
+from resbench.records.files import replacing
+from resbench.records.names import PREDICTIONS
 from resbench.tasks.base import Task
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.checks import read_data
 from resbench.training.cli import RunCLI
-
-PREDICTIONS = "predictions.csv"
 
 
 def evaluate(command: str, argv: Sequence[str]) -> int:

@@ -10,14 +10,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from resbench.errors import UserError
-from resbench.leaderboard.files import TEMPORARY
-from resbench.leaderboard.records import RecordError, read_record
+from resbench.records.files import TEMPORARY
+from resbench.records.names import ATTEMPT, PREVIOUS, RECORD
+from resbench.records.schema import RecordError, read_record
 
-RECORD = "record.json"
-CONFIG = "config.yaml"
-CHECKPOINT = "last.ckpt"
-#: The checkpoint before, for when the newest cannot be read.
-PREVIOUS = "previous.ckpt"
 #: Digits of the config hash in the name of a folder.
 DIGITS = 12
 
@@ -37,7 +33,7 @@ class RunFolder:
 
     def __init__(self, root: Path | str, name: str, config_hash: str) -> None:
         self.complete = Path(root, name, config_hash[:DIGITS])
-        self.attempt = self.complete.with_name(f"{self.complete.name}.attempt")
+        self.attempt = self.complete.with_name(f"{self.complete.name}{ATTEMPT}")
         self._lock = FileLock(self.attempt.with_name(f".{self.complete.name}.lock"))
 
     def begin(self) -> bool:

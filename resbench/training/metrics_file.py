@@ -12,9 +12,8 @@ from typing import Any
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from resbench.leaderboard.files import keep_lines, write_text_atomically
-
-FILE = "metrics.csv"
+from resbench.records.files import keep_lines, write_text_atomically
+from resbench.records.names import METRICS
 
 
 class MetricsFile(Logger):
@@ -32,7 +31,7 @@ class MetricsFile(Logger):
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.path = folder / FILE
+        self.path = folder / METRICS
         self.rows = 0
         self._columns: list[str] = []
 

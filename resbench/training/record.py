@@ -19,8 +19,9 @@ from resbench import __version__
 from resbench.crossbar.devices import Device
 from resbench.crossbar.tile import Tile
 from resbench.errors import UserError
-from resbench.leaderboard.limits import limits
-from resbench.leaderboard.records import (
+from resbench.nn import AnalogLayer, analog_layers
+from resbench.records.limits import limits
+from resbench.records.schema import (
     UNKNOWN_COMMIT,
     Accelerator,
     AlgorithmEntry,
@@ -34,8 +35,7 @@ from resbench.leaderboard.records import (
     TileEntry,
     Track,
 )
-from resbench.leaderboard.text import one_line
-from resbench.nn import AnalogLayer, analog_layers
+from resbench.records.text import one_line
 from resbench.training.cli import RunCLI
 from resbench.training.process import c_library, effective_arithmetic
 

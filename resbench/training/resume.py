@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from resbench.errors import UserError
-from resbench.leaderboard.records import RecordError, read_record
 from resbench.leaderboard.trust import refusals, why
+from resbench.records.names import ATTEMPT, CONFIG, RECORD
+from resbench.records.schema import RecordError, read_record
 from resbench.training.cli import LAST, RunCLI
 from resbench.training.config_files import read_mapping
 from resbench.training.fit import run
-from resbench.training.folder import CONFIG, RECORD, is_complete
+from resbench.training.folder import is_complete
 from resbench.training.imports import only_named
-
-ATTEMPT = ".attempt"
 
 
 def resume(folder: Path, trusted: Sequence[str] = ()) -> int:

@@ -14,12 +14,12 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
-from resbench.callbacks import Interrupted, StopOnSignal, tile_state
-from resbench.leaderboard.files import replacing
-from resbench.leaderboard.hashing import result_config
+from resbench.callbacks import Interrupted, StopOnSignal
+from resbench.records.files import replacing
+from resbench.records.identity import result_config
+from resbench.records.names import CHECKPOINT, METRICS, PREVIOUS, TILES
 from resbench.training import metrics_file
 from resbench.training.checkpoint import KEY, STATE, Sealed
-from resbench.training.folder import CHECKPOINT, PREVIOUS
 from resbench.training.state import check_state
 
 NEXT = "next.ckpt"
@@ -188,14 +188,14 @@ class RunCheckpoint(Checkpoint):
         if self._between_epochs:
             for progress in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
                 progress["ready"] = progress["processed"]  # the next epoch was announced, no more
-        for name in (metrics_file.FILE, tile_state.FILE):
+        for name in (METRICS, TILES):
             _flush(self.folder / name)  # the lines that the checkpoint counts on
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Take the state of a checkpoint."""
         self._loaded = checkpoint[STATE]
         if not _metrics_file(trainer).resume(self._loaded["metrics_rows"]):
-            print(f"warning: {self.folder / metrics_file.FILE} lacks rows that were there at the checkpoint")
+            print(f"warning: {self.folder / METRICS} lacks rows that were there at the checkpoint")
         # The training may have ended before its budget, for example by early stopping.
         trainer.should_stop = trainer.should_stop or self._loaded["finished"]
 

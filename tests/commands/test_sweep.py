@@ -14,7 +14,7 @@ import pytest
 from resbench.cli import main
 from resbench.commands.sweep import resolve
 from resbench.leaderboard.compile import compile_leaderboard
-from resbench.leaderboard.records import read_record
+from resbench.records.schema import read_record
 from resbench.sweep.plan import read_plan
 from tests.sweep.runs import records, write_sweep, writers
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from resbench.cli import main
-from resbench.leaderboard.records import write_record
-from tests.leaderboard.conftest import make_record
+from resbench.records.schema import write_record
+from tests.records.factory import make_record
 
 LENET = """
 model:

@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _failed(home: Path) -> str | None:
     """A config that was taken and could not be trained."""
-    from resbench.leaderboard.records import read_record
+    from resbench.records.schema import read_record
 
     for path in home.glob("runs/*/*/record.json"):
         record = read_record(path)

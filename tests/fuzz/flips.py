@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from resbench.cli import main
-from resbench.leaderboard.records import RecordError, metric_differences, read_record
+from resbench.records.schema import RecordError, metric_differences, read_record
 from tests.training.killing import in_process
 from tests.training.runs import CONFIG, SHORT
 

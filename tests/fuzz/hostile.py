@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Try each config of the corpus as a record and as a run folder, then mixtures of two; 0 if none went wrong."""
     import resbench.training.fit  # noqa: F401 - once, in the process that all others are forks of
-    from resbench.leaderboard.hashing import config_hash
+    from resbench.records.identity import config_hash
 
     names = [[name] for name in corpus.HOSTILE]
     chance = random.Random(args.seed)

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from resbench.cli import main as resbench
-from resbench.leaderboard.hashing import config_hash
-from tests.leaderboard.conftest import make_record
+from resbench.records.identity import config_hash
+from tests.records.factory import make_record
 
 SECONDS = 20
 MEMORY = 6 * 2**30

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard
-from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.render import write_leaderboard
-from tests.leaderboard.conftest import make_record
+from resbench.records.schema import Record, write_record
+from tests.records.factory import make_record
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from resbench.cli import main
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import Record, write_record
+from resbench.records.identity import config_hash
+from resbench.records.schema import Record, write_record
 
 MakeRecord = Callable[..., Record]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.compile import compile_runs
-from resbench.leaderboard.records import EpochMetrics, Record, metric_differences, read_record, write_record
 from resbench.leaderboard.render import to_json
 from resbench.leaderboard.runs import Run
+from resbench.records.schema import EpochMetrics, Record, metric_differences, read_record, write_record
 
 MakeRecord = Callable[..., Record]
 

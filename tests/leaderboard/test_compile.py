@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.render import write_leaderboard
 from resbench.leaderboard.tables import Table
 from resbench.leaderboard.wording import titles
+from resbench.records.identity import config_hash
+from resbench.records.schema import Record, write_record
 
 MakeRecord = Callable[..., Record]
 

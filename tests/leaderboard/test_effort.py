@@ -6,7 +6,7 @@ import pytest
 
 from resbench.costs import CostModel, lenet5, residual
 from resbench.leaderboard.effort import cost, wear
-from resbench.leaderboard.records import Record
+from resbench.records.schema import Record
 
 MakeRecord = Callable[..., Record]
 

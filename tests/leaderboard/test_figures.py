@@ -8,9 +8,9 @@ import pytest
 
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.figures import figure, write_figures
-from resbench.leaderboard.records import Record
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.tables import Leaderboard
+from resbench.records.schema import Record
 
 MakeRecord = Callable[..., Record]
 

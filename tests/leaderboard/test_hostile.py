@@ -10,8 +10,8 @@ import pytest
 
 from resbench.cli import main
 from resbench.errors import UserError
-from resbench.leaderboard.hashing import config_hash
 from resbench.leaderboard.trust import refusals
+from resbench.records.identity import config_hash
 from resbench.training.cli import RunCLI
 from resbench.training.imports import only_named
 from tests.fuzz import corpus

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from resbench.cli import main
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import write_record
-from tests.leaderboard.conftest import MakeRecord
+from resbench.records.identity import config_hash
+from resbench.records.schema import write_record
+from tests.records.factory import MakeRecord
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 #: Pickles an algorithm that it has just made, in memory.

@@ -11,7 +11,7 @@ import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard
 from resbench.leaderboard.page import to_html
-from resbench.leaderboard.records import Record, write_record
+from resbench.records.schema import Record, write_record
 
 MakeRecord = Callable[..., Record]
 

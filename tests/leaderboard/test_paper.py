@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from resbench.leaderboard.paper import paper_results, printed
-from resbench.leaderboard.records import Record
 from resbench.leaderboard.tables import METRICS, Printed
+from resbench.records.schema import Record
 
 MakeRecord = Callable[..., Record]
 ACCURACY, LOSS = METRICS

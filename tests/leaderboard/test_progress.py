@@ -4,8 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from resbench.leaderboard.progress import MAX_POINTS, curve, steps_to_target, target
-from resbench.leaderboard.records import EpochMetrics, Record
 from resbench.leaderboard.tables import METRICS
+from resbench.records.schema import EpochMetrics, Record
 
 MakeRecord = Callable[..., Record]
 ACCURACY, LOSS = METRICS

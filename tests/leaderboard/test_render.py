@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard, compile_runs
-from resbench.leaderboard.hashing import config_hash
 from resbench.leaderboard.latex import to_latex
 from resbench.leaderboard.markdown import to_markdown
-from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.render import to_csv, to_json, write_leaderboard
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.tables import Leaderboard, Rejected
+from resbench.records.identity import config_hash
+from resbench.records.schema import Record, write_record
 
 MakeRecord = Callable[..., Record]
 GOLDEN = Path(__file__).parent / "golden"

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resbench.leaderboard.compile import compile_leaderboard
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import write_record
 from resbench.leaderboard.render import write_leaderboard
 from resbench.leaderboard.tables import Leaderboard
-from tests.leaderboard.conftest import make_record
+from resbench.records.identity import config_hash
+from resbench.records.schema import write_record
+from tests.records.factory import make_record
 
 DOCUMENT = json.loads(make_record().model_dump_json())
 STRANGE = st.one_of(

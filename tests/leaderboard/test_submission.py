@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from resbench.cli import main
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import EpochMetrics, GitState, Record, read_record, write_record
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.submission import check, destination, pull_request
 from resbench.leaderboard.tables import Rejected
+from resbench.records.identity import config_hash
+from resbench.records.schema import EpochMetrics, GitState, Record, read_record, write_record
 
 MakeRecord = Callable[..., Record]
 

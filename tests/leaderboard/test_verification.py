@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from resbench.leaderboard.records import EpochMetrics, Hardware, Record
 from resbench.leaderboard.verification import compare, environment_differences, rerun_config
+from resbench.records.schema import EpochMetrics, Hardware, Record
 
 MakeRecord = Callable[..., Record]
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from resbench.cli import main
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import write_record
-from tests.leaderboard.conftest import make_record
+from resbench.records.identity import config_hash
+from resbench.records.schema import write_record
+from tests.records.factory import make_record
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "digits_2bit_residual.yaml"
 

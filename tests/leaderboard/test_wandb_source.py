@@ -8,8 +8,8 @@ import pytest
 
 from resbench.cli import main
 from resbench.leaderboard.compile import compile_runs
-from resbench.leaderboard.records import Record, write_record
 from resbench.leaderboard.wandb_source import read_wandb
+from resbench.records.schema import Record, write_record
 
 MakeRecord = Callable[..., Record]
 

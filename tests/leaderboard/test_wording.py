@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from resbench.leaderboard.wording import duration, facts, precision
-from tests.leaderboard.conftest import make_record
+from resbench.leaderboard.wording import facts, precision
+from tests.records.factory import make_record
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,3 @@ def test_facts_of_a_track() -> None:
     assert facts(track)[1] == "all layers analog"
     assert facts(track.model_copy(update={"analog_layers": ["layer3", "fc"]}))[1] == "analog layers layer3, fc"
     assert facts(track.model_copy(update={"analog_layers": []}))[1] == "analog layers none"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.4, "0 s"), (59.6, "1 min"), (59.4, "59 s"), (61, "1 min"), (3599, "1 h 0 min"),
-        (5 * 3600 + 7 * 60, "5 h 7 min"), (7 * 86400 + 3 * 3600, "7 d 3 h"),
-    ],
-)  # fmt: skip
-def test_durations_are_said_in_two_units(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

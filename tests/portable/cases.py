@@ -22,7 +22,7 @@ from resbench.crossbar.devices import Device, VectorCell
 from resbench.crossbar.devices.drift import Drift
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.unit_cells import make_tile
-from resbench.leaderboard.records import read_record
+from resbench.records.schema import read_record
 from resbench.training.fit import fit
 from tests.crossbar.zoo import PULSED, ZOO, model_name
 

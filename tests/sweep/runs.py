@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from resbench.leaderboard.records import Record, read_record
+from resbench.records.schema import Record, read_record
 
 SWEEP = """
 base: track/digits_mlp.yaml

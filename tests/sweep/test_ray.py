@@ -14,7 +14,7 @@ import pytest
 
 from resbench.cli import main
 from resbench.errors import UserError
-from resbench.leaderboard.records import metric_differences
+from resbench.records.schema import metric_differences
 from resbench.sweep.ray import CONNECTIONS, RayExecutor
 from tests.sweep.runs import assert_same_weights, records, write_sweep, writers
 

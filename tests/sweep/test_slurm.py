@@ -11,7 +11,7 @@ import pytest
 
 from resbench.cli import main
 from resbench.commands.sweep import resolve
-from resbench.leaderboard.records import metric_differences
+from resbench.records.schema import metric_differences
 from resbench.sweep.job import Job
 from resbench.sweep.plan import read_plan
 from resbench.sweep.slurm import SlurmExecutor

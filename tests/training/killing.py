@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from resbench.cli import main
-from resbench.leaderboard.records import metric_differences, read_record
+from resbench.records.schema import metric_differences, read_record
 
 CONFIG = Path(__file__).resolve().parent.parent.parent / "configs" / "digits_2bit_residual.yaml"
 RUN = ("--trainer.max_epochs=3", "--trainer.limit_train_batches=8", "--checkpoint.every_n_steps=3")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from resbench.leaderboard.records import Record, read_record
+from resbench.records.schema import Record, read_record
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 CONFIG = REPOSITORY / "configs" / "digits_2bit_residual.yaml"

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from resbench.leaderboard.records import read_record
+from resbench.records.schema import read_record
 from tests.training.killing import same
 from tests.training.runs import CONFIG, REPOSITORY, SHORT, Outcome, Run
 

@@ -12,7 +12,7 @@ import yaml
 from torch import Tensor, nn
 
 import resbench.tasks
-from resbench.leaderboard.records import metric_differences, read_record
+from resbench.records.schema import metric_differences, read_record
 from tests.training.runs import CONFIG, Run
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resbench.leaderboard.records import read_record
+from resbench.records.schema import read_record
 from resbench.training.record import git_state
 from tests.training.runs import Run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resbench.cli import main
-from resbench.leaderboard.records import read_record
+from resbench.records.schema import read_record
 from tests.training.killing import compare
 from tests.training.runs import Run
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import (
+from resbench.records.identity import config_hash
+from resbench.records.schema import (
     Entry,
     EpochMetrics,
     Record,

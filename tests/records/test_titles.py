@@ -3,9 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from resbench.leaderboard.names import TITLES, title
-from resbench.leaderboard.rows import row_labels
-from tests.leaderboard.conftest import make_record
+from resbench.records.titles import TITLES, title
 
 ALGORITHMS = Path(__file__).resolve().parents[2] / "resbench" / "algorithms"
 
@@ -29,16 +27,3 @@ def test_every_algorithm_of_resbench_has_a_title() -> None:
 )
 def test_a_title_of_its_own_comes_first_then_ours_then_the_class(name: str, class_path: str, shown: str) -> None:
     assert title(name, class_path) == shown
-
-
-@pytest.mark.parametrize(
-    ("tiles", "labels"),
-    [
-        ((2,), {"RL"}),
-        ((4,), {"RL, 4 tiles"}),
-        ((2, 4), {"RL, 2 tiles", "RL, 4 tiles"}),
-        ((1, 2), {"RL, 1 tile", "RL, 2 tiles"}),
-    ],
-)
-def test_tiles_are_named_where_they_are_many_or_differ(tiles: tuple[int, ...], labels: set[str]) -> None:
-    assert set(row_labels(make_record("RL", tiles=count) for count in tiles).values()) == labels

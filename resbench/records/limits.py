@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from resbench.leaderboard.text import one_line
+from resbench.records.text import one_line
 
 
 def limits(config: Mapping[str, Any]) -> list[str]:

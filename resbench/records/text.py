@@ -39,3 +39,14 @@ def file_stems(texts: Iterable[str]) -> list[str]:
         taken.add(name.lower())
         stems.append(name)
     return stems
+
+
+def duration(seconds: float) -> str:
+    """A time: in seconds below a minute, in minutes below an hour, else in two units: "42 s", "7 min", "7 d 3 h"."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -5,10 +5,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from resbench.leaderboard.hashing import config_hash
-from resbench.leaderboard.records import (
+from resbench.records.identity import config_hash
+from resbench.records.schema import (
     AlgorithmEntry,
     Budget,
     DeviceEntry,
@@ -107,8 +105,3 @@ def make_record(
         started=STARTED + timedelta(minutes=minutes),
         finished=STARTED + timedelta(minutes=minutes + 2),
     )
-
-
-@pytest.fixture(name="make_record")
-def make_record_fixture() -> MakeRecord:
-    return make_record

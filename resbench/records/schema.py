@@ -26,10 +26,10 @@ from pydantic import (
     model_validator,
 )
 
-from resbench.leaderboard.files import write_text_atomically
-from resbench.leaderboard.hashing import deciding, hash_of, plain
-from resbench.leaderboard.names import title
-from resbench.leaderboard.text import one_line, printable
+from resbench.records.files import write_text_atomically
+from resbench.records.identity import deciding, hash_of, plain
+from resbench.records.text import one_line, printable
+from resbench.records.titles import title
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16 * 2**20

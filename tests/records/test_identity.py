@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from resbench.leaderboard.hashing import config_hash, plain
+from resbench.records.identity import config_hash, plain
 
 CONFIG: dict[str, Any] = {
     "seed_everything": 0,

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from resbench.leaderboard.files import write_text_atomically
+from resbench.records.files import write_text_atomically
 
 
 def test_makes_folders_and_replaces_the_old_file(tmp_path: Path) -> None:
