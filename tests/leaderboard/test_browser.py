@@ -4,13 +4,16 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from resbench.leaderboard import page_view
 from resbench.leaderboard.compile import compile_leaderboard
 from resbench.leaderboard.render import write_leaderboard
 from resbench.records.schema import Record, write_record
+from tests.leaderboard.test_page_view import OF_SCRIPTS
 from tests.records.factory import make_record
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
@@ -27,6 +30,21 @@ FLAGS = (
     "--disable-sync",
     "--window-size=1400,1000",
 )
+#: Notes which keys of the page's data are read, each with the keys of its object, and which are asked for in vain.
+WATCH = """
+window.read = new Set(), window.missing = new Set();
+const parse = JSON.parse, watched = new WeakMap();
+function watch(value) {
+  if (value === null || typeof value !== "object") return value;
+  if (!watched.has(value)) watched.set(value, new Proxy(value, { get(target, key) {
+    const named = !Array.isArray(target) && typeof key === "string";
+    if (named) (key in target ? read : missing).add(Object.keys(target) + " " + key);
+    return watch(target[key]);
+  } }));
+  return watched.get(value);
+}
+JSON.parse = text => watch(parse(text));
+"""
 MAIN, OTHER = "mnist-10k-lenet5", "other"
 STATES = ".legend + .charts figure:first-child"
 
@@ -271,6 +289,20 @@ def test_a_point_says_what_it_is(board: Any) -> None:
     tip = board.find_element("id", "tip")
     assert tip.is_displayed()
     assert tip.text.startswith("MP\n4 states: 90.04 [")
+
+
+def test_the_scripts_read_every_key_of_the_data_and_no_other(board: Any) -> None:
+    added = board.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
+    try:
+        board.refresh()
+        find(board, ".glance button")[-1].click()
+        read, missing = (set(board.execute_script(f"return [...window.{name}]")) for name in ("read", "missing"))
+    finally:
+        board.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
+    kinds = (getattr(page_view, name) for name in (*OF_SCRIPTS, "Style"))
+    keys = [[field.name for field in fields(kind)] for kind in kinds]
+    assert read == {f"{','.join(names)} {name}" for names in keys for name in names}
+    assert not missing
 
 
 @pytest.mark.parametrize(("scheme", "paper"), [("light", "rgb(255, 255, 255)"), ("dark", "rgb(20, 22, 26)")])

@@ -55,7 +55,7 @@ def test_what_records_say_is_text(html: Callable[..., str], make_record: MakeRec
     )
     assert page.count("<script") == 2
     assert "<img" not in page
-    assert data_of(page)[0]["rows"][0]["label"] == f"{evil}, 4 tiles"
+    assert data_of(page)["tracks"][0]["rows"][0]["label"] == f"{evil}, 4 tiles"
 
 
 def test_there_is_a_line_for_each_algorithm_and_precision(html: Callable[..., str], make_record: MakeRecord) -> None:
@@ -81,7 +81,7 @@ def test_metrics_that_are_not_finite_are_shown_and_not_drawn(
     html: Callable[..., str], make_record: MakeRecord, accuracy: float
 ) -> None:
     page = html(make_record(accuracy=accuracy), make_record(states=4, accuracy=0.5))
-    cells = {cell["key"]: cell["mean"] for cell in data_of(page)[0]["rows"][0]["cells"]}
+    cells = {cell["key"]: cell["mean"] for cell in data_of(page)["tracks"][0]["rows"][0]["cells"]}
     assert cells == {"10": None, "4": 50.0}
 
 
@@ -94,7 +94,7 @@ def test_tracks_of_one_name_have_tabs_of_their_own(html: Callable[..., str], mak
 def test_a_folder_without_a_record_has_a_page_too(html: Callable[..., str]) -> None:
     page = html()
     assert "No table: none of the files is a valid record." in page
-    assert data_of(page) == []
+    assert data_of(page)["tracks"] == []
 
 
 def test_the_same_records_give_the_same_bytes(html: Callable[..., str], make_record: MakeRecord) -> None:
@@ -107,7 +107,7 @@ def test_of_many_rows_the_best_are_shown_and_the_others_counted(
 ) -> None:
     rows = [make_record(lr=(index + 1) / 64, accuracy=index / 64) for index in range(60)]
     page = html(make_record("Digital", states=None, tiles=0), *rows)
-    labels = [row["label"] for row in data_of(page)[0]["rows"]]
+    labels = [row["label"] for row in data_of(page)["tracks"][0]["rows"]]
     assert labels == [f"Residual learning, 4 tiles (lr={(index + 1) / 64:g})" for index in range(59, 9, -1)]
     assert "Only the best rows are shown: 10 more of this track are in <code>leaderboard.csv</code>." in page
 
@@ -117,7 +117,7 @@ def test_tracks_that_find_no_room_are_named(
 ) -> None:
     monkeypatch.setattr("resbench.leaderboard.page.MOST_CELLS", 2)
     page = html(*(make_record(track=f"track{index}", lr=1 / (index + 1)) for index in range(4)))
-    assert len(data_of(page)) == 2
+    assert len(data_of(page)["tracks"]) == 2
     assert "Tracks that found no room on this page: 2" in page
     assert re.findall(r"<li>(track\d)</li>", page) == ["track2", "track3"]
     assert "No table" not in page
@@ -126,13 +126,13 @@ def test_tracks_that_find_no_room_are_named(
 def test_of_many_runs_files_and_claims_a_part_is_listed(
     html: Callable[..., str], make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resbench.leaderboard.page_data.MOST_RUNS", 4)
-    monkeypatch.setattr("resbench.leaderboard.page_data.MOST_CLAIMS", 2)
+    monkeypatch.setattr("resbench.leaderboard.page_charts.MOST_RUNS", 4)
+    monkeypatch.setattr("resbench.leaderboard.page_charts.MOST_CLAIMS", 2)
     monkeypatch.setattr("resbench.leaderboard.page.MOST_FILES", 3)
     rows = [make_record(f"row{row}", seed=seed, accuracy=0.2 * row) for row in range(5) for seed in range(6)]
     failed = [make_record(seed=seed, status="failed", error="x", final={}) for seed in range(5)]
     page = html(*rows, *failed)
-    (cell,) = data_of(page)[0]["rows"][0]["cells"]
+    (cell,) = data_of(page)["tracks"][0]["rows"][0]["cells"]
     assert (cell["n"], [seed for seed, *_ in cell["runs"]]) == (6, [0, 1, 2, 3])
     assert cell["claims"][2:] == ["and 2 more claims"]
     assert "and 2 more, in <code>leaderboard.json</code>" in page

@@ -1,5 +1,6 @@
 // Tabs, sorting, filters, columns, charts and the dialog of runs.
 
+// The names of what the data hold are in page_view.py.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -60,10 +61,9 @@ function sort(panel, header, direction) {
   body.append(...rows.map(([, row]) => row));
   for (const row of body.rows) row.classList.remove("first");
 }
-const LESS_IS_BETTER = new Set(["rank", "row", "states", "tiles", "steps", "latency", "time", "energy", "area", "storage", "writes"]);
 function shown(panel) {
   const boxes = $$(".levels input", panel);
-  return new Set(boxes.length ? boxes.filter(box => box.checked).map(box => box.value) : DATA[panel.dataset.index].levels);
+  return new Set(boxes.length ? boxes.filter(box => box.checked).map(box => box.value) : DATA.tracks[panel.dataset.index].levels);
 }
 function filter(panel) {
   const levels = shown(panel);
@@ -95,13 +95,6 @@ function arrows(table) {
 }
 
 // Charts.
-const COSTS = [
-  ["tiles", "tiles", "tiles a weight", false],
-  ["time", "latency", "time per sample, µs, as counted", true],
-  ["energy", "energy", "energy per vector pair, nJ", true],
-  ["area", "area", "area of the devices, mm²", true],
-  ["writes", "writes", "pulses of the most written device", true],
-];
 const statesText = key => (key === "digital" ? "digital" : `${key} states`);
 const format = (data, number) => number.toFixed(data.decimals);
 
@@ -121,7 +114,7 @@ function tipOf(data, { row, cell }, more = "") {
 function pointOf(data, entry, x, more) {
   const { row, cell } = entry;
   return {
-    x, y: cell.mean, low: cell.low, high: cell.high, colour: row.colour, marker: row.marker, entry,
+    x, y: cell.mean, low: cell.low, high: cell.high, ...row.style, entry,
     tip: tipOf(data, entry, more), open: () => openRuns(data, row.label, cell),
   };
 }
@@ -139,7 +132,7 @@ function byRow(points) {
 }
 function charts(panel) {
   if (panel.hidden) return;
-  const data = DATA[panel.dataset.index], [host, costs] = $$(".charts", panel), levels = references(data);
+  const data = DATA.tracks[panel.dataset.index], [host, costs] = $$(".charts", panel), levels = references(data);
   host.replaceChildren();
   costs.replaceChildren();
   const found = entries(panel, data, shown(panel)), what = data.title.replace(/, %$/, "");
@@ -149,7 +142,7 @@ function charts(panel) {
   const aside = ({ row }) => drawn.length > 1 ? (2 * drawn.indexOf(row)) / (drawn.length - 1) - 1 : 0;
   const over = found.map(entry => ({ ...pointOf(data, entry, entry.cell.key), aside: aside(entry) }));
   const printed = found.filter(({ cell }) => cell.paper != null).map(entry => ({
-    x: entry.cell.key, y: entry.cell.paper, colour: entry.row.colour, marker: entry.row.marker, published: true, aside: aside(entry),
+    x: entry.cell.key, y: entry.cell.paper, ...entry.row.style, published: true, aside: aside(entry),
     tip: `${entry.row.label}\n${statesText(entry.cell.key)}, ${entry.cell.printed}`,
   }));
   figure(host, `${what} against states`, printed.length ? "95 % intervals, hollow: paper" : "95 % intervals", {
@@ -161,26 +154,26 @@ function charts(panel) {
   if (data.levels.length > 1 && rows.some(row => row.profile.some(([x]) => x > 0)))
     figure(host, "performance profile", `share of all ${data.levels.length} precisions`, {
       label: `distance to the best of a precision, ${data.unit}s`.replace(/ss$/, "s"),
-      lines: rows.map(row => ({ points: profileSteps(row, rows), className: "curve", colour: row.colour })),
-      points: rows.flatMap(row => row.profile.map(([x, y]) => ({ x, y, colour: row.colour, marker: row.marker, tip: `${row.label}\nwithin ${x} of the best at ${Math.round(y * data.levels.length)} of ${data.levels.length}` }))),
+      lines: rows.map(row => ({ points: profileSteps(row, rows), className: "curve", colour: row.style.colour })),
+      points: rows.flatMap(row => row.profile.map(([x, y]) => ({ x, y, ...row.style, tip: `${row.label}\nwithin ${x} of the best at ${Math.round(y * data.levels.length)} of ${data.levels.length}` }))),
       levels: [], also: [0, 1],
     });
 
   const at = $(".at input:checked", panel)?.value;
   const compared = at ? entries(panel, data, new Set([at])) : found;
-  for (const [key, title, label, front] of COSTS) {
+  DATA.costs.forEach(({ title, label, front }, index) => {
     const points = compared
-      .map(entry => ({ entry, x: key === "tiles" ? entry.row.tiles : entry.cell[key] }))
+      .map(entry => ({ entry, x: entry.cell.costs[index] }))
       .filter(({ x }) => x > 0)
-      .map(({ entry, x }) => pointOf(data, entry, x, key === "tiles" ? "" : `\n${label}: ${short(x)}`));
+      .map(({ entry, x }) => pointOf(data, entry, x, front ? `\n${label}: ${short(x)}` : ""));
     const best = front ? paretoFront(points, data.higher) : [];
     for (const point of best) point.front = true;
     const spread = points.map(point => point.x);
     figure(costs, `${what} against ${title}`, front ? "○ Pareto front" : "", {
-      points, levels, label, ticks: key === "tiles" ? [...new Set(spread)].sort((a, b) => a - b) : undefined, log: key !== "tiles" && Math.max(...spread) > 6 * Math.min(...spread),
+      points, levels, label, ticks: front ? undefined : [...new Set(spread)].sort((a, b) => a - b), log: front && Math.max(...spread) > 6 * Math.min(...spread),
       lines: front ? [{ points: staircase(best), className: "front" }].filter(line => line.points.length > 1) : chains(points),
     });
-  }
+  });
 }
 function staircase(front) {
   return front.flatMap((point, index) => (index ? [[point.x, front[index - 1].y], [point.x, point.y]] : [[point.x, point.y]]));
@@ -205,8 +198,8 @@ function profileSteps(row, rows) {
 // The dialog: training curves, runs and claims of one cell.
 const dialog = $("#runs");
 function openRuns(data, label, cell) {
-  $("#runs-title").textContent = `${label}${cell.key ? `, ${statesText(cell.key)}` : ""}`;
-  $(".said", dialog).replaceChildren(...[cell.printed, ...(cell.claims ?? []), cell.worn].filter(Boolean).map(text => Object.assign(document.createElement("li"), { textContent: text })));
+  $("#runs-title").textContent = `${label}${cell === data.digital ? "" : `, ${statesText(cell.key)}`}`;
+  $(".said", dialog).replaceChildren(...[cell.printed, ...cell.claims, cell.worn].filter(Boolean).map(text => Object.assign(document.createElement("li"), { textContent: text })));
   $("tbody", dialog).replaceChildren(...cell.runs.map(([seed, result, file]) => {
     const row = document.createElement("tr");
     row.insertCell().textContent = seed;
@@ -222,8 +215,8 @@ function openRuns(data, label, cell) {
   const row = data.rows.find(row => row.label === label);
   const zip = (curve, name) => curve.steps.map((step, index) => [step, curve[name][index]]).filter(([, y]) => y != null);
   const others = data.rows.flatMap(other => other.cells.filter(entry => entry.key === cell.key && entry !== cell && entry.curve && entry.curve.key === cell.curve?.key)
-    .map(({ curve }) => ({ points: zip(curve, "mean"), className: "curve faint", colour: other.colour, title: other.label })));
-  const colour = row?.colour ?? 7;
+    .map(({ curve }) => ({ points: zip(curve, "mean"), className: "curve faint", colour: other.style.colour, title: other.label })));
+  const colour = row?.style.colour ?? 7;
   const own = cell.curve && {
     lines: [{ points: zip(cell.curve, "mean"), className: "curve", colour }],
     bands: [{ points: cell.curve.steps.map((step, index) => [step, cell.curve.low[index], cell.curve.high[index]]).filter(([, low, high]) => low != null && high != null), colour }],
@@ -240,16 +233,16 @@ function openRuns(data, label, cell) {
 dialog.addEventListener("click", event => event.target === dialog && dialog.close());
 
 for (const panel of panels.filter(panel => panel.dataset.index)) {
-  const data = DATA[panel.dataset.index];
-  for (const header of $$(".results thead th", panel))
-    header.querySelector("button")?.addEventListener("click", () => {
-      const before = header.getAttribute("aria-sort"), first = LESS_IS_BETTER.has(header.dataset.c) || (header.dataset.c === "mean" && !data.higher) ? 1 : -1;
-      sort(panel, header, before === null ? first : before === "ascending" ? -1 : 1);
+  const data = DATA.tracks[panel.dataset.index];
+  for (const button of $$(".results thead button", panel))
+    button.addEventListener("click", () => {
+      const header = button.parentNode, before = header.getAttribute("aria-sort");
+      sort(panel, header, before === null ? +button.dataset.order : before === "ascending" ? -1 : 1);
     });
   for (const radio of $$(".at input", panel)) radio.addEventListener("change", () => charts(panel));
   for (const box of $$(".levels input", panel)) box.addEventListener("change", () => filter(panel));
   for (const box of $$(".columns input", panel)) {
-    if ((narrow && box.dataset.first !== "always") || (innerWidth < 1600 && box.dataset.first === "huge")) box.checked = false;
+    if ((narrow && box.dataset.screens !== "always") || (innerWidth < 1600 && box.dataset.screens === "huge")) box.checked = false;
     box.addEventListener("change", () => hideColumns(panel));
   }
   hideColumns(panel);
