@@ -9,11 +9,15 @@ INSTALLED := .venv/installed
 # benchmarks/README.md says what each measures; `trainer` fetches MNIST into data/ if it is not there.
 BENCHMARKS := iteration update trainer scaling memory leaderboard arithmetic
 
-.PHONY: demo test lint portable bench clean
+.PHONY: demo site test lint portable bench clean
 
 demo: $(INSTALLED)
 	$(BIN)/resbench sweep configs/sweeps/digits_demo.yaml --jobs 2
 	$(BIN)/resbench leaderboard --records runs/demo
+
+# The published records as pages, tables and figures; open site/leaderboard.html.
+site: $(INSTALLED)
+	$(BIN)/resbench leaderboard --out site --figures site >/dev/null
 
 # One thread a test process: two processes that each start a thread per core only wait for each other.
 test: lint
@@ -32,7 +36,7 @@ bench: $(INSTALLED)
 	for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
-	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "no Python 3.11, 3.12 or 3.13 with venv was found: make PYTHON=/path/to/python3"; exit 1; }

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 matplotlib.rcParams.update({"font.size": 8, "axes.grid": True, "grid.color": "#ececea", "axes.axisbelow": True})
+matplotlib.rcParams |= {"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"]}  # text stays text, in a small file
 matplotlib.rcParams["svg.hashsalt"] = "resbench"  # the same records give the same bytes
 HERE = Path(__file__).parent
 CURVES = {"mp": "#0072b2", "paper": "#e8321f", "stochastic": "#6d9d36", "tuned": "#035225"}

@@ -1,28 +1,45 @@
-"""What lies in ``leaderboards/`` is what its records compile to."""
+"""The records of ``leaderboards/``: all of them count, the site is made of them, and the README prints their means."""
 
 from pathlib import Path
 
 import pytest
 
 from resbench.leaderboard.compile import compile_leaderboard
+from resbench.leaderboard.figures import write_figures
 from resbench.leaderboard.render import write_leaderboard
 from resbench.leaderboard.tables import Leaderboard
 
-PUBLISHED = Path(__file__).parents[2] / "leaderboards"
+REPOSITORY = Path(__file__).parents[2]
+RECORDS = sorted(REPOSITORY.glob("leaderboards/records/*/*.json"))
 
 
 @pytest.fixture(scope="module")
 def compiled() -> Leaderboard:
-    return compile_leaderboard(PUBLISHED / "records")
-
-
-def test_published_tables_and_page_are_compiled_from_the_records(compiled: Leaderboard, tmp_path: Path) -> None:
-    written = write_leaderboard(compiled, tmp_path)
-    assert {path.name for path in written} == {path.name for path in PUBLISHED.glob("leaderboard.*")}
-    different = [path.name for path in written if path.read_bytes() != (PUBLISHED / path.name).read_bytes()]
-    assert not different, "write: resbench leaderboard --out leaderboards --figures leaderboards"
+    return compile_leaderboard(REPOSITORY / "leaderboards" / "records")
 
 
 def test_no_published_record_is_rejected_or_from_an_uncommitted_state(compiled: Leaderboard) -> None:
     assert not compiled.rejected
-    assert not [path.name for path in PUBLISHED.rglob("records/*/*.json") if '"dirty": true' in path.read_text()]
+    assert not [path.name for path in RECORDS if '"dirty": true' in path.read_text()]
+
+
+def test_the_site_is_made_of_every_record(compiled: Leaderboard, tmp_path: Path) -> None:
+    written = {path.name: path for path in write_leaderboard(compiled, tmp_path)}
+    drawn = [path.stem for path in write_figures(compiled, tmp_path)]
+    tracks = sorted({path.parent.name for path in RECORDS})
+    assert sorted(drawn) == tracks
+    page = written["leaderboard.html"].read_text(encoding="utf-8")
+    assert f"{len(tracks)} tracks, {len(RECORDS)} runs." in page
+    assert Leaderboard.model_validate_json(written["leaderboard.json"].read_text(encoding="utf-8")) == compiled
+
+
+def test_the_readme_prints_the_means_of_the_records(compiled: Leaderboard) -> None:
+    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    start = next(index for index, line in enumerate(cells) if line[0] == "states")
+    (table,) = (table for table in compiled.tables if table.track.name == "digits-mlp")
+    printed = [cells[start], *cells[start + 2 : start + 2 + len(table.rows)]]
+    assert printed == [
+        ["states", *(f"{states:g}" for states in table.columns if states is not None)],
+        *([row.label, *(f"{100 * cell.mean:.1f}" if cell else "-" for cell in row.cells)] for row in table.rows),
+    ]
