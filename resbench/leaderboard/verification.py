@@ -33,7 +33,7 @@ def rerun_config(record: Record, root: str, epochs: int | None = None, data_root
         root: Where the run writes.
         epochs: Train so many epochs only.
         data_root: Folder of the data, in place of the record's. Data are downloaded into a folder that is named here,
-            never into one that a record names.
+            never into one that a record names. Data that come without files have no folder, and none is set.
     """
     config: dict[str, Any] = copy.deepcopy(record.config)
     config["ckpt_path"] = None
@@ -49,7 +49,7 @@ def rerun_config(record: Record, root: str, epochs: int | None = None, data_root
         section["init_args"] = {name: value for name, value in _section(section, "init_args").items() if name != "seed"}
         config[key] = section
     data = config["data"]["init_args"]
-    if data_root is not None:
+    if data_root is not None and "root" in data:
         data["root"] = data_root
     elif "download" in data:
         data["download"] = False

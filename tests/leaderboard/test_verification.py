@@ -81,6 +81,8 @@ def test_the_config_runs_elsewhere_without_loggers_and_derived_seeds(make_record
     assert (config["trainer"]["max_epochs"], config["trainer"]["logger"]) == (1, None)
     assert "seed" not in config["model"]["init_args"]
     assert config["data"]["init_args"]["root"] == "/data"
+    record.config["data"]["init_args"] = {"batch_size": 8}  # type: ignore[index,call-overload]
+    assert rerun_config(record, "/tmp/again", data_root="/data")["data"]["init_args"] == {"batch_size": 8}
     assert record.config["trainer"]["max_epochs"] == 2  # type: ignore[index,call-overload]
     odd = record.model_copy(update={"config": {"model": [], "trainer": None}})
     assert rerun_config(odd, "/tmp/again")["trainer"]["logger"] is None
