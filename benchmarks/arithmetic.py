@@ -28,8 +28,7 @@ from benchmarks.loop import LR, Loop, Timing
 from resbench.algorithms import AnalogSGD as AnalogSGDAlgorithm
 from resbench.networks import CharGPT, LeNet5, ResNet20
 from resbench.nn import AnalogSGD, to_analog
-from resbench.training.allocator import keep_freed_memory
-from resbench.training.process import PORTABLE
+from resbench.training.process import PORTABLE, keep_freed_memory
 
 SIDES = ("portable", "native")
 VOCABULARY = 65

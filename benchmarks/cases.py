@@ -11,9 +11,9 @@ from torch import Tensor
 from benchmarks.loop import LR, Loop
 from resbench.algorithms import Algorithm, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
-from resbench.leaderboard.offered import offers
 from resbench.networks import LeNet5
 from resbench.nn import AnalogSGD, to_analog
+from resbench.registry import offers
 
 STATES = 10
 TILES = 6

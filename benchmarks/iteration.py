@@ -23,7 +23,7 @@ from benchmarks.cases import CASES, STATES, make_loop
 from benchmarks.images import load_images
 from benchmarks.loop import Loop, Timing
 from benchmarks.peer_process import PeerProcess
-from resbench.training.allocator import keep_freed_memory
+from resbench.training.process import keep_freed_memory
 
 #: Images in one turn of a case, over several iterations: as in training, caches belong to the case, not to the others.
 IMAGES = 512

@@ -89,8 +89,8 @@ def train(case: str, size: int) -> dict[str, float]:
 def train_config(config: Path, steps: int) -> dict[str, float]:
     """Train the network of a config on random images of the size of CIFAR, its batch size; GiB and seconds."""
     from resbench.nn import AnalogSGD, analog_layers
-    from resbench.training.allocator import use_huge_pages
     from resbench.training.cli import RunCLI
+    from resbench.training.process import use_huge_pages
 
     began = time.perf_counter()
     cli = RunCLI([f"--config={config}"], "benchmarks.memory")

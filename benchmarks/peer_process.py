@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.loop import Timing
-from resbench.training.allocator import KEPT, MAPPED
+from resbench.training.process import KEPT, MAPPED
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

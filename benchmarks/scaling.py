@@ -23,7 +23,7 @@ from resbench.algorithms import AnalogSGD, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
 from resbench.nn import AnalogSGD as Optimizer
 from resbench.nn import analog_layers, to_analog
-from resbench.training.allocator import keep_freed_memory
+from resbench.training.process import keep_freed_memory
 
 LR = 0.05
 #: Mean size of the errors: small, as those of a network in training are.

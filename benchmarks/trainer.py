@@ -27,8 +27,8 @@ from benchmarks.cases import STATES, TILES
 from benchmarks.images import load_images
 from benchmarks.loop import LR, Loop
 from resbench.nn import AnalogSGD
-from resbench.training.allocator import use_huge_pages
 from resbench.training.cli import RunCLI
+from resbench.training.process import use_huge_pages
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 #: Config fragment of the algorithm, by the name of its class.

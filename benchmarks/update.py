@@ -23,7 +23,7 @@ from benchmarks.peer_process import PeerProcess
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
-from resbench.training.allocator import keep_freed_memory, use_huge_pages
+from resbench.training.process import keep_freed_memory, use_huge_pages
 
 #: Those of layers of a ResNet: out, in and positions of a few images.
 SIZES = ("256x2304x512", "512x4608x128")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from resbench.cli import main
+from resbench.config.files import read_config
 from resbench.sweep.plan import read_plan
 from resbench.training.cli import RunCLI
-from resbench.training.config_files import read_config
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FILES = sorted(CONFIGS.glob("**/*.yaml"))

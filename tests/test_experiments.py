@@ -9,11 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from resbench.config.files import read_config, read_mapping
 from resbench.leaderboard.paper import paper_results
 from resbench.records.schema import Record, read_record
 from resbench.sweep.plan import Cell, read_plan
 from resbench.training.cli import RunCLI
-from resbench.training.config_files import read_config, read_mapping
 from resbench.training.fit import fit
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"

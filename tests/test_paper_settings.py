@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from resbench.cli import main
-from resbench.training.config_files import read_config
+from resbench.config.files import read_config
 
 EXPERIMENTS = sorted((Path(__file__).resolve().parent.parent / "configs" / "paper").glob("*.yaml"))
 #: What the experiments of a table share, by a part of their names.

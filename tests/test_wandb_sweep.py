@@ -7,8 +7,9 @@ import pytest
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from resbench.cli import main
+from resbench.config.files import read_mapping
+from resbench.config.yaml import load_yaml
 from resbench.records.schema import read_record
-from resbench.training.config_files import load_yaml, read_mapping
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "wandb_sweep.yaml"
 SWEEP = read_mapping(EXAMPLE)

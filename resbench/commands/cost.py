@@ -71,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> None:
+    from resbench.config.files import merge, named_config, read_config
     from resbench.costs.report import to_markdown
     from resbench.costs.workload import workload
-    from resbench.training.config_files import merge, named_config, read_config
 
     config: dict[str, Any] = {}
     for path in args.config:

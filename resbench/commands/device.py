@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import importlib
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resbench.errors import UserError
+from resbench.registry import named, offers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from resbench.crossbar.devices import Device, PulsedDevice
 
-SHELVES = ("resbench.crossbar.presets", "resbench.crossbar.devices")
 UP, DOWN, GREY = "#0072B2", "#D55E00", "#777777"  # distinct for every kind of colour vision
 SAMPLES = (200, 100)  # fabricated devices in the histograms
 REPEATS = 400  # devices in the band of the response
@@ -66,30 +65,20 @@ def find(name: str) -> Device:
     """The device of a class name, with its own defaults."""
     from resbench.crossbar.devices import Device
 
-    def is_device(item: object) -> bool:
-        return isinstance(item, type) and issubclass(item, Device) and not inspect.isabstract(item)
-
-    known = {
-        key: item
-        for shelf in SHELVES
-        for key, item in vars(importlib.import_module(shelf)).items()
-        if is_device(item) and not key.startswith("_")
-    }
-    if name not in known and "." in name:
-        module, _, attribute = name.rpartition(".")
-        try:
-            known[name] = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise UserError(f"device: {name} cannot be imported: {error}") from error
-    if name not in known or not is_device(known[name]):
+    known = {offer.path.rpartition(".")[2]: offer.path for offer in offers("devices")}
+    path, found = known.get(name, name), None
+    try:
+        found = named(path) if "." in path else None
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"device: {name} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Device)) or inspect.isabstract(found):
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "'resbench list devices' shows all"
         raise UserError(f"device: there is no {name!r}: {hint}")
     try:
-        made: Device = known[name]()
+        return found()
     except TypeError as error:
         raise UserError(f"device: {name} has no default elements; name a published cell such as PCMPair") from error
-    return made
 
 
 def describe(device: Device) -> list[tuple[str, str]]:

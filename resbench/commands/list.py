@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
+from resbench.config.files import folders
 from resbench.errors import UserError
-from resbench.leaderboard.offered import SHELVES, offers
-
-PACKAGE = Path(__file__).parent.parent
+from resbench.registry import SHELVES, offers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
 
 def configs() -> list[tuple[str, str]]:
     """Path and opening comment of every YAML file in `./configs`, or of those that come with the package."""
-    for folder in (Path("configs"), PACKAGE / "configs", PACKAGE.parent / "configs"):
+    for folder in folders():
         if folder.is_dir():
             return [(str(path), _opening_comment(path)) for path in sorted(folder.glob("**/*.yaml"))]
     raise UserError("there is no folder 'configs' here: run it in a checkout of resbench")

@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace, record: "Record") -> None:
-    from resbench.leaderboard.trust import refusals, why
+    from resbench.config.trust import refusals, why
 
     if not record.epochs:
         raise UserError(f"{args.record}: a {record.status} run without an epoch has no metrics to compare")
@@ -93,11 +93,11 @@ def _environment(record: "Record") -> list[str]:
 
 def _verify(args: argparse.Namespace, record: "Record") -> int:
     from resbench.commands import lightning
+    from resbench.config.imports import only_named
+    from resbench.config.yaml import dump_yaml
     from resbench.leaderboard.verification import compare, environment_differences, rerun_config
     from resbench.records.schema import read_record
     from resbench.records.text import one_line
-    from resbench.training.config_files import dump_yaml
-    from resbench.training.imports import only_named
 
     with tempfile.TemporaryDirectory(prefix="resbench-verify-") as folder:
         config = Path(folder, "config.yaml")

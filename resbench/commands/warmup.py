@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import inspect
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resbench.commands.device import find
-from resbench.leaderboard.offered import offers
+from resbench.registry import named, offers
 
 if TYPE_CHECKING:
     from resbench.algorithms import Algorithm
@@ -140,10 +139,10 @@ def _algorithms() -> Iterator[tuple[str, Algorithm]]:
     from resbench.algorithms import ResidualLearning
 
     for offer in offers("algorithms"):
-        module, _, name = offer.path.rpartition(".")
-        algorithm = getattr(importlib.import_module(module), name)
+        algorithm = named(offer.path)
         if algorithm.digital:
             continue
+        name = algorithm.__name__
         yield name, algorithm()
         if "transfer_columns" in inspect.signature(algorithm).parameters:
             yield f"{name} over rows", algorithm(transfer_columns=False)

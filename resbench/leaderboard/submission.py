@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from resbench.config.trust import refusals
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.markdown import code, escape, to_markdown
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.tables import Line, Rejected
-from resbench.leaderboard.trust import refusals
 from resbench.leaderboard.wording import facts
 from resbench.records.identity import hash_of
 from resbench.records.limits import untested

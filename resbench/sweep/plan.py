@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resbench.config.files import find_config, read_mapping
 from resbench.errors import UserError
-from resbench.training.config_files import find_config, read_mapping
 
 KEYS = ("out", "base", "seeds", "runs")
 RUN_KEYS = ("name", "config", "set", "grid")

@@ -19,13 +19,13 @@ from lightning.pytorch.callbacks import (
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from resbench.config.messages import explain_value
 from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.nn import AnalogSGD, analog_layers
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import RunCLI
 from resbench.training.distributed import check_processes
-from resbench.training.messages import explain_value
 
 #: Callbacks that set what a config says, and the key to write instead.
 CHANGING = {

@@ -23,27 +23,26 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor, nn
 from yaml import YAMLError
 
-import resbench.algorithms
-import resbench.crossbar.devices
-import resbench.data
-import resbench.networks  # noqa: F401 - what is imported here can be named in YAML without its module
-from resbench.callbacks import EpochLines, History, StopOnSignal, TileState, TimeEstimate
+from resbench.callbacks import History, TileState
+from resbench.config.files import merged_arguments
+from resbench.config.keys import check_shape, check_trainer
+from resbench.config.messages import explain, explain_value, shortened
+from resbench.config.values import check_values, odd_values
+from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.records.identity import config_hash
+from resbench.registry import OPTIMIZER, import_shelves
 from resbench.tasks.base import Task
-from resbench.training.allocator import keep_freed_memory
-from resbench.training.config_files import dump_yaml, load_yaml, merged_arguments
 from resbench.training.distributed import SharedBatchDDP, check_strategy
+from resbench.training.estimate import TimeEstimate
 from resbench.training.folder import RunFolder
-from resbench.training.messages import explain, explain_value, shortened
 from resbench.training.metrics_file import MetricsFile
-from resbench.training.process import Arithmetic, set_arithmetic
+from resbench.training.process import Arithmetic, keep_freed_memory, set_arithmetic
+from resbench.training.progress import EpochLines
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
-from resbench.training.shape import check_shape
-from resbench.training.trainer_keys import check_trainer
+from resbench.training.stop import StopOnSignal
 from resbench.training.unprofiled import Unprofiled
-from resbench.training.values import check_values, odd_values
 
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
@@ -144,6 +143,7 @@ class RunCLI(LightningCLI):
         for message in EXPECTED:
             warnings.filterwarnings("ignore", message=message)
         self.argv, self.training, self.build = argv, training, build
+        import_shelves()
         super().__init__(
             Task,
             LightningDataModule,
@@ -192,7 +192,7 @@ class RunCLI(LightningCLI):
         parser.add_class_arguments(CheckpointTimes, "checkpoint")
         parser.add_lightning_class_args(TileState, "tile_state")
         parser.add_optimizer_args((torch.optim.Optimizer,))
-        parser.set_defaults({"optimizer": {"class_path": "resbench.nn.AnalogSGD"}})
+        parser.set_defaults({"optimizer": {"class_path": OPTIMIZER}})
         for key in SEEDS:
             parser.link_arguments("seed_everything", key)
 

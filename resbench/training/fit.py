@@ -15,21 +15,21 @@ from typing import NamedTuple
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from resbench.callbacks import Interrupted
+from resbench.config.trust import options, refusals
 from resbench.errors import Diverged, UserError
-from resbench.leaderboard.trust import options, refusals
 from resbench.nn import ForeignWrite, analog_layers
 from resbench.records.files import write_text_atomically
 from resbench.records.names import CHECKPOINT, CONFIG, ERROR, RECORD
 from resbench.records.schema import Record, RecordError, metric_differences, read_record, write_record
-from resbench.training.allocator import use_huge_pages
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
 from resbench.training.distributed import SharedBatchDDP, command_line, fail_as_helper
 from resbench.training.folder import was_interrupted
+from resbench.training.process import use_huge_pages
 from resbench.training.record import Status, draft_record, final_record
 from resbench.training.state import check_state
+from resbench.training.stop import Interrupted
 from resbench.training.wandb_logger import WandbRunLogger
 
 EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}

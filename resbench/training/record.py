@@ -8,7 +8,6 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +35,7 @@ from resbench.records.schema import (
     Track,
 )
 from resbench.records.text import one_line
+from resbench.registry import named
 from resbench.training.cli import RunCLI
 from resbench.training.process import c_library, effective_arithmetic
 
@@ -163,9 +163,7 @@ def _component(config: Mapping[str, Any]) -> dict[str, Any]:
 def _algorithm(config: Mapping[str, Any]) -> AlgorithmEntry:
     """The algorithm by the ``title`` of its own class, which one that derives from it does not inherit."""
     entry = AlgorithmEntry(**_component(config))
-    module, _, name = entry.class_path.rpartition(".")
-    own = vars(getattr(import_module(module), name))
-    return entry.model_copy(update={"name": own.get("title", name)})
+    return entry.model_copy(update={"name": vars(named(entry.class_path)).get("title", entry.name)})
 
 
 def _states(device: Device, config: Mapping[str, Any]) -> float:

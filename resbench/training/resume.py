@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from resbench.config.files import read_mapping
+from resbench.config.imports import only_named
+from resbench.config.trust import refusals, why
 from resbench.errors import UserError
-from resbench.leaderboard.trust import refusals, why
 from resbench.records.names import ATTEMPT, CONFIG, RECORD
 from resbench.records.schema import RecordError, read_record
 from resbench.training.cli import LAST, RunCLI
-from resbench.training.config_files import read_mapping
 from resbench.training.fit import run
 from resbench.training.folder import is_complete
-from resbench.training.imports import only_named
 
 
 def resume(folder: Path, trusted: Sequence[str] = ()) -> int:

@@ -14,13 +14,13 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
-from resbench.callbacks import Interrupted, StopOnSignal
 from resbench.records.files import replacing
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, METRICS, PREVIOUS, TILES
 from resbench.training import metrics_file
 from resbench.training.checkpoint import KEY, STATE, Sealed
 from resbench.training.state import check_state
+from resbench.training.stop import Interrupted, StopOnSignal
 
 NEXT = "next.ckpt"
 

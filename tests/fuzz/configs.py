@@ -126,7 +126,8 @@ def _failed(home: Path) -> str | None:
 
 def config(chance: random.Random) -> tuple[str, list[str]]:
     """The text of a config file with one to three mistakes, and flags."""
-    from resbench.training.config_files import dump_yaml, load_yaml, merge, named_config, read_config
+    from resbench.config.files import merge, named_config, read_config
+    from resbench.config.yaml import dump_yaml, load_yaml
 
     content: Config = merge(read_config(named_config(COMPOSED)), load_yaml(BASE))
     flags: list[str] = []

@@ -1,4 +1,4 @@
-"""YAML files of a run: numbers as people write them, and files composed of fragments."""
+"""Files of configs: found by their names, composed of fragments, merged with the flags of a command line."""
 
 from __future__ import annotations
 
@@ -10,115 +10,12 @@ from typing import Any
 
 import yaml
 
+from resbench.config.yaml import Unfit, dump_yaml, load_yaml
 from resbench.errors import UserError
 
 #: Key of a list of files whose keys come before those of the file that names them.
 COMPOSE = "compose"
 PACKAGE = Path(__file__).resolve().parent.parent
-FLOAT = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|[-+]?\.?(inf|Inf|INF)|\.(nan|NaN|NAN)")
-
-
-#: How deep a file may be nested, and how many values it may have when its aliases are written out.
-DEPTH = 50
-VALUES = 100_000
-
-
-class Unfit(yaml.MarkedYAMLError):
-    """YAML that no config is."""
-
-
-class Loader(yaml.SafeLoader):
-    """YAML in which 1e-3, inf and .inf are numbers and dates are strings, unlike in YAML 1.1.
-
-    A key that is there twice is an error, and so is what no config needs and no program takes well: nesting without
-    end, aliases that multiply, and whole numbers beyond 64 bits.
-    """
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._depth = 0
-        self._sizes: dict[int, int] = {}
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """A node with all below it, if that is not too much."""
-        self._depth += 1
-        if self._depth > DEPTH:
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise Unfit(problem=f"more than {DEPTH} levels deep", problem_mark=mark)
-        is_alias = self.check_event(yaml.AliasEvent)
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        if is_alias and node is not None and id(node) not in self._sizes:
-            raise Unfit(problem="it contains itself", problem_mark=node.start_mark)
-        if node is not None and not is_alias:
-            self._sizes[id(node)] = self._count(node)
-        return node
-
-    def _count(self, node: yaml.Node) -> int:
-        """Number of the values of a node, written out."""
-        inner: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else []
-        if isinstance(node, yaml.MappingNode):
-            inner = [part for pair in node.value for part in pair]
-            self._check_keys([key for key, _ in node.value])
-        size = 1 + sum(self._sizes[id(part)] for part in inner)
-        if size > VALUES:
-            raise Unfit(problem=f"more than {VALUES:,} values", problem_mark=node.start_mark)
-        return size
-
-    @staticmethod
-    def _check_keys(keys: Sequence[yaml.Node]) -> None:
-        seen: set[str] = set()
-        for key in keys:
-            if not isinstance(key, yaml.ScalarNode):
-                raise Unfit(problem="a key is no single word", problem_mark=key.start_mark)
-            if key.value in seen:
-                raise Unfit(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a node, as its tag says."""
-        try:
-            value = super().construct_object(node, deep)
-        except (ValueError, KeyError, AttributeError):
-            kind = node.tag.rpartition(":")[2]
-            raise Unfit(problem=f"what is written there is no {kind}", problem_mark=node.start_mark) from None
-        if isinstance(value, int) and abs(value) >= 2**63:
-            raise Unfit(problem="a whole number beyond 64 bits", problem_mark=node.start_mark)
-        return value
-
-
-Loader.yaml_implicit_resolvers = {
-    letter: [pair for pair in pairs if pair[0].rpartition(":")[2] not in ("float", "timestamp")]
-    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_FLOAT = ("tag:yaml.org,2002:float", re.compile(f"^(?:{FLOAT.pattern})$"), list("-+0123456789.iI"))
-Loader.add_implicit_resolver(*_FLOAT)
-
-
-class Dumper(yaml.SafeDumper):
-    """Puts strings in quotes that :class:`Loader` would read as numbers."""
-
-
-Dumper.add_implicit_resolver(*_FLOAT)
-
-
-def load_yaml(text: str) -> Any:
-    """The value of a YAML text.
-
-    Raises:
-        yaml.YAMLError: where it is none.
-    """
-    return yaml.load(text, Loader)
-
-
-def dump_yaml(value: Any) -> str:
-    """Plain data as YAML, which gives them again.
-
-    Raises:
-        yaml.YAMLError: where they are not plain.
-    """
-    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True)
-    return text
 
 
 def merged_arguments(argv: Sequence[str]) -> list[str]:
@@ -237,7 +134,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         content = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise UserError(f"{path}: {reason}; {_hint(path.as_posix(), _folders())}") from None
+        raise UserError(f"{path}: {reason}; {_hint(path.as_posix(), folders())}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
@@ -254,7 +151,7 @@ def named_config(name: str) -> Path:
     """The file that ``--config`` names: where it says, or else from ``configs``, as ``compose`` finds it."""
     found = Path(name)
     if not found.exists():
-        found = next((folder / name for folder in _folders() if (folder / name).is_file()), found)
+        found = next((folder / name for folder in folders() if (folder / name).is_file()), found)
     return found
 
 
@@ -264,20 +161,20 @@ def find_config(name: str, composer: Path) -> Path:
     Raises:
         UserError: if there is none.
     """
-    folders = [composer.parent, *_folders()]
-    for folder in folders:
+    places = [composer.parent, *folders()]
+    for folder in places:
         if (folder / name).is_file():
             return folder / name
-    raise UserError(f"{composer}: {COMPOSE}: there is no {name}; {_hint(name, folders)}")
+    raise UserError(f"{composer}: {COMPOSE}: there is no {name}; {_hint(name, places)}")
 
 
-def _folders() -> list[Path]:
+def folders() -> list[Path]:
     """Where configs are: those of the working directory and those that come with the package."""
     return [Path("configs"), PACKAGE / "configs", PACKAGE.parent / "configs"]
 
 
-def _hint(name: str, folders: Sequence[Path]) -> str:
-    found = [(folder, path) for folder in folders for depth in ("*.yaml", "*/*.yaml") for path in folder.glob(depth)]
+def _hint(name: str, places: Sequence[Path]) -> str:
+    found = [(folder, path) for folder in places for depth in ("*.yaml", "*/*.yaml") for path in folder.glob(depth)]
     files = [path.relative_to(folder).as_posix() for folder, path in found]
     close = difflib.get_close_matches(name, files, n=1)
     return f"did you mean {close[0]}?" if close else "'resbench list configs' shows the files that there are"

@@ -8,7 +8,7 @@ import pytest
 from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 
-from resbench.callbacks import Interrupted, StopOnSignal
+from resbench.training.stop import Interrupted, StopOnSignal
 
 
 def test_the_first_signal_asks_and_the_second_one_stops_at_once() -> None:

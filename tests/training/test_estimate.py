@@ -7,10 +7,11 @@ import torch
 from lightning.pytorch import Trainer
 
 from resbench.algorithms import DigitalSGD
-from resbench.callbacks import TimeEstimate, estimate
 from resbench.data import DigitsData
 from resbench.networks import MLP
 from resbench.tasks import Classification
+from resbench.training import estimate
+from resbench.training.estimate import TimeEstimate
 
 
 class Clock:

@@ -1,7 +1,7 @@
-"""The shape of a config: sections are mappings, and the arguments of a class lie under its ``init_args``.
+"""The keys of a config: which section holds what, and which keys of Lightning's trainer a run does not have.
 
-The parser takes a mapping that is none of this for something else, and its words are about that. What is found here
-has the key and what to write.
+Sections are mappings, and the arguments of a class lie under its ``init_args``. The parser takes a mapping that is none
+of this for something else, and its words are about that; what is found here names the key and says what to write.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from resbench.errors import UserError
-from resbench.leaderboard.offered import offers
+from resbench.registry import offers
 
 SECTIONS = ("experiment", "checkpoint", "tile_state", "trainer")
 #: Keys that hold one object, and those of the trainer that hold one or more.
@@ -18,6 +18,13 @@ OBJECTS = ("model", "data", "optimizer", "lr_scheduler")
 TRAINER_OBJECTS = ("callbacks", "logger")
 #: What a mapping that stands for an object may have.
 PARTS = ("class_path", "init_args", "dict_kwargs")
+#: Keys of the trainer that a run does not have, with what each would do.
+REFUSED = {
+    "barebones": "leaves out the metrics that the record is made of",
+    "default_root_dir": "the run folder follows from experiment.root; write that instead",
+    "fast_dev_run": "leaves out loggers and checkpoints; write limit_train_batches and max_epochs instead",
+    "overfit_batches": "validates on the training data; write limit_train_batches instead",
+}
 
 
 def check_shape(config: Mapping[str, Any]) -> None:
@@ -71,3 +78,20 @@ def _objects(key: str, class_path: str) -> set[str]:
 
 def _shown(value: Any) -> str:
     return "null" if value is None else repr(value)
+
+
+def check_trainer(trainer: Mapping[str, Any]) -> None:
+    """Refuse what leaves no training, no test, or no result of either.
+
+    Args:
+        trainer: the section of the resolved config.
+
+    Raises:
+        UserError: with the key and the reason.
+    """
+    for key, what in (("limit_train_batches", "trains nothing"), ("limit_test_batches", "tests nothing")):
+        if trainer[key] == 0:
+            raise UserError(f"trainer.{key}: {trainer[key]} {what}; write a number of mini-batches, or null for all")
+    for key, why in REFUSED.items():
+        if trainer[key]:
+            raise UserError(f"trainer.{key}: {why}")

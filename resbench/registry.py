@@ -1,12 +1,17 @@
-"""What resbench offers to a config by name: classes and their arguments, read off the source; nothing is imported."""
+"""What a config may name and `resbench list` shows: classes and their arguments.
+
+Those of resbench are read off the source, and nothing is imported for that. Those of torch and Lightning are listed.
+"""
 
 import ast
-from collections.abc import Iterator, Mapping
+import importlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,61 @@ SHELVES = {
 }
 #: Rooms whose dataclasses may be arguments of what is on the shelves.
 SETTINGS = ("algorithms", "crossbar", "data")
+
+#: The optimiser of a config that names none.
+OPTIMIZER = "resbench.nn.AnalogSGD"
+#: Classes that are on no shelf of resbench, by kind, with the arguments that may be words; the others are numbers.
+OTHERS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "networks": {"torch.nn.Linear": ()},
+    "optimizers": {
+        OPTIMIZER: (),
+        "torch.optim.Adadelta": (),
+        "torch.optim.Adagrad": (),
+        "torch.optim.Adam": (),
+        "torch.optim.AdamW": (),
+        "torch.optim.Adamax": (),
+        "torch.optim.NAdam": (),
+        "torch.optim.RAdam": (),
+        "torch.optim.RMSprop": (),
+        "torch.optim.SGD": (),
+    },
+    "schedulers": {
+        "lightning.pytorch.cli.ReduceLROnPlateau": ("monitor", "mode", "threshold_mode"),
+        "torch.optim.lr_scheduler.ConstantLR": (),
+        "torch.optim.lr_scheduler.CosineAnnealingLR": (),
+        "torch.optim.lr_scheduler.CosineAnnealingWarmRestarts": (),
+        "torch.optim.lr_scheduler.CyclicLR": ("mode", "scale_mode"),
+        "torch.optim.lr_scheduler.ExponentialLR": (),
+        "torch.optim.lr_scheduler.LinearLR": (),
+        "torch.optim.lr_scheduler.MultiStepLR": (),
+        "torch.optim.lr_scheduler.OneCycleLR": ("anneal_strategy",),
+        "torch.optim.lr_scheduler.PolynomialLR": (),
+        "torch.optim.lr_scheduler.ReduceLROnPlateau": ("mode", "threshold_mode"),
+        "torch.optim.lr_scheduler.StepLR": (),
+    },
+    "callbacks": {
+        "lightning.pytorch.callbacks.DeviceStatsMonitor": (),
+        "lightning.pytorch.callbacks.EarlyStopping": ("monitor", "mode"),
+        "lightning.pytorch.callbacks.LearningRateMonitor": ("logging_interval",),
+        "lightning.pytorch.callbacks.ModelCheckpoint": ("filename", "monitor", "save_last", "mode"),
+        "lightning.pytorch.callbacks.ModelSummary": (),
+        "lightning.pytorch.callbacks.RichModelSummary": (),
+        "lightning.pytorch.callbacks.RichProgressBar": ("theme",),
+        "lightning.pytorch.callbacks.TQDMProgressBar": (),
+    },
+    "loggers": {
+        "lightning.pytorch.loggers.CSVLogger": ("save_dir", "name", "version", "prefix"),
+        "lightning.pytorch.loggers.TensorBoardLogger": ("save_dir", "name", "version", "prefix", "sub_dir"),
+        "resbench.training.wandb_logger.WandbRunLogger": (
+            *("project", "entity", "save_dir", "name", "group", "job_type"),
+        ),
+    },
+    "profilers": {
+        "lightning.pytorch.profilers.AdvancedProfiler": ("filename",),
+        "lightning.pytorch.profilers.PyTorchProfiler": ("filename", "sort_by_key"),
+        "lightning.pytorch.profilers.SimpleProfiler": ("filename",),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -80,6 +140,32 @@ def offers(kind: str) -> tuple[Offer, ...]:
         summary = (ast.get_docstring(node) or "").partition("\n")[0]
         rows.append(Offer(f"{_dotted(module)}.{name}", _dotted(path.with_suffix("")), summary, _arguments(node, found)))
     return tuple(sorted(rows, key=lambda offer: offer.path))
+
+
+def class_names() -> list[str]:
+    """Names without their modules of all classes that a config may name."""
+    paths = [offer.path for kind in SHELVES for offer in offers(kind)] + [
+        path for kind in OTHERS.values() for path in kind
+    ]
+    return [path.rpartition(".")[2] for path in paths]
+
+
+def import_shelves() -> None:
+    """Import the classes of resbench, so that the parser of configs finds them by their names without their modules."""
+    for kind in SHELVES:
+        for offer in offers(kind):
+            importlib.import_module(offer.path.rpartition(".")[0])
+
+
+def named(path: str) -> Any:
+    """What a dotted path names; its module is imported.
+
+    Raises:
+        ImportError: where there is no such module.
+        AttributeError: where it has no such name.
+    """
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 Found = Mapping[str, tuple[Path, ast.ClassDef]]

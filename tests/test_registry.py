@@ -1,7 +1,6 @@
 """What is read off the source is what Python says of the classes themselves."""
 
 import dataclasses
-import importlib
 import inspect
 import re
 import typing
@@ -13,9 +12,9 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from torch import nn
 
 from resbench.algorithms import Algorithm
+from resbench.config import trust
 from resbench.crossbar.devices import Device
-from resbench.leaderboard import trust
-from resbench.leaderboard.offered import SHELVES, Argument, offers
+from resbench.registry import OTHERS, SHELVES, Argument, named, offers
 
 BASES = {
     "algorithms": Algorithm,
@@ -24,11 +23,6 @@ BASES = {
     "data": LightningDataModule,
     "tasks": LightningModule,
 }
-
-
-def named(path: str) -> Any:
-    module, _, name = path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
 
 
 def parts(hint: Any) -> list[Any]:
@@ -63,9 +57,9 @@ def test_arguments_are_those_of_the_class(offer: Any) -> None:
         check(argument, hints[name])
 
 
-@pytest.mark.parametrize("kind", trust.OTHERS)
+@pytest.mark.parametrize("kind", OTHERS)
 def test_words_are_strings_and_never_names_of_what_is_called(kind: str) -> None:
-    for path, words in trust.OTHERS[kind].items():
+    for path, words in OTHERS[kind].items():
         parameters: dict[str, inspect.Parameter] = {}
         for base in reversed(named(path).__mro__[:2]):  # that of Lightning passes them on
             parameters |= inspect.signature(base).parameters

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from resbench.leaderboard.trust import OTHERS
+from resbench.registry import class_names, named
 
 _KEY = re.compile(r'Parser key "([^"]+)":\s*(.*)')
 _CLASS = re.compile(r"Problem with given class_path '([^']+)':")
@@ -71,7 +71,7 @@ def explain(message: str, keys: Iterable[str]) -> str:
         alike = [other for other in _names(module) if other[0].isupper() == name[0].isupper()]  # classes or modules
         return _at(problem.place, f"there is no {module}.{name}{_hint(name, alike)}")
     if match := _NOT_A_CLASS.search("\n".join(problem.reasons)):
-        known = _class_names()
+        known = class_names()
         if match[1] in known:
             return _at(problem.place, f"{match[1]} is none that fits here; write the class_path of another class")
         return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], known)}")
@@ -196,9 +196,8 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 
 def _parameters(class_path: str) -> dict[str, inspect.Parameter]:
-    module, _, name = class_path.rpartition(".")
     try:
-        return dict(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+        return dict(inspect.signature(named(class_path)).parameters)
     except (ImportError, AttributeError, ValueError):
         return {}
 
@@ -208,12 +207,6 @@ def _names(module: str) -> list[str]:
         return [name for name in dir(importlib.import_module(module)) if not name.startswith("_")]
     except (ImportError, ValueError):
         return []
-
-
-def _class_names() -> list[str]:
-    rooms = ("algorithms", "crossbar.devices", "data", "networks", "nn", "tasks")
-    ours = [name for room in rooms for name in _names(f"resbench.{room}") if name[0].isupper()]
-    return [*ours, *(path.rpartition(".")[2] for paths in OTHERS.values() for path in paths)]
 
 
 def plain_type(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import inspect
 import math
 import os
@@ -16,8 +15,9 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from resbench.config.messages import plain_type
 from resbench.errors import UserError
-from resbench.training.messages import plain_type
+from resbench.registry import named
 
 #: Types of which a file holds every value as it is.
 PLAIN = (type(None), bool, int, float, str)
@@ -64,7 +64,7 @@ def _check(key: str, value: Any, hint: Any) -> None:
     elif isinstance(value, Namespace | Mapping):
         class_path = value.get("class_path")
         if isinstance(class_path, str):
-            hints, key, value = _hints(_named(class_path)), f"{key}.init_args", value.get("init_args") or {}
+            hints, key, value = _hints(named(class_path)), f"{key}.init_args", value.get("init_args") or {}
         else:
             hints = _hints(next((part for part in _parts(hint) if isinstance(part, type)), None))
         for name, item in _items(value):
@@ -99,8 +99,3 @@ def _of_init(made: Any) -> dict[str, Any]:
         with contextlib.suppress(NameError, AttributeError, TypeError):
             found |= typing.get_type_hints(alone, made.__init__.__globals__)
     return found
-
-
-def _named(class_path: str) -> Any:
-    module, _, name = class_path.rpartition(".")
-    return getattr(importlib.import_module(module), name)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from jsonargparse import _common, set_parsing_settings
 
+from resbench.config.trust import class_paths, is_trusted
 from resbench.errors import UserError
-from resbench.leaderboard.trust import class_paths, is_trusted
-
-#: Class of an optimiser that a config does not name.
-DEFAULT = "resbench.nn.AnalogSGD"
+from resbench.registry import OPTIMIZER, named
 
 
 @contextmanager
 def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterator[None]:
     """Have jsonargparse import the classes that a config names and nothing else, until the block ends.
 
-    :func:`resbench.leaderboard.trust.refusals` has checked them before. This is a second wall, for what the parser
+    :func:`resbench.config.trust.refusals` has checked them before. This is a second wall, for what the parser
     would find in other places: strings, files, values of any type.
 
     Args:
@@ -30,12 +27,12 @@ def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterat
     Raises:
         UserError: for a class that cannot be imported.
     """
-    named = {DEFAULT, *class_paths(config)}
-    defined = {_where_defined(name) for name in named if not is_trusted(name, trusted)}
+    paths = {OPTIMIZER, *class_paths(config)}
+    defined = {_where_defined(name) for name in paths if not is_trusted(name, trusted)}
     before = dict(_common.parsing_settings)
     set_parsing_settings(
         import_path_denylist=["*"],
-        import_path_allowlist=sorted({*named, *defined, *trusted}),
+        import_path_allowlist=sorted({*paths, *defined, *trusted}),
         instantiate_subclass_spec_in_any=False,
     )
     try:
@@ -49,9 +46,8 @@ def _where_defined(path: str) -> str:
 
     For a class of a trusted module it is not asked: that module may have imported what nobody meant to trust.
     """
-    module, _, name = path.rpartition(".")
     try:
-        found = getattr(importlib.import_module(module), name)
+        found = named(path)
     except (ImportError, AttributeError) as error:
         raise UserError(f"class_path: {path} cannot be imported ({error})") from None
     return f"{found.__module__}.{found.__qualname__}"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from resbench.cli import main
+from resbench.config.imports import only_named
+from resbench.config.trust import refusals
 from resbench.errors import UserError
-from resbench.leaderboard.trust import refusals
 from resbench.records.identity import config_hash
 from resbench.training.cli import RunCLI
-from resbench.training.imports import only_named
 from tests.fuzz import corpus
 
 Config = dict[str, Any]

@@ -1,8 +1,8 @@
 """What a config of somebody else may say: an explicit list, checked before anything that it names is imported.
 
 The config of a record is data, but to run it is to run the code of the classes that it names, with what it gives them.
-So everything in it has to be on the list: its keys, the classes of resbench (:mod:`resbench.leaderboard.offered`) with
-their arguments, and the classes of torch and Lightning below, which take numbers and a few words. Objects are mappings
+So everything in it has to be on the list: its keys, and the classes in :mod:`resbench.registry`, those of resbench with
+their arguments and those of torch and Lightning, which take numbers and a few words. Objects are mappings
 of ``class_path`` and ``init_args`` in the places for them and nowhere else: a parser imports what a string names in
 such a place, or reads the file.
 """
@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from resbench.leaderboard.offered import SHELVES, Argument, offers
 from resbench.records.schema import Entry
+from resbench.registry import OTHERS, SHELVES, Argument, offers
 
 
 class Refusal(Entry):
@@ -53,58 +53,6 @@ TRAINER_PLAIN = (
 )
 TRAINER_NULL = ("default_root_dir", "model_registry", "plugins")
 
-#: Classes that are on no shelf of resbench, by kind, with the arguments that may be words; the others are numbers.
-OTHERS: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "networks": {"torch.nn.Linear": ()},
-    "optimizers": {
-        "resbench.nn.AnalogSGD": (),
-        "torch.optim.Adadelta": (),
-        "torch.optim.Adagrad": (),
-        "torch.optim.Adam": (),
-        "torch.optim.AdamW": (),
-        "torch.optim.Adamax": (),
-        "torch.optim.NAdam": (),
-        "torch.optim.RAdam": (),
-        "torch.optim.RMSprop": (),
-        "torch.optim.SGD": (),
-    },
-    "schedulers": {
-        "lightning.pytorch.cli.ReduceLROnPlateau": ("monitor", "mode", "threshold_mode"),
-        "torch.optim.lr_scheduler.ConstantLR": (),
-        "torch.optim.lr_scheduler.CosineAnnealingLR": (),
-        "torch.optim.lr_scheduler.CosineAnnealingWarmRestarts": (),
-        "torch.optim.lr_scheduler.CyclicLR": ("mode", "scale_mode"),
-        "torch.optim.lr_scheduler.ExponentialLR": (),
-        "torch.optim.lr_scheduler.LinearLR": (),
-        "torch.optim.lr_scheduler.MultiStepLR": (),
-        "torch.optim.lr_scheduler.OneCycleLR": ("anneal_strategy",),
-        "torch.optim.lr_scheduler.PolynomialLR": (),
-        "torch.optim.lr_scheduler.ReduceLROnPlateau": ("mode", "threshold_mode"),
-        "torch.optim.lr_scheduler.StepLR": (),
-    },
-    "callbacks": {
-        "lightning.pytorch.callbacks.DeviceStatsMonitor": (),
-        "lightning.pytorch.callbacks.EarlyStopping": ("monitor", "mode"),
-        "lightning.pytorch.callbacks.LearningRateMonitor": ("logging_interval",),
-        "lightning.pytorch.callbacks.ModelCheckpoint": ("filename", "monitor", "save_last", "mode"),
-        "lightning.pytorch.callbacks.ModelSummary": (),
-        "lightning.pytorch.callbacks.RichModelSummary": (),
-        "lightning.pytorch.callbacks.RichProgressBar": ("theme",),
-        "lightning.pytorch.callbacks.TQDMProgressBar": (),
-    },
-    "loggers": {
-        "lightning.pytorch.loggers.CSVLogger": ("save_dir", "name", "version", "prefix"),
-        "lightning.pytorch.loggers.TensorBoardLogger": ("save_dir", "name", "version", "prefix", "sub_dir"),
-        "resbench.training.wandb_logger.WandbRunLogger": (
-            *("project", "entity", "save_dir", "name", "group", "job_type"),
-        ),
-    },
-    "profilers": {
-        "lightning.pytorch.profilers.AdvancedProfiler": ("filename",),
-        "lightning.pytorch.profilers.PyTorchProfiler": ("filename", "sort_by_key"),
-        "lightning.pytorch.profilers.SimpleProfiler": ("filename",),
-    },
-}
 #: What may stand in place of an object: Lightning's own names for its profilers.
 NAMES = {"profilers": ("simple", "advanced", "pytorch"), "loggers": (True, False)}
 

@@ -1,0 +1,112 @@
+"""YAML of configs: numbers as people write them, each key once, and nothing that no config needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import yaml
+
+FLOAT = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|[-+]?\.?(inf|Inf|INF)|\.(nan|NaN|NAN)")
+#: How deep a file may be nested, and how many values it may have when its aliases are written out.
+DEPTH = 50
+VALUES = 100_000
+
+
+class Unfit(yaml.MarkedYAMLError):
+    """YAML that no config is."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML in which 1e-3, inf and .inf are numbers and dates are strings, unlike in YAML 1.1.
+
+    A key that is there twice is an error, and so is what no config needs and no program takes well: nesting without
+    end, aliases that multiply, and whole numbers beyond 64 bits.
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+        self._sizes: dict[int, int] = {}
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A node with all below it, if that is not too much."""
+        self._depth += 1
+        if self._depth > DEPTH:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise Unfit(problem=f"more than {DEPTH} levels deep", problem_mark=mark)
+        is_alias = self.check_event(yaml.AliasEvent)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        if is_alias and node is not None and id(node) not in self._sizes:
+            raise Unfit(problem="it contains itself", problem_mark=node.start_mark)
+        if node is not None and not is_alias:
+            self._sizes[id(node)] = self._count(node)
+        return node
+
+    def _count(self, node: yaml.Node) -> int:
+        """Number of the values of a node, written out."""
+        inner: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else []
+        if isinstance(node, yaml.MappingNode):
+            inner = [part for pair in node.value for part in pair]
+            self._check_keys([key for key, _ in node.value])
+        size = 1 + sum(self._sizes[id(part)] for part in inner)
+        if size > VALUES:
+            raise Unfit(problem=f"more than {VALUES:,} values", problem_mark=node.start_mark)
+        return size
+
+    @staticmethod
+    def _check_keys(keys: Sequence[yaml.Node]) -> None:
+        seen: set[str] = set()
+        for key in keys:
+            if not isinstance(key, yaml.ScalarNode):
+                raise Unfit(problem="a key is no single word", problem_mark=key.start_mark)
+            if key.value in seen:
+                raise Unfit(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node, as its tag says."""
+        try:
+            value = super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError):
+            kind = node.tag.rpartition(":")[2]
+            raise Unfit(problem=f"what is written there is no {kind}", problem_mark=node.start_mark) from None
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise Unfit(problem="a whole number beyond 64 bits", problem_mark=node.start_mark)
+        return value
+
+
+Loader.yaml_implicit_resolvers = {
+    letter: [pair for pair in pairs if pair[0].rpartition(":")[2] not in ("float", "timestamp")]
+    for letter, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_FLOAT = ("tag:yaml.org,2002:float", re.compile(f"^(?:{FLOAT.pattern})$"), list("-+0123456789.iI"))
+Loader.add_implicit_resolver(*_FLOAT)
+
+
+class Dumper(yaml.SafeDumper):
+    """Puts strings in quotes that :class:`Loader` would read as numbers."""
+
+
+Dumper.add_implicit_resolver(*_FLOAT)
+
+
+def load_yaml(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        yaml.YAMLError: where it is none.
+    """
+    return yaml.load(text, Loader)
+
+
+def dump_yaml(value: Any) -> str:
+    """Plain data as YAML, which gives them again.
+
+    Raises:
+        yaml.YAMLError: where they are not plain.
+    """
+    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True)
+    return text
