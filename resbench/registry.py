@@ -125,7 +125,7 @@ def offers(kind: str) -> tuple[Offer, ...]:
     """Every concrete class of a kind, in the order of their paths.
 
     A class is one of the kind when its bases lead, by name, to one of the shelf. Modules named `base` and
-    `transfer` hold what the others share, so their classes count as ancestors and are not offered; nor is a class with
+    `chain` hold what the others share, so their classes count as ancestors and are not offered; nor is a class with
     an abstract method.
     """
     shelf = SHELVES[kind]
@@ -133,7 +133,7 @@ def offers(kind: str) -> tuple[Offer, ...]:
     exported = set(_imported_names(folder / "__init__.py"))
     rows = []
     for name, (path, node) in found.items():
-        shared = path.stem in ("base", "transfer") or name.startswith("_") or _is_abstract(node)
+        shared = path.stem in ("base", "chain") or name.startswith("_") or _is_abstract(node)
         if shared or not _of_the_kind(name, shelf, found) or (shelf.exported_only and name not in exported):
             continue
         module = folder if name in exported else path.with_suffix("")

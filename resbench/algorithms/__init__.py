@@ -7,7 +7,7 @@ from resbench.algorithms.chopped_tiki_taka import ChoppedTikiTaka
 from resbench.algorithms.digital import DigitalSGD
 from resbench.algorithms.mixed_precision import MixedPrecision
 from resbench.algorithms.residual import ResidualLearning
-from resbench.algorithms.residual_schedules import Plateau
+from resbench.algorithms.schedules import Plateau
 from resbench.algorithms.tiki_taka import TikiTaka
 from resbench.algorithms.tiki_taka_v2 import TikiTakaV2
 

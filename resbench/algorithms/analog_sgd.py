@@ -18,6 +18,7 @@ class AnalogSGD(Algorithm):
         pulses: pulse trains of the update.
     """
 
+    title = "Analog SGD"
     citation = "Gokmen and Vlasov, Front. Neurosci. 10:333, 2016"
 
     def __init__(self, pulses: PulseTrain = PulseTrain()) -> None:

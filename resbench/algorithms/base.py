@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -20,9 +20,25 @@ from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import cast_rows
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
+from resbench.errors import BadValue
 
 #: In place of the changes of tiles that are the weight themselves.
 ALONE = nullcontext()
+
+
+class Counted:
+    """Part of an algorithm that has counters of its own; :attr:`Algorithm.counters` may name it."""
+
+    counters: ClassVar[tuple[str, ...]] = ()
+
+    def state(self) -> dict[str, Any]:
+        """The counters for a checkpoint, plain types only."""
+        return {name: copy.copy(getattr(self, name)) for name in self.counters}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take the counters of a checkpoint."""
+        for name in self.counters:
+            setattr(self, name, copy.copy(state[name]))
 
 
 class Algorithm(nn.Module, ABC):
@@ -35,7 +51,8 @@ class Algorithm(nn.Module, ABC):
     Attributes:
         citation: where the algorithm is from, for tables and pages.
         digital: whether layers stay digital (only the digital reference says so).
-        counters: names of the attributes that a checkpoint keeps beside the buffers: numbers, or lists of numbers.
+        counters: names of the attributes that a checkpoint keeps beside the buffers: numbers, lists of numbers, or
+            parts with counters of their own.
         reads_batch_loss: whether :meth:`on_batch_end` wants to be called; False saves a synchronisation each step.
         shape: ``(out, in)`` once built.
         stream: random stream of the layer once built, for the algorithm's own draws.
@@ -128,7 +145,9 @@ class Algorithm(nn.Module, ABC):
         if "_modules" not in vars(self):
             raise TypeError(f"{_careless(type(self))} does not call super().__init__(); write it in the first line")
         if self.tiles:
-            raise ValueError(f"algorithm: this {type(self).__name__} is on tiles already; make another from the class")
+            raise BadValue(
+                "algorithm", f"this {type(self).__name__}", "is on tiles already; make another from the class"
+            )
         built = copy.deepcopy(self)
         built.shape = shape
         built.stream = stream
@@ -203,12 +222,17 @@ class Algorithm(nn.Module, ABC):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Counters for the checkpoint, plain types only."""
-        return {name: copy.copy(getattr(self, name)) for name in ("steps", *self.counters)}
+        held = {name: getattr(self, name) for name in ("steps", *self.counters)}
+        return {name: value.state() if isinstance(value, Counted) else copy.copy(value) for name, value in held.items()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take the counters of a checkpoint."""
         for name in ("steps", *self.counters):
-            setattr(self, name, copy.copy(state[name]))
+            held = getattr(self, name, None)
+            if isinstance(held, Counted):
+                held.restore(state[name])
+            else:
+                setattr(self, name, copy.copy(state[name]))
 
 
 def place_of(function: Any) -> str:
@@ -227,3 +251,16 @@ def _careless(kind: type) -> str:
 def _compose_after_loading(algorithm: Algorithm, _: object) -> None:
     """The composite weight is derived state: after a checkpoint has filled the tiles it is computed anew."""
     algorithm.compose()
+
+
+def series(key: str, value: float | Sequence[float], tiles: int, rule: Callable[[float, int], float]) -> list[float]:
+    """One value for each tile, fast tile first: as given, or from one number by ``rule(number, tile)``.
+
+    Raises:
+        BadValue: for a list of another length.
+    """
+    if isinstance(value, (int, float)):
+        return [rule(float(value), k) for k in range(tiles)]
+    if len(value) != tiles:
+        raise BadValue(key, f"{len(value)} values for {tiles} tiles", "; write one number, or one for each tile")
+    return [float(v) for v in value]

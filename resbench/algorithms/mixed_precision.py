@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
-from resbench.algorithms.memory import take_steps
-from resbench.algorithms.transfer import NOMINAL_STEP
+from resbench.algorithms.channels import step_of
+from resbench.crossbar import kernels
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import outer_sum
+from resbench.errors import BadValue
 
 
 class MixedPrecision(Algorithm):
@@ -25,8 +26,8 @@ class MixedPrecision(Algorithm):
 
     Args:
         transfer_every: mini-batches between two transfers.
-        transfer_at: ``batch_end``: after all vectors of a mini-batch are in chi, as published and as in the peer's GPU
-            code; ``first_vector``: after its first vector, the peer's CPU code.
+        transfer_at: ``batch_end``: after all vectors of a mini-batch are in chi, as published and as in aihwkit's GPU
+            code; ``first_vector``: after its first vector, aihwkit's CPU code.
         transfer_lr: factor on what is written.
         n_rows_per_transfer: rows in one transfer; null for all.
         random_row: start at a random row instead of the next one.
@@ -38,9 +39,10 @@ class MixedPrecision(Algorithm):
         pulses: pulse trains of the transfers; both managements are always on.
 
     Raises:
-        ValueError: for a parameter outside its range.
+        BadValue: for a parameter outside its range.
     """
 
+    title = "Mixed precision"
     citation = "Nandakumar et al., Front. Neurosci. 14:406, 2020"
     counters = ("vectors", "next_row")
 
@@ -62,12 +64,12 @@ class MixedPrecision(Algorithm):
     ) -> None:
         super().__init__()
         if transfer_every < 1:
-            raise ValueError(f"transfer_every: {transfer_every} must be a whole number of mini-batches, 1 or more")
+            raise BadValue("transfer_every", transfer_every, "must be a whole number of mini-batches, 1 or more")
         if n_rows_per_transfer is not None and n_rows_per_transfer < 1:
-            raise ValueError(f"n_rows_per_transfer: {n_rows_per_transfer} must be 1 or more; leave it out for all rows")
+            raise BadValue("n_rows_per_transfer", n_rows_per_transfer, "must be 1 or more; leave it out for all rows")
         for name, bins in (("n_x_bins", n_x_bins), ("n_d_bins", n_d_bins)):
             if bins < 0 or bins == 1:
-                raise ValueError(f"{name}: {bins} cannot tell signs apart; write 2 or more, or 0 for no rounding")
+                raise BadValue(name, bins, "cannot tell signs apart; write 2 or more, or 0 for no rounding")
         self.transfer_every = transfer_every
         self.transfer_at = transfer_at
         self.transfer_lr = transfer_lr
@@ -121,7 +123,7 @@ class MixedPrecision(Algorithm):
         if self.random_row and count < rows:
             self.next_row = int(self.stream.child("row").number(self.vectors) * rows)
         tile = self.tiles[0]
-        epsilon = self.granularity or tile.granularity or NOMINAL_STEP
+        epsilon = self.granularity or step_of(tile)
         taken = take_steps(self.chi, self.next_row, count, epsilon, tile.is_continuous)
         self.next_row = (self.next_row + count) % rows
         if taken is not None:
@@ -138,3 +140,30 @@ class MixedPrecision(Algorithm):
             stream = self.stream.child("rounding", side)
             levels = levels + stream.uniform(tuple(values.shape), self.vectors, device=values.device) - 0.5
         return width * torch.round(levels).clamp(-half, half)
+
+
+def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor] | None:
+    """Take whole steps ``s = trunc(chi / step)`` out of some rows of a matrix: ``chi <- chi - step s``.
+
+    Args:
+        chi: float32 ``[rows, n]``, changed in place.
+        first: first row; they go on at the top after the last.
+        count: how many rows.
+        step: what one pulse stands for.
+        continuous: take all of ``chi / step``, for a target without granularity.
+
+    Returns:
+        The rows, int64 ``[busy]``, of which s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
+    """
+    if not continuous and kernels.has_numba_kernels(chi):
+        from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
+
+        busy, steps = buffers.take_steps(chi.numpy(), first, count, step)
+        return (torch.from_numpy(busy), torch.from_numpy(steps)) if busy.size > 0 else None
+    rows = torch.arange(first, first + count, device=chi.device) % len(chi)
+    s = chi[rows] / step
+    if not continuous:
+        s = torch.trunc(s)
+    chi[rows] -= step * s
+    some = s.any(dim=1)
+    return (rows[some], s[some]) if some.any() else None

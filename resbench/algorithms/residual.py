@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 from torch import Tensor
 
-from resbench.algorithms.residual_schedules import (
-    HISTORY,
-    RELEASED_PLATEAU,
-    SCHEDULES,
-    Plateau,
-    ScheduleName,
-    Transfers,
-)
-from resbench.algorithms.transfer import TransferChain, series, whole_period
+from resbench.algorithms.base import series
+from resbench.algorithms.chain import TileChain
+from resbench.algorithms.schedules import RELEASED_PLATEAU, WARM_STARTS, Chain, Count, Plateau, ScheduleName
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
+from resbench.errors import BadValue
 
 
-class ResidualLearning(TransferChain):
+class ResidualLearning(TileChain):
     """Residual learning on N+1 tiles: each tile learns the residual of the slower ones, at gamma times their scale.
 
     The forward pass sees ``W = sum_n gamma^n W^(n)``; the fastest tile ``W^(N)`` follows the gradient of the composite
@@ -58,13 +53,11 @@ class ResidualLearning(TransferChain):
         transfer_pulses: pulse trains of the transfers.
 
     Raises:
-        ValueError: for a parameter outside its range or a list of the wrong length.
+        BadValue: for a parameter outside its range or a list of the wrong length.
     """
 
+    title = "Residual"
     citation = "Li, Wu, Liu, Gokmen and Chen, arXiv:2510.02516, 2025"
-    counters: ClassVar[tuple[str, ...]] = (
-        *TransferChain.counters, "received", "target", "flag", "switches", "history",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -78,7 +71,7 @@ class ResidualLearning(TransferChain):
         fast_lr: float | None = None,
         schedule: ScheduleName = "chain",
         plateau: Plateau = RELEASED_PLATEAU,
-        count: Literal["global", "local"] = "global",
+        count: Count = "global",
         initial_weights: Literal["slowest", "decomposed"] = "slowest",
         units_in_mbatch: bool = True,
         n_reads_per_transfer: int | None = 1,
@@ -87,46 +80,35 @@ class ResidualLearning(TransferChain):
         transfer_pulses: PulseTrain = PulseTrain(),
     ) -> None:
         if tiles < 1:
-            raise ValueError(f"tiles: {tiles} is not a number of tiles; write 1 or more")
-        if schedule not in SCHEDULES:
-            raise ValueError(f"schedule: {schedule!r} is unknown; write one of {', '.join(SCHEDULES)}")
+            raise BadValue("tiles", tiles, "is not a number of tiles; write 1 or more")
+        if schedule != "chain" and schedule not in WARM_STARTS:
+            raise BadValue("schedule", repr(schedule), f"is unknown; write one of chain, {', '.join(WARM_STARTS)}")
         if count == "local" and schedule.startswith("released"):
-            raise ValueError(f"count: local does not exist for schedule {schedule}; write global")
+            raise BadValue("count", "local", f"does not exist for schedule {schedule}; write global")
         last = tiles - 1
-        gammas = series("gamma", gamma, tiles, lambda share, k: share ** (last - k))
-        if not all(0 < share <= 1 for share in gammas):
-            raise ValueError(f"gamma: {gamma} is outside (0, 1]; write the scale relative to the next slower tile")
+        shares = series("gamma", gamma, tiles, lambda share, k: share ** (last - k))
+        if not all(0 < share <= 1 for share in shares):
+            raise BadValue("gamma", gamma, "is outside (0, 1]; write the scale relative to the next slower tile")
+        every = series("transfer_every", transfer_every, tiles, lambda period, k: period * transfer_every_growth**k)
         super().__init__(
-            transfer_every=series("transfer_every", transfer_every, tiles, lambda t, k: t * transfer_every_growth**k),
-            transfer_lr=series("transfer_lr", transfer_lr, tiles, lambda b, k: b * transfer_lr_growth ** (last - k)),
+            shares=shares,
+            schedule=(
+                Chain(every, units_in_mbatch, count=count)
+                if schedule == "chain"
+                else WARM_STARTS[schedule](every, units_in_mbatch, count, plateau)
+            ),
+            transfer_lr=series(
+                "transfer_lr", transfer_lr, tiles, lambda beta, k: beta * transfer_lr_growth ** (last - k)
+            ),
             scale_transfer_lr=scale_transfer_lr,
             fast_lr=fast_lr,
-            units_in_mbatch=units_in_mbatch,
             n_reads_per_transfer=n_reads_per_transfer,
-            transfer_columns=True,
             transfer_io=transfer_io,
             pulses=pulses,
             transfer_pulses=transfer_pulses,
+            names=[f"tile{k}_W{last - k}" for k in range(tiles)],
         )
-        self.shares = gammas
-        self.schedule: ScheduleName = schedule
-        self.order = "gpu" if schedule == "released-gpu" else "cpu"
-        self.plateau = plateau
-        self.count = count
         self.initial_weights = initial_weights
-        self.reads_batch_loss = schedule != "chain" and plateau.every == "batch"
-
-    def allocate(self) -> None:
-        n = len(self.shares)
-        self.allocate_chain([f"tile{k}_W{n - 1 - k}" for k in range(n)], self.shares)
-
-    def start(self) -> None:
-        super().start()
-        self.received = [0] * len(self.tiles)
-        self.target = -1 if self.schedule == "chain" else len(self.tiles) - 1
-        self.flag = False
-        self.switches = 0
-        self.history: list[float] = []
 
     def place(self, weight: Tensor) -> None:
         if self.initial_weights == "slowest":
@@ -135,38 +117,3 @@ class ResidualLearning(TransferChain):
         for gamma, tile in zip(reversed(self.gammas), reversed(self.tiles), strict=True):
             tile.program(residual / gamma)
             residual = residual - gamma * tile.weight
-
-    def periods(self, batch: int) -> list[int]:
-        periods = super().periods(batch)
-        if self.count == "local":
-            periods[1:] = [whole_period(period) for period in self.transfer_every[1:]]
-        if self.schedule != "released-cpu":
-            periods[-1] = 0  # nobody is slower; only the released CPU code uses this period, for its warm start
-        return periods
-
-    def counted(self, periods: Sequence[int]) -> Sequence[int]:
-        return periods if self.count == "global" else periods[:1]
-
-    @property
-    def is_watchful(self) -> bool:
-        return self.target >= 0
-
-    def due(self, before: int, periods: Sequence[int]) -> Transfers:
-        return SCHEDULES[self.schedule](self, before, periods)
-
-    def on_epoch_end(self, train_loss: float) -> None:
-        if self.plateau.every == "epoch":
-            self._watch(train_loss)
-
-    def on_batch_end(self, train_loss: float) -> None:
-        if self.plateau.every == "batch":
-            self._watch(train_loss)
-
-    def _watch(self, loss: float) -> None:
-        """Ask for a switch of the warm start where the loss is flat; it happens with the next mini-batch."""
-        if self.target < 0:
-            return
-        history = [*self.history, loss]
-        self.flag = self.plateau.reached(history, self.switches)
-        self.switches += self.flag
-        self.history = [] if self.flag and self.plateau.clear_history else history[-HISTORY:]

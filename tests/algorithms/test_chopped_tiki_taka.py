@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from resbench.algorithms import AGAD, ChoppedTikiTaka
+from resbench.algorithms.chopping import Chopped
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.pulses import PulseTrain
 from tests.algorithms.helpers import build, drive, exact
@@ -14,6 +15,11 @@ PLAIN: dict[str, Any] = {
     "fast_lr": 0.125, "auto_scale": False, "transfer_lr": 1.0, "scale_transfer_lr": False, "units_in_mbatch": False,
     "pulses": PulseTrain(),
 }  # fmt: skip
+
+
+def chopped(algorithm: ChoppedTikiTaka) -> Chopped:
+    assert isinstance(algorithm.channel, Chopped)
+    return algorithm.channel
 
 
 def test_signs_flip_regularly_and_turn_the_fast_tile_round() -> None:
@@ -32,10 +38,10 @@ def test_signs_flip_at_random_with_their_probability() -> None:
     algorithm = build(ChoppedTikiTaka(in_chop_prob=0.3, out_chop_prob=0.2, **PLAIN))
     flips = crossed = 0
     for _ in range(1500):
-        before = algorithm.line_signs.clone(), algorithm.cross_signs.clone()
+        before = [signs.clone() for signs in chopped(algorithm).signs]
         drive(algorithm, 1)
-        flips += int((algorithm.line_signs != before[0]).sum())
-        crossed += int((algorithm.cross_signs != before[1]).sum())
+        flips += int((chopped(algorithm).signs[0] != before[0]).sum())
+        crossed += int((chopped(algorithm).signs[1] != before[1]).sum())
     assert abs(flips / 1500 - 0.3) < 4 * (0.3 * 0.7 / 1500) ** 0.5
     assert abs(crossed / 1000 - 0.2) < 4 * (0.2 * 0.8 / 1000) ** 0.5
 
@@ -43,7 +49,7 @@ def test_signs_flip_at_random_with_their_probability() -> None:
 def test_no_chopping_is_tiki_taka_v2() -> None:
     algorithm = build(ChoppedTikiTaka(in_chop_prob=0.0, **PLAIN))
     drive(algorithm, 9)
-    assert algorithm.line_signs.tolist() == [1, 1, 1]
+    assert chopped(algorithm).signs[0].tolist() == [1, 1, 1]
     assert algorithm.tiles[0].weight[0, 0] == 9 * 0.125
 
 
@@ -58,14 +64,13 @@ def test_scaling_follows_the_running_maxima_of_every_vector() -> None:
     for algorithm in (together, apart):
         algorithm.step([(x, d)], 0.1)
     assert (together.tiles[0].updates, apart.tiles[0].updates) == (1, 6)
-    assert together.largest_x == apart.largest_x
-    assert together.largest_x == pytest.approx(x[0].abs().max().item(), rel=0.1)
+    assert chopped(together).largest_x == chopped(apart).largest_x
+    assert chopped(together).largest_x == pytest.approx(x[0].abs().max().item(), rel=0.1)
     expected = []
     for largest_x, largest_d in zip(*(_running(side, tau=0.01 / 6) for side in (x, d)), strict=True):
         expected.append(1.0 * 5 * 0.125 / (largest_x * largest_d))
     together.start()
-    together.batch = 6
-    factors, rate = together.scaled(x, d)
+    factors, rate = chopped(together).scaled(x, d, rate=1.0, batch=6)
     assert factors is not None
     torch.testing.assert_close(factors * rate, torch.tensor(expected))
 
@@ -81,12 +86,12 @@ def test_the_threshold_is_counted_in_steps_of_the_fast_tile() -> None:
     algorithm = build(
         ChoppedTikiTaka(auto_granularity=6.0, buffer_granularity=2.0, transfer_every=2.0), exact(0.125), exact(0.5)
     )
-    assert algorithm.threshold() == 0.125 * 2.0 * 6.0 / (3 * 2.0)
+    assert chopped(algorithm).threshold() == 0.125 * 2.0 * 6.0 / (3 * 2.0)
 
 
 def test_a_period_may_be_given_in_states() -> None:
     """64 states over 3 columns, twice: 43 vectors."""
-    assert build(ChoppedTikiTaka(transfer_every=-2.0)).periods(8) == [43]
+    assert build(ChoppedTikiTaka(transfer_every=-2.0)).schedule.periods(8) == [43, 0]
 
 
 def test_a_period_in_states_needs_a_number_of_them() -> None:
@@ -102,7 +107,7 @@ def test_the_buffer_may_sum_the_gradient_itself() -> None:
     )
     algorithm.step([(torch.ones(1, 3), torch.tensor([[0.0, 0.0625]]))], 0.1)
     drive(algorithm, 3)
-    assert algorithm.threshold() == 0.125 * 0.125 * 2
+    assert chopped(algorithm).threshold() == 0.125 * 0.125 * 2
 
 
 def test_agad_subtracts_what_the_fast_tile_held_in_the_last_phase() -> None:
@@ -113,8 +118,8 @@ def test_agad_subtracts_what_the_fast_tile_held_in_the_last_phase() -> None:
         drive(algorithm, 1)
         if step % 3 == 1:
             reads.append(algorithm.tiles[0].weight[0, 0].item())
-            means.append(algorithm.mean[0, 0].item())
-            references.append(algorithm.reference[0, 0].item())
+            means.append(algorithm.get_buffer("mean")[0, 0].item())
+            references.append(algorithm.get_buffer("reference")[0, 0].item())
             slow.append(algorithm.tiles[1].weight[0, 0].item())
     assert reads == [0.125, 0.5, 0.125, -0.25, 0.125]
     assert means == [0.0625, 0.28125, 0.203125, -0.0234375, 0.05078125]
@@ -132,6 +137,6 @@ def test_agad_subtracts_what_the_fast_tile_held_in_the_last_phase() -> None:
         (AGAD, {"tail_weightening": 0.0}),
     ],
 )
-def test_impossible_values_are_named(kind: type[ChoppedTikiTaka], arguments: dict[str, Any]) -> None:
+def test_impossible_values_are_named(kind: type[ChoppedTikiTaka | AGAD], arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         kind(**arguments)

@@ -21,6 +21,7 @@ from resbench.algorithms import (
     TikiTakaV2,
 )
 from resbench.algorithms.contract import CHECKS, made, outcomes, resumes_bit_for_bit, survives_copies, train
+from resbench.algorithms.schedules import WarmStart
 from resbench.crossbar.periphery import IOParameters
 
 EXPORTED: list[type[Algorithm]] = [
@@ -73,7 +74,8 @@ def test_interruptions_fall_where_there_is_something_to_lose() -> None:
         assert isinstance(built, ResidualLearning)
         for step in range(12):
             train(built, step, step + 1)
-            seen.add(built.target)
+            assert isinstance(built.schedule, WarmStart)
+            seen.add(built.schedule.target)
     assert all(len(seen) > 2 for seen in stages.values()), stages
 
 

@@ -32,9 +32,8 @@ def test_tiles_are_named_by_both_counts_and_weighted_from_the_slowest() -> None:
 
 def test_periods_and_rates_grow_along_the_chain() -> None:
     algorithm = build(ResidualLearning(tiles=4))
-    assert algorithm.periods(8) == [16, 80, 400, 0]
-    rates = [algorithm.transfer_rate(source, lr=0.05) for source in range(3)]
-    assert rates == pytest.approx([0.1 * 1.2**3, 0.1 * 1.2**2, 0.1 * 1.2])
+    assert algorithm.schedule.periods(8) == [16, 80, 400, 0]
+    assert algorithm.transfer_lr[:3] == pytest.approx([0.1 * 1.2**3, 0.1 * 1.2**2, 0.1 * 1.2])
 
 
 def test_one_tile_is_analog_sgd() -> None:
@@ -75,7 +74,7 @@ def targets(algorithm: ResidualLearning, vectors: int = 4) -> list[list[int]]:
         before = [tile.transfers_in for tile in algorithm.tiles]
         drive(algorithm, vectors)
         stages.append([tile.transfers_in - count for tile, count in zip(algorithm.tiles, before, strict=True)])
-        algorithm.flag = True
+        algorithm.schedule.flag = True  # type: ignore[attr-defined]
     return stages
 
 
@@ -103,13 +102,18 @@ def test_a_flat_loss_moves_the_warm_start_on_with_the_next_batch() -> None:
     algorithm = residual(schedule="released-cpu")
     for loss, flag in ((1.0, False), (0.9, False), (0.95, True)):
         algorithm.on_epoch_end(loss)
-        assert algorithm.flag is flag
-    assert algorithm.target == 2
+        assert algorithm.schedule.flag is flag
+    assert algorithm.schedule.target == 2
     drive(algorithm, 1)
-    assert (algorithm.target, algorithm.flag, algorithm.switches, algorithm.history) == (1, False, 1, [])
+    assert (
+        algorithm.schedule.target,
+        algorithm.schedule.flag,
+        algorithm.schedule.switches,
+        algorithm.schedule.history,
+    ) == (1, False, 1, [])
     assert not algorithm.reads_batch_loss
     algorithm.on_batch_end(5.0)
-    assert algorithm.history == [], "this rule looks at epochs only"
+    assert algorithm.schedule.history == [], "this rule looks at epochs only"
 
 
 def test_the_rule_of_the_paper_looks_at_every_batch() -> None:
@@ -118,7 +122,7 @@ def test_the_rule_of_the_paper_looks_at_every_batch() -> None:
     for loss in (1.0, 1.1):
         algorithm.on_batch_end(loss)
         drive(algorithm, 1)
-    assert algorithm.target == 1
+    assert algorithm.schedule.target == 1
 
 
 PAPER = Plateau(threshold=0.0, smooth_threshold=0.0, clear_history=False)

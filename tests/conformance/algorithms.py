@@ -23,6 +23,7 @@ from resbench.algorithms import (
     TikiTaka,
     TikiTakaV2,
 )
+from resbench.algorithms.schedules import WarmStart
 from resbench.crossbar import devices
 from resbench.crossbar.devices import Device
 from resbench.crossbar.periphery import PERFECT, IOParameters
@@ -133,7 +134,7 @@ def run(vector: Vector, algorithm: Algorithm, copies: int = 1) -> Iterator[None]
         return
     for step in vector["steps"]:
         if step.get("switch_flag") is not None:
-            cast(ResidualLearning, algorithm).flag = bool(step["switch_flag"])
+            cast(WarmStart, cast(ResidualLearning, algorithm).schedule).flag = bool(step["switch_flag"])
         algorithm.step([(torch.tensor(step["x"]), torch.tensor(step["d"]).repeat(1, copies))], step["lr"])
         yield
 

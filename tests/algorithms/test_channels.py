@@ -7,12 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from resbench.algorithms.memory import Sieve, collect, pass_on, running_rates, take_steps
+from resbench.algorithms.channels import BufferRule, sift
+from resbench.algorithms.chopping import running_rates
+from resbench.algorithms.mixed_precision import take_steps
 from resbench.crossbar import kernels
-from resbench.crossbar.checks import Axis
-from resbench.crossbar.devices import SoftBounds
-from resbench.crossbar.randomness import Stream
-from resbench.crossbar.tile import Tile
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +39,7 @@ def test_what_crosses_the_threshold_is_passed_on(forget: bool, rate: float) -> N
 
     def compute() -> tuple[Tensor, Tensor | None]:
         buffer = noise(5, 7).T if forget else noise(7, 5)
-        return buffer, pass_on(buffer, lines, noise(3, 5), rate, Sieve(0.4, 0.1, forget, longest=2))
+        return buffer, sift(buffer, lines, noise(3, 5), rate, BufferRule(0.4, 0.1, forget, longest=2))
 
     (buffer, s), (expected_buffer, expected) = both(compute)
     torch.testing.assert_close(buffer, expected_buffer)
@@ -53,31 +51,10 @@ def test_what_crosses_the_threshold_is_passed_on(forget: bool, rate: float) -> N
 
 def test_below_the_threshold_nothing_is_passed_on() -> None:
     compiled, plain = both(
-        lambda: pass_on(torch.zeros(2, 3), torch.tensor([1]), torch.full((1, 3), 0.3), 1.0, Sieve(0.4, 0.1, True, 31))
+        lambda: sift(torch.zeros(2, 3), torch.tensor([1]), torch.full((1, 3), 0.3), 1.0, BufferRule(0.4, 0.1, True, 31))
     )
     assert compiled is None
     assert plain is None
-
-
-@pytest.mark.parametrize("axis", ["column", "row"])
-@pytest.mark.parametrize("longest", [2, None])
-def test_lines_of_a_tile_are_collected_as_if_read(axis: Axis, longest: int | None) -> None:
-    def compute() -> tuple[Tensor, Tensor | None, int]:
-        tile = Tile(SoftBounds(states=20), (7, 7), Stream.from_seed(1))
-        tile.program(noise(7, 7))
-        buffer = torch.zeros(7, 7)
-        s = collect(buffer, tile, 2, 5, axis, 1.5, Sieve(0.4, 0.1, True, longest))
-        return buffer, s, tile.transfers_out
-
-    tile = Tile(SoftBounds(states=20), (7, 7), Stream.from_seed(1))
-    tile.program(noise(7, 7))
-    expected, lines = torch.zeros(7, 7), torch.arange(2, 5)
-    expected_s = pass_on(expected, lines, tile.read(lines, axis), 1.5, Sieve(0.4, 0.1, True, longest))
-    assert expected_s is not None
-    for buffer, s, read in both(compute):
-        torch.testing.assert_close(buffer, expected)
-        torch.testing.assert_close(s, expected_s)
-        assert read == 3
 
 
 def test_whole_steps_are_taken_out_of_rows_in_a_circle() -> None:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from resbench.algorithms import ChoppedTikiTaka, ResidualLearning, TikiTaka, TikiTakaV2
-from resbench.algorithms.transfer import Order, whole_period
+from resbench.algorithms import ChoppedTikiTaka, ResidualLearning, TikiTaka
+from resbench.algorithms.channels import Channel
+from resbench.algorithms.schedules import Order, whole_period
 from resbench.crossbar.periphery import IOParameters
 from tests.algorithms.helpers import build, drive, exact
 
@@ -32,7 +33,7 @@ def test_vectors_between_transfers_are_pulsed_in_one_call(every: float, units_in
     algorithm = build(TikiTaka(transfer_every=every, units_in_mbatch=units_in_mbatch))
     drive(algorithm, 1, batch=64)
     assert algorithm.tiles[0].updates == calls
-    assert algorithm.vectors == 64
+    assert algorithm.schedule.vectors == 64
     assert (algorithm.tiles[0].transfers_out > 0) == (every > 0)
 
 
@@ -50,18 +51,18 @@ def test_the_gpu_order_loses_the_vectors_after_the_last_transfer_inside_a_batch(
     )
     for algorithm in (cpu, gpu):
         drive(algorithm, 1, batch=5)
-    assert (cpu.vectors, gpu.vectors) == (5, 4)
+    assert (cpu.schedule.vectors, gpu.schedule.vectors) == (5, 4)
     assert cpu.tiles[0].weight[1, 0] == -5 * 0.125
     assert gpu.tiles[0].weight[1, 0] == -4 * 0.125
     drive(gpu, 1, batch=1)
-    assert gpu.vectors == 5, "a batch that ends before the next transfer is kept whole"
+    assert gpu.schedule.vectors == 5, "a batch that ends before the next transfer is kept whole"
 
 
 @pytest.mark.parametrize(("reads", "periods"), [(1, [3, 3 * 4, 0]), (2, [3, 3 * 2, 0]), (None, [3, 2, 0])])
 def test_slower_tiles_wait_for_a_sweep_of_the_one_before(reads: int | None, periods: list[int]) -> None:
     """The factor is out / reads: what the peer's code does, not what its documentation says."""
     algorithm = build(TikiTaka(tiles=3, transfer_every=1.0, n_reads_per_transfer=reads), shape=(4, 6))
-    assert algorithm.periods(3) == periods
+    assert algorithm.schedule.periods(3) == periods
 
 
 @pytest.mark.parametrize(
@@ -85,10 +86,10 @@ def test_periods_in_vectors_are_rounded_half_up_and_a_transfer_that_is_asked_for
 ) -> None:
     assert whole_period(period) == whole
     vectors = {"transfer_every": period, "units_in_mbatch": False}
-    assert build(TikiTaka(**vectors)).periods(4)[0] == whole  # type: ignore[arg-type]
-    assert build(ChoppedTikiTaka(**vectors)).periods(4)[0] == whole  # type: ignore[arg-type]
+    assert build(TikiTaka(**vectors)).schedule.periods(4)[0] == whole  # type: ignore[arg-type]
+    assert build(ChoppedTikiTaka(**vectors)).schedule.periods(4)[0] == whole  # type: ignore[arg-type]
     local = ResidualLearning(tiles=3, transfer_every=[1.0, period, 0.0], count="local")
-    assert build(local).periods(4) == [4, whole, 0]
+    assert build(local).schedule.periods(4) == [4, whole, 0]
 
 
 def test_a_period_of_half_a_vector_transfers_at_every_vector() -> None:
@@ -139,25 +140,18 @@ def test_random_selection_reaches_every_column() -> None:
     assert any(later != (first + 1) % 3 for first, later in pairwise(seen))
 
 
-@pytest.mark.parametrize("base", [TikiTaka, TikiTakaV2, ResidualLearning])
-def test_a_subclass_may_read_and_write_in_its_own_way(base: Any) -> None:
-    class Doubling(base):  # type: ignore[misc]
-        def write(self, source: int, target: int, lines: Tensor, values: Tensor, rate: float) -> None:
-            super().write(source, target, lines, 2 * values, rate)
+def test_a_channel_of_ones_own_decides_what_is_written() -> None:
+    class Negated(Channel):
+        def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float]:
+            return -values, rate
 
-    class Silent(base):  # type: ignore[misc]
-        def read(self, source: int, lines: Tensor) -> Tensor:
-            return torch.zeros(len(lines), self.shape[0])
-
-    plain, doubling, silent = (
-        build(kind(2, transfer_every=1.0, transfer_lr=0.5, fast_lr=0.125), exact(bound=16.0))
-        for kind in (base, Doubling, Silent)
-    )
-    for algorithm in (plain, doubling, silent):
-        drive(algorithm, 12)
-    assert plain.tiles[1].weight.any()
-    assert torch.all(doubling.tiles[1].weight.abs().sum(dim=1) > plain.tiles[1].weight.abs().sum(dim=1))
-    assert not silent.tiles[1].weight.any()
+    plain, negated = (TikiTaka(transfer_lr=1.0, fast_lr=0.125, scale_transfer_lr=False) for _ in range(2))
+    negated.channel = Negated()
+    weights = []
+    for algorithm in (build(plain), build(negated)):
+        drive(algorithm, 1)
+        weights.append(algorithm.tiles[1].weight[:, 0].tolist())
+    assert weights == [[0.125, -0.125], [-0.125, 0.125]]
 
 
 def test_no_rate_no_write_but_the_pointer_goes_on() -> None:

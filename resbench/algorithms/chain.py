@@ -1,0 +1,210 @@
+"""A chain of tiles: the loop over a mini-batch that Tiki-Taka, its successors and residual learning share.
+
+The fast tile takes the gradient; from time to time some columns of a tile are read and what was read is added to the
+next slower one by pulses. :mod:`~resbench.algorithms.schedules` says when, :mod:`~resbench.algorithms.channels` what
+happens between the read and the write.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from resbench.algorithms.base import Algorithm, series
+from resbench.algorithms.channels import Channel, Direct
+from resbench.algorithms.schedules import Schedule
+from resbench.crossbar.checks import Axis
+from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
+from resbench.crossbar.pulses import PulseTrain
+from resbench.errors import BadValue
+
+
+class TileChain(Algorithm):
+    """For each vector of a mini-batch, in order: pulse the fast tile, then make the transfers that are due.
+
+    A subclass gives shares, a schedule and a channel. The arguments below mean the same in every algorithm that takes
+    them; vectors between two transfers are pulsed in one call.
+
+    Args:
+        tiles: number of tiles.
+        gamma: share of tile k in the weight that the forward pass sees, ``gamma^(n-1-k)``; 0 hides all but the last.
+            Or one share for each tile, fast tile first.
+        transfer_every: mini-batches (or vectors) between two transfers out of the fast tile; or one period for each
+            tile, fast tile first, of which the last is not used. 0 for never.
+        transfer_lr: factor on the values that are read; or one for each tile, fast tile first; the last is not used.
+        scale_transfer_lr: multiply ``transfer_lr`` by the optimiser's rate.
+        fast_lr: rate of the fast tile; null takes the optimiser's rate.
+        units_in_mbatch: count periods in mini-batches, ``ceil(period n)`` vectors for a mini-batch of n; false counts
+            vectors: in a convolution one for every position of every image.
+        n_reads_per_transfer: columns in one transfer, taken in turn; null for all.
+        transfer_columns: transfer columns; false transfers rows.
+        random_selection: start at a random column instead of the next one.
+        transfer_io: periphery of the transfer reads; null is perfect. Noise and bound management are always off there.
+        order: ``cpu``: transfers follow the vector at which they are due. ``gpu``: order of aihwkit's GPU code, which
+            loses vectors where a mini-batch does not end with a transfer; both agree where the mini-batch is a multiple
+            of the period or the reverse.
+        thres_scale: threshold of the buffer in steps of the receiving tile.
+        momentum: share of the buffer that stays after a pulse.
+        forget_buffer: keep ``momentum`` of the whole buffer; false subtracts what was passed on, but for ``momentum``.
+        step: pulses for each crossing of the threshold, in steps of the receiving tile.
+        pulses: pulse trains of the fast tile.
+        transfer_pulses: pulse trains of the transfers.
+
+    Attributes:
+        shares: gamma of each tile, fast tile first.
+        schedule: when which tile is read into which.
+        channel: what happens between the read and the write.
+        pointers: next column (row) to read from each tile.
+        lines: columns (rows) of a full sweep.
+        reads: columns (rows) of one transfer.
+    """
+
+    counters: ClassVar[tuple[str, ...]] = ("pointers", "schedule", "channel")
+
+    readers: Sequence[Periphery]  # a ModuleList
+    lines: int
+    reads: int
+
+    def __init__(
+        self,
+        shares: Sequence[float],
+        schedule: Schedule,
+        channel: Channel | None = None,
+        transfer_lr: float | Sequence[float] = 1.0,
+        scale_transfer_lr: bool = True,
+        fast_lr: float | None = None,
+        n_reads_per_transfer: int | None = 1,
+        transfer_columns: bool = True,
+        random_selection: bool = False,
+        transfer_io: IOParameters | None = None,
+        pulses: PulseTrain = PulseTrain(),
+        transfer_pulses: PulseTrain = PulseTrain(),
+        names: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__()
+        if fast_lr is not None and not fast_lr > 0:
+            raise BadValue("fast_lr", fast_lr, "must be above 0; leave it out (null) to use the optimiser's rate")
+        rates = series("transfer_lr", transfer_lr, len(shares), lambda rate, _: rate)
+        if not all(rate >= 0 for rate in rates):
+            raise BadValue("transfer_lr", rates, "has a negative rate; write 0 or above for every tile")
+        if n_reads_per_transfer is not None and n_reads_per_transfer < 1:
+            raise BadValue("n_reads_per_transfer", n_reads_per_transfer, "must be 1 or more; leave it out for all")
+        self.shares = list(shares)
+        self.names = names or (("A", "C") if len(shares) == 2 else [f"tile{k}" for k in range(len(shares))])
+        self.schedule = schedule
+        self.channel = Direct() if channel is None else channel
+        self.transfer_lr = rates
+        self.scale_transfer_lr = scale_transfer_lr
+        self.fast_lr = fast_lr
+        self.n_reads_per_transfer = n_reads_per_transfer
+        self.axis: Axis = "column" if transfer_columns else "row"
+        self.random_selection = random_selection
+        self.transfer_io = PERFECT if transfer_io is None else transfer_io
+        self.pulses = pulses
+        self.transfer_pulses = transfer_pulses
+        self.reads_batch_loss = schedule.reads_batch_loss
+        self.reads_perfectly = self.transfer_io.is_exact and self.transfer_io.out_scale == 1
+        self.readers = nn.ModuleList()  # type: ignore[assignment]
+        self.granularity = 0.0
+        self.pointers: list[int] = []
+
+    def allocate(self) -> None:
+        for name, share in zip(self.names, self.shares, strict=True):
+            self.add_tile(name, share)
+        if not self.reads_perfectly:
+            streams = (self.stream.child("transfer read", index) for index in range(len(self.tiles) - 1))
+            readers = (Periphery(self.shape, self.transfer_io, self.transfer_io, stream) for stream in streams)
+            self.readers = nn.ModuleList(readers)  # type: ignore[assignment]
+        self.lines = self.shape[1 if self.axis == "column" else 0]
+        self.reads = min(self.n_reads_per_transfer or self.lines, self.lines)
+        steps = [tile.granularity for tile in self.tiles if not tile.is_continuous]
+        self.granularity = sum(steps) / len(steps) if steps else 0.0
+        self.schedule.allocate(self, self.axis, self.reads)
+        self.channel.allocate(self, self.axis, self.transfer_pulses)
+
+    def start(self) -> None:
+        self.pointers = [0] * len(self.tiles)
+        self.schedule.start()
+        self.channel.start()
+
+    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+        batch = x.shape[0]
+        rate = lr if self.fast_lr is None else self.fast_lr
+        for first, stop, transfers in self.schedule.walk(batch):
+            whole = stop - first == batch
+            part = self.channel.enter(*((x, d) if whole else (x[first:stop], d[first:stop])), rate, batch)
+            # Pulse probabilities come from the mean step of all tiles, as in aihwkit.
+            self.tiles[0].update(*part, self.pulses, self.granularity)
+            for source, target in transfers:
+                self.transfer(source, target, lr)
+
+    def transfer(self, source: int, target: int | None, lr: float) -> None:
+        """Read the next columns of ``source`` and add ``transfer_lr`` times their values to ``target``.
+
+        A later transfer at the same count sees what this one wrote. The source is not cleared, and its pointer moves on
+        even where nothing is written.
+        """
+        start = self.pointers[source]
+        if self.random_selection:
+            start = int(self.stream.child("selection", source).number(self.schedule.vectors) * self.lines)
+        stop = start + self.reads
+        self.pointers[source] = stop % self.lines
+        rate = self.transfer_lr[source] * (lr if self.scale_transfer_lr else 1.0)
+        if target is None or rate == 0:
+            return
+        for first in range(start, stop, self.channel.lines_at_once):
+            self.carry(source, target, first, min(first + self.channel.lines_at_once, stop), rate)
+
+    def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
+        """Transfer columns (rows) ``first`` to ``last - 1``, which go on at the start of the tile."""
+        if self.reads_perfectly and last <= self.lines and isinstance(self.channel, Direct):
+            self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
+            return
+        lines = circle(self.lines, self.tiles[source].weight.device)[first:last]
+        values = self.read(source, lines, first, last)
+        sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
+        if sent is not None:
+            self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
+
+    def read(self, source: int, lines: Tensor, first: int, last: int) -> Tensor:
+        """Values of columns (rows) of tile ``source``, float32 ``[n, out]`` (``[n, in]``), through its periphery."""
+        tile = self.tiles[source]
+        if self.reads_perfectly and last <= self.lines:  # a view: to copy the columns takes longer than all the rest
+            tile.transfers_out += last - first
+            return tile.weight[:, first:last].t() if self.axis == "column" else tile.weight[first:last]
+        exact: Tensor = tile.read(lines, self.axis)
+        if self.reads_perfectly:
+            return exact
+        reader = self.readers[source]
+        values: Tensor = (reader.read_columns if self.axis == "column" else reader.read_rows)(tile.weight, lines)
+        return values
+
+    def on_batch_end(self, train_loss: float) -> None:
+        self.schedule.on_batch_end(train_loss)
+
+    def on_epoch_end(self, train_loss: float) -> None:
+        self.schedule.on_epoch_end(train_loss)
+
+
+@functools.cache
+def circle(lines: int, device: torch.device) -> Tensor:
+    """Numbers of columns (rows), int64 ``[2 lines]``: all of them, and once more, since transfers go round."""
+    return torch.arange(2 * lines, device=device) % lines
+
+
+def shares_of(gamma: float | Sequence[float], tiles: int) -> list[float]:
+    """Shares of two or more tiles, ``gamma^(n-1-k)``, or as given.
+
+    Raises:
+        BadValue: for a single tile, a share outside [0, 1], or a last tile that is not visible.
+    """
+    if tiles < 2:
+        raise BadValue("tiles", tiles, "cannot hold a fast and a slow tile; write 2 or more")
+    shares = series("gamma", gamma, tiles, lambda share, k: share ** (tiles - 1 - k))
+    if not all(0 <= share <= 1 for share in shares) or shares[-1] == 0:
+        raise BadValue("gamma", gamma, "is outside [0, 1]; write 0 to hide the fast tile, the last is not 0")
+    return shares

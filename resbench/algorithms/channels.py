@@ -1,0 +1,194 @@
+"""What happens between the read of one tile and the write to the next.
+
+A channel gets what was read and gives what is written: the same (direct), or whole pulses out of a digital buffer.
+Those of chopped gradients are in :mod:`~resbench.algorithms.chopping`. The digital storage of a channel are buffers of
+the algorithm that it belongs to, so that checkpoints, logs and the cost model find them there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from resbench.algorithms.base import Algorithm, Counted
+from resbench.crossbar import kernels
+from resbench.crossbar.checks import Axis
+from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import Rows
+from resbench.crossbar.tile import Tile
+from resbench.errors import BadValue
+
+#: Pulse trains that write exactly one pulse for each crossing of a threshold.
+ONE_PULSE = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False)
+#: Step that stands for the granularity of a device without one, where an algorithm counts in steps.
+NOMINAL_STEP = 0.001
+
+
+class Channel(Counted):
+    """Base of the channels.
+
+    Attributes:
+        lines_at_once: columns (rows) in one call of :meth:`pass_on`, and in one write.
+        owner: the algorithm, set by :meth:`allocate`.
+    """
+
+    #: So that the one-hot lines of a whole-matrix transfer stay small.
+    lines_at_once: ClassVar[int] = 256
+    owner: Algorithm
+    axis: Axis
+    transfer_pulses: PulseTrain
+
+    def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
+        """Called once the tiles exist; digital storage is registered as buffers of the owner.
+
+        Args:
+            owner: the algorithm, with its tiles.
+            axis: whether columns or rows are transferred.
+            transfer_pulses: pulse trains of the writes.
+        """
+        self.owner, self.axis, self.transfer_pulses = owner, axis, transfer_pulses
+
+    def start(self) -> None:
+        """Put counters and buffers at their initial values."""
+
+    def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
+        """What the fast tile is pulsed with.
+
+        Args:
+            x: ``[n, in]``, some vectors of a mini-batch.
+            d: ``[n, out]``.
+            rate: rate of the fast tile.
+            batch: vectors in the whole mini-batch.
+
+        Returns:
+            x, d and the rate to pulse with.
+        """
+        return x, d, rate
+
+    def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
+        """What is written to the next tile.
+
+        Args:
+            source: the tile that was read.
+            lines: int64 ``[n]``, which of its columns (rows).
+            values: float32 ``[n, out]`` (``[n, in]``), what was read; maybe a view of the tile, so leave it as it is.
+            rate: factor on the values.
+            now: vectors so far, the counter of random draws.
+
+        Returns:
+            Values like those that were read and a factor on them; None to write nothing.
+        """
+        return values, rate
+
+    def buffer(self, name: str) -> Tensor:
+        """A buffer of the owner, ``[lines of the tile, across]``."""
+        held = cast(Tensor, self.owner._buffers[name])  # as an attribute torch would find it last
+        return held.t() if self.axis == "column" else held
+
+
+class Direct(Channel):
+    """Values are written as they were read, which tiles do in one call."""
+
+
+# -- buffers -----------------------------------------------------------------------------------------------------------
+
+
+class BufferRule(NamedTuple):
+    """What a buffer passes on, and what it keeps then.
+
+    Args:
+        threshold: what one pulse stands for.
+        momentum: share that stays.
+        forget: whether the rest is forgotten, or only what was passed on.
+        longest: most pulses at once; None for a target without granularity, which takes all of it.
+    """
+
+    threshold: float
+    momentum: float
+    forget: bool
+    longest: int | None
+
+
+def sift(buffer: Tensor, lines: Tensor, values: Tensor, rate: float, rule: BufferRule) -> Tensor | None:
+    """Add to some lines of a buffer what was read, and take out what crosses the threshold.
+
+    ``h = buffer + rate values``, ``s = trunc(h / threshold)``; where s is not 0 the buffer keeps ``momentum h``, or ``h
+    - (1 - momentum) threshold s`` if it does not forget, and h elsewhere.
+
+    Args:
+        buffer: float32 ``[lines of the tile, across]``, changed in place.
+        lines: int64 ``[n]``.
+        values: float32 ``[n, across]``.
+        rate: factor on the values.
+        rule: threshold and what stays.
+
+    Returns:
+        s ``[n, across]``, None where all of it is 0.
+    """
+    if rule.longest is not None and kernels.has_numba_kernels(buffer):
+        from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
+
+        whole, busy = buffers.pass_on(buffer.numpy(), lines.numpy(), values.numpy(), rate, *rule)
+        return torch.from_numpy(whole) if busy else None
+    threshold, momentum, forget, longest = rule
+    h = buffer[lines] + rate * values
+    s = h / threshold
+    if longest is not None:
+        s = torch.trunc(s).clamp(-longest, longest)
+    kept = momentum * h if forget else h - (1 - momentum) * threshold * s
+    buffer[lines] = torch.where(s == 0, h, kept)
+    return s if s.any() else None
+
+
+def step_of(tile: Tile) -> float:
+    """Mean step of the devices of a tile, weight units; a nominal one for devices without granularity."""
+    return tile.granularity or NOMINAL_STEP
+
+
+def longest_train(tile: Tile, pulses: PulseTrain) -> int | None:
+    """Most pulses in a write to a tile; None for devices without granularity, which take any value."""
+    return None if tile.is_continuous else pulses.desired_bl
+
+
+@dataclass(kw_only=True, eq=False)
+class Buffer(Channel):
+    """A digital buffer H behind each tile but the last; what crosses the threshold goes on as whole pulses.
+
+    The arguments and the rule are those of :class:`~resbench.algorithms.TikiTakaV2`.
+
+    Raises:
+        BadValue: for a threshold or step that is not above 0.
+    """
+
+    thres_scale: float
+    momentum: float
+    forget_buffer: bool
+    step: float
+
+    def __post_init__(self) -> None:
+        if not self.thres_scale > 0:
+            raise BadValue("thres_scale", self.thres_scale, "must be above 0; 1 is one step of the receiving tile")
+        if not self.step > 0:
+            raise BadValue("step", self.step, "must be above 0; 1 is one pulse for each crossing")
+
+    def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
+        super().allocate(owner, axis, transfer_pulses)
+        self.rules: list[BufferRule] = []
+        self.scales: list[float] = []
+        for k, target in enumerate(owner.tiles[1:]):
+            owner.register_buffer(f"buffer_{k}", torch.zeros(owner.shape))
+            threshold, longest = self.thres_scale * step_of(target), longest_train(target, transfer_pulses)
+            self.rules.append(BufferRule(threshold, self.momentum, self.forget_buffer, longest))
+            ratio = owner.gammas[k] / owner.gammas[k + 1] if owner.gammas[k + 1] > 0 else 0.0
+            self.scales.append(ratio or 1.0)
+
+    def start(self) -> None:
+        for k in range(len(self.rules)):
+            self.buffer(f"buffer_{k}").zero_()
+
+    def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
+        s = sift(self.buffer(f"buffer_{source}"), lines, values, rate * self.scales[source], self.rules[source])
+        return None if s is None else (s, self.step * step_of(self.owner.tiles[source + 1]))

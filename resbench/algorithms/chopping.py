@@ -1,0 +1,268 @@
+"""Channels for a gradient whose signs flip while it is gathered: chopped, and chopped with a dynamic reference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from resbench.algorithms.base import Algorithm
+from resbench.algorithms.channels import BufferRule, Channel, longest_train, sift, step_of
+from resbench.crossbar import kernels
+from resbench.crossbar.checks import Axis
+from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import Rows, ScaledRows
+from resbench.errors import BadValue
+
+
+@dataclass(kw_only=True, eq=False)
+class Chopped(Channel):
+    """A buffer for a gradient with signs: column j has a sign a_j, row i a sign b_i, that flip now and then.
+
+    The fast tile takes ``(b d)(a x)^T``, and ``h = H[:, j] + rate a_j b A[:, j] / Theta`` undoes the signs; s =
+    trunc(h) pulses go on, and where s is not 0 ``h <- momentum h``. A constant offset of A enters H with alternating
+    sign and averages out. H is in units of the threshold ``Theta``.
+
+    The arguments are those of :class:`~resbench.algorithms.ChoppedTikiTaka`; ``pulses`` are the pulse trains of the
+    fast tile, ``period`` is the time between two reads.
+
+    Raises:
+        BadValue: for a probability outside [0, 1] or a threshold that is not above 0.
+
+    Attributes:
+        sweeps: full sweeps so far.
+    """
+
+    counters: ClassVar[tuple[str, ...]] = ("sweeps", "largest_x", "largest_d", "last_rate")
+    lines_at_once: ClassVar[int] = 1  # a sign may flip after every read
+
+    in_chop_prob: float
+    in_chop_random: bool
+    out_chop_prob: float
+    auto_scale: bool
+    auto_momentum: float
+    pulses: PulseTrain
+    buffer_granularity: float
+    auto_granularity: float
+    period: float
+    correct_gradient_magnitudes: bool
+    momentum: float
+    forget_buffer: bool
+    no_buffer: bool
+    step: float
+
+    def __post_init__(self) -> None:
+        for key, probability in (("in_chop_prob", self.in_chop_prob), ("out_chop_prob", self.out_chop_prob)):
+            if not 0 <= probability <= 1:
+                raise BadValue(key, probability, "is not a probability; write 0 to 1")
+        if not self.buffer_granularity > 0:
+            raise BadValue("buffer_granularity", self.buffer_granularity, "must be above 0; write 1 for one step")
+
+    def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
+        super().allocate(owner, axis, transfer_pulses)
+        self.lines, across = reversed(owner.shape) if axis == "column" else owner.shape
+        self.fast_step, self.slow_step = (step_of(tile) for tile in owner.tiles)
+        # H counts thresholds, so the threshold of the rule is 1.
+        self.rule = BufferRule(1.0, self.momentum, self.forget_buffer, longest_train(owner.tiles[1], transfer_pulses))
+        owner.register_buffer("buffer", torch.zeros(owner.shape))
+        owner.register_buffer("line_signs", torch.ones(self.lines))
+        owner.register_buffer("cross_signs", torch.ones(across))
+
+    def start(self) -> None:
+        self.sweeps = 0
+        self.largest_x = self.largest_d = self.last_rate = 0.0
+        self.owner.get_buffer("buffer").zero_()
+        self.signs[0].fill_(1)
+        self.signs[1].fill_(1)
+
+    @property
+    def signs(self) -> tuple[Tensor, Tensor]:
+        """a_j of the lines that are read, and b_i across."""
+        return self.owner.get_buffer("line_signs"), self.owner.get_buffer("cross_signs")
+
+    @property
+    def sweeps_per_phase(self) -> int:
+        """Sweeps between two regular flips of a column."""
+        return max(math.ceil(1 / self.in_chop_prob), 2) if self.in_chop_prob > 0 else 0
+
+    def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
+        factors, x_signs, d_signs = None, None, None
+        if self.auto_scale:
+            factors, rate = self.scaled(x, d, rate, batch)
+        self.last_rate = rate
+        if self.in_chop_prob > 0 or self.out_chop_prob > 0:
+            x_signs, d_signs = self.signs if self.axis == "column" else reversed(self.signs)
+        return ScaledRows(x, factors, x_signs), ScaledRows(d, None, d_signs), rate
+
+    def scaled(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Tensor | None, float]:
+        """Factors on x and a rate that pulse vector m at ``rate BL dw_min / (m_x m_d)`` of its own running means.
+
+        A tile takes one rate for all vectors, so the ratio to the last one goes into x: managed pulse probabilities
+        depend on the product of rate and x alone.
+        """
+        rates, (self.largest_x, self.largest_d) = running_rates(
+            kernels.row_maxima(x),
+            kernels.row_maxima(d),
+            (self.largest_x, self.largest_d),
+            tau=(1 - self.auto_momentum) / batch,
+            numerator=rate * self.pulses.desired_bl * self.fast_step,
+        )
+        last = float(rates[-1])
+        return (rates.to(x.dtype) / last if len(rates) > 1 and last > 0 else None), last
+
+    def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
+        line, buffer = int(lines), self.buffer("buffer")
+        line_signs, cross_signs = self.signs
+        signal = line_signs[line] * cross_signs * self.signal(line, values)
+        if self.no_buffer:
+            buffer[line] = 0.0
+        s = self.sift(buffer, lines, signal, rate / self.threshold())
+        writes = self.writes
+        if self.flips(line, now):
+            self.flip(line)
+        if line == self.lines - 1:
+            self.end_sweep()
+        return (s, self.step * self.slow_step) if s is not None and writes else None
+
+    def sift(self, buffer: Tensor, lines: Tensor, signal: Tensor, rate: float) -> Tensor | None:
+        """The rule of the buffer."""
+        return sift(buffer, lines, signal, rate, self.rule)
+
+    def threshold(self) -> float:
+        """Theta, weight units."""
+        theta = self.fast_step * self.buffer_granularity
+        if self.auto_granularity > 0:
+            theta *= self.auto_granularity / (self.lines * self.period)
+        if self.correct_gradient_magnitudes:
+            theta *= self.last_rate * self.slow_step / self.fast_step
+        return theta
+
+    def signal(self, line: int, values: Tensor) -> Tensor:
+        """What one read contributes, before its sign."""
+        return values
+
+    @property
+    def writes(self) -> bool:
+        """Whether pulses go to the slow tile yet."""
+        return True
+
+    def flips(self, line: int, now: int) -> bool:
+        """Whether the sign of a column flips after this read."""
+        if self.in_chop_prob == 0:
+            return False
+        if self.in_chop_random:
+            return self.owner.stream.child("chop").number(line, now) < self.in_chop_prob
+        return self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
+
+    def flip(self, line: int) -> None:
+        """Flip the sign of a column."""
+        self.signs[0][line].neg_()
+
+    def end_sweep(self) -> None:
+        """Flip the signs of the rows after the last column was read."""
+        if self.out_chop_prob > 0:
+            signs = self.signs[1]
+            stream = self.owner.stream.child("cross chop")
+            chance = stream.uniform(tuple(signs.shape), self.sweeps, device=signs.device)
+            signs[chance < self.out_chop_prob] *= -1
+        self.sweeps += 1
+
+
+@dataclass(kw_only=True, eq=False)
+class Dynamic(Chopped):
+    """Chopped, and what A held in the last phase is subtracted, as :class:`~resbench.algorithms.AGAD` says.
+
+    Raises:
+        BadValue: for columns that never flip, or a weight that is not above 0.
+    """
+
+    tail_weightening: float
+    buffer_cap: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.in_chop_prob > 0:
+            raise BadValue("in_chop_prob", self.in_chop_prob, "never flips; write more than 0, or take ChoppedTikiTaka")
+        if not self.tail_weightening > 0:
+            raise BadValue("tail_weightening", self.tail_weightening, "must be above 0")
+
+    def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
+        super().allocate(owner, axis, transfer_pulses)
+        owner.register_buffer("mean", torch.zeros(owner.shape))
+        owner.register_buffer("reference", torch.zeros(owner.shape))
+        owner.register_buffer("flipped", torch.zeros(self.lines, dtype=torch.bool))
+
+    def start(self) -> None:
+        super().start()
+        for name in ("mean", "reference", "flipped"):
+            self.owner.get_buffer(name).zero_()
+
+    def signal(self, line: int, values: Tensor) -> Tensor:
+        mean, reference, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
+        if flipped[line]:
+            reference[line] = mean[line]
+            flipped[line] = False
+        decay = min(self.tail_weightening / self.sweeps_per_phase, 1.0)
+        mean[line] = (1 - decay) * mean[line] + decay * values[0]  # of the raw reads, and kept over flips
+        return values - reference[line]
+
+    def sift(self, buffer: Tensor, lines: Tensor, signal: Tensor, rate: float) -> Tensor | None:
+        s = super().sift(buffer, lines, signal, rate)
+        if s is not None and self.buffer_cap > 0 and not self.forget_buffer:
+            bound = self.buffer_cap * self.transfer_pulses.desired_bl
+            kept = buffer[lines]
+            buffer[lines] = torch.where(s == 0, kept, kept.clamp(-bound, bound))
+        return s
+
+    @property
+    def writes(self) -> bool:
+        # In the first phase there is no reference yet; what crosses the threshold is dropped.
+        return self.sweeps > self.sweeps_per_phase
+
+    def flips(self, line: int, now: int) -> bool:
+        regular = self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
+        return regular or (self.in_chop_random and super().flips(line, now))
+
+    def flip(self, line: int) -> None:
+        super().flip(line)
+        self.owner.get_buffer("flipped")[line] = True
+
+
+def running_rates(
+    largest_x: Tensor, largest_d: Tensor, means: tuple[float, float], tau: float, numerator: float
+) -> tuple[Tensor, tuple[float, float]]:
+    """Rates ``numerator / (m_x m_d)`` of the samples of a mini-batch, with running means of their largest values.
+
+    ``m <- (1 - tau) m + tau max|v|`` sample by sample; it starts at the first value above 0, and values of 0 leave it.
+
+    Args:
+        largest_x: ``[n]``, max|x| of each sample.
+        largest_d: the same of d.
+        means: m_x and m_d so far.
+        tau: weight of one sample.
+        numerator: what is divided.
+
+    Returns:
+        Rates float64 ``[n]``, 0 where a mean is 0 yet, and the means.
+    """
+    if kernels.has_numba_kernels(largest_x):
+        from resbench.crossbar.kernels import buffers
+
+        rates, *last = buffers.running_rates(largest_x.numpy(), largest_d.numpy(), *means, tau, numerator)
+        return torch.from_numpy(rates), (last[0], last[1])
+    mean_x, mean_d = means
+    listed = []
+    for x, d in zip(largest_x.tolist(), largest_d.tolist(), strict=True):
+        mean_x, mean_d = _follow(mean_x, x, tau), _follow(mean_d, d, tau)
+        listed.append(numerator / (mean_x * mean_d) if mean_x * mean_d else 0.0)
+    return torch.tensor(listed, dtype=torch.float64, device=largest_x.device), (mean_x, mean_d)
+
+
+def _follow(mean: float, value: float, tau: float) -> float:
+    """Running mean of positive values that starts at the first."""
+    if mean <= 0:
+        return value
+    return (1 - tau) * mean + tau * value if value > 0 else mean

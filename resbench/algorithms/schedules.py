@@ -1,0 +1,379 @@
+"""When which tile of a chain is read into which.
+
+A schedule counts the vectors that have been pulsed, cuts a mini-batch where transfers are due, and says which they are.
+It owns its counters. Tile 0 is the fastest. A transfer is a pair (source, target); target None moves the pointer of the
+source on and writes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import ClassVar, Literal
+
+from resbench.algorithms.base import Algorithm, Counted, series
+from resbench.crossbar.checks import Axis
+from resbench.errors import BadValue
+
+Transfers = Iterable[tuple[int, int | None]]
+Order = Literal["cpu", "gpu"]
+Count = Literal["global", "local"]
+#: From here on a period is a mistake; such a float has no fraction left to round.
+LONGEST_PERIOD = 1e15
+#: Losses that a plateau rule looks at.
+HISTORY = 6
+
+
+class Schedule(Counted):
+    """Each tile into the next slower one, tile k whenever the count of vectors passes a multiple of its period E_k.
+
+    Counting, order and rounding follow aihwkit 1.1.0 (``TransferCompound``).
+
+    Args:
+        every: period of each tile, fast tile first, in mini-batches or vectors; 0 for never. The last is not used.
+        units_in_mbatch: periods count mini-batches, ``E_k = ceil(period n)`` for a mini-batch of n vectors.
+        order: ``cpu``: transfers follow the vector at which they are due, as in aihwkit's CPU code. ``gpu``: as in its
+            GPU code, where transfers out of slower tiles wait for one out of the fast tile, and a mini-batch with
+            transfers inside but none at its end loses the vectors after the last.
+
+    Raises:
+        BadValue: for a period that is negative, infinite or not a number.
+
+    Attributes:
+        vectors: vectors counted so far.
+        reads_batch_loss: whether :meth:`on_batch_end` wants to be called.
+    """
+
+    counters: ClassVar[tuple[str, ...]] = ("vectors",)
+    reads_batch_loss = False
+
+    def __init__(self, every: Sequence[float], units_in_mbatch: bool, order: Order = "cpu") -> None:
+        for period in every:
+            if not 0 <= period < LONGEST_PERIOD:
+                raise BadValue("transfer_every", period, "is no period; write a number of 0 or above, 0 for never")
+        self.every = [*every[:-1], 0.0]
+        self.units_in_mbatch = units_in_mbatch
+        self.order = order
+        self.vectors = 0
+
+    def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
+        """Called once the tiles exist, for periods that depend on them.
+
+        Args:
+            owner: the algorithm, with its tiles.
+            axis: whether columns or rows are transferred.
+            reads: how many of them in one transfer.
+        """
+
+    def start(self) -> None:
+        """Put the counters at their initial values."""
+        self.vectors = 0
+
+    def walk(self, batch: int) -> Iterator[tuple[int, int, Transfers]]:
+        """Cut a mini-batch of ``batch`` vectors into stretches that are pulsed in one call, and count them.
+
+        Yields:
+            (first, stop, transfers): the stretch, and the transfers that are due after it, in order.
+        """
+        periods = self.periods(batch)
+        cuts = [period for period in self.cutting(periods) if period > 0]
+        start, stop = self.vectors, 0
+        while stop < batch:
+            wait = min([period - (start + stop) % period for period in cuts], default=batch)
+            if self.order == "gpu" and stop > 0 and batch < stop + wait:
+                return
+            first, stop = stop, min(batch, stop + wait)
+            self.vectors = start + stop
+            yield first, stop, self.due(start + first, periods)
+
+    def periods(self, batch: int) -> list[int]:
+        """Periods ``E_k`` in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""
+        if self.units_in_mbatch:
+            return [math.ceil(period * batch) for period in self.every]
+        return [whole_period(period) for period in self.every]
+
+    def cutting(self, periods: Sequence[int]) -> Sequence[int]:
+        """Those of the periods at whose multiples a mini-batch is cut."""
+        return periods if self.order == "cpu" else periods[:1]
+
+    def due(self, before: int, periods: Sequence[int]) -> Transfers:
+        """Transfers that are due now that the count has gone from ``before`` to :attr:`vectors`, in order."""
+        return [(k, k + 1) for k in range(len(periods) - 1) if self.passed(k, before, periods)]
+
+    def passed(self, source: int, before: int, periods: Sequence[int]) -> bool:
+        """Whether the count of vectors passed a multiple of the period of tile ``source`` since it was ``before``."""
+        period = periods[source]
+        return period > 0 and self.vectors // period > before // period
+
+    def on_batch_end(self, train_loss: float) -> None:
+        """Called after each training step with the loss of its mini-batch, if :attr:`reads_batch_loss`."""
+
+    def on_epoch_end(self, train_loss: float) -> None:
+        """Called after each training epoch with its mean loss."""
+
+
+def whole_period(period: float) -> int:
+    """A period in whole numbers: rounded, half up as in aihwkit, and at least 1 unless it is 0 for never."""
+    return max(1, math.floor(period + 0.5)) if period > 0 else 0
+
+
+class FullSweeps(Schedule):
+    """Each slower tile waits for a full sweep of the one before: ``v_(k+1) = v_k out / n_reads``.
+
+    aihwkit's documentation says ``in``, its code does this.
+
+    Args:
+        every: period of the fast tile.
+        tiles: number of tiles.
+        units_in_mbatch: as in :class:`Schedule`.
+        order: as in :class:`Schedule`.
+    """
+
+    def __init__(self, every: float, tiles: int, units_in_mbatch: bool, order: Order = "cpu") -> None:
+        super().__init__([every] * tiles, units_in_mbatch, order)
+
+    def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
+        sweep = owner.shape[0 if axis == "column" else 1] / reads
+        self.every = [period * sweep**k for k, period in enumerate(self.every)]
+
+
+def sweeps_or_periods(
+    every: float | Sequence[float], tiles: int, units_in_mbatch: bool, order: Order = "cpu"
+) -> Schedule:
+    """:class:`FullSweeps` for one number, a plain :class:`Schedule` for one period for each tile."""
+    if isinstance(every, (int, float)):
+        return FullSweeps(every, tiles, units_in_mbatch, order)
+    return Schedule(series("transfer_every", every, tiles, lambda period, _: period), units_in_mbatch, order)
+
+
+class InStates(Schedule):
+    """Two tiles, and a period of ``every states / in`` vectors: a sweep moves a device over ``every`` times its states.
+
+    Args:
+        every: sweeps are this many times the states of the fast tile's devices apart.
+
+    Raises:
+        BadValue: where the devices have no number of states (by :meth:`allocate`).
+    """
+
+    def __init__(self, every: float) -> None:
+        super().__init__([every, 0.0], units_in_mbatch=False)
+
+    def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
+        states = owner.tiles[0].device.state_count
+        if not math.isfinite(states):
+            hint = "counts states, of which this device has no number; write a period of 0 or above"
+            raise BadValue("transfer_every", f"-{self.every[0]:g}", hint)
+        self.every[0] *= states / owner.shape[1 if axis == "column" else 0]
+
+
+def periods_or_states(every: float, units_in_mbatch: bool) -> Schedule:
+    """The schedule of two tiles: a period, or for a negative number -k one of ``k states / in``."""
+    return InStates(-every) if every < 0 else Schedule([every, 0.0], units_in_mbatch)
+
+
+class Chain(Schedule):
+    """All transfers from the first step on; the paper of residual learning calls its warm start optional.
+
+    Args:
+        every: as in :class:`Schedule`.
+        units_in_mbatch: as in :class:`Schedule`.
+        order: as in :class:`Schedule`.
+        count: ``global``: every period counts vectors or mini-batches. ``local``: a slower tile counts the transfers
+            that it received, as in Algorithm 1 of arXiv:2510.02516, so that periods multiply along the chain.
+
+    Attributes:
+        received: transfers that each tile received, where they are counted.
+    """
+
+    counters: ClassVar[tuple[str, ...]] = (*Schedule.counters, "received")
+
+    def __init__(
+        self, every: Sequence[float], units_in_mbatch: bool, order: Order = "cpu", count: Count = "global"
+    ) -> None:
+        super().__init__(every, units_in_mbatch, order)
+        self.count = count
+        self.received: list[int] = []
+
+    def start(self) -> None:
+        super().start()
+        self.received = [0] * len(self.every)
+
+    def periods(self, batch: int) -> list[int]:
+        periods = super().periods(batch)
+        if self.count == "local":
+            periods[1:] = [whole_period(period) for period in self.every[1:]]
+        return periods
+
+    def cutting(self, periods: Sequence[int]) -> Sequence[int]:
+        return super().cutting(periods) if self.count == "global" else periods[:1]
+
+    def due(self, before: int, periods: Sequence[int]) -> Transfers:
+        if self.count == "global":
+            return super().due(before, periods)
+        found: list[tuple[int, int | None]] = []
+        source, due = 0, self.passed(0, before, periods)
+        while due and source < len(periods) - 1:
+            found.append((source, source + 1))
+            source += 1
+            self.received[source] += 1
+            due = periods[source] > 0 and self.received[source] % periods[source] == 0
+        return found
+
+
+# -- warm starts of residual learning --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plateau:
+    """When a warm start moves on: the rule that calls the training loss flat.
+
+    The first ``eager_switches`` switches come after one rise, ``h[-1] - h[-2] > threshold``; later ones after two among
+    the last five differences that exceed ``smooth_threshold``. Defaults are those of the released CIFAR script; its
+    MNIST script has ``smooth_threshold: -0.01``, the pseudo-code of the paper 0 for both, ``every: batch`` and a
+    history that is never cleared.
+
+    Args:
+        every: what one entry of the history is: mean loss of an ``epoch``, or loss of a ``batch``.
+        threshold: rise of the loss that counts, while eager.
+        smooth_threshold: the same afterwards; a negative one counts falls that are too small.
+        eager_switches: switches that need one rise only.
+        clear_history: start the history anew after a switch.
+
+    Raises:
+        BadValue: for a negative number of switches.
+    """
+
+    every: Literal["epoch", "batch"] = "epoch"
+    threshold: float = 1e-4
+    smooth_threshold: float = 1e-4
+    eager_switches: int = 4
+    clear_history: bool = True
+
+    def __post_init__(self) -> None:
+        if self.eager_switches < 0:
+            raise BadValue("eager_switches", self.eager_switches, "is negative; write 0 for none")
+
+    def reached(self, history: Sequence[float], switches: int) -> bool:
+        """Whether the losses so far call for a switch, after ``switches`` earlier ones."""
+        rises = [new - old for old, new in pairwise(history)]
+        if switches < self.eager_switches:
+            return len(rises) >= 1 and rises[-1] > self.threshold
+        return len(rises) >= HISTORY - 1 and sum(rise > self.smooth_threshold for rise in rises[1 - HISTORY :]) >= 2
+
+
+RELEASED_PLATEAU = Plateau()
+
+
+class WarmStart(Chain):
+    """Fill the tiles one after the other, the slowest first, then go on as a chain.
+
+    Only one tile at a time is the target of transfers; when the training loss stops falling, the next faster one takes
+    its place with the next mini-batch. The paper (arXiv:2510.02516, Algorithm 1), its released CPU code and its
+    released GPU code do this in three different ways; each is a subclass.
+
+    Args:
+        every: as in :class:`Schedule`.
+        units_in_mbatch: as in :class:`Schedule`.
+        count: as in :class:`Chain`.
+        plateau: when the loss counts as flat.
+
+    Attributes:
+        target: the tile that is filled now; -1 once the warm start is over.
+        flag: a switch is due with the next mini-batch.
+        switches: switches so far.
+        history: latest training losses.
+    """
+
+    counters: ClassVar[tuple[str, ...]] = (*Chain.counters, "target", "flag", "switches", "history")
+
+    def __init__(self, every: Sequence[float], units_in_mbatch: bool, count: Count, plateau: Plateau) -> None:
+        super().__init__(every, units_in_mbatch, count=count)
+        self.plateau = plateau
+        self.reads_batch_loss = plateau.every == "batch"
+
+    def start(self) -> None:
+        super().start()
+        self.target = len(self.every) - 1
+        self.flag = False
+        self.switches = 0
+        self.history: list[float] = []
+
+    def on_epoch_end(self, train_loss: float) -> None:
+        if self.plateau.every == "epoch":
+            self._watch(train_loss)
+
+    def on_batch_end(self, train_loss: float) -> None:
+        if self.plateau.every == "batch":
+            self._watch(train_loss)
+
+    def _watch(self, loss: float) -> None:
+        if self.target < 0:
+            return
+        history = [*self.history, loss]
+        self.flag = self.plateau.reached(history, self.switches)
+        self.switches += self.flag
+        self.history = [] if self.flag and self.plateau.clear_history else history[-HISTORY:]
+
+    def switch(self, last: int) -> None:
+        """Move on to the next faster target if a switch is due, down to ``last``."""
+        if self.flag and self.target > last:
+            self.flag = False
+            self.target -= 1
+
+
+class Paper(WarmStart):
+    """Algorithm 1: the fastest tile into the target with its own period, then the chain; N switches for N + 1 tiles."""
+
+    def due(self, before: int, periods: Sequence[int]) -> Transfers:
+        self.switch(last=0)
+        if self.target > 0:
+            return [(0, self.target)] if self.passed(0, before, periods) else []
+        self.target = -1
+        return super().due(before, periods)
+
+
+class ReleasedCpu(WarmStart):
+    """Released CPU code: the fastest tile into the target, with the period of tile 1; N + 1 switches.
+
+    In the stage with target 0 nothing is written, but the pointer of tile 0 goes on.
+    """
+
+    def __init__(self, every: Sequence[float], units_in_mbatch: bool, count: Count, plateau: Plateau) -> None:
+        super().__init__(every, units_in_mbatch, count, plateau)
+        self.every = list(every)  # of two tiles the period of the last counts too
+
+    def due(self, before: int, periods: Sequence[int]) -> Transfers:
+        self.switch(last=-1)
+        if self.target < 0:
+            return super().due(before, periods)
+        return [(0, self.target or None)] if len(periods) > 1 and self.passed(1, before, periods) else []
+
+
+class ReleasedGpu(WarmStart):
+    """Released GPU code: tile 0 into tile 1 always, tile 1 into the target; N + 1 switches.
+
+    The last two stages feed back: with target 1 tile 1 is added to itself, with target 0 it is added to the tile that
+    it is filled from.
+    """
+
+    def __init__(self, every: Sequence[float], units_in_mbatch: bool, count: Count, plateau: Plateau) -> None:
+        super().__init__(every, units_in_mbatch, count, plateau)
+        self.order = "gpu"
+
+    def due(self, before: int, periods: Sequence[int]) -> Transfers:
+        self.switch(last=-1)
+        due = [(source, target) for source, target in super().due(before, periods) if self.target < 0 or source == 0]
+        if self.target >= 0 and len(periods) > 2 and self.passed(1, before, periods):
+            due.append((1, self.target))
+        return due
+
+
+ScheduleName = Literal["chain", "paper", "released-cpu", "released-gpu"]
+WARM_STARTS: dict[ScheduleName, type[WarmStart]] = {
+    "paper": Paper,
+    "released-cpu": ReleasedCpu,
+    "released-gpu": ReleasedGpu,
+}
