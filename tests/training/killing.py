@@ -154,17 +154,15 @@ def experiment(folder: Path, kills: int, seed: int, processes: bool) -> tuple[in
     """
     whole, root, log = folder / "whole", folder / "runs", folder / "output.txt"
     moment = Moment(folder)
-    if processes:
-        as_process(command(whole), log, None)  # compiles
-        shutil.rmtree(whole)
+    for first in (True, False):  # the first one imports and compiles
+        shutil.rmtree(whole, ignore_errors=True)
+        if not first and not processes:
+            sys.addaudithook(moment)
         start = time.monotonic()
-        as_process(command(whole), log, None)
-        duration = time.monotonic() - start
-    else:
-        in_process(command(whole), log)  # imports and compiles
-        sys.addaudithook(moment)
-        start = time.monotonic()
-        in_process(command(whole), log)
+        if processes:
+            as_process(command(whole), log, None)
+        else:
+            in_process(command(whole), log)
         duration = time.monotonic() - start
     events, moment.count = moment.count, 0
     (reference,) = whole.glob("*/*")
