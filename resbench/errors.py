@@ -6,7 +6,15 @@ class UserError(Exception):
 
     The command line prints it as `error: message` without a traceback and exits with status 2. Anything else that is
     raised there is a bug and keeps its traceback.
+
+    Args:
+        message: one line.
+        key: the dotted key of the config that it is about, where it is about one.
     """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class BadValue(ValueError):
@@ -27,6 +35,10 @@ class BadValue(ValueError):
     def __str__(self) -> str:
         between = "" if self.hint.startswith((";", ",")) else " "
         return f"{self.key}: {self.value}{between}{self.hint}"
+
+
+class MissingData(BadValue, FileNotFoundError):
+    """A data set is not where its key says, and cannot be fetched."""
 
 
 class Diverged(ArithmeticError):

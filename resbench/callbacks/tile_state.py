@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from resbench.crossbar.tile import Tile
+from resbench.errors import BadValue
 from resbench.nn import analog_layers
 from resbench.records.files import keep_lines
 from resbench.records.names import TILES
@@ -43,14 +44,14 @@ class TileState(Callback):
         bins: bins of the histogram, over the mean range of the device; the outer bins also count what lies beyond.
 
     Raises:
-        ValueError: for a negative period or fewer than one bin.
+        BadValue: for a negative period or fewer than one bin.
     """
 
     def __init__(self, every_n_epochs: int = 1, bins: int = 32) -> None:
         if every_n_epochs < 0:
-            raise ValueError(f"every_n_epochs: {every_n_epochs} is negative; write 0 for no log of the tiles")
+            raise BadValue("every_n_epochs", every_n_epochs, "is negative; write 0 for no log of the tiles")
         if bins < 1:
-            raise ValueError(f"bins: {bins} is too few; write a whole number of 1 or more")
+            raise BadValue("bins", bins, "is too few; write a whole number of 1 or more")
         self.every_n_epochs = every_n_epochs
         self.bins = bins
         self._lines = 0

@@ -107,10 +107,10 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
             try:
                 lightning.run(["fit", "--config", str(config)])
             except UserError as error:
-                hint = "; --data-root DIR names their folder here, and fetches them into it where they can be fetched"
-                raise UserError(
-                    f"{error}{hint if str(error).startswith('data.') and not args.data_root else ''}"
-                ) from None
+                if args.data_root or not error.key.startswith("data."):
+                    raise
+                hint = "--data-root DIR names their folder here, and fetches them into it where they can be fetched"
+                raise UserError(f"{error}; {hint}", error.key) from None
         found = [read_record(path) for path in Path(folder).glob("verify/*/record.json")]
     if len(found) != 1:
         raise UserError(f"{args.record}: the run left no record")

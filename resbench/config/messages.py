@@ -7,10 +7,12 @@ import difflib
 import importlib
 import inspect
 import re
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from resbench.errors import BadValue, UserError
 from resbench.registry import class_names, named
 
 _KEY = re.compile(r'Parser key "([^"]+)":\s*(.*)')
@@ -88,24 +90,81 @@ def explain(message: str, keys: Iterable[str]) -> str:
     return _at(problem.place, _wrong_type(problem) or reason)
 
 
-def explain_value(message: str, config: Mapping[str, Any]) -> str:
-    """Shorten the message of a class that refuses its arguments, and give the key that it names its full path.
+def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, type]) -> UserError:
+    """What a class said that would not be made, for the user: with its key, or else with the class and where that is.
 
     Args:
-        message: what the class says, ``key: value is ...; write ...``, bare or inside what jsonargparse makes of it.
+        error: what was raised while the classes of a config were made or used.
         config: the resolved config.
+        sections: what sections of the config are made into.
     """
-    reason = next(iter(_innermost(message).reasons), message)
-    if match := _PACKAGE.search(message):
-        return _without_package(match[1] or match[2], config)
-    key, colon, rest = reason.partition(":")
-    if not colon or not re.fullmatch(r"\w+(, \w+)*", key):
-        return reason
-    first = key.split(",")[0]
-    places = {path: str(value) for path, value in _leaves(config) if path.rpartition(".")[2] == first}
-    named = [path for path, value in places.items() if value in rest]
-    best = named if len(named) == 1 else list(places)
-    return f"{best[0].removesuffix(first)}{key}:{rest}" if len(best) == 1 else reason
+    error = _original(error)
+    raiser = _raiser(error, config, sections)
+    text = next(iter(_innermost(str(error)).reasons), str(error))
+    if isinstance(error, ImportError) and (match := _PACKAGE.search(str(error))):
+        return UserError(shortened(_without_package(match[1] or match[2], config)))
+    if isinstance(error := _keyed(error), BadValue):
+        prefix = _prefix(error, config, raiser)
+        return UserError(shortened(f"{prefix}{error}"), key=f"{prefix}{error.key}")
+    if raiser is None:
+        return UserError(shortened(text))
+    name = "" if raiser in sections else f"{_class_at(raiser, config)}: "
+    return UserError(shortened(f"{raiser}: {name}{text}"), key=raiser)
+
+
+def _original(error: Exception) -> Exception:
+    """What a class raised, without what the parser of configs made of it."""
+    while not isinstance(error, BadValue) and isinstance(error.__cause__, Exception):
+        frames = list(traceback.walk_tb(error.__traceback__))
+        if not frames or not frames[-1][0].f_globals.get("__name__", "").startswith("jsonargparse"):
+            break
+        error = error.__cause__
+    return error
+
+
+def _raiser(error: Exception, config: Mapping[str, Any], sections: Mapping[str, type]) -> str | None:
+    """Where a config names the class that raised an error: the innermost such class, if it is named once."""
+    places = {place: _class(path) for place, path in _nodes(config) if place.endswith(".class_path")}
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        kind = type(frame.f_locals.get("self"))
+        found = [place for place, made in (*places.items(), *sections.items()) if made is kind]
+        if len(found) == 1:
+            return found[0].removesuffix(".class_path")
+    return None
+
+
+def _class(path: Any) -> Any:
+    try:
+        return named(str(path))
+    except (ImportError, AttributeError, ValueError):
+        return None
+
+
+def _class_at(place: str, config: Mapping[str, Any]) -> str:
+    """The name of the class that is written at a place."""
+    return next(str(path).rpartition(".")[2] for key, path in _nodes(config) if key == f"{place}.class_path")
+
+
+def _keyed(error: Exception) -> Exception:
+    """Rooms that are not converted yet begin a message with its key."""
+    key, colon, rest = str(error).partition(": ")
+    if isinstance(error, BadValue) or not colon or not re.fullmatch(r"\w+(, \w+)*", key):
+        return error
+    frames = list(traceback.walk_tb(error.__traceback__))
+    ours = frames and frames[-1][0].f_globals.get("__name__", "").startswith("resbench.")
+    value, _, hint = rest.partition(" ")
+    return BadValue(key, value, hint) if ours else error
+
+
+def _prefix(error: BadValue, config: Mapping[str, Any], raiser: str | None) -> str:
+    """What stands before a key in a config: of several places that in the class that said it, or with the value."""
+    key = error.key.split(",")[0]
+    places = {place: str(value) for place, value in _nodes(config) if place.rpartition(".")[2] == key}
+    own = {place: value for place, value in places.items() if raiser and place.startswith(f"{raiser}.")}
+    places = own or places
+    told = [place for place, value in places.items() if value in str(error).removeprefix(f"{error.key}: ")]
+    best = told if len(told) == 1 else list(places)
+    return best[0].removesuffix(key) if len(best) == 1 else ""
 
 
 def shortened(text: str) -> str:
@@ -116,7 +175,7 @@ def shortened(text: str) -> str:
 def _without_package(package: str, config: Mapping[str, Any]) -> str:
     """That a package is missing, by the key of the class that asks for it, if one is called like it."""
     name = re.split(r"[^a-z]", package.lower())[0]
-    places = [place for place, value in _leaves(config) if place.endswith("class_path") and name in str(value).lower()]
+    places = [place for place, value in _nodes(config) if place.endswith("class_path") and name in str(value).lower()]
     place = places[0].removesuffix(".class_path") if len(places) == 1 else ""
     return _at(place, f"the package {package} is not installed; pip install '{package}'")
 
@@ -197,8 +256,8 @@ def _hint(name: str, known: Iterable[str]) -> str:
 
 def _parameters(class_path: str) -> dict[str, inspect.Parameter]:
     try:
-        return dict(inspect.signature(named(class_path)).parameters)
-    except (ImportError, AttributeError, ValueError):
+        return dict(inspect.signature(_class(class_path)).parameters)
+    except (TypeError, ValueError):
         return {}
 
 
@@ -216,12 +275,15 @@ def plain_type(text: str) -> str:
     return _WORDS.get(text, re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", text))
 
 
-def _leaves(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
+def _nodes(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key of a config with its value; what stands in a list has the key of the list."""
+    if parent:
+        yield parent, config
     if isinstance(config, Mapping):
         for key, value in config.items():
-            yield from _leaves(value, f"{parent}.{key}" if parent else str(key))
-    elif isinstance(config, list) and any(isinstance(item, Mapping) for item in config):
+            yield from _nodes(value, f"{parent}.{key}" if parent else str(key))
+    elif isinstance(config, list):
         for item in config:
-            yield from _leaves(item, parent)
-    else:
-        yield parent, config
+            if isinstance(item, Mapping):
+                for key, value in item.items():
+                    yield from _nodes(value, f"{parent}.{key}")

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass, replace
 
 from resbench.costs.hardware import Hardware
+from resbench.errors import BadValue
 
-_DIVERGES = "samples_per_read: {} with infinitely many tiles; the transfers only converge above 1"
+_DIVERGES = "with infinitely many tiles; the transfers only converge above 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class InMemory:
         planes_derived: The same of its planes.
 
     Raises:
-        ValueError: for a number of tiles or periods that makes no chain.
+        BadValue: for a number of tiles or periods that makes no chain.
     """
 
     name: str
@@ -56,10 +57,10 @@ class InMemory:
 
     def __post_init__(self) -> None:
         if not (self.tiles >= 1 and (self.tiles == math.inf or float(self.tiles).is_integer())):
-            raise ValueError(f"tiles: {self.tiles}; write a whole number from 1, or inf")
+            raise BadValue("tiles", self.tiles, "; write a whole number from 1, or inf")
         if self.periods is not None and (len(self.periods) != self.tiles - 1 or min(self.periods, default=1) <= 0):
-            raise ValueError(
-                f"periods: {self.periods} with {self.tiles:g} tiles; write one positive number for each hop"
+            raise BadValue(
+                "periods", self.periods, f"with {self.tiles:g} tiles; write one positive number for each hop"
             )
 
     def transfers_per_sample(self, hardware: Hardware, vectors_per_batch: float) -> float:
@@ -70,10 +71,10 @@ class InMemory:
         n_s = hardware.samples_per_read
         if n_s != 1:
             if n_s < 1 and self.tiles == math.inf:
-                raise ValueError(_DIVERGES.format(n_s))
+                raise BadValue("samples_per_read", n_s, _DIVERGES)
             return (1 - math.pow(n_s, 1 - self.tiles)) / (n_s - 1)
         if self.tiles == math.inf:
-            raise ValueError(_DIVERGES.format(n_s))
+            raise BadValue("samples_per_read", n_s, _DIVERGES)
         return self.tiles - 1
 
     @property

@@ -12,6 +12,7 @@ from resbench.costs.algorithms import Algorithm, InMemory
 from resbench.costs.energy import line_power_w
 from resbench.costs.model import CostModel, LayerCost, NetworkCost
 from resbench.costs.networks import LayerShape
+from resbench.errors import BadValue
 
 if TYPE_CHECKING:  # pydantic takes longer to import than a table to print
     from resbench.records.schema import LayerEntry
@@ -46,10 +47,10 @@ class Counts:
         """Pulses that at least this share of devices does not exceed, rounded up to a power of two less one.
 
         Raises:
-            ValueError: without a histogram.
+            BadValue: without a histogram.
         """
         if self.histogram is None:
-            raise ValueError("histogram: this run recorded none")
+            raise BadValue("histogram", None, "is what this run recorded; there is no distribution")
         reached = list(accumulate(self.histogram))
         exponent = next(k for k, devices in enumerate(reached) if devices >= share * reached[-1])
         return min((1 << exponent) - 1, self.max_writes)
@@ -64,12 +65,12 @@ def counts(layers: Sequence[LayerEntry], samples: int) -> Counts:
     """Totals over the layers of a run.
 
     Raises:
-        ValueError: without layers or samples.
+        BadValue: without layers or samples.
     """
     if not layers or not all(layer.tiles for layer in layers):
-        raise ValueError("layers: no tiles; a digital run has no pulses to count")
+        raise BadValue("layers", "no tiles", "; a digital run has no pulses to count")
     if samples < 1:
-        raise ValueError(f"samples: {samples}; a run that trained saw at least one")
+        raise BadValue("samples", samples, "; a run that trained saw at least one")
     tiles = [tile for layer in layers for tile in layer.tiles]
     histograms = [tile.write_histogram for tile in tiles]
     known = [histogram for histogram in histograms if histogram is not None]

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from resbench.errors import BadValue
+
 
 def _constant(value: float, symbol: str, meaning: str, source: str) -> Any:
     return field(default=value, metadata={"symbol": symbol, "meaning": meaning, "source": source})
@@ -18,7 +20,7 @@ class Hardware:
     citation looks wrong: the split was not found in a primary source.
 
     Raises:
-        ValueError: for a constant that is not a number above 0.
+        BadValue: for a constant that is not a number above 0.
     """
 
     samples_per_read: float = _constant(2, "n_s", "samples between two reads of the fast tile", "P, R")
@@ -54,9 +56,9 @@ class Hardware:
         for constant in fields(self):
             value = getattr(self, constant.name)
             if not 0 < value < math.inf:
-                raise ValueError(f"{constant.name}: {value}; write a number above 0, as published {constant.default:g}")
+                raise BadValue(constant.name, value, f"; write a number above 0, as published {constant.default:g}")
         if self.phases not in (1, 2):
-            raise ValueError(f"phases: {self.phases}; write 1 or 2")
+            raise BadValue("phases", self.phases, "; write 1 or 2")
 
     @property
     def ops_per_ns(self) -> float:

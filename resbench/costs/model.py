@@ -7,6 +7,7 @@ from typing import Literal
 from resbench.costs.algorithms import Algorithm, InMemory
 from resbench.costs.hardware import Hardware
 from resbench.costs.networks import LayerShape
+from resbench.errors import BadValue
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class CostModel:
         hardware: Constants.
 
     Raises:
-        ValueError: for a value outside its range.
+        BadValue: for a value outside its range.
     """
 
     batch_size: int
@@ -104,22 +105,22 @@ class CostModel:
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
-            raise ValueError(f"batch_size: {self.batch_size}; write a whole number from 1")
+            raise BadValue("batch_size", self.batch_size, "; write a whole number from 1")
         if self.convention not in ("paper", "strict"):
-            raise ValueError(f"convention: {self.convention!r}; write 'paper' or 'strict'")
+            raise BadValue("convention", repr(self.convention), "; write 'paper' or 'strict'")
         if self.transfer not in ("column", "row"):
-            raise ValueError(f"transfer: {self.transfer!r}; write 'column' or 'row'")
+            raise BadValue("transfer", repr(self.transfer), "; write 'column' or 'row'")
         if not self.stack > 0:
-            raise ValueError(f"stack: {self.stack}; write the number of stacked planes, 1 for none")
+            raise BadValue("stack", self.stack, "; write the number of stacked planes, 1 for none")
 
     def cost(self, layers: Sequence[LayerShape], algorithm: Algorithm) -> NetworkCost:
         """Cost of training these layers by this algorithm.
 
         Raises:
-            ValueError: without a layer, or where the transfers of infinitely many tiles do not converge.
+            BadValue: without a layer, or where the transfers of infinitely many tiles do not converge.
         """
         if not layers:
-            raise ValueError("layers: none; a cost needs at least one analog layer")
+            raise BadValue("layers", "none", "; a cost needs at least one analog layer")
         return NetworkCost(algorithm, tuple(self.layer_cost(layer, algorithm) for layer in layers))
 
     def layer_cost(self, layer: LayerShape, algorithm: Algorithm) -> LayerCost:

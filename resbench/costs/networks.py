@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+from resbench.errors import BadValue
+
 
 @dataclass(frozen=True)
 class LayerShape:
@@ -14,7 +16,7 @@ class LayerShape:
     through it: 1, or the output positions of a convolution.
 
     Raises:
-        ValueError: for a number below 1.
+        BadValue: for a number below 1.
     """
 
     name: str
@@ -23,8 +25,10 @@ class LayerShape:
     reuse: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.in_features, self.out_features, self.reuse) < 1:
-            raise ValueError(f"{self.name}: in_features, out_features and reuse start at 1, got {self}")
+        for name in ("in_features", "out_features", "reuse"):
+            if getattr(self, name) < 1:
+                hint = f"of layer {self.name} is too small; write a whole number of 1 or more"
+                raise BadValue(name, getattr(self, name), hint)
 
     @property
     def weights(self) -> int:
@@ -99,11 +103,11 @@ def resnet(depth: int, classes: int) -> tuple[LayerShape, ...]:
         classes: Outputs of fc; the published tables fit 100 better than the 10 they point at.
 
     Raises:
-        ValueError: for another depth.
+        BadValue: for another depth.
     """
     blocks = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
     if depth not in blocks:
-        raise ValueError(f"depth: {depth}; write 18 or 34")
+        raise BadValue("depth", depth, "; write 18 or 34")
     layers = select(cifar_resnet(blocks[depth], (64, 128, 256, 512), classes), ["layer3", "layer4", "fc"])
     return tuple(replace(layer, name=layer.name.replace("downsample.0", "shortcut")) for layer in layers)
 
@@ -125,23 +129,23 @@ def network_layers(name: str, arguments: Mapping[str, Any]) -> tuple[LayerShape,
     """All linear and convolutional layers of a network of resbench, from its class name and arguments.
 
     Raises:
-        ValueError: for a network without a closed form, or arguments that it does not have.
+        BadValue: for a network without a closed form, or arguments that it does not have.
     """
     if name not in _NETWORKS:
-        raise ValueError(f"network: {name} has no closed form; write one of {', '.join(_NETWORKS)}")
+        raise BadValue("network", name, f"has no closed form; write one of {', '.join(_NETWORKS)}")
     make, defaults = _NETWORKS[name]
     given = {key: value for key, value in arguments.items() if key not in _SHAPELESS}
     try:
         return make(**(defaults | given))
     except TypeError as error:
-        raise ValueError(f"network: {name}: {str(error).partition(') ')[2] or error}") from None
+        raise BadValue("network", name, f"cannot be made: {str(error).partition(') ')[2] or error}") from None
 
 
 def select(layers: Sequence[LayerShape], patterns: Sequence[str]) -> tuple[LayerShape, ...]:
     """The layers that name patterns choose: a name, everything below it, or wildcards.
 
     Raises:
-        ValueError: for a pattern that chooses nothing.
+        BadValue: for a pattern that chooses nothing.
     """
 
     def chosen(name: str, pattern: str) -> bool:
@@ -149,8 +153,8 @@ def select(layers: Sequence[LayerShape], patterns: Sequence[str]) -> tuple[Layer
 
     for pattern in patterns:
         if not any(chosen(layer.name, pattern) for layer in layers):
-            raise ValueError(
-                f"layers: {pattern!r} names no layer; write one of {', '.join(layer.name for layer in layers)}"
+            raise BadValue(
+                "layers", repr(pattern), f"names no layer; write one of {', '.join(layer.name for layer in layers)}"
             )
     return tuple(layer for layer in layers if any(chosen(layer.name, pattern) for pattern in patterns))
 

@@ -18,6 +18,7 @@ from resbench.costs.algorithms import (
     tt_v1,
     tt_v2,
 )
+from resbench.errors import BadValue
 
 _PUBLISHED: dict[str, Algorithm] = {
     "AnalogSGD": analog_sgd(),
@@ -52,11 +53,11 @@ def published(class_path: str, settings: Mapping[str, Any]) -> Algorithm:
         settings: Its arguments.
 
     Raises:
-        ValueError: for a class that has no cost model, or an impossible number of tiles.
+        BadValue: for a class that has no cost model, or an impossible number of tiles.
     """
     name = class_path.rpartition(".")[2]
     if name not in _PUBLISHED:
-        raise ValueError(f"algorithm: {name} has no cost model; write one of {', '.join(_PUBLISHED)}")
+        raise BadValue("algorithm", name, f"has no cost model; write one of {', '.join(_PUBLISHED)}")
     algorithm, given = _PUBLISHED[name], DEFAULTS.get(name, {}) | dict(settings)
     if not isinstance(algorithm, InMemory) or "tiles" not in given:
         return algorithm

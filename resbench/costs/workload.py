@@ -7,6 +7,7 @@ from typing import Any
 from resbench.costs.algorithms import Algorithm
 from resbench.costs.networks import LayerShape, network_layers, select, split
 from resbench.costs.settings import configured, published
+from resbench.errors import BadValue
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def workload(config: Mapping[str, Any], batch_size: int | None = None) -> Worklo
         batch_size: In place of that of the config.
 
     Raises:
-        ValueError: for a config that names no network, algorithm or batch size, or one without a cost model.
+        BadValue: for a config that names no network, algorithm or batch size, or one without a cost model.
     """
     model = _arguments(config.get("model"), "model", "resbench.tasks.Classification")
     network_name, network_arguments = _component(model.get("network"), "model.network", "resbench.networks.LeNet5")
@@ -52,7 +53,7 @@ def workload(config: Mapping[str, Any], batch_size: int | None = None) -> Worklo
     if batch_size is None:
         batch_size = _arguments(config.get("data"), "data", "resbench.data.MNISTData").get("batch_size")
     if not isinstance(batch_size, int):
-        raise ValueError(f"data.batch_size: {batch_size} in the config; write it there, or --batch-size 8")
+        raise BadValue("data.batch_size", batch_size, "in the config; write it there, or --batch-size 8")
     columns, notes = algorithm_columns(class_path, settings)
     if mapping.get("digital_bias") is False:
         notes = (*notes, "mapping.digital_bias: false puts one more column on each array, which is not counted")
@@ -77,13 +78,13 @@ def _component(value: Any, key: str, example: str) -> tuple[str, Mapping[str, An
     if isinstance(value, str):
         return value, {}
     if not isinstance(value, Mapping) or not isinstance(value.get("class_path"), str):
-        raise ValueError(f"{key}: the config names no class; write class_path: {example}")
+        raise BadValue(key, "the config", f"names no class; write class_path: {example}")
     return value["class_path"], value.get("init_args") or {}
 
 
 def _arguments(value: Any, key: str, example: str) -> Mapping[str, Any]:
     """Arguments of a component whose class does not matter here."""
     if not isinstance(value, Mapping):
-        raise ValueError(f"{key}: missing in the config; write class_path: {example} with init_args")
+        raise BadValue(key, "missing", f"in the config; write class_path: {example} with init_args")
     arguments: Mapping[str, Any] = value.get("init_args") or {}
     return arguments

@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 
 from resbench.data.images import ImageData
 from resbench.data.order import random_words
+from resbench.errors import BadValue
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Augmentation:
             border it is cut off.
 
     Raises:
-        ValueError: for a negative size.
+        BadValue: for a negative size.
 
     Source: E. Cubuk et al., AutoAugment, CVPR 2019, as torchvision has it; T. DeVries and G. Taylor, Improved
     regularization of convolutional neural networks with Cutout, arXiv:1708.04552.
@@ -41,7 +42,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("padding", "cutout"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is negative; write 0 for none")
+                raise BadValue(name, getattr(self, name), "is negative; write 0 for none")
 
     def apply(self, images: Tensor, fill: Tensor, *path: str | int) -> Tensor:
         """Augmented copies of images.

@@ -16,6 +16,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from resbench.data.loaders import EvalLoader, TrainLoader
+from resbench.errors import BadValue
 
 Batch = tuple[Tensor, Tensor]
 
@@ -62,7 +63,7 @@ class InMemoryData(LightningDataModule, ABC):
         seed: of the training order; any whole number. The splits do not depend on it.
 
     Raises:
-        ValueError: for an impossible size, naming it. Sizes that depend on the data are checked by :meth:`setup`.
+        BadValue: for an impossible size, naming it. Sizes that depend on the data are checked by :meth:`setup`.
     """
 
     num_classes: int
@@ -84,9 +85,9 @@ class InMemoryData(LightningDataModule, ABC):
             ("train_size", train_size),
         ):
             if size is not None and size < 1:
-                raise ValueError(f"{name}: {size} is too small; write a whole number of 1 or more")
+                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
         if val_size < 0:
-            raise ValueError(f"val_size: {val_size} is negative; write 0 for no validation")
+            raise BadValue("val_size", val_size, "is negative; write 0 for no validation")
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
         self.train_size, self.val_size = train_size, val_size
         self._splits: dict[str, Split] = {}
@@ -120,35 +121,29 @@ class InMemoryData(LightningDataModule, ABC):
         """Read the data, once for all stages.
 
         Raises:
-            ValueError: sizes that the data set cannot give, or a mini-batch that processes cannot share evenly.
-            FileNotFoundError: from :meth:`load`.
+            BadValue: sizes that the data set cannot give, or a mini-batch that processes cannot share evenly.
+            MissingData: from :meth:`load`.
         """
         if stage == "validate" and self.val_size == 0:
-            raise ValueError(
-                "val_size: 0 leaves nothing to validate on; hold training samples out, or run `test` instead"
-            )
+            hint = "leaves nothing to validate on; hold training samples out, or run `test` instead"
+            raise BadValue("val_size", 0, hint)
         if self._splits:
             return
         train, test = self.load()
         left = len(train) - self.val_size
         if left < 1:
-            raise ValueError(
-                f"val_size: {self.val_size} leaves nothing of the {len(train)} training samples; "
-                f"write {len(train) - 1} or less"
-            )
+            hint = f"leaves nothing of the {len(train)} training samples; write {len(train) - 1} or less"
+            raise BadValue("val_size", self.val_size, hint)
         size = left if self.train_size is None else self.train_size
         if size > left:
-            raise ValueError(
-                f"train_size: {size} is more than the {left} samples that val_size {self.val_size} leaves; "
-                f"write at most {left}, or null for all"
-            )
+            hint = f"is more than the {left} samples that val_size {self.val_size} leaves"
+            raise BadValue("train_size", size, f"{hint}; write at most {left}, or null for all")
         parts = self._share()[1]
         for name, samples in (("batch_size", self.batch_size), ("train_size", size % self.batch_size)):
             if samples % parts:
-                raise ValueError(
-                    f"{name}: {parts} processes cannot share a mini-batch of {samples} samples evenly; "
-                    f"write a batch_size that {parts} divides, and a train_size of whole mini-batches"
-                )
+                sizes = f"a batch_size that {parts} divides, and a train_size of whole mini-batches"
+                hint = f"cannot share a mini-batch of {samples} samples evenly; write {sizes}"
+                raise BadValue(name, f"{parts} processes", hint)
         splits = {"train": train.part(0, size), "val": train.part(left, len(train)), "test": test}
         self._sha256 = {name: split.sha256() for name, split in splits.items() if len(split)}
         self._splits = splits

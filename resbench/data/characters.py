@@ -12,6 +12,7 @@ from torch import Tensor
 from resbench.data.base import Batch, InMemoryData, Split
 from resbench.data.loaders import EvalLoader, TrainLoader
 from resbench.data.order import random_words
+from resbench.errors import BadValue, MissingData
 
 TEST_SHARE = 0.1
 
@@ -36,8 +37,8 @@ class CharacterData(InMemoryData):
         seed: of the training windows; any whole number.
 
     Raises:
-        ValueError: for an impossible size; by setup, for a text that is too short.
-        FileNotFoundError: by setup, where there is no such text.
+        BadValue: for an impossible size; by setup, for a text that is too short.
+        MissingData: by setup, where there is no such text.
 
     Source: the text that A. Karpathy's char-rnn made common, 1,115,394 characters, 65 different ones.
     """
@@ -59,7 +60,7 @@ class CharacterData(InMemoryData):
         super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
         for name, size in (("context", context), ("steps_per_epoch", steps_per_epoch)):
             if size is not None and size < 1:
-                raise ValueError(f"{name}: {size} is too small; write a whole number of 1 or more")
+                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
         self.root, self.path, self.context, self.steps_per_epoch = root, path, context, steps_per_epoch
         self.input_shape = (context,)
         self.characters = ""
@@ -91,10 +92,9 @@ class CharacterData(InMemoryData):
         root = Path(self.root).expanduser().absolute()
         return root if root.is_file() else root / self.path
 
-    def _missing(self, why: str) -> FileNotFoundError:
-        return FileNotFoundError(
-            f"root: there is no text {self._file()} ({why}); write the folder that holds {self.path}, or a text"
-        )
+    def _missing(self, why: str) -> MissingData:
+        hint = f"({why}); write the folder that holds {self.path}, or a text"
+        return MissingData("root", f"there is no text {self._file()}", hint)
 
     def setup(self, stage: str) -> None:
         """Read the text, once for all stages."""
@@ -102,7 +102,7 @@ class CharacterData(InMemoryData):
         for name in ("train", "val", "test"):
             size = len(self._splits[name])
             if size < self.context and (name != "val" or self.val_size):
-                raise ValueError(f"context: {self.context} is more than the {size} characters of {name}; write less")
+                raise BadValue("context", self.context, f"is more than the {size} characters of {name}; write less")
 
     def describe(self) -> dict[str, object]:
         """The description of :class:`~resbench.data.base.InMemoryData`, sizes in characters, with the alphabet."""

@@ -12,6 +12,7 @@ from resbench.data.augmentation import CIFAR_AUGMENTATION, Augmentation, Augment
 from resbench.data.base import Split
 from resbench.data.downloads import no_empty_folders, reason
 from resbench.data.folders import in_content_order, read_class_folders
+from resbench.errors import BadValue, MissingData
 
 
 class CIFAR10Data(AugmentedImageData):
@@ -80,10 +81,9 @@ class CIFAR10Data(AugmentedImageData):
         if folders is not None:
             train, test, classes = read_class_folders(folders)
             if (len(classes), train.inputs.shape[1:]) != (self.num_classes, self.input_shape):
-                raise ValueError(
-                    f"root: {folders.absolute()} has {len(classes)} classes of images {list(train.inputs.shape[1:])}, "
-                    f"{self.folder} has {self.num_classes} of {list(self.input_shape)}; use ImageFolderData for others"
-                )
+                found = f"has {len(classes)} classes of images {list(train.inputs.shape[1:])}"
+                asked = f"{self.folder} has {self.num_classes} of {list(self.input_shape)}"
+                raise BadValue("root", folders.absolute(), f"{found}, {asked}; use ImageFolderData for others")
             return train, test
         official = self._official()
         assert official is not None
@@ -115,12 +115,10 @@ class CIFAR10Data(AugmentedImageData):
                 return folder
         return None
 
-    def _incomplete(self, folder: Path, error: Exception) -> FileNotFoundError:
-        return FileNotFoundError(
-            f"root: no complete {self.source.__name__} in {folder.absolute()} ({reason(error)}); "
-            f"write the folder that holds it, or one with {self.folder}/train/<class>/*.png and "
-            f"{self.folder}/test/<class>/*.png"
-        )
+    def _incomplete(self, folder: Path, error: Exception) -> MissingData:
+        folders = " and ".join(f"{self.folder}/{split}/<class>/*.png" for split in ("train", "test"))
+        hint = f"({reason(error)}); write the folder that holds it, or one with {folders}"
+        return MissingData("root", f"no complete {self.source.__name__} in {folder.absolute()}", hint)
 
 
 class CIFAR100Data(CIFAR10Data):

@@ -16,6 +16,7 @@ from torchvision.datasets.folder import ImageFolder, pil_loader
 from resbench.data.augmentation import NO_AUGMENTATION, Augmentation, AugmentedImageData
 from resbench.data.base import Split
 from resbench.data.order import content_permutation
+from resbench.errors import BadValue, MissingData
 
 Sample = tuple[str, int]
 
@@ -39,8 +40,8 @@ class ImageFolderData(AugmentedImageData):
         seed: of the order of the training images and of their augmentation; any whole number.
 
     Raises:
-        FileNotFoundError: by setup, where the folders are missing or empty.
-        ValueError: by setup, for images of different sizes or classes that differ between train and test.
+        MissingData: by setup, where the folders are missing or empty.
+        BadValue: by setup, for images of different sizes or classes that differ between train and test.
     """
 
     split_rule = "folders train and test, sorted by a checksum of the pixels; validation the end of the former"
@@ -79,7 +80,7 @@ def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
 
     Raises:
         FileNotFoundError: where there are no such folders with images.
-        ValueError: for images of different sizes, or classes that differ between the folders.
+        BadValue: for images of different sizes, or classes that differ between the folders.
     """
     splits: dict[str, tuple[Split, list[str]]] = {}
     for name in ("train", "test"):
@@ -91,19 +92,16 @@ def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
     (train, classes), (test, others) = splits["train"], splits["test"]
     if classes != others:
         odd = sorted(set(classes) ^ set(others))
-        raise ValueError(
-            f"root: {root.absolute()} has class {odd[0]!r} in one of train and test only; add or remove it"
-        )
+        raise BadValue("root", root.absolute(), f"has class {odd[0]!r} in one of train and test only; add or remove it")
     if train.inputs.shape[1:] != test.inputs.shape[1:]:
-        raise ValueError(f"root: images of {root.absolute()} differ in size between train and test; resize them first")
+        hint = "differ in size between train and test; resize them first"
+        raise BadValue("root", f"images of {root.absolute()}", hint)
     return train, test, classes
 
 
-def _no_images(folder: Path, why: str) -> FileNotFoundError:
-    return FileNotFoundError(
-        f"root: no images in {folder.absolute()} ({why}); write the folder that holds "
-        "train/<class>/*.png and test/<class>/*.png"
-    )
+def _no_images(folder: Path, why: str) -> MissingData:
+    hint = f"({why}); write the folder that holds train/<class>/*.png and test/<class>/*.png"
+    return MissingData("root", f"no images in {folder.absolute()}", hint)
 
 
 def _cached(file: Path, samples: Sequence[Sample]) -> Split:
@@ -140,7 +138,7 @@ def _decode(samples: Sequence[Sample]) -> Split:
         images.append(np.asarray(pil_loader(path)))
         if images[-1].shape != images[0].shape:
             sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (images[0], images[-1])]
-            raise ValueError(f"root: {samples[0][0]} is {sizes[0]}, but {path} is {sizes[1]}; give all images one size")
+            raise BadValue("root", samples[0][0], f"is {sizes[0]}, but {path} is {sizes[1]}; give all images one size")
     pixels = np.stack(images)
     labels = np.array([label for _, label in samples])
     return in_content_order(pixels, labels)

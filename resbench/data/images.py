@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from resbench.data.base import InMemoryData
+from resbench.errors import BadValue
 
 NORMALIZATIONS = ("unit", "standard")
 
@@ -38,7 +39,7 @@ class ImageData(InMemoryData):
     ) -> None:
         super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
         if normalize not in NORMALIZATIONS:
-            raise ValueError(f"normalize: {normalize!r} is unknown; write one of {', '.join(NORMALIZATIONS)}")
+            raise BadValue("normalize", repr(normalize), f"is unknown; write one of {', '.join(NORMALIZATIONS)}")
         self.normalize = normalize
         self._offset, self._scale = torch.zeros(1, 1, 1), torch.full((1, 1, 1), float(self.white))
 

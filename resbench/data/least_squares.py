@@ -8,6 +8,7 @@ from torch import Tensor
 
 from resbench.data.base import InMemoryData, Split
 from resbench.data.order import random_words
+from resbench.errors import BadValue
 
 LEVELS = 2**16
 
@@ -30,7 +31,7 @@ class LeastSquaresData(InMemoryData):
         seed: of the training order; any whole number. The problem does not depend on it.
 
     Raises:
-        ValueError: for an impossible size.
+        BadValue: for an impossible size.
 
     Source: arXiv:2510.02516, section 5 and appendix K.3.
     """
@@ -52,7 +53,7 @@ class LeastSquaresData(InMemoryData):
         super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
         for name, size in (("in_features", in_features), ("out_features", out_features), ("samples", samples)):
             if size < 1:
-                raise ValueError(f"{name}: {size} is too small; write a whole number of 1 or more")
+                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
         self.in_features, self.out_features, self.problem, self.samples = in_features, out_features, problem, samples
         self.input_shape = (in_features,)
         self.num_classes = out_features

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from resbench.data.order import permutation
+from resbench.errors import BadValue
 
 Batch = TypeVar("Batch")
 
@@ -91,14 +92,12 @@ class TrainLoader(Generic[Batch]):
         """Let the next iteration continue at a saved position, if it is in the saved epoch.
 
         Raises:
-            ValueError: the order was another one, so the batches that are left are not defined.
+            BadValue: the order was another one, so the batches that are left are not defined.
         """
         for name, value in self._order().items():
             if state[name] != value:
-                raise ValueError(
-                    f"{name}: the checkpoint was written with {state[name]}, this run has {value}; "
-                    f"write {state[name]}, or start afresh without the checkpoint"
-                )
+                hint = f"is not the {state[name]} that the checkpoint was written with; write that, or start afresh"
+                raise BadValue(name, value, f"{hint} without the checkpoint")
         self._position = self._resume_at = (state["epoch"], state["batch"])
 
     def _order(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from torchvision import datasets
 from resbench.data.base import Split
 from resbench.data.downloads import no_empty_folders, reason
 from resbench.data.images import ImageData
+from resbench.errors import MissingData
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -88,12 +89,10 @@ class MNISTData(ImageData):
                 return folder
         return None
 
-    def _incomplete(self, folder: Path, error: Exception) -> FileNotFoundError:
+    def _incomplete(self, folder: Path, error: Exception) -> MissingData:
         name = self.source.__name__
-        return FileNotFoundError(
-            f"root: no complete {name} in {folder.absolute()} ({reason(error)}); "
-            f"put {', '.join(FILES)} there, or write the folder that holds them"
-        )
+        hint = f"({reason(error)}); put {', '.join(FILES)} there, or write the folder that holds them"
+        return MissingData("root", f"no complete {name} in {folder.absolute()}", hint)
 
 
 class FashionMNISTData(MNISTData):

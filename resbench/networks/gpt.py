@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
+from resbench.errors import BadValue
+
 
 class CharGPT(nn.Module):
     """GPT-2-style character model; by default 6 layers, 6 heads, 384 wide, context 256 (10.65 M parameters).
@@ -28,7 +30,7 @@ class CharGPT(nn.Module):
         input int64 ``[n, t]`` with ``t <= context``, output logits ``[n, t, vocabulary]``.
 
     Raises:
-        ValueError: for a size below 1, a width that the heads cannot share, an input longer than the context or with
+        BadValue: for a size below 1, a width that the heads cannot share, an input longer than the context or with
             characters beyond the vocabulary.
 
     Source: A. Radford et al., Language models are unsupervised multitask learners, 2019; sizes of nanoGPT's model of
@@ -42,9 +44,9 @@ class CharGPT(nn.Module):
         sizes = {"vocabulary": vocabulary, "context": context, "layers": layers, "heads": heads, "width": width}
         for name, size in sizes.items():
             if size < 1:
-                raise ValueError(f"{name}: {size} is too small; write a whole number of 1 or more")
+                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
         if width % heads:
-            raise ValueError(f"width: {width} cannot be shared by {heads} heads; write a multiple of heads")
+            raise BadValue("width", width, f"cannot be shared by {heads} heads; write a multiple of heads")
         self.context = context
         self.characters = nn.Embedding(vocabulary, width)
         self.positions = nn.Embedding(context, width)
@@ -60,12 +62,11 @@ class CharGPT(nn.Module):
         """Logits of the next character at each position, ``[n, t, vocabulary]``."""
         length = characters.shape[1]
         if length > self.context:
-            raise ValueError(f"context: {self.context} is less than the {length} characters of the input; write more")
-        if int(characters.max()) >= self.characters.num_embeddings:
-            raise ValueError(
-                f"vocabulary: {self.characters.num_embeddings} is too few for character number "
-                f"{int(characters.max())}; write {int(characters.max()) + 1} or more"
-            )
+            raise BadValue("context", self.context, f"is less than the {length} characters of the input; write more")
+        known, highest = self.characters.num_embeddings, int(characters.max())
+        if highest >= known:
+            hint = f"is too few for character number {highest}; write {highest + 1} or more"
+            raise BadValue("vocabulary", known, hint)
         x: Tensor = self.characters(characters) + self.positions(torch.arange(length, device=characters.device))
         for block in self.blocks:
             x = block(x)

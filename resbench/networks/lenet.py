@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
 
+from resbench.errors import BadValue
+
 
 class LeNet5(nn.Module):
     """LeNet-5 with tanh for 28x28 grey images: conv 16, conv 32, fc 128, fc classes (80,016 weights for 10 classes).
@@ -18,7 +20,7 @@ class LeNet5(nn.Module):
         input ``[n, 1, 28, 28]``, output ``[n, classes]``.
 
     Raises:
-        ValueError: for fewer than one class, or for an input of another shape.
+        BadValue: for fewer than one class, or for an input of another shape.
 
     Source: the LeNet-5 of the released residual-learning code and of aihwkit's examples.
     """
@@ -26,7 +28,7 @@ class LeNet5(nn.Module):
     def __init__(self, classes: int = 10) -> None:
         super().__init__()
         if classes < 1:
-            raise ValueError(f"classes: {classes} is too few; write the number of classes of the data, for example 10")
+            raise BadValue("classes", classes, "is too few; write the number of classes of the data, for example 10")
         self.conv1 = nn.Conv2d(1, 16, kernel_size=5)
         self.conv2 = nn.Conv2d(16, 32, kernel_size=5)
         self.fc1 = nn.Linear(512, 128)
@@ -35,9 +37,8 @@ class LeNet5(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[n, classes]`` of images ``[n, 1, 28, 28]``."""
         if images.shape[1:] != (1, 28, 28):
-            raise ValueError(
-                f"network: LeNet5 takes images [n, 1, 28, 28], not {list(images.shape)}; write MLP for other shapes"
-            )
+            hint = f"takes images [n, 1, 28, 28], not {list(images.shape)}; write MLP for other shapes"
+            raise BadValue("network", "LeNet5", hint)
         # tanh is monotone, so it commutes with the maximum; after the pooling it works on a quarter of the values.
         x = max_pool2d(self.conv1(images), 2).tanh()  # [n, 16, 12, 12]
         x = max_pool2d(self.conv2(x), 2).tanh().tanh()  # [n, 32, 4, 4]

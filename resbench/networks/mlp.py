@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import nn
 
+from resbench.errors import BadValue
+
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 
 
@@ -26,7 +28,7 @@ class MLP(nn.Sequential):
         input ``[n, ...]`` with ``in_features`` values in each row, output ``[n, classes]``.
 
     Raises:
-        ValueError: for a width below 1 or an unknown activation.
+        BadValue: for a width below 1 or an unknown activation.
     """
 
     def __init__(
@@ -38,14 +40,14 @@ class MLP(nn.Sequential):
         bias: bool = True,
     ) -> None:
         if activation not in ACTIVATIONS:
-            raise ValueError(f"activation: {activation!r} is unknown; write one of {', '.join(ACTIVATIONS)}")
+            raise BadValue("activation", repr(activation), f"is unknown; write one of {', '.join(ACTIVATIONS)}")
         for name, width in (
             ("in_features", in_features),
             *(("hidden", width) for width in hidden),
             ("classes", classes),
         ):
             if width < 1:
-                raise ValueError(f"{name}: {width} is not a width; write a whole number of 1 or more")
+                raise BadValue(name, width, "is not a width; write a whole number of 1 or more")
         widths = [in_features, *hidden, classes]
         modules = OrderedDict[str, nn.Module](flatten=nn.Flatten())
         for i in range(1, len(widths)):

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torchvision.models.resnet import BasicBlock
 
+from resbench.errors import BadValue
+
 
 class CifarResNet(nn.Module):
     """Stem, stages of basic blocks, mean over positions, linear layer: what the residual networks here share.
@@ -26,13 +28,13 @@ class CifarResNet(nn.Module):
         input ``[n, 3, h, w]``, output ``[n, classes]``.
 
     Raises:
-        ValueError: for fewer than one class, or for images that are not in colour.
+        BadValue: for fewer than one class, or for images that are not in colour.
     """
 
     def __init__(self, blocks: Sequence[int], widths: Sequence[int], classes: int, projection: bool) -> None:
         super().__init__()
         if classes < 1:
-            raise ValueError(f"classes: {classes} is too few; write the number of classes of the data, for example 10")
+            raise BadValue("classes", classes, "is too few; write the number of classes of the data, for example 10")
         self.conv1 = nn.Conv2d(3, widths[0], kernel_size=3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.stages = [f"layer{i}" for i in range(1, len(blocks) + 1)]
@@ -50,10 +52,8 @@ class CifarResNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[n, classes]`` of images ``[n, 3, h, w]``."""
         if images.dim() != 4 or images.shape[1] != 3:
-            raise ValueError(
-                f"network: {type(self).__name__} takes images [n, 3, h, w], not {list(images.shape)}; "
-                "write LeNet5 or MLP for grey ones"
-            )
+            hint = f"takes images [n, 3, h, w], not {list(images.shape)}; write LeNet5 or MLP for grey ones"
+            raise BadValue("network", type(self).__name__, hint)
         x: Tensor = self.bn1(self.conv1(images)).relu()
         for name in self.stages:
             x = self.get_submodule(name)(x)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
+from resbench.errors import BadValue
+
 #: Dotted keys of a resolved config that say where a run writes, what it shows or where it starts from, never what it
 #: computes. Where the data lie is left out too: the record holds their checksums.
 RESULT_FREE_KEYS = frozenset(
@@ -54,7 +56,7 @@ def config_hash(config: Mapping[str, Any]) -> str:
     Python's ``repr``. The seed is part of it: one hash is one run.
 
     Raises:
-        ValueError: where the config holds something that JSON cannot, naming the key.
+        BadValue: where the config holds something that JSON cannot, naming the key.
     """
     return hash_of(result_config(config))
 
@@ -100,7 +102,7 @@ def plain(value: Any, path: str = "") -> Any:
     Paths become strings, tuples lists, and infinity and NaN the strings ``"inf"``, ``"-inf"`` and ``"nan"``.
 
     Raises:
-        ValueError: for any other type, naming the key and the type.
+        BadValue: for any other type, naming the key and the type.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -111,12 +113,12 @@ def plain(value: Any, path: str = "") -> Any:
     if isinstance(value, Mapping):
         for key in value:
             if not isinstance(key, str):
-                raise ValueError(f"{path or 'config'}: the key {key!r} is a {type(key).__name__}; write a string")
+                raise BadValue(path or "config", f"the key {key!r}", f"is a {type(key).__name__}; write a string")
         return {key: plain(item, f"{path}.{key}" if path else key) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item, f"{path}.{index}") for index, item in enumerate(value)]
-    raise ValueError(
-        f"{path or 'config'}: {value!r} is a {type(value).__name__}; write a dict, list, str, number, bool or None"
+    raise BadValue(
+        path or "config", repr(value), f"is a {type(value).__name__}; write a dict, list, str, number, bool or None"
     )
 
 

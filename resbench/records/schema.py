@@ -26,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 
+from resbench.errors import BadValue
 from resbench.records.files import write_text_atomically
 from resbench.records.identity import deciding, hash_of, plain
 from resbench.records.text import one_line, printable
@@ -151,9 +152,8 @@ class TileEntry(Entry):
     def _ends_at_its_maximum(self) -> Self:
         counts = self.write_histogram
         if counts is not None and (len(counts) != self.max_writes.bit_length() + 1 or not counts[-1]):
-            raise ValueError(
-                f"write_histogram: it does not end with the devices that have max_writes {self.max_writes}"
-            )
+            hint = f"do not end with the devices that have max_writes {self.max_writes}"
+            raise BadValue("write_histogram", f"{len(counts)} counts", hint)
         return self
 
 
@@ -258,27 +258,27 @@ class Record(Entry):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if self.config_hash != (computed := hash_of(deciding(self.config))):
-            raise ValueError(
-                f"config_hash: {self.config_hash[:12]}… does not match config, which gives {computed[:12]}…"
+            raise BadValue(
+                "config_hash", f"{self.config_hash[:12]}…", f"does not match config, which gives {computed[:12]}…"
             )
         if (seed := self.config.get("seed_everything")) != self.seed:
-            raise ValueError(f"seed: {self.seed} with seed_everything {seed} in config; both name the one seed")
+            raise BadValue("seed", self.seed, f"with seed_everything {seed} in config; both name the one seed")
         if self.states is None or self.bits is None:
             if self.bits is not self.states:
-                raise ValueError(
-                    f"bits: {self.bits} with states {self.states}; both are null for a digital run, else neither"
+                raise BadValue(
+                    "bits", self.bits, f"with states {self.states}; both are null for a digital run, else neither"
                 )
         elif not math.isclose(self.bits, math.log2(self.states)):
-            raise ValueError(f"bits: {self.bits} is not log2 of states {self.states}; write {math.log2(self.states)}")
+            raise BadValue("bits", self.bits, f"is not log2 of states {self.states}; write {math.log2(self.states)}")
         if self.status == "complete" and (self.error is not None or not self.final):
-            raise ValueError("status: a complete run has final metrics and no error")
+            raise BadValue("status", "a complete run", "has final metrics and no error")
         if self.status == "failed" and not self.error:
-            raise ValueError("error: a failed run says why")
+            raise BadValue("error", "null", "; a failed run says why")
         numbers = [entry.epoch for entry in self.epochs]
         if numbers != sorted(set(numbers)):
-            raise ValueError("epochs: not in ascending order, each once")
+            raise BadValue("epochs", "not in ascending order", ", each once")
         if self.finished < self.started:
-            raise ValueError("finished: earlier than started")
+            raise BadValue("finished", self.finished.isoformat(), "is earlier than started")
         return self
 
 

@@ -20,7 +20,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.processes import gathered, share
-from resbench.errors import Diverged
+from resbench.errors import BadValue, Diverged
 from resbench.nn import analog_layers, to_analog
 
 #: Names of columns, and lines of numbers.
@@ -50,7 +50,7 @@ class Task(LightningModule, ABC):
         network: the network, with its analog layers.
 
     Raises:
-        ValueError: where an analog algorithm gets no device, or a layer cannot be analog.
+        BadValue: where an analog algorithm gets no device, or a layer cannot be analog.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("loss",)
@@ -71,10 +71,9 @@ class Task(LightningModule, ABC):
     ) -> None:
         super().__init__()
         if device is None and not algorithm.digital:
-            raise ValueError(
-                f"device: {type(algorithm).__name__} needs one; write a class_path, for example "
-                "resbench.crossbar.devices.SoftBounds with init_args {states: 4}"
-            )
+            example = "resbench.crossbar.devices.SoftBounds with init_args {states: 4}"
+            hint = f"needs one; write a class_path, for example {example}"
+            raise BadValue("device", type(algorithm).__name__, hint)
         kernels.use(backend)
         # A digital algorithm has no tiles, but its patterns are checked like those of any other.
         self.network = to_analog(

@@ -14,6 +14,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import IOParameters
+from resbench.errors import BadValue
 from resbench.tasks.base import Table, Task
 
 
@@ -33,7 +34,7 @@ class Classification(Task):
         seed: seed of the tiles.
 
     Raises:
-        ValueError: for a label_smoothing outside its range, and as :class:`~resbench.tasks.base.Task`.
+        BadValue: for a label_smoothing outside its range, and as :class:`~resbench.tasks.base.Task`.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("loss", "acc")
@@ -53,7 +54,7 @@ class Classification(Task):
     ) -> None:
         super().__init__(network, algorithm, device, layers, forward_io, backward_io, mapping, backend, seed)
         if not 0 <= label_smoothing < 1:
-            raise ValueError(f"label_smoothing: {label_smoothing} is no share; write a number in [0, 1), 0 for none")
+            raise BadValue("label_smoothing", label_smoothing, "is no share; write a number in [0, 1), 0 for none")
         self.label_smoothing = label_smoothing
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from resbench.errors import BadValue
 from resbench.tasks.base import Task
 
 
@@ -24,10 +25,8 @@ class Regression(Task):
         inputs, targets = batch
         outputs = self(inputs)
         if outputs.shape != targets.shape:
-            raise ValueError(
-                f"network: its output is {list(outputs.shape)}, the targets are {list(targets.shape)}; "
-                "write a network with as many outputs as targets"
-            )
+            hint = f", the targets are {list(targets.shape)}; write a network with as many outputs as targets"
+            raise BadValue("network", f"its output is {list(outputs.shape)}", hint)
         return [functional.mse_loss(outputs, targets)], len(targets)
 
     def predict_step(self, batch: Tensor, batch_idx: int) -> Tensor:

@@ -19,12 +19,12 @@ from lightning.pytorch.callbacks import (
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from resbench.config.messages import explain_value
+from resbench.config.messages import refused
 from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.nn import AnalogSGD, analog_layers
 from resbench.training.checkpoint import checked_checkpoint
-from resbench.training.cli import RunCLI
+from resbench.training.cli import MADE, RunCLI
 from resbench.training.distributed import check_processes
 
 #: Callbacks that set what a config says, and the key to write instead.
@@ -152,7 +152,7 @@ def read_data(cli: RunCLI, stage: str) -> None:
         cli.datamodule.prepare_data()
         cli.datamodule.setup(stage)
     except (ValueError, OSError) as error:
-        raise UserError(explain_value(str(error), {"data": cli.resolved["data"]})) from error
+        raise refused(error, cli.resolved, MADE) from error
 
 
 def _optimizer(cli: RunCLI) -> Optimizer | None:

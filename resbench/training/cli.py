@@ -26,7 +26,7 @@ from yaml import YAMLError
 from resbench.callbacks import History, TileState
 from resbench.config.files import merged_arguments
 from resbench.config.keys import check_shape, check_trainer
-from resbench.config.messages import explain, explain_value, shortened
+from resbench.config.messages import explain, refused, shortened
 from resbench.config.values import check_values, odd_values
 from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
@@ -332,19 +332,18 @@ class RunCLI(LightningCLI):
         try:
             super().instantiate_classes()
         except (ValueError, TypeError, OSError, ImportError, MisconfigurationException) as error:
-            raise UserError(shortened(explain_value(str(error), self.resolved))) from error
+            raise refused(error, self.resolved, MADE) from error
         finally:
             patience.cancel()
             self.config = original
 
     def _find_data(self) -> None:
         """Have the data module find its files, or download them, before the devices of a large network are made."""
-        section = {"data": self.resolved["data"]}
         try:
             config = Namespace(data=self.config.data)  # type: ignore[no-untyped-call]
             self.parser.instantiate(config, instantiate_groups=False).data.prepare_data()
         except (ValueError, TypeError, OSError) as error:
-            raise UserError(explain_value(str(error), section)) from error
+            raise refused(error, self.resolved, MADE) from error
 
     def tensors(self) -> Iterator[Tensor]:
         """What a training holds in memory from beginning to end: its model, and inputs that were read."""

@@ -14,6 +14,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
+from resbench.errors import BadValue
 from resbench.records.files import replacing
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, METRICS, PREVIOUS, TILES
@@ -42,7 +43,7 @@ class CheckpointTimes:
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if value < 0:
-                raise ValueError(f"checkpoint.{name}: {value} is negative; write 0 for none")
+                raise BadValue(name, value, "is negative; write 0 for none")
 
 
 class DurableCheckpointIO(TorchCheckpointIO):

@@ -49,7 +49,7 @@ LOGGERS = "lightning.pytorch.loggers"
         (["--trainer.default_root_dir=x"], "trainer.default_root_dir: the run folder follows from experiment.root"),
         (
             ["--trainer.accelerator=cup"],
-            "You selected an invalid accelerator name: `accelerator='cup'`. Available names are",
+            "trainer: You selected an invalid accelerator name: `accelerator='cup'`. Available names are",
         ),
         (["--seed_everything=true"], "seed_everything: True does not fit; write a whole number"),
         (["--seed_everything=-1"], "seed_everything: -1 is no seed; write a whole number from 0 to 4294967295"),
@@ -173,6 +173,37 @@ def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 
     assert main(["fit"]) == 2
     assert capsys.readouterr().err.startswith("error: data, model: missing; write it, or give a --config")
+
+
+OWN = """
+from resbench.algorithms import AnalogSGD
+from resbench.errors import BadValue
+
+class Mine(AnalogSGD):
+    def __init__(self, rate: float = 1.0, gamma: float = 1.0) -> None:
+        if rate < 0:
+            raise ValueError("Note: rates below 0 make no sense")
+        if gamma < 0:
+            raise BadValue("gamma", gamma, "is negative; write 0 or above")
+        super().__init__()
+"""
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("rate=-1", "model.init_args.algorithm: Mine: Note: rates below 0 make no sense"),
+        ("gamma=-1", "model.init_args.algorithm.init_args.gamma: -1.0 is negative; write 0 or above"),
+    ],
+)
+def test_a_class_of_ones_own_is_named_with_its_key(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flag: str, message: str
+) -> None:
+    (tmp_path / "own_messages.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    outcome = run("fit", "--model.algorithm=own_messages.Mine", f"--model.algorithm.{flag}")
+    assert (outcome.status, outcome.err) == (2, f"error: {message}\n")
+    assert not outcome.root.exists()
 
 
 def test_a_mistake_leaves_earlier_results_alone(run: Run) -> None:

@@ -143,7 +143,7 @@ def test_area_and_devices_count_planes() -> None:
         (lambda: CostModel(batch_size=1, transfer="both"), "transfer: 'both'"),  # type: ignore[arg-type]
         (lambda: CostModel(batch_size=1, stack=0), "stack: 0"),
         (lambda: TABLE_5.cost([], tt_v2()), "layers: none"),
-        (lambda: LayerShape("fc", 0, 1), "fc: in_features"),
+        (lambda: LayerShape("fc", 0, 1), "in_features: 0 of layer fc"),
         (lambda: resnet(50, 10), "depth: 50; write 18 or 34"),
         (lambda: Hardware(pulse_ns=-1), "pulse_ns: -1; write a number above 0, as published 5"),
         (lambda: Hardware(phases=3), "phases: 3; write 1 or 2"),

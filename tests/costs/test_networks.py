@@ -76,8 +76,8 @@ def test_large_layers_are_split_evenly() -> None:
     ("name", "arguments", "message"),
     [
         ("VGG11", {}, "network: VGG11 has no closed form; write one of MLP, LeNet5"),
-        ("LeNet5", {"clases": 10}, "network: LeNet5: .*clases"),
-        ("MLP", {}, "network: MLP: .*in_features"),
+        ("LeNet5", {"clases": 10}, "network: LeNet5 cannot be made: .*clases"),
+        ("MLP", {}, "network: MLP cannot be made: .*in_features"),
     ],
 )
 def test_what_has_no_closed_form_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:

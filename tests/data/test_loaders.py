@@ -73,9 +73,9 @@ def test_position_of_another_epoch_is_not_used() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (train_loader(seed=1), "seed: the checkpoint was written with 0, this run has 1; write 0"),
-        (train_loader(batch_size=2), "batch_size: the checkpoint was written with 4, this run has 2"),
-        (train_loader(size=21), "train_size: the checkpoint was written with 22, this run has 21"),
+        (train_loader(seed=1), "seed: 1 is not the 0 that the checkpoint was written with; write that"),
+        (train_loader(batch_size=2), "batch_size: 2 is not the 4 that the checkpoint"),
+        (train_loader(size=21), "train_size: 21 is not the 22 that the checkpoint"),
     ],
 )
 def test_refuses_the_position_in_another_order(other: TrainLoader[list[int]], message: str) -> None:
