@@ -5,11 +5,14 @@ Those of resbench are read off the source, and nothing is imported for that. Tho
 
 import ast
 import importlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from resbench.errors import BadValue
 
 PACKAGE = Path(__file__).parent
 
@@ -110,6 +113,9 @@ class Argument:
     fields: Mapping[str, "Argument"] | None = field(default=None, hash=False)
 
 
+Found = Mapping[str, tuple[Path, ast.ClassDef]]
+
+
 @dataclass(frozen=True)
 class Offer:
     """A class that a config may name: its path, the module that defines it, its summary and its arguments."""
@@ -142,6 +148,87 @@ def offers(kind: str) -> tuple[Offer, ...]:
     return tuple(sorted(rows, key=lambda offer: offer.path))
 
 
+@dataclass(frozen=True)
+class Description:
+    """What the class of an algorithm says of itself.
+
+    Args:
+        name: name of the class.
+        title: its `title`, which a class that derives from it does not inherit; else its name.
+        citation: where it is from; empty if it does not say.
+        cost: its `cost = formula(key=value, ...)`, own or inherited: what is called, and with what; else None.
+        defaults: its arguments and their defaults, where those are plain data.
+    """
+
+    name: str
+    title: str
+    citation: str
+    cost: tuple[str, Mapping[str, Any]] | None
+    defaults: Mapping[str, Any]
+
+
+def describe(class_path: str) -> Description | None:
+    """What an algorithm says of itself, of resbench or of a module that lies where Python looks for it.
+
+    It is read off the source. None where there is no such class.
+
+    Raises:
+        BadValue: for a module that Python cannot read.
+    """
+    module, _, name = class_path.rpartition(".")
+    ours = _found(SHELVES["algorithms"])
+    known = {**ours, **({} if module.partition(".")[0] in ("", "resbench") else _classes_of(module))}
+    return _described(known[name][1], known) if name in known else None
+
+
+def _classes_of(module: str) -> Found:
+    """The classes of a module, by name; none if it is not found."""
+    parts = module.split(".")
+    for folder in (Path.cwd(), *map(Path, sys.path)):
+        for path in (folder.joinpath(*parts).with_suffix(".py"), folder.joinpath(*parts, "__init__.py")):
+            if path.is_file():
+                try:
+                    return {node.name: (path, node) for node in _classes(path)}
+                except (SyntaxError, ValueError) as error:
+                    raise BadValue("class_path", module, f"is no Python that can be read: {error}") from None
+    return {}
+
+
+def _described(node: ast.ClassDef, known: Found) -> Description:
+    # A class of one's own may have the name of ours that it derives from; and no chain of bases comes back to itself.
+    ours = _found(SHELVES["algorithms"]).get(node.name)
+    others = {name: found for name, found in known.items() if name != node.name}
+    if ours is not None and ours[1] is not node:
+        others[node.name] = ours
+    before = [_described(others[base][1], others) for base in _base_names(node) if base in others]
+    own: dict[str, ast.expr | None] = {}
+    for item in node.body:
+        if isinstance(item, ast.Assign | ast.AnnAssign):
+            targets = item.targets if isinstance(item, ast.Assign) else [item.target]
+            own |= {ast.unparse(target): item.value for target in targets}
+    defaults = {name: value for inherited in before for name, value in inherited.defaults.items()}
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            pairs = zip(reversed(item.args.args), reversed(item.args.defaults), strict=False)
+            keywords = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
+            defaults = {name.arg: _plain(value) for name, value in (*pairs, *keywords) if _plain(value) is not ...}
+    cost = next((inherited.cost for inherited in before if inherited.cost), None)
+    call = own.get("cost")
+    if isinstance(call, ast.Call):
+        given = {keyword.arg: _plain(keyword.value) for keyword in call.keywords if keyword.arg}
+        cost = ast.unparse(call.func).rpartition(".")[2], given
+    text = {name: value if isinstance(value := _plain(own.get(name)), str) else "" for name in ("title", "citation")}
+    return Description(node.name, text["title"] or node.name, text["citation"], cost, defaults)
+
+
+def _plain(node: ast.expr | None) -> Any:
+    """The value of plain data; an ellipsis for anything else."""
+    try:
+        return ... if node is None else ast.literal_eval(node)
+    except ValueError:
+        return ...
+
+
 def class_names() -> list[str]:
     """Names without their modules of all classes that a config may name."""
     paths = [offer.path for kind in SHELVES for offer in offers(kind)] + [
@@ -166,9 +253,6 @@ def named(path: str) -> Any:
     """
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
-
-
-Found = Mapping[str, tuple[Path, ast.ClassDef]]
 
 
 @cache

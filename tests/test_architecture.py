@@ -17,7 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "records": set(),
     "config": {"records"},
     "crossbar": set(),
-    "algorithms": {"crossbar"},
+    "algorithms": {"crossbar", "costs"},
     "nn": {"algorithms", "crossbar"},
     "networks": set(),
     "data": set(),

@@ -6,6 +6,7 @@ from resbench.algorithms.chain import TileChain
 from resbench.algorithms.channels import ONE_PULSE
 from resbench.algorithms.chopping import Dynamic
 from resbench.algorithms.schedules import periods_or_states
+from resbench.costs import agad
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
@@ -42,6 +43,7 @@ class AGAD(TileChain):
 
     title = "AGAD"
     citation = "Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024"
+    cost = agad()
 
     def __init__(
         self,

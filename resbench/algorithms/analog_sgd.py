@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
+from resbench.costs import analog_sgd
 from resbench.crossbar.pulses import PulseTrain
 
 
@@ -20,6 +21,7 @@ class AnalogSGD(Algorithm):
 
     title = "Analog SGD"
     citation = "Gokmen and Vlasov, Front. Neurosci. 10:333, 2016"
+    cost = analog_sgd()
 
     def __init__(self, pulses: PulseTrain = PulseTrain()) -> None:
         super().__init__()

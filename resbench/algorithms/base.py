@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor, nn
 
+from resbench.costs import Formula
 from resbench.crossbar import kernels
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
@@ -49,7 +50,11 @@ class Algorithm(nn.Module, ABC):
     The forward pass sees the composite weight ``sum_k gamma_k W_k``.
 
     Attributes:
+        title: what tables call the algorithm; a class that derives from it does not inherit it. Without one it is the
+            name of the class.
         citation: where the algorithm is from, for tables and pages.
+        cost: what it asks of the hardware, a formula of :mod:`resbench.costs`; None leaves it out of cost tables. It is
+            read off the source, so write one call with plain arguments.
         digital: whether layers stay digital (only the digital reference says so).
         counters: names of the attributes that a checkpoint keeps beside the buffers: numbers, lists of numbers, or
             parts with counters of their own.
@@ -59,7 +64,9 @@ class Algorithm(nn.Module, ABC):
         steps: optimiser steps so far.
     """
 
+    title: ClassVar[str]
     citation: ClassVar[str]
+    cost: ClassVar[Formula | None] = None
     digital: ClassVar[bool] = False
     counters: ClassVar[tuple[str, ...]] = ()
 

@@ -6,6 +6,7 @@ from resbench.algorithms.chain import TileChain
 from resbench.algorithms.channels import ONE_PULSE
 from resbench.algorithms.chopping import Chopped
 from resbench.algorithms.schedules import periods_or_states
+from resbench.costs import c_tt_v2
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
@@ -47,6 +48,7 @@ class ChoppedTikiTaka(TileChain):
 
     title = "c-TTv2"
     citation = "Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024"
+    cost = c_tt_v2()
 
     def __init__(
         self,

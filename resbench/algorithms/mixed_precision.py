@@ -10,6 +10,7 @@ from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
 from resbench.algorithms.channels import step_of
+from resbench.costs import mixed_precision
 from resbench.crossbar import kernels
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import outer_sum
@@ -44,6 +45,7 @@ class MixedPrecision(Algorithm):
 
     title = "Mixed precision"
     citation = "Nandakumar et al., Front. Neurosci. 14:406, 2020"
+    cost = mixed_precision()
     counters = ("vectors", "next_row")
 
     chi: Tensor

@@ -10,6 +10,7 @@ from torch import Tensor
 from resbench.algorithms.base import series
 from resbench.algorithms.chain import TileChain
 from resbench.algorithms.schedules import RELEASED_PLATEAU, WARM_STARTS, Chain, Count, Plateau, ScheduleName
+from resbench.costs import residual
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 from resbench.errors import BadValue
@@ -58,6 +59,7 @@ class ResidualLearning(TileChain):
 
     title = "Residual"
     citation = "Li, Wu, Liu, Gokmen and Chen, arXiv:2510.02516, 2025"
+    cost = residual(tiles=4)
 
     def __init__(
         self,

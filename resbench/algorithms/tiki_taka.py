@@ -8,6 +8,7 @@ import torch
 
 from resbench.algorithms.chain import TileChain, circle, shares_of
 from resbench.algorithms.schedules import Order, sweeps_or_periods
+from resbench.costs import tt_v1
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 from resbench.errors import BadValue
@@ -38,6 +39,7 @@ class TikiTaka(TileChain):
 
     title = "Tiki-Taka (TT-v1)"
     citation = "Gokmen and Haensch, Front. Neurosci. 14:103, 2020"
+    cost = tt_v1()
 
     def __init__(
         self,

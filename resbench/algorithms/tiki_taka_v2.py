@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from resbench.algorithms.chain import TileChain, shares_of
 from resbench.algorithms.channels import ONE_PULSE, Buffer
 from resbench.algorithms.schedules import Order, sweeps_or_periods
+from resbench.costs import tt_v2
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
@@ -36,6 +37,7 @@ class TikiTakaV2(TileChain):
 
     title = "TT-v2"
     citation = "Gokmen, Front. Artif. Intell. 4:699148, 2021"
+    cost = tt_v2()
 
     def __init__(
         self,

@@ -7,9 +7,9 @@
 """
 
 from resbench.costs.algorithms import (
-    Algorithm,
+    DigitalGradient,
+    Formula,
     InMemory,
-    MixedPrecision,
     agad,
     analog_sgd,
     c_tt_v2,
@@ -28,15 +28,15 @@ from resbench.costs.workload import Workload, algorithm_columns, workload
 
 __all__ = [
     "REFERENCE_PERCEPTRON",
-    "Algorithm",
     "CostModel",
     "Counts",
+    "DigitalGradient",
     "Energy",
+    "Formula",
     "Hardware",
     "InMemory",
     "LayerCost",
     "LayerShape",
-    "MixedPrecision",
     "NetworkCost",
     "Workload",
     "agad",

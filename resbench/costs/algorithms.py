@@ -1,7 +1,7 @@
 """What each training algorithm asks of the hardware for one training vector pair (x, δ), layer by layer.
 
 Two kinds of hardware: :class:`InMemory` updates the crossbar by pulse trains and carries weight from tile to tile
-by transfers; :class:`MixedPrecision` accumulates the gradient digitally and writes it row by row. The functions
+by transfers; :class:`DigitalGradient` accumulates the gradient digitally and writes it row by row. The functions
 below are the published algorithms.
 """
 
@@ -23,7 +23,7 @@ class InMemory:
     ``(l_avg + S pulses_per_transfer) t_sp`` and its reads ``S t_M``.
 
     Args:
-        name: As the literature writes it.
+        name: As the literature writes it; the class of an algorithm may leave it out for its title.
         tiles: Device arrays a weight: 1 for no transfer, ``inf`` for the limit of many tiles.
         digital_matrices: Digital matrices of the shape of the weights.
         words_moved: Words read or written for each word of a transferred vector.
@@ -31,7 +31,9 @@ class InMemory:
         ops_per_word: Floating-point operations for each word of it.
         pulses_per_transfer: Pulses of a write to the next tile; None for a train of mean length.
         periods: Samples between transfers of each hop, fast tile first, in place of n_s, n_s², ...
-        periods_in_batches: The periods count mini-batches (of vectors: batch size times reuse) instead of vectors.
+        periods_in_batches: The periods count mini-batches, each ``ceil(period n)`` of its n vectors (batch size times
+            reuse), instead of vectors.
+        reads: Columns in one transfer.
         planes: Planes of devices; None for a differential pair a tile.
         composite: Every tile takes part in the forward and backward pass, not only one.
         derived: Why its figures are not printed in a source, empty where they are.
@@ -41,7 +43,7 @@ class InMemory:
         BadValue: for a number of tiles or periods that makes no chain.
     """
 
-    name: str
+    name: str = ""
     tiles: float
     digital_matrices: int = 0
     words_moved: int = 0
@@ -50,6 +52,7 @@ class InMemory:
     pulses_per_transfer: float | None = None
     periods: tuple[float, ...] | None = None
     periods_in_batches: bool = False
+    reads: int = 1
     planes: float | None = None
     composite: bool = False
     derived: str = ""
@@ -64,10 +67,13 @@ class InMemory:
             )
 
     def transfers_per_sample(self, hardware: Hardware, vectors_per_batch: float) -> float:
-        """S = Σ_{k=1}^{N-1} n_s^-k, 1/(n_s - 1) for N → ∞; with explicit periods Σ 1/T_k."""
+        """S = Σ_{k=1}^{N-1} n_s^-k, 1/(n_s - 1) for N → ∞; with explicit periods of T_k vectors Σ reads/T_k."""
         if self.periods is not None:
-            unit = vectors_per_batch if self.periods_in_batches else 1
-            return sum(1 / (period * unit) for period in self.periods)
+            counted = (
+                math.ceil(period * vectors_per_batch) if self.periods_in_batches and period < math.inf else period
+                for period in self.periods
+            )
+            return sum(self.reads / vectors for vectors in counted)
         n_s = hardware.samples_per_read
         if n_s != 1:
             if n_s < 1 and self.tiles == math.inf:
@@ -93,7 +99,7 @@ class InMemory:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MixedPrecision:
+class DigitalGradient:
     """Mixed precision (MP): the batch's outer products are summed digitally, then rows are written one after the other.
 
     A layer stores ``q (in · out + v B)`` bytes, moves ``2 q in out / B`` bits, does ``ops_per_weight · in · out +
@@ -108,7 +114,7 @@ class MixedPrecision:
     planes_derived: str = ""
 
 
-Algorithm = InMemory | MixedPrecision
+Formula = InMemory | DigitalGradient
 
 
 def analog_sgd() -> InMemory:
@@ -149,9 +155,9 @@ def agad(*, beta_one: bool = False) -> InMemory:
     )
 
 
-def mixed_precision() -> MixedPrecision:
+def mixed_precision() -> DigitalGradient:
     """Mixed precision with two operations a weight."""
-    return MixedPrecision()
+    return DigitalGradient()
 
 
 def residual(

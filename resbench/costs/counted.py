@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, zip_longest
 from typing import TYPE_CHECKING
 
-from resbench.costs.algorithms import Algorithm, InMemory
+from resbench.costs.algorithms import Formula, InMemory
 from resbench.costs.energy import line_power_w
 from resbench.costs.model import CostModel, LayerCost, NetworkCost
 from resbench.costs.networks import LayerShape
@@ -107,7 +107,7 @@ def trains(layer: LayerEntry, samples: int) -> Trains | None:
     return Trains(fast / (samples * layer.reuse), sum(others) / transfers if transfers else 0.0)
 
 
-def counted_cost(layers: Sequence[LayerEntry], algorithm: Algorithm, model: CostModel, samples: int) -> NetworkCost:
+def counted_cost(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> NetworkCost:
     """Cost with the transfers and pulse trains that a run counted: S of a layer is its transfers for each vector.
 
     Where no trains were counted they take their published lengths: one slot a row of mixed precision.
@@ -115,7 +115,7 @@ def counted_cost(layers: Sequence[LayerEntry], algorithm: Algorithm, model: Cost
     return NetworkCost(algorithm, tuple(_layer_cost(layer, algorithm, model, samples) for layer in layers))
 
 
-def counted_energy_nj(layers: Sequence[LayerEntry], algorithm: Algorithm, model: CostModel, samples: int) -> float:
+def counted_energy_nj(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> float:
     """Energy of one sample, nJ: update and both passes, summed over layers and over the vectors of the sample.
 
     As :func:`resbench.costs.energy`, layer by layer with its own lines, reuse, counted transfers and trains. Of mixed
@@ -141,7 +141,7 @@ def _transfers_per_vector(layer: LayerEntry, samples: int) -> float:
     return sum(tile.transfers for tile in layer.tiles) / (samples * layer.reuse)
 
 
-def _layer_cost(layer: LayerEntry, algorithm: Algorithm, model: CostModel, samples: int) -> LayerCost:
+def _layer_cost(layer: LayerEntry, algorithm: Formula, model: CostModel, samples: int) -> LayerCost:
     (shape,) = shapes([layer])
     if not isinstance(algorithm, InMemory):
         cost = model.layer_cost(shape, algorithm)

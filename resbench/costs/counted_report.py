@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from resbench.costs.algorithms import Algorithm, InMemory
+from resbench.costs.algorithms import Formula, InMemory
 from resbench.costs.counted import counted_cost, counted_energy_nj, counts, trains
 from resbench.costs.model import CostModel
 from resbench.costs.report import table
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # pydantic takes longer to import than a table to print
 QUANTILES = (0.5, 0.9, 0.99)
 
 
-def to_markdown(layers: Sequence[LayerEntry], algorithm: Algorithm, model: CostModel, samples: int) -> str:
+def to_markdown(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> str:
     """Totals of a run, a line for each tile, and what was assumed.
 
     Args:
@@ -97,7 +97,7 @@ def to_markdown(layers: Sequence[LayerEntry], algorithm: Algorithm, model: CostM
     return "\n".join(lines) + "\n"
 
 
-def _mean_train(layer: LayerEntry, tile: TileEntry, algorithm: Algorithm, samples: int) -> str:
+def _mean_train(layer: LayerEntry, tile: TileEntry, algorithm: Formula, samples: int) -> str:
     gradient = isinstance(algorithm, InMemory) and tile is layer.tiles[0]
     number = samples * layer.reuse if gradient else tile.transfers
     return f"{tile.slots / number:,.3g}" if tile.slots and number else "–"

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resbench.costs.algorithms import Algorithm, InMemory, mixed_precision, residual
+from resbench.costs.algorithms import Formula, InMemory, mixed_precision, residual
 from resbench.costs.hardware import Hardware
 from resbench.costs.model import CostModel
 from resbench.costs.networks import REFERENCE_PERCEPTRON, LayerShape
@@ -32,7 +32,7 @@ class Energy:
 
 def energy(
     layers: Sequence[LayerShape],
-    algorithm: Algorithm,
+    algorithm: Formula,
     model: CostModel,
     *,
     update_tiles: float | None = None,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from resbench.costs.algorithms import Algorithm, InMemory
+from resbench.costs.algorithms import Formula, InMemory
 from resbench.costs.hardware import Hardware
 from resbench.costs.networks import LayerShape
 from resbench.errors import BadValue
@@ -42,7 +42,7 @@ class NetworkCost:
     All layers work in parallel and memory traffic is hidden, so the slowest layer sets the pace.
     """
 
-    algorithm: Algorithm
+    algorithm: Formula
     layers: tuple[LayerCost, ...]
 
     @property
@@ -113,7 +113,7 @@ class CostModel:
         if not self.stack > 0:
             raise BadValue("stack", self.stack, "; write the number of stacked planes, 1 for none")
 
-    def cost(self, layers: Sequence[LayerShape], algorithm: Algorithm) -> NetworkCost:
+    def cost(self, layers: Sequence[LayerShape], algorithm: Formula) -> NetworkCost:
         """Cost of training these layers by this algorithm.
 
         Raises:
@@ -123,7 +123,7 @@ class CostModel:
             raise BadValue("layers", "none", "; a cost needs at least one analog layer")
         return NetworkCost(algorithm, tuple(self.layer_cost(layer, algorithm) for layer in layers))
 
-    def layer_cost(self, layer: LayerShape, algorithm: Algorithm) -> LayerCost:
+    def layer_cost(self, layer: LayerShape, algorithm: Formula) -> LayerCost:
         """Cost of one layer."""
         hardware = self.hardware
         words = 2 * layer.in_features if self.convention == "paper" else layer.lines

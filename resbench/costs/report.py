@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from resbench.costs.algorithms import Algorithm, InMemory, analog_sgd, mixed_precision, residual, tt_v2
+from resbench.costs.algorithms import Formula, InMemory, analog_sgd, mixed_precision, residual, tt_v2
 from resbench.costs.energy import energy
 from resbench.costs.model import CostModel, LayerCost, NetworkCost
 from resbench.costs.networks import LayerShape, lenet5, resnet
@@ -107,7 +107,7 @@ def as_printed() -> str:
         "lenet5": ("LeNet-5 (Tables 6, 7)", lenet5(), 8),
         "resnet18": ("ResNet-18, 100 classes (Tables 6, 7)", resnet(18, 100), 128),
     }
-    algorithms: list[Algorithm] = [analog_sgd(), tt_v2(), mixed_precision(), residual()]
+    algorithms: list[Formula] = [analog_sgd(), tt_v2(), mixed_precision(), residual()]
     rows = []
     for column, (network, layers, batch_size) in inputs.items():
         for algorithm in algorithms:

@@ -1,14 +1,19 @@
-"""From what a config or a record says of an algorithm to what it asks of the hardware."""
+"""From what a config or a record says of an algorithm to what it asks of the hardware.
+
+What an algorithm says of its own cost is read off the source of its class, `cost = InMemory(tiles=2, ...)` or a call of
+a published formula, together with the defaults of its arguments. Nothing is imported.
+"""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from operator import mul
 from typing import Any
 
 from resbench.costs.algorithms import (
-    Algorithm,
+    DigitalGradient,
+    Formula,
     InMemory,
     agad,
     analog_sgd,
@@ -19,74 +24,56 @@ from resbench.costs.algorithms import (
     tt_v2,
 )
 from resbench.errors import BadValue
+from resbench.registry import Description, describe
 
-_PUBLISHED: dict[str, Algorithm] = {
-    "AnalogSGD": analog_sgd(),
-    "TikiTaka": tt_v1(),
-    "TikiTakaV2": tt_v2(),
-    "ChoppedTikiTaka": c_tt_v2(),
-    "AGAD": agad(),
-    "MixedPrecision": mixed_precision(),
-    "ResidualLearning": residual(4),
+#: What the attribute `cost` of a class may call.
+FORMULAS: dict[str, Callable[..., Formula]] = {
+    made.__name__: made
+    for made in (InMemory, DigitalGradient, analog_sgd, tt_v1, tt_v2, c_tt_v2, agad, mixed_precision, residual)
 }
-#: Defaults of resbench.algorithms that decide the cost.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "TikiTaka": {"tiles": 2, "gamma": 0.0},
-    "TikiTakaV2": {"tiles": 2, "gamma": 0.0},
-    "ResidualLearning": {
-        "tiles": 4,
-        "transfer_every": 2.0,
-        "transfer_every_growth": 5.0,
-        "count": "global",
-        "schedule": "chain",
-    },
-}
-#: Defaults of every algorithm that transfers.
-TRANSFER_DEFAULTS: dict[str, Any] = {"transfer_every": 1.0, "units_in_mbatch": True, "n_reads_per_transfer": 1}
+WRITE_ONE = "write cost = InMemory(tiles=2) in it, of resbench.costs, with what it stores and moves"
 
 
-def published(class_path: str, settings: Mapping[str, Any]) -> Algorithm:
-    """The published formulas of an algorithm of resbench, with its number of tiles and geometric periods.
+def published(class_path: str, settings: Mapping[str, Any]) -> Formula:
+    """The formula that an algorithm has on its class, with its number of tiles and geometric periods.
 
     Args:
-        class_path: Its class; the last part of the path decides.
-        settings: Its arguments.
+        class_path: its class.
+        settings: its arguments.
 
     Raises:
-        BadValue: for a class that has no cost model, or an impossible number of tiles.
+        BadValue: for a class that cannot be read or has no formula, or an impossible number of tiles.
     """
-    name = class_path.rpartition(".")[2]
-    if name not in _PUBLISHED:
-        raise BadValue("algorithm", name, f"has no cost model; write one of {', '.join(_PUBLISHED)}")
-    algorithm, given = _PUBLISHED[name], DEFAULTS.get(name, {}) | dict(settings)
-    if not isinstance(algorithm, InMemory) or "tiles" not in given:
-        return algorithm
-    algorithm = algorithm.with_tiles(given["tiles"])
-    if algorithm.tiles > 2 and algorithm.digital_matrices:
-        algorithm = replace(
-            algorithm, digital_matrices=int(algorithm.tiles) - 1, derived="a buffer for each hop of more than two tiles"
-        )
-    if name != "ResidualLearning" and given["gamma"]:
-        algorithm = replace(algorithm, composite=True, derived=algorithm.derived or "all tiles in the forward pass")
-    return algorithm
+    described = _described(class_path)
+    formula, given = _formula(described), {**described.defaults, **settings}
+    if not isinstance(formula, InMemory):
+        return formula
+    if "tiles" in given:
+        formula = formula.with_tiles(given["tiles"])
+        if formula.tiles > 2 and formula.digital_matrices:
+            derived = "a buffer for each hop of more than two tiles"
+            formula = replace(formula, digital_matrices=int(formula.tiles) - 1, derived=derived)
+    if given.get("gamma") and not formula.composite:
+        formula = replace(formula, composite=True, derived=formula.derived or "all tiles in the forward pass")
+    return formula
 
 
-def configured(class_path: str, settings: Mapping[str, Any]) -> tuple[Algorithm | None, str]:
+def configured(class_path: str, settings: Mapping[str, Any]) -> tuple[Formula | None, str]:
     """The same with the transfer periods of the settings in place of geometric ones, and a line that says which.
 
     None where the algorithm transfers nothing, or where no constant period describes it; the line then says why.
     """
-    algorithm = published(class_path, settings)
-    name = class_path.rpartition(".")[2]
-    if not isinstance(algorithm, InMemory) or algorithm.tiles == 1:
+    formula = published(class_path, settings)
+    given = {**_described(class_path).defaults, **settings}
+    if not isinstance(formula, InMemory) or formula.tiles == 1 or "transfer_every" not in given:
         return None, ""
-    given = TRANSFER_DEFAULTS | DEFAULTS.get(name, {}) | dict(settings)
-    reads, every, hops = given["n_reads_per_transfer"], given["transfer_every"], int(algorithm.tiles) - 1
+    reads, in_batches = given.get("n_reads_per_transfer", 1), given.get("units_in_mbatch", True)
+    every, hops = given["transfer_every"], int(formula.tiles) - 1
     if reads is None:
         return None, "n_reads_per_transfer: null moves whole matrices, the formulas one column at a time: not costed"
     if isinstance(every, Sequence):
         periods = [float(period) for period in every[:hops]]
-    elif name == "ResidualLearning":
+    elif "transfer_every_growth" in given:
         periods = [every * given["transfer_every_growth"] ** hop for hop in range(hops)]
     elif hops > 1:
         return None, "transfer_every: slower tiles wait for full sweeps, a period for each shape: not costed"
@@ -94,14 +81,42 @@ def configured(class_path: str, settings: Mapping[str, Any]) -> tuple[Algorithm 
         periods = [float(every)]
     if min(periods) < 0:
         return None, "transfer_every: a negative period follows the number of states: not costed"
+    if not in_batches:
+        periods = [whole(period) for period in periods]
     if given.get("count") == "local":
-        periods = list(accumulate(periods, mul))
-    unit = "mini-batches" if given["units_in_mbatch"] else "vectors"
+        periods = list(accumulate([periods[0], *map(whole, periods[1:])], mul))
+    unit = "mini-batches" if in_batches else "vectors"
     line = f"periods of the config: {', '.join(f'{period:g}' for period in periods)} {unit}"
     line += f", {reads} columns in a transfer" if reads > 1 else ""
     line += ", costed as a chain without its warm start" if given.get("schedule", "chain") != "chain" else ""
     return replace(
-        algorithm,
-        periods=tuple(period / reads if period else math.inf for period in periods),
-        periods_in_batches=given["units_in_mbatch"],
+        formula,
+        periods=tuple(period or math.inf for period in periods),
+        periods_in_batches=in_batches,
+        reads=reads,
     ), line
+
+
+def whole(period: float) -> float:
+    """A period of vectors as the algorithms count it: rounded, half up, and at least 1 unless it is 0 for never."""
+    return max(1, math.floor(period + 0.5)) if 0 < period < math.inf else period
+
+
+def _described(class_path: str) -> Description:
+    described = describe(class_path)
+    if described is None:
+        raise BadValue("algorithm", class_path, "is not found; run this in the folder that its module lies in")
+    return described
+
+
+def _formula(described: Description) -> Formula:
+    if described.cost is None:
+        raise BadValue("algorithm", described.name, f"has no cost model; {WRITE_ONE}")
+    called, arguments = described.cost
+    if called not in FORMULAS:
+        raise BadValue("cost", called, f"of {described.name} is none of {', '.join(FORMULAS)}; {WRITE_ONE}")
+    try:
+        formula = FORMULAS[called](**arguments)
+    except TypeError as error:
+        raise BadValue("cost", called, f"of {described.name} does not take these arguments: {error}") from None
+    return formula if formula.name else replace(formula, name=described.title)

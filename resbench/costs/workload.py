@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from resbench.costs.algorithms import Algorithm
+from resbench.costs.algorithms import Formula
 from resbench.costs.networks import LayerShape, network_layers, select, split
 from resbench.costs.settings import configured, published
 from resbench.errors import BadValue
@@ -24,7 +24,7 @@ class Workload:
 
     network: str
     layers: tuple[LayerShape, ...]
-    algorithms: Mapping[str, Algorithm]
+    algorithms: Mapping[str, Formula]
     batch_size: int
     notes: tuple[str, ...] = ()
 
@@ -62,7 +62,7 @@ def workload(config: Mapping[str, Any], batch_size: int | None = None) -> Worklo
     return Workload(f"{name}({arguments})" if arguments else name, layers, columns, batch_size, notes)
 
 
-def algorithm_columns(class_path: str, settings: Mapping[str, Any]) -> tuple[dict[str, Algorithm], tuple[str, ...]]:
+def algorithm_columns(class_path: str, settings: Mapping[str, Any]) -> tuple[dict[str, Formula], tuple[str, ...]]:
     """Columns of one algorithm by heading, its published formula and its own periods, and notes on them."""
     formula = published(class_path, settings)
     own, line = configured(class_path, settings)

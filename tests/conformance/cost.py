@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resbench.costs import (
-    Algorithm,
     CostModel,
+    DigitalGradient,
+    Formula,
     Hardware,
     LayerShape,
-    MixedPrecision,
     NetworkCost,
     agad,
     analog_sgd,
@@ -209,7 +209,7 @@ class Reading:
             raise CannotInterpret("no network is named")
         return name if name in self.document["models"] else f"{name}_c100"
 
-    def _algorithm(self, name: str | None = None) -> Algorithm:
+    def _algorithm(self, name: str | None = None) -> Formula:
         inputs = self.inputs
         name = name or inputs.get("algorithm") or _algorithm_in(self.vector["id"]) or _algorithm_in(self.quantity)
         if name == "residual":
@@ -222,7 +222,7 @@ class Reading:
                 charge_hops=bool(inputs.get("charge_hops", False)),
             )
         if name == "mp":
-            return MixedPrecision(ops_per_weight=self._mp_factor()) if self.as_stated else mixed_precision()
+            return DigitalGradient(ops_per_weight=self._mp_factor()) if self.as_stated else mixed_precision()
         if name == "agad":
             return agad(beta_one=inputs.get("beta") == 1)
         if name not in (factories := {"sgd": analog_sgd, "ttv1": tt_v1, "ttv2": tt_v2, "cttv2": c_tt_v2}):
@@ -246,7 +246,7 @@ class Reading:
 
     # The metrics
 
-    def _metric(self, metric: str, algorithm: Algorithm, hardware: Hardware) -> float:
+    def _metric(self, metric: str, algorithm: Formula, hardware: Hardware) -> float:
         base, _, divisor = metric.partition("/")
         name = re.sub(r"^model_|_ns$|_bytes$", "", base)
         if name not in NETWORK_METRICS:

@@ -109,9 +109,11 @@ def test_settings_that_no_formula_takes_are_said_in_one_line(
 
 
 def test_a_digital_record_has_no_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_record(tmp_path / "record.json", make_record("Digital", states=None, tiles=0))
+    record = make_record("Digital", states=None, tiles=0)
+    algorithm = record.algorithm.model_copy(update={"class_path": "resbench.algorithms.DigitalSGD"})
+    write_record(tmp_path / "record.json", record.model_copy(update={"algorithm": algorithm}))
     assert cost("--record", str(tmp_path / "record.json")) == 2
-    assert "error: algorithm: Digital has no cost model" in capsys.readouterr().err
+    assert "error: algorithm: DigitalSGD has no cost model" in capsys.readouterr().err
 
 
 def test_it_imports_neither_torch_nor_lightning(config: Path) -> None:

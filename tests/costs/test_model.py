@@ -3,8 +3,8 @@
 import pytest
 
 from resbench.costs import (
-    Algorithm,
     CostModel,
+    Formula,
     Hardware,
     LayerShape,
     agad,
@@ -36,7 +36,7 @@ TABLE_5 = CostModel(batch_size=100)
     ids=lambda value: getattr(value, "name", None),
 )
 def test_a_square_layer_costs_what_the_tables_print(
-    algorithm: Algorithm, latency_ns: float, storage_bytes: int, memory_bits: float, fp_ops: float
+    algorithm: Formula, latency_ns: float, storage_bytes: int, memory_bits: float, fp_ops: float
 ) -> None:
     cost = TABLE_5.cost(SQUARE, algorithm)
     assert round(cost.latency_ns, 1) == latency_ns
@@ -110,7 +110,7 @@ def test_a_network_is_as_slow_as_its_slowest_layer_and_stores_the_sum() -> None:
 @pytest.mark.parametrize(
     ("algorithm", "microseconds"), [(analog_sgd(), 14.6), (tt_v2(), 27.6), (mixed_precision(), 9.5), (residual(), 52.0)]
 )
-def test_per_image_lenet5_turns_the_published_order_around(algorithm: Algorithm, microseconds: float) -> None:
+def test_per_image_lenet5_turns_the_published_order_around(algorithm: Formula, microseconds: float) -> None:
     assert round(CostModel(batch_size=8).cost(lenet5(), algorithm).image_ns / 1000, 1) == microseconds
 
 

@@ -1,8 +1,8 @@
 import math
 
 from resbench.costs import (
-    Algorithm,
     CostModel,
+    Formula,
     LayerShape,
     Workload,
     agad,
@@ -15,7 +15,7 @@ from resbench.costs import (
 from resbench.costs.report import as_printed, to_markdown
 
 
-def work(network: str, layers: tuple[LayerShape, ...], batch_size: int, *algorithms: Algorithm) -> Workload:
+def work(network: str, layers: tuple[LayerShape, ...], batch_size: int, *algorithms: Formula) -> Workload:
     return Workload(network, layers, {algorithm.name: algorithm for algorithm in algorithms}, batch_size)
 
 

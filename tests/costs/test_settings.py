@@ -1,34 +1,108 @@
 """From settings of an algorithm to its cost, against the algorithms themselves."""
 
-import inspect
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import resbench.algorithms
-from resbench.costs import CostModel, InMemory, LayerShape, configured, published, residual
-from resbench.costs.settings import DEFAULTS, TRANSFER_DEFAULTS
+from resbench.costs import (
+    CostModel,
+    Hardware,
+    InMemory,
+    LayerShape,
+    agad,
+    algorithm_columns,
+    analog_sgd,
+    c_tt_v2,
+    configured,
+    mixed_precision,
+    published,
+    residual,
+    tt_v1,
+    tt_v2,
+)
+from resbench.errors import BadValue
 
-WITH_COST = [
-    "AGAD",
-    "AnalogSGD",
-    "ChoppedTikiTaka",
-    "MixedPrecision",
-    "ResidualLearning",
-    "TikiTaka",
-    "TikiTakaV2",
-]
+FORMULAS = {
+    "AGAD": agad(),
+    "AnalogSGD": analog_sgd(),
+    "ChoppedTikiTaka": c_tt_v2(),
+    "MixedPrecision": mixed_precision(),
+    "ResidualLearning": residual(4),
+    "TikiTaka": tt_v1(),
+    "TikiTakaV2": tt_v2(),
+}
+LEAKY = """
+from resbench.algorithms import TikiTakaV2
+from resbench.costs import InMemory
+
+class Leaky(TikiTakaV2):
+    title = "Leaky TT-v2"
+    def __init__(self, transfer_every: float = 3.0, *, leak: float = 0.1) -> None: ...
+
+class Own:
+    title = "Mine"
+    cost = InMemory(tiles=2, digital_matrices=1, words_moved=3, composite=True)
+    def __init__(self, gamma: float = 0.1) -> None: ...
+
+class TikiTaka(TikiTaka):
+    pass
+
+class Wrong:
+    cost = InMemory(tiles=2, matrices=1)
+
+class Other:
+    cost = print("hello")
+"""
 
 
-@pytest.mark.parametrize("name", WITH_COST)
-def test_every_published_algorithm_has_a_cost_with_its_own_defaults(name: str) -> None:
-    parameters = inspect.signature(getattr(resbench.algorithms, name)).parameters
-    assert published(f"resbench.algorithms.{name}", {})
-    for key, value in DEFAULTS.get(name, {}).items():
-        assert parameters[key].default == value, key
-    if name in ("TikiTaka", "TikiTakaV2", "ChoppedTikiTaka", "AGAD"):
-        assert {key: parameters[key].default for key in TRANSFER_DEFAULTS} == TRANSFER_DEFAULTS
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a module with classes of one's own; in the working directory, and never imported."""
+    (tmp_path / "own_algorithms.py").write_text(LEAKY, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return "own_algorithms"
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_every_algorithm_has_its_published_formula_on_its_class(name: str) -> None:
+    assert getattr(resbench.algorithms, name).cost == FORMULAS[name]
+    assert published(f"resbench.algorithms.{name}", {}) == FORMULAS[name]
+    assert published(name, {}) == FORMULAS[name]
+
+
+def test_a_class_of_ones_own_has_what_it_says_and_else_what_it_inherits(module: str) -> None:
+    assert published(f"{module}.Leaky", {}) == tt_v2()
+    own, _ = configured(f"{module}.Leaky", {"leak": 0.2})
+    assert isinstance(own, InMemory)
+    assert own.periods == (3.0,)
+    assert published(f"{module}.Own", {}) == InMemory(
+        name="Mine", tiles=2, digital_matrices=1, words_moved=3, composite=True
+    )
+    assert configured(f"{module}.Own", {}) == (None, "")
+    assert published(f"{module}.TikiTaka", {}) == tt_v1()
+    assert list(algorithm_columns(f"{module}.Own", {})[0]) == ["Mine"]
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("Wrong", "cost: InMemory of Wrong does not take these arguments: .*matrices"),
+        ("Other", "cost: print of Other is none of InMemory"),
+        ("Nobody", "algorithm: own_algorithms.Nobody is not found"),
+    ],
+)
+def test_a_class_without_a_formula_says_what_to_write(module: str, name: str, complaint: str) -> None:
+    with pytest.raises(BadValue, match=complaint):
+        published(f"{module}.{name}", {})
+
+
+def test_a_module_that_python_cannot_read_is_named(module: str) -> None:
+    Path(f"{module}.py").write_text("class Broken(", encoding="utf-8")
+    with pytest.raises(BadValue, match=f"class_path: {module} is no Python"):
+        published(f"{module}.Broken", {})
 
 
 def test_the_number_of_tiles_is_that_of_the_settings() -> None:
@@ -43,8 +117,12 @@ def test_the_number_of_tiles_is_that_of_the_settings() -> None:
     [
         ("ResidualLearning", {"tiles": 3, "transfer_every_growth": 4.0}, (2, 8), True),
         ("ResidualLearning", {"tiles": 4, "transfer_every": [2, 5, 0, 7]}, (2, 5, math.inf), True),
+        ("ResidualLearning", {"tiles": 3, "transfer_every": [1, 2.5, 1], "count": "local"}, (1, 3), True),
+        ("TikiTaka", {"transfer_every": 2.5, "units_in_mbatch": False}, (3,), False),
+        ("TikiTaka", {"transfer_every": 0.2, "units_in_mbatch": False}, (1,), False),
+        ("TikiTaka", {"transfer_every": 0, "units_in_mbatch": False}, (math.inf,), False),
         ("ResidualLearning", {"tiles": 3, "transfer_every": [2, 5, 1], "count": "local"}, (2, 10), True),
-        ("TikiTaka", {"n_reads_per_transfer": 2, "units_in_mbatch": False}, (0.5,), False),
+        ("TikiTaka", {"n_reads_per_transfer": 2, "units_in_mbatch": False}, (1,), False),
         ("AGAD", {"transfer_every": 3.0}, (3,), True),
     ],
 )
@@ -56,6 +134,19 @@ def test_own_periods_follow_the_settings(
     assert (own.periods, own.periods_in_batches) == (periods, in_batches)
     assert line.startswith("periods of the config")
     assert CostModel(batch_size=8).cost([LayerShape("fc", 8, 8)], own).latency_ns > 0
+
+
+@pytest.mark.parametrize(
+    ("every", "in_batches", "vectors"),
+    [(0.3, True, 3), (1.0, True, 8), (2.5, False, 3), (2.4, False, 2), (0.1, False, 1), (4.5, False, 5)],
+)
+def test_periods_are_whole_vectors_as_the_algorithm_counts_them(every: float, in_batches: bool, vectors: int) -> None:
+    """Of a mini-batch of 8 vectors, so 0.3 mini-batches are 2.4, which is 3."""
+    settings = {"transfer_every": every, "units_in_mbatch": in_batches}
+    own, _ = configured("TikiTaka", settings)
+    assert isinstance(own, InMemory)
+    assert own.transfers_per_sample(Hardware(), vectors_per_batch=8) == 1 / vectors
+    assert resbench.algorithms.TikiTaka(**settings).schedule.periods(8)[0] == vectors  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -75,5 +166,5 @@ def test_what_no_constant_period_describes_is_said(name: str, settings: dict[str
 
 
 def test_a_digital_algorithm_has_no_cost() -> None:
-    with pytest.raises(ValueError, match="algorithm: DigitalSGD has no cost model; write one of AnalogSGD"):
+    with pytest.raises(ValueError, match="algorithm: DigitalSGD has no cost model; write cost = InMemory"):
         published("resbench.algorithms.DigitalSGD", {})

@@ -1,18 +1,17 @@
-import ast
-from pathlib import Path
-
 import pytest
 
-from resbench.records.titles import TITLES, title
+from resbench import algorithms
+from resbench.algorithms import Algorithm
+from resbench.records.titles import title
+from resbench.registry import offers
 
-ALGORITHMS = Path(__file__).resolve().parents[2] / "resbench" / "algorithms"
 
-
-def test_every_algorithm_of_resbench_has_a_title() -> None:
-    tree = ast.parse((ALGORITHMS / "__init__.py").read_text(encoding="utf-8"))
-    names = {alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert names >= TITLES.keys()
-    assert {"AnalogSGD", "TikiTaka", "TikiTakaV2", "ChoppedTikiTaka", "AGAD", "MixedPrecision"} <= TITLES.keys()
+@pytest.mark.parametrize("path", [offer.path for offer in offers("algorithms")])
+def test_every_algorithm_of_resbench_has_its_title_and_citation_on_its_class(path: str) -> None:
+    name = path.rpartition(".")[2]
+    kind: type[Algorithm] = getattr(algorithms, name)
+    assert {"title", "citation"} <= vars(kind).keys()
+    assert title(name, path) == kind.title
 
 
 @pytest.mark.parametrize(
