@@ -1,4 +1,4 @@
-"""Augmentation of training images: whole mini-batches at a time, each number a function of (seed, epoch, batch)."""
+"""Augmentation of training images in whole mini-batches; its random numbers are functions of (seed, epoch, batch)."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from resbench.errors import BadValue
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What happens to a training image, in this order: random crop, flip, AutoAugment, Cutout. By default nothing.
+    """The steps applied to training images, in this order: random crop, flip, AutoAugment, Cutout. By default none.
 
     Args:
-        padding: black pixels added on every side before an image of the old size is cut out at random; 0 for none.
-        flip: mirror half of the images, left and right.
-        auto_augment: one of the 25 policies that AutoAugment found for CIFAR-10, by chance for each image.
-        cutout: side of a square at a random place whose pixels become what normalises to 0; 0 for none. Beyond the
-            border it is cut off.
+        padding: number of black pixels that are added on every side before an image of the original size is cut out at
+            a random place; 0 for none.
+        flip: whether half of the images are mirrored left to right.
+        auto_augment: whether each image gets one of the 25 policies that AutoAugment found for CIFAR-10, at random.
+        cutout: side of a square at a random place whose pixels are set to the value that normalises to 0; 0 for none.
+            At the border the square is cut off.
 
     Raises:
         BadValue: for a negative size.
 
-    Source: E. Cubuk et al., AutoAugment, CVPR 2019, as torchvision has it; T. DeVries and G. Taylor, Improved
+    Source: E. Cubuk et al., AutoAugment, CVPR 2019, as implemented in torchvision; T. DeVries and G. Taylor, Improved
     regularization of convolutional neural networks with Cutout, arXiv:1708.04552.
     """
 
@@ -49,7 +50,7 @@ class Augmentation:
 
         Args:
             images: uint8 ``[b, channels, h, w]``.
-            fill: uint8 ``[channels, 1, 1]``, the pixels of Cutout.
+            fill: uint8 ``[channels, 1, 1]``, the pixel value of Cutout.
             path: key of the random numbers, such as (seed, epoch, batch).
         """
         height, width = images.shape[-2:]
@@ -81,7 +82,7 @@ NO_AUGMENTATION = Augmentation()
 
 
 class AugmentedImageData(ImageData):
-    """Images that are augmented in training.
+    """Base of data modules whose images are augmented in training.
 
     Args:
         batch_size: see :class:`~resbench.data.base.InMemoryData`, as for the others.
@@ -89,8 +90,8 @@ class AugmentedImageData(ImageData):
         train_size: number of training samples, or None.
         val_size: training samples held out.
         normalize: unit or standard.
-        augmentation: of the training images.
-        seed: of the training order and of the augmentation.
+        augmentation: augmentation of the training images.
+        seed: seed of the training order and of the augmentation.
     """
 
     def __init__(
@@ -107,7 +108,7 @@ class AugmentedImageData(ImageData):
         self.augmentation = augmentation
 
     def augment(self, inputs: Tensor, epoch: int, batch: int) -> Tensor:
-        # What normalises to zero is the offset of the normalisation: black, or the mean colour.
+        # The value that normalises to zero is the offset of the normalisation: black, or the mean colour.
         fill = self._offset.round().to(inputs.device, torch.uint8)
         return self.augmentation.apply(inputs, fill, self.seed, epoch, batch)
 
@@ -123,8 +124,8 @@ def _square(size: int, center: Tensor, side: int) -> Tensor:
 
 
 def _auto_augment(images: Tensor, seed: int) -> Tensor:
-    # Torchvision draws from torch's generator of the CPU, and treats a batch as one image; on the CPU, so that every
-    # device trains on the same pixels.
+    # torchvision draws from torch's CPU generator, and would treat a batch as one image. This runs on the CPU, so that
+    # training sees the same pixels on every device.
     policy = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -1,7 +1,7 @@
-"""The contract of a data module: a data set that lies in memory whole.
+"""The contract of a data module: a data set that is completely in memory.
 
 A subclass declares ``num_classes``, ``input_shape`` and ``split_rule`` and writes :meth:`InMemoryData.load` and
-:meth:`InMemoryData.convert`. All else is shared: validation split, order of batches, resuming, checksums, errors.
+:meth:`InMemoryData.convert`. The rest is shared: validation split, order of batches, resuming, checksums, errors.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ class Split:
 class InMemoryData(LightningDataModule, ABC):
     """A data set in memory, with the training order keyed by (seed, epoch).
 
-    ``load()`` gives a training and a test set. The last ``val_size`` training samples are held out for validation, the
-    first ``train_size`` of the others train. Nothing is read before :meth:`setup`, and it is read once.
+    ``load()`` returns a training and a test set. The last ``val_size`` training samples are held out for validation,
+    and the first ``train_size`` of the others are used for training. The data are read once, by :meth:`setup`.
 
     Args:
-        batch_size: training samples in a mini-batch, of all processes together; the last mini-batch of an epoch may be
-            short.
+        batch_size: training samples in a mini-batch, in all processes together; the last mini-batch of an epoch may be
+            smaller.
         eval_batch_size: samples in a batch of validation, test and prediction.
-        train_size: number of training samples; None takes all that validation leaves.
-        val_size: training samples held out to choose hyper-parameters on, since the test set is not for that;
-            0 holds out none, as published results do.
-        seed: of the training order; any whole number. The splits do not depend on it.
+        train_size: number of training samples; None uses all that are not held out.
+        val_size: number of training samples that are held out for choosing hyper-parameters, which must not be done on
+            the test set. With 0 none are held out, as in published results.
+        seed: seed of the training order, any whole number. The splits do not depend on it.
 
     Raises:
-        BadValue: for an impossible size, naming it. Sizes that depend on the data are checked by :meth:`setup`.
+        BadValue: for an impossible size. Sizes that depend on the data are checked by :meth:`setup`.
     """
 
     num_classes: int
@@ -97,8 +97,8 @@ class InMemoryData(LightningDataModule, ABC):
     def load(self) -> tuple[Split, Split]:
         """Read the training and the test set.
 
-        The end of the training set becomes the validation set and its beginning a smaller training set, so its
-        order must be mixed: where the source is sorted by class, see
+        The end of the training set becomes the validation set, and its beginning may become a smaller training set. So
+        its classes must be mixed. If the source is sorted by class, use
         :func:`resbench.data.order.stratified_permutation`.
 
         Raises:
@@ -107,13 +107,13 @@ class InMemoryData(LightningDataModule, ABC):
 
     @abstractmethod
     def convert(self, inputs: Tensor) -> Tensor:
-        """Stored inputs ``[b, ...]`` as the network takes them, ``[b, *input_shape]``, on the device of ``inputs``."""
+        """Convert stored inputs ``[b, ...]`` to inputs of the network, ``[b, *input_shape]``, on the same device."""
 
     def augment(self, inputs: Tensor, epoch: int, batch: int) -> Tensor:
-        """Stored inputs of one training mini-batch, changed at random; the default changes nothing.
+        """Change the stored inputs of one training mini-batch at random; the default changes nothing.
 
-        Draw from :func:`resbench.data.order.random_words` with (seed, epoch, batch) in the path: then a resumed run
-        sees the same.
+        Draw from :func:`resbench.data.order.random_words` with (seed, epoch, batch) in the path. Then a resumed run
+        sees the same inputs.
         """
         return inputs
 
@@ -121,7 +121,7 @@ class InMemoryData(LightningDataModule, ABC):
         """Read the data, once for all stages.
 
         Raises:
-            BadValue: sizes that the data set cannot give, or a mini-batch that processes cannot share evenly.
+            BadValue: for sizes that the data set does not allow, or a mini-batch that processes cannot share evenly.
             MissingData: from :meth:`load`.
         """
         if stage == "validate" and self.val_size == 0:
@@ -149,7 +149,7 @@ class InMemoryData(LightningDataModule, ABC):
         self._splits = splits
 
     def describe(self) -> dict[str, object]:
-        """What was read, for the record: name, rule of the split, sizes, SHA-256 of the stored bytes of each split.
+        """A description for the record: name, rule of the split, sizes, and SHA-256 of the stored bytes of each split.
 
         Raises:
             RuntimeError: before :meth:`setup`.
@@ -164,7 +164,7 @@ class InMemoryData(LightningDataModule, ABC):
         }
 
     def split(self, name: Literal["train", "val", "test"]) -> Split:
-        """The samples of a split as they are stored; validation may be empty.
+        """The samples of a split as they are stored; the validation split may be empty.
 
         Raises:
             RuntimeError: before :meth:`setup`.
@@ -176,14 +176,14 @@ class InMemoryData(LightningDataModule, ABC):
     def train_dataloader(self) -> TrainLoader[Batch]:
         """Mini-batches of (inputs ``[b, *input_shape]``, targets) in the order of (seed, epoch).
 
-        Of several processes each gets its part of every mini-batch, the one of rank 0 the first samples.
+        Each of several processes gets its part of every mini-batch; rank 0 gets the first samples.
         """
         split = self.split("train").to(self._device())
         part, parts = self._share()
 
         def fetch(samples: Tensor, epoch: int, batch: int) -> Batch:
             inputs = self.augment(split.inputs.index_select(0, samples), epoch, batch)
-            if parts > 1:  # what was drawn is for the whole mini-batch
+            if parts > 1:  # the random numbers above are those of the whole mini-batch
                 size = len(samples) // parts
                 ours = slice(part * size, (part + 1) * size)
                 inputs, samples = inputs[ours], samples[ours]
@@ -219,5 +219,5 @@ class InMemoryData(LightningDataModule, ABC):
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _device(self) -> torch.device:
-        # The whole set moves to the accelerator once; batches are small and a copy for each of them is not free.
+        # The whole set is copied to the accelerator once, because copying each small batch would cost more.
         return torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device

@@ -18,29 +18,30 @@ TEST_SHARE = 0.1
 
 
 class CharacterData(InMemoryData):
-    """Characters of a text such as tiny Shakespeare: the first 90 % train, the last 10 % test; targets come next.
+    """Characters of a text such as tiny Shakespeare: the first 90 % for training, the last 10 % for the test.
 
-    A sample is a window of ``context`` characters with the characters that follow each of them. Training windows begin
-    anywhere, drawn anew for each batch by (seed, epoch, batch); evaluation takes every window once, end to end.
-    Characters are numbered in the order of their code points. What the literature on tiny Shakespeare calls its
-    validation set is the test set here; ``val_size`` holds out another one, at the end of the training text.
+    A sample is a window of ``context`` characters; the target of each is the character that follows it. Training
+    windows begin at random places, which are drawn for each batch by (seed, epoch, batch). In evaluation the windows
+    follow each other without overlap. Characters are numbered in the order of their code points. The test set here is
+    what the literature on tiny Shakespeare calls its validation set; ``val_size`` holds out another one, at the end of
+    the training text.
 
     Args:
-        root: folder of the text, or the text itself.
-        path: the text in it, UTF-8.
-        context: characters in a window.
+        root: folder of the text, or the file of the text.
+        path: name of the file in the folder; the text is in UTF-8.
+        context: number of characters in a window.
         batch_size: training windows in a mini-batch.
-        steps_per_epoch: training mini-batches in an epoch; None takes as many as hold the text once.
+        steps_per_epoch: training mini-batches in an epoch; None means as many as contain the length of the text once.
         eval_batch_size: windows in a batch of validation, test and prediction.
-        train_size: number of training characters; None takes all that validation leaves.
-        val_size: training characters held out to choose hyper-parameters on; 0 holds out none.
-        seed: of the training windows; any whole number.
+        train_size: number of training characters; None uses all that are not held out.
+        val_size: number of training characters that are held out for choosing hyper-parameters; 0 for none.
+        seed: seed of the training windows, any whole number.
 
     Raises:
         BadValue: for an impossible size; by setup, for a text that is too short.
-        MissingData: by setup, where there is no such text.
+        MissingData: by setup, if there is no such text.
 
-    Source: the text that A. Karpathy's char-rnn made common, 1,115,394 characters, 65 different ones.
+    Source: the text of A. Karpathy's char-rnn, with 1,115,394 characters, 65 of them different.
     """
 
     split_rule = "first 90 % of the characters train, last 10 % test; validation the end of the former"
@@ -71,7 +72,7 @@ class CharacterData(InMemoryData):
             raise self._missing("no such file")
 
     def load(self) -> tuple[Split, Split]:
-        """The text as two streams, and from it ``characters``, the alphabet."""
+        """Read the text as two streams, and set ``characters``, its alphabet."""
         try:
             text = self._file().read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
@@ -88,7 +89,7 @@ class CharacterData(InMemoryData):
         return _next(stream[:first]), _next(stream[first:])
 
     def _file(self) -> Path:
-        """The text: the path in the root, or the root itself where that is a file."""
+        """The file of the text: ``path`` in the root, or the root itself if that is a file."""
         root = Path(self.root).expanduser().absolute()
         return root if root.is_file() else root / self.path
 
@@ -130,7 +131,7 @@ class CharacterData(InMemoryData):
         )
 
     def predict_dataloader(self) -> EvalLoader[Tensor]:
-        """Batches of the windows of the test set, without what follows."""
+        """Batches of the windows of the test set, without their targets."""
         windows = self._windows(self.split("test").inputs)
         return EvalLoader(len(windows), self.eval_batch_size, lambda samples: self.convert(windows[samples]))
 
@@ -144,7 +145,7 @@ class CharacterData(InMemoryData):
         return EvalLoader(len(inputs), self.eval_batch_size, fetch)
 
     def _windows(self, stream: Tensor) -> Tensor:
-        """A stream cut into windows end to end, ``[n, context]``, without what is left over."""
+        """Cut a stream into adjacent windows ``[n, context]``; the remainder is dropped."""
         count = len(stream) // self.context
         return stream[: count * self.context].view(count, self.context).to(self._device())
 

@@ -18,22 +18,23 @@ from resbench.errors import BadValue, MissingData
 class CIFAR10Data(AugmentedImageData):
     """CIFAR-10 colour photographs 32x32: 50,000 training and 10,000 test images, read from a folder or downloaded.
 
-    Images ``[n, 3, 32, 32]``, 10 classes. They are sorted by a checksum of their pixels, so that the official files
-    and class folders of the same images give the same batches.
+    Images ``[n, 3, 32, 32]``, 10 classes. They are sorted by a checksum of their pixels, so the official files and
+    class folders of the same images give the same batches.
 
     Args:
-        root: folder that holds ``cifar-10-batches-py`` as published, or class folders ``cifar10/train/<class>/*.png``
-            and ``cifar10/test/<class>/*.png``, which are taken where they exist; or one of these two folders itself.
-        download: fetch the published files where they are missing and the network allows it.
-        batch_size: training images in a mini-batch; the last one of an epoch may be short.
+        root: folder that contains ``cifar-10-batches-py`` as published, or class folders
+            ``cifar10/train/<class>/*.png`` and ``cifar10/test/<class>/*.png``, which take precedence; or one of these
+            two folders itself.
+        download: whether to download the published files if they are missing.
+        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
         eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None takes all that validation leaves.
-        val_size: training images held out to choose hyper-parameters on; 0 holds out none.
+        train_size: number of training images; None uses all that are not held out.
+        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
         normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
             deviation 1.
-        augmentation: of the training images; by default random crop with 4 black pixels around, flip, AutoAugment's
-            policies for CIFAR-10 and Cutout of 16x16.
-        seed: of the order of the training images and of their augmentation; any whole number.
+        augmentation: augmentation of the training images; by default a random crop from a frame of 4 black pixels,
+            flip, AutoAugment's policies for CIFAR-10, and Cutout of 16x16 pixels.
+        seed: seed of the order of the training images and of their augmentation, any whole number.
 
     Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
@@ -62,7 +63,7 @@ class CIFAR10Data(AugmentedImageData):
         self.root, self.download = root, download
 
     def prepare_data(self) -> None:
-        """Find the files; where they are missing, download them if that is asked for."""
+        """Find the files; if they are missing, download them if ``download`` is true."""
         if self._class_folders() is not None or self._official() is not None:
             return
         root = Path(self.root).expanduser()
@@ -75,7 +76,7 @@ class CIFAR10Data(AugmentedImageData):
             raise self._incomplete(root / self.source.base_folder, error) from error
 
     def load(self) -> tuple[Split, Split]:
-        """Training and test set from ``root``, downloaded before where that is asked for and needed."""
+        """Training and test set from ``root``, after :meth:`prepare_data`."""
         self.prepare_data()
         folders = self._class_folders()
         if folders is not None:
@@ -97,7 +98,7 @@ class CIFAR10Data(AugmentedImageData):
         return train, test
 
     def _class_folders(self) -> Path | None:
-        """The folder that has the folders train and test: below the root, or the root itself."""
+        """The folder that contains the folders train and test: below the root, or the root itself."""
         root = Path(self.root).expanduser()
         if (root / self.folder / "train").is_dir():
             return root / self.folder
@@ -107,7 +108,7 @@ class CIFAR10Data(AugmentedImageData):
         return None
 
     def _official(self) -> Path | None:
-        """The folder that has the published files."""
+        """The folder that contains the published files."""
         root = Path(self.root).expanduser().absolute()
         names = [name for name, _ in self.source.train_list + self.source.test_list]
         for folder in (root / self.source.base_folder, root):

@@ -13,17 +13,17 @@ TEST_SIZE = 360
 class DigitsData(ImageData):
     """Handwritten digits 8x8 of scikit-learn: 1,437 training and 360 test images, no download needed.
 
-    Images ``[n, 1, 8, 8]`` with 17 grey levels, 10 classes. The split is stratified and fixed: it depends on no
+    Images ``[n, 1, 8, 8]`` with 17 grey levels, 10 classes. The split is stratified and fixed. It depends on no
     seed, so every run is tested on the same images.
 
     Args:
-        batch_size: training images in a mini-batch; the last one of an epoch may be short.
+        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
         eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None takes all that validation leaves.
-        val_size: training images held out to choose hyper-parameters on; 0 holds out none.
+        train_size: number of training images; None uses all that are not held out.
+        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
         normalize: "unit" divides by 16, the value of white; "standard" gives the training images mean 0 and standard
             deviation 1.
-        seed: of the order of the training images; any whole number.
+        seed: seed of the order of the training images, any whole number.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998,
     the part that ``sklearn.datasets.load_digits`` bundles.
@@ -36,7 +36,7 @@ class DigitsData(ImageData):
 
     def load(self) -> tuple[Split, Split]:
         """Training and test set from the installed package."""
-        from sklearn.datasets import load_digits  # a quarter of a second that only this data set needs
+        from sklearn.datasets import load_digits  # takes a quarter of a second, and only this data set needs it
 
         images, labels = load_digits(return_X_y=True)
         order = stratified_permutation(labels, "digits split")

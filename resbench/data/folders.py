@@ -1,4 +1,4 @@
-"""Images in class folders, decoded once."""
+"""Images in class folders, which are decoded once."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ Sample = tuple[str, int]
 class ImageFolderData(AugmentedImageData):
     """Images in class folders: ``root/train/<class>/*.png`` and ``root/test/<class>/*.png``.
 
-    Any format that Pillow reads, in colour, all of one size: ``[n, 3, h, w]``. Classes are numbered in alphabetical
-    order. Images are sorted by a checksum of their pixels, which mixes the classes and does not depend on file names.
-    What was decoded is kept in ``root/train.cache.pt`` and ``root/test.cache.pt`` while the files stay as they are.
+    Images may have any format that Pillow reads. They are read in colour and must have the same size: ``[n, 3, h, w]``.
+    Classes are numbered in alphabetical order. Images are sorted by a checksum of their pixels, which mixes the classes
+    and does not depend on file names. Decoded images are kept in ``root/train.cache.pt`` and ``root/test.cache.pt`` as
+    long as the files do not change.
 
     Args:
-        root: folder with the folders train and test.
-        batch_size: training images in a mini-batch; the last one of an epoch may be short.
+        root: folder that contains the folders train and test.
+        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
         eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None takes all that validation leaves.
-        val_size: training images held out to choose hyper-parameters on; 0 holds out none.
+        train_size: number of training images; None uses all that are not held out.
+        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
         normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
             deviation 1.
-        augmentation: of the training images; none by default.
-        seed: of the order of the training images and of their augmentation; any whole number.
+        augmentation: augmentation of the training images; none by default.
+        seed: seed of the order of the training images and of their augmentation, any whole number.
 
     Raises:
-        MissingData: by setup, where the folders are missing or empty.
+        MissingData: by setup, if the folders are missing or empty.
         BadValue: by setup, for images of different sizes or classes that differ between train and test.
     """
 
@@ -68,7 +69,7 @@ class ImageFolderData(AugmentedImageData):
                 raise _no_images(root / name, "no such folder")
 
     def load(self) -> tuple[Split, Split]:
-        """Training and test images from ``root``, and from them ``num_classes`` and ``input_shape``."""
+        """Read training and test images from ``root``, and set ``num_classes`` and ``input_shape`` from them."""
         train, test, classes = read_class_folders(Path(self.root).expanduser())
         self.num_classes = len(classes)
         self.input_shape = tuple(train.inputs.shape[1:])
@@ -76,10 +77,10 @@ class ImageFolderData(AugmentedImageData):
 
 
 def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
-    """Images and labels of ``root/train`` and ``root/test``, each in the order of the pixels, and the classes' names.
+    """Images and labels of ``root/train`` and ``root/test``, ordered by their pixels, and the names of the classes.
 
     Raises:
-        FileNotFoundError: where there are no such folders with images.
+        MissingData: if there are no such folders with images.
         BadValue: for images of different sizes, or classes that differ between the folders.
     """
     splits: dict[str, tuple[Split, list[str]]] = {}
@@ -105,14 +106,14 @@ def _no_images(folder: Path, why: str) -> MissingData:
 
 
 def _cached(file: Path, samples: Sequence[Sample]) -> Split:
-    """What is decoded from the samples, from a file that an earlier call left if no image has changed since."""
+    """Decode the samples, or read them from the file of an earlier call if no image has changed since."""
     fingerprint = _fingerprint(file.parent, samples)
     try:
         saved = torch.load(file, weights_only=True)
         if saved["fingerprint"] == fingerprint:
             return Split(saved["images"], saved["labels"])
     except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError):
-        pass  # not there yet, or not whole: the images themselves are
+        pass  # it does not exist yet, or is damaged: decode the images
     split = _decode(samples)
     state = {"fingerprint": fingerprint, "images": split.inputs, "labels": split.targets}
     try:
@@ -120,7 +121,7 @@ def _cached(file: Path, samples: Sequence[Sample]) -> Split:
         torch.save(state, temporary)
         os.replace(temporary, file)
     except OSError:
-        pass  # a folder that cannot be written to costs time, nothing else
+        pass  # without the cache, the next start takes longer
     return split
 
 

@@ -1,4 +1,4 @@
-"""What data modules of images share: pixels in, normalised floats out."""
+"""Base of the data modules of images, which turns pixels into normalised floats."""
 
 from typing import ClassVar, Literal
 
@@ -12,10 +12,10 @@ NORMALIZATIONS = ("unit", "standard")
 
 
 class ImageData(InMemoryData):
-    """Images, uint8 ``[n, channels, height, width]``, normalised to float32 ``(pixel - offset) / scale`` by channel.
+    """Images uint8 ``[n, channels, height, width]``, normalised to float32 ``(pixel - offset) / scale`` by channel.
 
     "unit" divides by the value of white, which gives [0, 1]. "standard" subtracts the mean and divides by the standard
-    deviation of the training images in use, so nothing of the validation and test images enters.
+    deviation of the training images in use; validation and test images do not influence it.
 
     Args:
         batch_size: see :class:`~resbench.data.base.InMemoryData`, as for the others.
@@ -23,7 +23,7 @@ class ImageData(InMemoryData):
         train_size: number of training samples, or None.
         val_size: training samples held out.
         normalize: unit or standard.
-        seed: of the training order.
+        seed: seed of the training order.
     """
 
     white: ClassVar[int] = 255
@@ -56,7 +56,8 @@ class ImageData(InMemoryData):
 
     def convert(self, inputs: Tensor) -> Tensor:
         """Pixels ``[b, channels, height, width]`` as normalised float32."""
-        # Tensors on the device, not numbers: CUDA divides by a number through its reciprocal, which rounds otherwise.
+        # Tensors on the device instead of numbers: CUDA would multiply by the reciprocal of a number, which rounds
+        # differently.
         self._offset, self._scale = self._offset.to(inputs.device), self._scale.to(inputs.device)
         return (inputs - self._offset).div_(self._scale)
 

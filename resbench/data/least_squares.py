@@ -1,4 +1,4 @@
-"""Least squares with targets of more bits than a device has."""
+"""Least squares with targets that have more bits than a device."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ LEVELS = 2**16
 
 
 class LeastSquaresData(InMemoryData):
-    """Least squares ``y = W* x`` with 16-bit ``W*``: how precisely can a weight of a few states be held?
+    """Least squares ``y = W* x`` with a 16-bit ``W*``: how precisely can devices with few states represent a weight?
 
-    ``W*`` ``[out, in]`` is uniform on 2^16 levels of [-1, 1]. With ``in_features`` 1 the input is 1 throughout and the
-    loss is ``(w - b)^2``, the toy problem of the source; else inputs are uniform on the same levels.
+    ``W*`` ``[out, in]`` is uniform on 2^16 levels of [-1, 1]. With ``in_features`` 1 every input is 1, and the loss
+    is ``(w - b)^2``, the toy problem of the source. Otherwise inputs are uniform on the same levels.
 
     Args:
-        in_features: values of an input.
-        out_features: values of a target.
-        problem: which of the ``W*`` and inputs; any whole number.
-        samples: training samples, and as many again for the test.
-        batch_size: training samples in a mini-batch; the last one of an epoch may be short.
+        in_features: number of values of an input.
+        out_features: number of values of a target.
+        problem: number of the problem, from which ``W*`` and the inputs are drawn; any whole number.
+        samples: number of training samples, and also of test samples.
+        batch_size: training samples in a mini-batch; the last one of an epoch may be smaller.
         eval_batch_size: samples in a batch of validation, test and prediction.
-        train_size: number of training samples; None takes all that validation leaves.
-        val_size: training samples held out to choose hyper-parameters on; 0 holds out none.
-        seed: of the training order; any whole number. The problem does not depend on it.
+        train_size: number of training samples; None uses all that are not held out.
+        val_size: number of training samples that are held out for choosing hyper-parameters; 0 for none.
+        seed: seed of the training order, any whole number. The problem does not depend on it.
 
     Raises:
         BadValue: for an impossible size.
@@ -64,13 +64,13 @@ class LeastSquaresData(InMemoryData):
         inputs = self._levels(2 * self.samples, self.in_features, "inputs")
         if self.in_features == 1:
             inputs = torch.full_like(inputs, LEVELS - 1)
-        # Exact in whole numbers, so that the targets do not depend on how a machine sums.
+        # Computed exactly in whole numbers, so the targets do not depend on the order in which a machine sums.
         targets = (inputs @ weight.T).double() / (LEVELS - 1) ** 2
         whole = Split((inputs.double() / (LEVELS - 1)).float(), targets.float())
         return whole.part(0, self.samples), whole.part(self.samples, 2 * self.samples)
 
     def convert(self, inputs: Tensor) -> Tensor:
-        """Inputs as they are."""
+        """Return the inputs unchanged."""
         return inputs
 
     def describe(self) -> dict[str, object]:

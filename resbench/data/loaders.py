@@ -1,4 +1,4 @@
-"""Loaders over data in memory: batches are slices, no worker processes, and training resumes inside an epoch."""
+"""Loaders of data in memory, without worker processes; training can resume inside an epoch."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ Batch = TypeVar("Batch")
 
 
 class EvalLoader(Generic[Batch]):
-    """Batches in stored order; the last one may be short.
+    """Batches in the stored order; the last one may be smaller.
 
     Args:
         size: number of samples.
@@ -34,23 +34,23 @@ class EvalLoader(Generic[Batch]):
 
 
 class TrainLoader(Generic[Batch]):
-    """Batches in an order keyed by (seed, epoch); the last one may be short.
+    """Batches in an order keyed by (seed, epoch); the last one may be smaller.
 
-    Lightning keeps ``state_dict()`` in its checkpoints, so a run that resumes from a checkpoint written inside an epoch
-    gets exactly the batches that were left. Iterating twice in one epoch gives the same batches twice.
+    Lightning keeps ``state_dict()`` in its checkpoints. So a run that resumes from a checkpoint inside an epoch gets
+    exactly the remaining batches. Iterating twice in one epoch gives the same batches twice.
 
     Args:
         size: number of samples.
         batch_size: samples in a batch.
         seed: any whole number.
-        fetch: makes the batch of (sample indices int64 ``[b]``, epoch, number of the batch in the epoch).
-        current_epoch: asked for the epoch when an iteration begins, such as ``lambda: trainer.current_epoch``; without
-            it the epoch is 0 until :meth:`set_epoch`.
-        device: where the sample indices live.
+        fetch: makes a batch from (sample indices int64 ``[b]``, epoch, number of the batch in the epoch).
+        current_epoch: returns the epoch when an iteration begins, such as ``lambda: trainer.current_epoch``. Without it
+            the epoch is 0 until :meth:`set_epoch` is called.
+        device: device of the sample indices.
     """
 
-    # The epoch is asked for, not announced: resumed from the end of an epoch under `max_steps`, Lightning 2.6.6
-    # announces one epoch too many to `sampler.set_epoch`, while `trainer.current_epoch` is right.
+    # The loader asks for the epoch, because `sampler.set_epoch` cannot be relied on: if a run under `max_steps` resumes
+    # from the end of an epoch, Lightning 2.6.6 passes an epoch that is one too high. `trainer.current_epoch` is right.
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class TrainLoader(Generic[Batch]):
     ) -> None:
         self.size, self.batch_size, self.seed = size, batch_size, seed
         self.fetch, self.current_epoch, self.device = fetch, current_epoch, device
-        self._position = (0, 0)  # epoch, batches of it handed out so far
+        self._position = (0, 0)  # epoch, and number of its batches that were returned so far
         self._resume_at: tuple[int, int] | None = None
 
     def __len__(self) -> int:
@@ -74,7 +74,7 @@ class TrainLoader(Generic[Batch]):
         self.current_epoch = lambda: epoch
 
     def __iter__(self) -> Iterator[Batch]:
-        # A generator runs from its first `next` on; Lightning calls `iter` earlier, before it loads a state.
+        # A generator starts with its first `next`. Lightning calls `iter` earlier, before it loads a state.
         epoch = self.current_epoch()
         resume_epoch, done = self._resume_at or (epoch, 0)
         self._resume_at = None
@@ -84,7 +84,7 @@ class TrainLoader(Generic[Batch]):
             yield self.fetch(order[batch * self.batch_size : (batch + 1) * self.batch_size], epoch, batch)
 
     def state_dict(self) -> dict[str, int]:
-        """The position, with what the order depends on."""
+        """The position, and the values on which the order depends."""
         epoch, batch = self._position
         return {"epoch": epoch, "batch": batch, **self._order()}
 
@@ -92,7 +92,7 @@ class TrainLoader(Generic[Batch]):
         """Let the next iteration continue at a saved position, if it is in the saved epoch.
 
         Raises:
-            BadValue: the order was another one, so the batches that are left are not defined.
+            BadValue: if the order was a different one, so that the remaining batches are not defined.
         """
         for name, value in self._order().items():
             if state[name] != value:

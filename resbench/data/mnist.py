@@ -19,15 +19,15 @@ class MNISTData(ImageData):
     Images ``[n, 1, 28, 28]``, 10 classes, in the official order.
 
     Args:
-        root: folder that holds ``MNIST/raw`` or ``FashionMNIST/raw`` with the four files of the source, or one of these
-            folders itself.
-        download: fetch the files where they are missing and the network allows it.
-        batch_size: training images in a mini-batch; the last one of an epoch may be short.
+        root: folder that contains ``MNIST/raw`` or ``FashionMNIST/raw`` with the four files of the source, or one of
+            these folders itself.
+        download: whether to download the files if they are missing.
+        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
         eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None takes all that validation leaves.
-        val_size: training images held out to choose hyper-parameters on; 0 holds out none.
+        train_size: number of training images; None uses all that are not held out.
+        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
         normalize: "unit" divides by 255; "standard" gives the training images mean 0 and standard deviation 1.
-        seed: of the order of the training images; any whole number.
+        seed: seed of the order of the training images, any whole number.
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition,
     Proc. IEEE 86, 1998.
@@ -53,7 +53,7 @@ class MNISTData(ImageData):
         self.root, self.download = root, download
 
     def prepare_data(self) -> None:
-        """Find the files; where they are missing, download them if that is asked for."""
+        """Find the files; if they are missing, download them if ``download`` is true."""
         if self._found() is not None:
             return
         folder = Path(self.root).expanduser() / self.source.__name__ / "raw"
@@ -66,7 +66,7 @@ class MNISTData(ImageData):
             raise self._incomplete(folder, error) from error
 
     def load(self) -> tuple[Split, Split]:
-        """Training and test set from ``root``, downloaded before where that is asked for and needed."""
+        """Training and test set from ``root``, after :meth:`prepare_data`."""
         self.prepare_data()
         folder = self._found()
         assert folder is not None
@@ -79,7 +79,7 @@ class MNISTData(ImageData):
         return Split(train.data.unsqueeze(1), train.targets), Split(test.data.unsqueeze(1), test.targets)
 
     def _found(self) -> Path | None:
-        """The folder that has the four files: below the root, or the root itself, but none of another data set."""
+        """The folder that contains the four files, in the root or the root itself; not that of another data set."""
         root, name = Path(self.root).expanduser(), self.source.__name__
         for folder in (root / name / "raw", root / "raw", root):
             named = folder.absolute()
@@ -98,7 +98,7 @@ class MNISTData(ImageData):
 class FashionMNISTData(MNISTData):
     """Fashion-MNIST clothing 28x28: 60,000 training and 10,000 test images, read from a folder or downloaded.
 
-    As :class:`MNISTData`, with the files in ``root/FashionMNIST/raw``, or where ``root`` names their folder.
+    Like :class:`MNISTData`, with the files in ``root/FashionMNIST/raw``, or in ``root`` itself.
 
     Source: H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a novel image dataset for benchmarking machine learning
     algorithms, arXiv:1708.07747.

@@ -1,7 +1,7 @@
-"""Keyed permutations: the order of data is a pure function of a path such as (seed, epoch); there is no state to save.
+"""Keyed permutations: the order of data is a function of a path such as (seed, epoch), so there is no state to save.
 
-Only raw Philox 4x64-10 words and a stable sort are used: numpy keeps the words of a bit generator fixed between
-versions, which it does not promise for `Generator.permutation`.
+Only raw Philox 4x64-10 words and a stable sort are used. NumPy promises that the words of a bit generator stay the same
+between versions; it does not promise this for `Generator.permutation`.
 """
 
 import hashlib
@@ -31,10 +31,10 @@ def permutation(size: int, *path: str | int) -> NDArray[np.int64]:
 
 
 def stratified_permutation(labels: NDArray[np.int64], *path: str | int) -> NDArray[np.int64]:
-    """A keyed permutation in which every contiguous block holds the classes in the proportions of the whole.
+    """A keyed permutation in which every contiguous block has the classes in about the proportions of the whole.
 
-    The samples of a class are shuffled and spread evenly: the r-th of n_c gets position ``(r + 1/2) / n_c``, and
-    all samples are sorted by position. So a data set that was sorted by class can be cut at any place.
+    The samples of a class are shuffled and spread evenly: the r-th of n_c samples gets position ``(r + 1/2) / n_c``,
+    and all samples are sorted by position. So a data set that was sorted by class can be cut at any place.
 
     Args:
         labels: class of each sample, int64 ``[n]``.
@@ -52,7 +52,7 @@ def stratified_permutation(labels: NDArray[np.int64], *path: str | int) -> NDArr
 
 
 def content_permutation(samples: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """A permutation that is as good as random and depends on what the samples hold alone, not on how they were stored.
+    """A permutation that looks random and depends only on the content of the samples, not on how they were stored.
 
     Args:
         samples: uint8 ``[n, ...]``.

@@ -105,7 +105,7 @@ def _rank(
 ) -> tuple[Ranking, dict[str, Cell]]:
     """The ranking of a column, and its cells with their ranks and their distance to the best.
 
-    A row that ``diverged`` for one of its seeds is not compared: what is left of it are the seeds that went well.
+    A row that ``diverged`` for one of its seeds is not compared, because only the seeds that went well are left.
     """
     cells = {label: cell for label, cell in column.items() if cell}
     scores = {

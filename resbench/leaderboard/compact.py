@@ -1,4 +1,4 @@
-"""Records in little memory: a board of fifty thousand is compiled in less than a gigabyte."""
+"""Records in little memory, so that a board of fifty thousand fits into about a gigabyte."""
 
 import zlib
 from array import array
@@ -13,10 +13,10 @@ _LAYERS = TypeAdapter(list[LayerEntry])
 
 
 class Compactor:
-    """Gives records that hold less: what many of them say alike is there once, numbers lie side by side.
+    """Makes records smaller: parts that many records share are stored once, and numbers are packed into arrays.
 
-    A record that comes out says what it said, but its ``epochs`` and ``layers`` are made when they are looked at, and
-    it cannot be written any more.
+    A compact record has the same content. Its ``epochs`` and ``layers`` are built on access, so it cannot be written
+    to a file any more.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Compactor:
         return self._pool.setdefault(entry.model_dump_json(), entry)
 
     def _shared(self, value: Any) -> Any:
-        """Plain data of which equal parts are one object, also those of other records."""
+        """Plain data in which equal parts are the same object, also across records."""
         if isinstance(value, dict):
             made: Any = {key: self._shared(item) for key, item in value.items()}
             identity: Any = (dict, tuple(made), tuple(map(id, made.values())))

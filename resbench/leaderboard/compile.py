@@ -1,4 +1,4 @@
-"""From records to tables: one table a track, one row an algorithm, one column a precision.
+"""From records to tables: one table for each track, one row for each algorithm, one column for each precision.
 
 ``docs/rules.md`` has the rules.
 """
@@ -18,20 +18,19 @@ from resbench.records.schema import LONGEST_REASON, Record, Track
 
 
 def compile_leaderboard(records_dir: Path | str) -> Leaderboard:
-    """Compile every record under a folder; nothing that lies there stops the compilation.
+    """Compile every record under a folder; no file in it stops the compilation.
 
-    Files whose names begin with a dot are passed over. A file that is not a valid record, repeats another run,
-    contradicts another run of the same config and seed, or reports no test metric is listed as rejected, with the
-    reason.
+    Files whose names begin with a dot are skipped. A file is listed as rejected, with the reason, if it is not a valid
+    record, repeats another run, contradicts another run of the same config and seed, or reports no test metric.
 
     Raises:
-        FileNotFoundError: where the folder does not exist or holds no file.
+        FileNotFoundError: if the folder does not exist or contains no file.
     """
     return compile_runs(*read_runs(record_files(records_dir), Compactor().compact))
 
 
 def compile_runs(runs: Iterable[Run], rejected: Iterable[Rejected] = ()) -> Leaderboard:
-    """Compile runs that were read from anywhere; ``rejected`` files are passed on."""
+    """Compile runs from any source; ``rejected`` files are listed in the result."""
     kept, repeated = one_per_config(runs)
     tables, without_result = [], []
     for track, track_runs in _by_track(kept):
@@ -45,7 +44,7 @@ def compile_runs(runs: Iterable[Run], rejected: Iterable[Rejected] = ()) -> Lead
 
 
 def _by_track(runs: list[Run]) -> list[tuple[Track, list[Run]]]:
-    """Runs of equal tracks together; a track of the same name with another budget, or other data, is another track."""
+    """Group runs by track; tracks with the same name but another budget, or other data, are different tracks."""
     groups: dict[tuple[str, tuple[str, ...]], dict[str, list[Run]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         track = run.track
@@ -93,7 +92,7 @@ def _table(track: Track, runs: list[Run]) -> tuple[Table, list[Rejected]]:
 
 
 def _no_result(record: Record, metric: Metric) -> str | None:
-    """Why a complete run has no result that can stand beside others; null where it has."""
+    """Why the result of a complete run cannot be compared with others; null if it can."""
     if metric.key not in record.final:
         return f"no final {metric.key}"
     if not record.steps:

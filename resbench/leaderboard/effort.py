@@ -1,4 +1,4 @@
-"""What results cost: hardware by the cost model, wear by the pulses that the runs counted."""
+"""The effort behind results: hardware cost by the cost model, and wear by the pulses that the runs counted."""
 
 import math
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def cost(record: Record) -> Cost | None:
 
 
 def wear(records: Sequence[Record]) -> Wear | None:
-    """Pulses a device over the runs of a cell; null without tiles, and for devices that change without pulses."""
+    """Pulses of the devices over the runs of a cell; null without tiles, and for devices that change without pulses."""
     if any(record.states == math.inf for record in records):
         return None
     layers = [list(record.layers) for record in records]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 #: Colours of the page, then the same with other markers.
 COLOURS = ("#0072b2", "#e8321f", "#035225", "#c96897", "#6d9d36", "#852bf4", "#2f35ab", "#5e3e5a")
 MARKERS = "osD^vPX*"
-#: Rows that are drawn of a track, the best ones; labels are cut at this number of characters.
+#: Largest number of rows that are drawn, the best ones; labels are cut at this number of characters.
 MOST_ROWS, LONGEST_LABEL = 40, 80
-#: Metrics beyond this are not drawn: differences of them may leave the floats.
+#: Larger metrics are not drawn, because differences of them may overflow.
 LARGEST = 1e300
 RC: dict[Any, Any] = {
     "font.size": 9,
@@ -45,13 +45,13 @@ class Style(NamedTuple):
 def write_figures(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
     """Write ``TRACK.svg`` for each track with analog results: the metric against precision, and against wear.
 
-    What a file name cannot hold is ``_``, and of tracks with one name the later ones have a number.
+    Characters that a file name cannot hold become ``_``. If tracks share a name, a number is added to the later ones.
 
     Returns:
         Their paths.
 
     Raises:
-        OSError: where the folder cannot be written.
+        OSError: if the folder cannot be written.
     """
     import matplotlib
 
@@ -72,9 +72,9 @@ def write_figures(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
 def figure(table: Table, title: str) -> "Figure":
     """One track: left the metric against the number of states, right against the pulses of the most written device.
 
-    Bars are 95 % intervals over seeds; the dashed line is the digital reference. Right, a point is one precision, and
-    larger points have more states; where no row has counted a pulse there is no right side. Of more than 40 rows the
-    best are drawn.
+    Bars are 95 % intervals over seeds, and the dashed line is the digital reference. On the right, each point is one
+    precision, and larger points have more states. There is no right side if no row has counted a pulse. Of more than 40
+    rows only the best are drawn.
     """
     from matplotlib.figure import Figure
 
@@ -109,7 +109,7 @@ def figure(table: Table, title: str) -> "Figure":
 
 
 def _short(text: str) -> str:
-    """A label, cut where it is long; a dollar is a dollar, and begins no formula."""
+    """A label, cut if it is long, with dollars escaped so that they do not start a formula."""
     cut = text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
     return cut.replace("$", r"\$")
 
@@ -137,7 +137,7 @@ def _worn(table: Table, row: Row) -> list[tuple[int, Cell, int]]:
 
 
 def _against_states(axes: "Axes", table: Table, row: Row, style: Style, aside: float) -> "Artist":
-    """Rows stand ``aside`` of each other, in columns, so that intervals do not hide each other."""
+    """Draw a row, shifted by ``aside`` (in columns) so that the intervals of different rows do not overlap."""
     factor = table.metric.factor
     points = [(index + aside, cell) for index, cell in _points(table, row)]
     (line,) = axes.plot(

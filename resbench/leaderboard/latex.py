@@ -1,4 +1,4 @@
-"""A compiled leaderboard as LaTeX: one booktabs table a track, for a paper to take in."""
+"""A compiled leaderboard as LaTeX: one booktabs table for each track, to be included in a paper."""
 
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Table
 from resbench.leaderboard.wording import claims, facts, number, precision
@@ -21,7 +21,7 @@ _SPECIAL = str.maketrans(
 
 
 def to_latex(leaderboard: Leaderboard) -> str:
-    """One ``table`` environment a track: mean, interval and n; bold where a row shares rank 1. Needs ``booktabs``."""
+    """One ``table`` environment for each track: mean, interval and n, bold for rank 1. Needs ``booktabs``."""
     head = "% Needs \\usepackage{booktabs}. Intervals are 95 % bootstrap intervals over n seeds; bold is rank 1.\n"
     return head + "".join(map(_table, leaderboard.tables))
 

@@ -19,7 +19,7 @@ COST_COLUMNS = (
 
 
 def to_markdown(leaderboard: Leaderboard) -> str:
-    """One section a track, then the files that were not used."""
+    """One section for each track, then the files that were not used."""
     parts = ["# Leaderboard", *map(_section, leaderboard.tables, titles(leaderboard.tables))]
     if leaderboard.rejected:
         lines = [f"- {code(entry.file)}: {escape(entry.reason)}" for entry in leaderboard.rejected]
@@ -76,7 +76,7 @@ def _cell(cell: Cell | None, metric: Metric) -> str:
 
 
 def _cost(row: Row) -> list[str]:
-    """Cost of a row: it does not depend on the precision, but wear does, and the worst is shown."""
+    """Cost of a row. It does not depend on the precision; wear does, and the largest is shown."""
     cells = [cell for cell in row.cells if cell and cell.cost]
     cost, wears = cells[0].cost, [cell.wear.max_writes for cell in cells if cell.wear]
     assert cost
@@ -105,16 +105,16 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-#: What Markdown, HTML in it, or GitHub's mathematics would read as more than text; ``_`` inside a word is text.
+#: Characters with a meaning in Markdown, its HTML, or GitHub's mathematics; ``_`` inside a word has none.
 _SPECIAL = re.compile(r"[\\*\[\]!|~$`]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def escape(text: str) -> str:
-    """Text that others wrote, inside Markdown: one line that is nothing but text."""
+    """Escape text from others for Markdown: one line in which nothing is markup."""
     line = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("`", "'")
     return _SPECIAL.sub(r"\\\g<0>", line)
 
 
 def code(text: str) -> str:
-    """As :func:`escape`, as code: nothing is read in it but its end."""
+    """Text from others as inline code."""
     return "`" + one_line(text).replace("`", "'") + "`"

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("charts.js", "page.js")
-#: What one page shows at most, so that it opens quickly: rows of a track (the best), cells of all tracks, files.
+#: Limits of a page, so that it opens quickly: rows of a track (the best), cells of all tracks, files in a list.
 MOST_ROWS, MOST_CELLS, MOST_FILES = 50, 2000, 500
 
 
 def to_html(leaderboard: Leaderboard) -> str:
-    """The page. What records say is text in it, never markup or code, and it may load nothing."""
+    """The page. Text from records is never markup or code in it, and it may load nothing."""
     script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     tracks, charts, left_out, room = [], [], [], MOST_CELLS
     for index, (table, title) in enumerate(zip(leaderboard.tables, titles(leaderboard.tables), strict=True)):
@@ -75,7 +75,7 @@ def environment() -> "Environment":
 
 
 def _json(data: PageData) -> str:
-    """JSON inside a script element: no character that could end it."""
+    """JSON for a script element, without characters that could end the element."""
     text = json.dumps(asdict(data), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
@@ -122,7 +122,7 @@ def _distinct(row: Row) -> list[Cell]:
 
 
 def _most_results(table: Table) -> str:
-    """The precision at which most rows have a result, the lowest of several: where costs are compared at first."""
+    """The precision at which costs are compared at first: the lowest of those at which most rows have a result."""
     counts = [sum(row.cells[index] is not None for row in analog(table)) for index in range(len(table.columns))]
     return precision_key(table.columns[counts.index(max(counts))])
 

@@ -1,4 +1,4 @@
-"""What the charts and the dialog of the page are drawn from."""
+"""The data that the charts and the dialog of the page are drawn from."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from resbench.leaderboard.wording import number, paper
 
 #: Colours and markers that the style sheet and the page define.
 SERIES = 8
-#: Runs and claims of a cell that the page lists, the first seeds and the surest claims.
+#: Largest number of runs and of claims that the page lists for a cell: the first seeds, and the surest claims.
 MOST_RUNS, MOST_CLAIMS = 200, 12
 
 #: The charts against a cost, and where each takes its numbers from.
@@ -42,7 +42,7 @@ def analog(table: Table) -> list[Row]:
 
 
 def precision_key(states: float | None) -> str:
-    """What a precision is called between page and script."""
+    """The key of a precision, which page and script share."""
     return "digital" if states is None else f"{states:g}"
 
 
@@ -121,7 +121,7 @@ def _scaled(value: float | None, metric: Metric) -> float | None:
 
 
 def _claims(table: Table, position: int, label: str) -> list[str]:
-    """What may be claimed of a row in one column, in words; of many claims the surest."""
+    """The claims about a row in one column, in words; if there are many, the surest ones."""
     words = []
     own = [claim for claim in table.rankings[position].claims if label in (claim.better, claim.worse)]
     for claim in own[:MOST_CLAIMS]:

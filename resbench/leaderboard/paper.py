@@ -1,4 +1,4 @@
-"""Published results, to stand beside ours. They are in ``paper_results.json`` as printed, with their source."""
+"""Published results, which are shown beside ours. ``paper_results.json`` has them as printed, with their source."""
 
 import json
 from functools import cache
@@ -19,9 +19,9 @@ def paper_results() -> dict[str, Any]:
 
 
 def printed(record: Record, metric: Metric) -> Printed | None:
-    """The published result of a run's algorithm, tiles, precision, network, data and analog layers; null for none.
+    """The published result for a run's algorithm, tiles, precision, network, data and analog layers; null if none.
 
-    The budget may be another one: it is named beside the number.
+    Its budget may differ from that of the run, so it is shown beside the number.
     """
     track = record.track
     network, _, arguments = track.network.partition("(")

@@ -1,4 +1,4 @@
-"""How a training went: the curve over epochs, and the steps that it took to a target."""
+"""The course of a training: its curve over epochs, and the number of steps to a target."""
 
 import math
 from collections.abc import Sequence
@@ -8,15 +8,15 @@ from resbench.leaderboard.statistics import mean
 from resbench.leaderboard.tables import Curve, Metric
 from resbench.records.schema import Record
 
-#: A curve of more epochs is thinned to this number of points, the last always among them.
+#: Curves of more epochs are thinned to this number of points; the last one is always kept.
 MAX_POINTS = 100
 
 
 def target(digital: Sequence[Record], metric: Metric) -> float | None:
-    """What a run has to reach: the final validation metric of the digital reference, less a margin of 5 %.
+    """The target of a track: the final validation metric of the digital reference, with a margin of 5 %.
 
-    Null without a reference, or where one of its runs reports no validation metric. Validation data, because a target
-    that is looked at after each epoch must not touch test data.
+    Null without a reference, or if one of its runs reports no validation metric. The target is on validation data,
+    because test data must not be looked at after each epoch.
     """
     finals = [record.epochs[-1].values.get(metric.val_key) if record.epochs else None for record in digital]
     values = [value for value in finals if value is not None and math.isfinite(value)]
@@ -24,9 +24,9 @@ def target(digital: Sequence[Record], metric: Metric) -> float | None:
 
 
 def steps_to_target(records: Sequence[Record], metric: Metric, goal: float) -> tuple[float, int]:
-    """Median over seeds of the optimiser steps to the first epoch that reaches the goal, and how many runs do.
+    """Median over seeds of the optimiser steps to the first epoch that reaches the goal, and how many runs reach it.
 
-    A run that never does counts as infinitely many steps.
+    A run that never reaches it counts as infinitely many steps.
     """
     sign = 1 if metric.higher_is_better else -1
     steps = [
@@ -37,9 +37,9 @@ def steps_to_target(records: Sequence[Record], metric: Metric, goal: float) -> t
 
 
 def curve(records: Sequence[Record], metric: Metric) -> Curve | None:
-    """Mean and range over seeds at the steps that all of them report; null where there is none.
+    """Mean and range over seeds at the steps that all seeds report; null if there is no such step.
 
-    Of the validation metric, or where a track keeps no validation data, of the same metric on training data.
+    The curve is that of the validation metric, or of the same metric on training data if there is no validation data.
     """
     return _curve(records, metric.val_key) or _curve(records, metric.train_key)
 

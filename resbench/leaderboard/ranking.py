@@ -1,4 +1,4 @@
-"""Which rows of one column differ by more than chance, the ranks that follow, and profiles over all columns."""
+"""Which rows of a column differ by more than chance, the ranks that follow from it, and profiles over all columns."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from math import isfinite
 from resbench.leaderboard.statistics import ALPHA, ENUMERATED_SEEDS, SEEDS_FOR_CLAIM, mean, step_down
 from resbench.leaderboard.tables import Claim, Metric, Ranking
 
-#: What comparing the rows of one column may take: pairs times seeds, which are held, and pairs times choices of signs.
+#: Limits for comparing the rows of a column: pairs times seeds (memory), and pairs times choices of signs (time).
 MOST_VALUES, MOST_WORK = 2**24, 2**30
 
 #: The result of each seed of one row in one column.
@@ -17,14 +17,14 @@ Scores = Mapping[int, float]
 def rank(scores: Mapping[str, Scores], states: float | None, metric: Metric) -> Ranking:
     """Rank the rows of one column; ``docs/rules.md`` has the rules.
 
-    Rows with at least six seeds are compared pair by pair: the differences of their shared seeds by the paired
-    sign-flip test, all pairs of the column jointly. The rank of a row is one more than the number of rows that are
-    better at level 0.05, so rows that cannot be told apart share one. Rows with fewer seeds have no rank.
+    Rows with at least six seeds are compared pair by pair. The paired sign-flip test is applied to the differences at
+    their shared seeds, jointly for all pairs of the column. The rank of a row is one more than the number of rows that
+    are better at level 0.05, so rows that cannot be told apart share a rank. Rows with fewer seeds have no rank.
 
     Args:
         scores: Results by row and seed.
-        states: The column.
-        metric: What is compared; its tolerance is the floor of the spread over seeds.
+        states: Number of states of the column.
+        metric: The metric that is compared; its tolerance is the floor of the spread over seeds.
     """
     compared = {row: values for row, values in scores.items() if all(map(isfinite, values.values()))}
     p_values = _compare(compared, metric.tolerance)
@@ -49,10 +49,10 @@ def rank(scores: Mapping[str, Scores], states: float | None, metric: Metric) -> 
 
 
 def _compare(rows: Mapping[str, Scores], tolerance: float) -> dict[tuple[str, str], float] | None:
-    """The adjusted p-value of each pair of rows that shares enough seeds; null where the pairs are too many.
+    """The adjusted p-value of each pair of rows that shares enough seeds; null if there are too many pairs.
 
-    All of them or none: the p-values hold for the whole column together. A pair with fewer shared seeds cannot reach
-    the level, so it is no comparison (Tarone, Biometrics 46, 1990).
+    Either all pairs are compared or none, because the p-values are adjusted for the whole column. A pair that shares
+    too few seeds cannot reach the level, so it does not count as a comparison (Tarone, Biometrics 46, 1990).
     """
     names = [name for name, row in rows.items() if len(row) >= SEEDS_FOR_CLAIM]
     seeds = {seed: place for place, seed in enumerate(sorted(set().union(*(rows[name] for name in names))))}
@@ -75,22 +75,22 @@ def _compare(rows: Mapping[str, Scores], tolerance: float) -> dict[tuple[str, st
     first, second, shared = first[enough], second[enough], shared[enough]
     if not len(first):
         return {}
-    with np.errstate(all="ignore"):  # metrics near the end of the floats
+    with np.errstate(all="ignore"):  # metrics may be close to the largest floats
         differences = np.where(has[first] & has[second], values[first] - values[second], 0.0)
         p_values = step_down(differences, shared, tolerance)
     return {(names[a], names[b]): p for a, b, p in zip(first.tolist(), second.tolist(), p_values, strict=True)}
 
 
 def profile(behind: Sequence[float | None]) -> list[tuple[float, float]]:
-    """Performance profile of a row over the precision levels of its table: (τ, share) where the share steps up.
+    """Performance profile of a row over the precision levels of its table: the points (τ, share) at which it steps up.
 
-    The share is that of levels at which the row's mean is within τ of the best; a level without a result never is.
+    The share counts the levels at which the row's mean is within τ of the best. A level without a result never counts.
 
     Args:
-        behind: Distance of the row's mean to the best of each level, null where it has no result.
+        behind: Distance of the row's mean to the best mean, for each level; null if the row has no result there.
 
     Source: Dolan and Moré, Benchmarking optimization software with performance profiles, Math. Program. 91, 2002,
-    with differences in place of ratios, since accuracies are bounded.
+    with differences instead of ratios, because accuracies are bounded.
     """
     distances = sorted(distance for distance in behind if distance is not None and isfinite(distance))
     return list({distance: (place + 1) / len(behind) for place, distance in enumerate(distances)}.items())

@@ -50,7 +50,7 @@ def write_leaderboard(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
         Their paths.
 
     Raises:
-        OSError: where the folder cannot be written.
+        OSError: if the folder cannot be written.
     """
     texts = {
         "md": to_markdown(leaderboard),
@@ -71,7 +71,7 @@ def to_json(leaderboard: Leaderboard) -> str:
 
 
 def to_csv(leaderboard: Leaderboard) -> str:
-    """One line a cell, in the metric's own unit (accuracy as a fraction); a digital row has one line and no states."""
+    """One line for each cell, in the metric's own unit (accuracy as a fraction); a digital row has a single line."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -97,7 +97,7 @@ def _csv_track(track: Track) -> dict[str, object]:
 
 
 def _csv_text(text: str) -> str:
-    """Text of a record in a cell: with an apostrophe before what a spreadsheet would calculate."""
+    """Text of a record in a cell, with an apostrophe in front if a spreadsheet would take it for a formula."""
     return f"'{text}" if text.lstrip().startswith(("=", "+", "-", "@")) else text
 
 

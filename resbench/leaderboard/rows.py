@@ -1,4 +1,4 @@
-"""Which runs share a row: those that differ in nothing but seed and precision."""
+"""Which runs share a row: those that differ only in seed and precision."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,17 +8,17 @@ from resbench.records.identity import deciding, hash_of, plain
 from resbench.records.schema import Record
 from resbench.records.text import one_line
 
-#: Settings that a label names at most, and characters of each key and value.
+#: Largest number of settings in a label, and of characters in each of their keys and values.
 _NAMED, _LONGEST = 3, 24
 
 
 def row_labels(records: Iterable[Record]) -> dict[str, str]:
     """The label of the row of each record of one track, by ``config_hash``.
 
-    A row is an algorithm's title, its number of tiles where that is more than two or differs in this track, and the
-    name of the device where the track has several. Runs are averaged only where their configs differ in nothing but the
-    seed, so where one cell of that row would hold several configs, the row is split and each part names what sets it
-    apart, for example "Analog SGD (lr=0.05)".
+    A label is the algorithm's title. The number of tiles is added if there are more than two, or if it differs within
+    the track; the name of the device is added if the track has several. Runs are averaged only if their configs differ
+    in nothing but the seed. So if one cell of a row would contain several configs, the row is split, and each part
+    names the difference, for example "Analog SGD (lr=0.05)".
     """
     records = list(records)
     several_devices = len({record.device.name for record in records if record.device}) > 1
@@ -42,7 +42,7 @@ def row_labels(records: Iterable[Record]) -> dict[str, str]:
 
 
 def _parts(group: list[Record]) -> dict[str, str]:
-    """What sets the configs of one name apart, by hash; empty where all of them share a row."""
+    """How the configs of one name differ, by hash; empty strings if all of them share a row."""
     configs = {record.config_hash: seedless_config(record) for record in group}
     cells = {(record.states, hash_of(configs[record.config_hash])) for record in group}
     if len(cells) == len({states for states, _ in cells}):
@@ -60,20 +60,20 @@ def _parts(group: list[Record]) -> dict[str, str]:
 
 
 def seedless_config(record: Record) -> dict[str, Any]:
-    """What a run computes but for its seed: runs that share it are repeats with other seeds."""
+    """The config of a run without its seed: runs that share it are repeats with other seeds."""
     masked: dict[str, Any] = _masked(deciding(record.config), ("seed", "seed_everything"), record.seed)
     return masked
 
 
 def _masked(value: Any, keys: tuple[str, ...], masks: Any) -> Any:
-    """Plain data without one value of these keys: what follows the seed, or the number of states, of the run."""
+    """Plain data in which values of these keys that equal ``masks`` (the run's seed or states) become ``*``."""
     if not isinstance(value, dict):
         return value
     return {key: "*" if key in keys and item == masks else _masked(item, keys, masks) for key, item in value.items()}
 
 
 def _differing(configs: list[Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Paths at which the configs part, in ascending order; below a path that only some of them have, none is named."""
+    """Paths at which the configs differ, ascending; if only some configs have a path, nothing below it is listed."""
     if all(isinstance(config, dict) for config in configs):
         keys = sorted(set().union(*configs))
         return [found for key in keys for found in _differing([config.get(key) for config in configs], (*path, key))]
@@ -87,13 +87,13 @@ def _at(config: Any, path: tuple[str, ...]) -> Any:
 
 
 def _apart(config: dict[str, Any], differing: list[tuple[str, ...]]) -> str:
-    """What sets a config apart from the others of its row: "lr=0.05, fast_lr=null"."""
+    """How a config differs from the others of its row: "lr=0.05, fast_lr=null"."""
     named = [f"{_cut(path[-1])}={_short(_at(config, path))}" for path in differing[:_NAMED]]
     return ", ".join([*named, f"{len(differing) - _NAMED} more"] if len(differing) > _NAMED else named)
 
 
 def _short(value: Any) -> str:
-    """A setting in a label: the class of a component, else the beginning of its value."""
+    """A setting in a label: the class of a component, or else the beginning of its value."""
     if isinstance(value, dict):
         return _cut(str(value["class_path"]).rpartition(".")[2]) if "class_path" in value else "set"
     return _cut("null" if value is None else str(value))

@@ -1,4 +1,4 @@
-"""The runs of a folder: every file read, one run kept for each config."""
+"""The runs of a folder: every file is read, and one run is kept for each config."""
 
 import os
 from collections import defaultdict
@@ -28,7 +28,7 @@ class Run:
 
 
 def data_digest(record: Record) -> str:
-    """What was trained and tested on, in six digits: from the checksums of the data, and the windows of a text."""
+    """A digest of the training and test data in six digits, from their checksums and the window length of a text."""
     sums = record.data.get("sha256")
     used = [sums.get("train"), sums.get("test")] if isinstance(sums, dict) else sums
     return hash_of([used, record.data.get("context")])[:6]
@@ -37,11 +37,11 @@ def data_digest(record: Record) -> str:
 def record_files(folder: Path | str) -> list[tuple[str, Path]]:
     """Files under a folder by their names relative to it, sorted.
 
-    Passed over are files and folders that begin with a dot, and what else lies in or below the folder of a run, which
-    holds a ``record.json`` or, before it has ended, a ``config.yaml``. Links to folders are not followed.
+    Files and folders whose names begin with a dot are skipped. So are the other files in or below the folder of a run,
+    which contains a ``record.json`` or, before the run has ended, a ``config.yaml``. Links to folders are not followed.
 
     Raises:
-        FileNotFoundError: where the folder does not exist or holds no file.
+        FileNotFoundError: if the folder does not exist or contains no file.
     """
     folder = Path(folder)
     found: list[Path] = []
@@ -61,11 +61,11 @@ def record_files(folder: Path | str) -> list[tuple[str, Path]]:
 def read_runs(
     files: Iterable[tuple[str, Path]], keep: Callable[[Record], Record] = lambda record: record
 ) -> tuple[list[Run], list[Rejected]]:
-    """The runs of files, and those that are not valid records with the reason.
+    """Read files as runs; files that are not valid records are listed with the reason.
 
     Args:
         files: Names and paths.
-        keep: What of a record is kept; :class:`~resbench.leaderboard.compact.Compactor` has one for many records.
+        keep: Applied to each record; :class:`~resbench.leaderboard.compact.Compactor` makes many records smaller.
     """
     runs, rejected = [], []
     for name, path in files:
@@ -80,7 +80,7 @@ def read_runs(
 
 
 def one_per_config(runs: Iterable[Run]) -> tuple[list[Run], list[Rejected]]:
-    """Of complete runs of one config, seed and data keep the earliest; where their metrics differ, keep none."""
+    """Keep the earliest complete run of each config, seed and data; if such runs differ in their metrics, keep none."""
     kept, rejected = [], []
     groups: dict[tuple[str, int, str], list[Run]] = defaultdict(list)
     for run in runs:

@@ -1,7 +1,7 @@
 """Statistics over seeds: intervals of means and of differences, and tests that pair runs of one seed.
 
-NumPy is taken where a resampling is asked for, and nothing of SciPy, which takes longer to start than a board to
-compile: the tests compare intervals and p-values with those of ``scipy.stats``.
+NumPy is imported only for resampling. SciPy is not used, because importing it takes longer than compiling a board; the
+tests compare intervals and p-values with those of ``scipy.stats``.
 """
 
 import math
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: Error probability at which a difference is called one.
+#: Error probability at which a difference is claimed.
 ALPHA = 0.05
-#: Seeds that a claim needs: the smallest n at which :func:`joint_p_values` can reach it, 2^(1-n) <= ALPHA.
+#: Seeds that a claim needs: the smallest n for which :func:`joint_p_values` can reach ALPHA, 2^(1-n) <= ALPHA.
 SEEDS_FOR_CLAIM = math.ceil(1 - math.log2(ALPHA))
-#: Sign flips are enumerated up to this number of seeds, and as many of them drawn at random beyond.
+#: Up to this number of seeds all sign flips are enumerated; for more seeds, as many are drawn at random.
 ENUMERATED_SEEDS = 14
 #: Resamples of a bootstrap.
 RESAMPLES = 9999
-#: Numbers that the test holds at a time: what fits a cache.
+#: Numbers that the test computes at a time, chosen to fit into a cache.
 BLOCK = 2**18
 
 Interval = tuple[float, float]
 
 
 def mean(values: Iterable[float]) -> float:
-    """Mean, NaN where the sum is beyond any float or infinite both ways."""
+    """Mean; NaN if the sum exceeds the range of floats, or is infinite in both directions."""
     try:
         return fmean(values)
     except (OverflowError, ValueError):
@@ -39,12 +39,12 @@ def mean(values: Iterable[float]) -> float:
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, Interval | None]:
     """Mean over seeds and its bootstrap interval (bias-corrected and accelerated, BCa; 9999 resamples, fixed seed).
 
-    The order of ``values`` does not matter. One value, or a value that is not finite, has no interval. The interval of
-    two values is the two values, and few seeds give an interval that is too narrow: the bootstrap cannot know what it
-    has not seen.
+    The order of ``values`` does not matter. There is no interval for a single value, or if a value is not finite. The
+    interval of two values is their range. With few seeds the interval is too narrow, because the bootstrap knows only
+    the values that occurred.
 
     Args:
-        values: One number a seed, at least one.
+        values: One number for each seed, at least one.
         confidence: Coverage of the interval.
 
     Source: Efron, Better bootstrap confidence intervals, JASA 82, 1987.
@@ -59,17 +59,17 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     interval = _bca([values], confidence)
     if interval is None:
         return centre, None
-    # rounding may leave the range of the values
+    # rounding may exceed the range of the values
     return centre, (max(interval[0], values[0]), min(interval[1], values[-1]))
 
 
 def difference_interval(
     values: Mapping[int, float], reference: Mapping[int, float], confidence: float = 0.95
 ) -> tuple[float, Interval | None]:
-    """Mean of the first minus mean of the reference, both by seed, and the bootstrap interval of that difference.
+    """Mean of ``values`` minus mean of ``reference``, both by seed, and the bootstrap interval of that difference.
 
-    Where both have the same seeds the interval is that of the mean of the differences seed by seed, else both sides
-    are resampled on their own (BCa). With fewer than two seeds on a side, or a value that is not finite, there is none.
+    If both have the same seeds, the interval is that of the mean of the differences seed by seed. Otherwise each side
+    is resampled on its own (BCa). There is no interval if a side has fewer than two seeds, or a value is not finite.
     """
     difference = mean(values.values()) - mean(reference.values())
     if values.keys() == reference.keys():
@@ -84,10 +84,10 @@ def difference_interval(
 
 
 def _bca(sides: Sequence[Sequence[float]], confidence: float) -> Interval | None:
-    """BCa interval of the mean of one side, or of that minus the mean of a second; null where it is beyond any float.
+    """BCa interval of the mean of one side, or of the difference to the mean of a second side; null if it overflows.
 
-    Each value weighs the same in a mean, so the jackknife of the acceleration has a closed form: what leaving a value
-    out does is its distance to the mean of its side.
+    All values have the same weight in a mean, so the jackknife of the acceleration has a closed form: the effect of
+    leaving out a value is its distance to the mean of its side.
     """
     import numpy as np
 
@@ -113,7 +113,7 @@ def _bca(sides: Sequence[Sequence[float]], confidence: float) -> Interval | None
 
 @lru_cache(maxsize=4)
 def _resamples(sizes: tuple[int, ...]) -> "list[NDArray[np.int64]]":
-    """Which values the resamples of sides of these sizes take, ``[resamples, size]`` each."""
+    """Indices of the values in each resample, ``[resamples, size]`` for each side."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -121,23 +121,25 @@ def _resamples(sizes: tuple[int, ...]) -> "list[NDArray[np.int64]]":
 
 
 def joint_p_values(differences: Sequence[Mapping[int, float]], floor: float) -> list[float]:
-    """P-values of several paired comparisons, adjusted for each other: those at most α may be claimed together at α.
+    """P-values of several paired comparisons, adjusted jointly: all with p <= α may be claimed together at level α.
 
-    Each comparison is the differences of two rows by seed. Were the rows alike, the seeds could have turned out the
-    other way round, so all choices of one sign a seed are equally likely, the same choice for all comparisons. The
-    statistic is the paired t² with a floor, n mean² / (s² + floor²). From the largest on, p is the share of choices at
-    which any of the comparisons that are left reaches it (max-T, step-down), which takes account of how they depend on
-    each other. So the smallest p of n seeds is 2^(1-n) whatever the number of comparisons: 0.25 for three seeds,
-    0.03125 for six, the first that can reach 0.05. Up to 14 seeds all choices are enumerated, beyond 2^14 are drawn,
-    with a fixed seed, and the observed one is counted with them.
+    A comparison consists of the differences between two rows, seed by seed. If the rows were equally good, each
+    difference could as well have had the opposite sign. So all choices of one sign for each seed are equally likely;
+    the same choice is applied to all comparisons. The statistic is the paired t² with a floor,
+    n mean² / (s² + floor²). The comparisons are handled in the order of their statistics, the largest first. The p of a
+    comparison is the share of choices at which any of the remaining comparisons reaches its statistic (max-T,
+    step-down), so dependence between the comparisons is taken into account. The smallest p of n seeds is 2^(1-n),
+    whatever the number of comparisons: 0.25 for three seeds, and 0.03125 for six, the fewest that can reach 0.05. Up to
+    14 seeds all choices are enumerated. For more seeds, 2^14 choices are drawn with a fixed seed, and the observed one
+    is counted as one more.
 
-    Without a floor, differences of a few seeds that happen to be of one size have no spread at the choice that aligns
-    their signs, however small they are. Their t is then beyond that of any real difference, and where many rows are
-    compared hardly anything can be claimed. A constant floor keeps the error probability.
+    The floor is needed because a few differences may happen to be of the same size. At the choice that aligns their
+    signs they have no spread, however small they are. Without a floor their t would exceed that of any real difference,
+    and hardly anything could be claimed when many rows are compared. A constant floor keeps the error probability.
 
     Args:
-        differences: By seed, for each comparison; at least one seed each.
-        floor: A small difference, more than 0, in the unit of the differences.
+        differences: The differences by seed, for each comparison; at least one seed for each.
+        floor: A small positive difference, in the unit of the differences.
 
     Source: Westfall and Young, Resampling-based multiple testing, 1993, algorithm 4.1; sign flips as in Winkler et al.,
     NeuroImage 92, 2014 (errors that are independent between seeds and symmetric); the floor as in Tusher et al., PNAS
@@ -154,25 +156,26 @@ def joint_p_values(differences: Sequence[Mapping[int, float]], floor: float) -> 
 
 
 def step_down(values: "NDArray[np.float64]", count: "NDArray[np.int64]", floor: float) -> list[float]:
-    """As :func:`joint_p_values`, of differences ``[comparisons, seeds]``, 0 where a comparison lacks the seed.
+    """:func:`joint_p_values` for differences as an array.
 
-    Memory grows with the comparisons, not with the choices of signs too: these are taken some thousand at a time.
+    Memory grows with the number of comparisons, but not with the number of sign choices, which are handled a few
+    thousand at a time.
 
     Args:
-        values: The differences.
-        count: Seeds of each comparison.
-        floor: A small difference.
+        values: The differences, ``[comparisons, seeds]``; 0 where a comparison lacks a seed.
+        count: Number of seeds of each comparison.
+        floor: As for :func:`joint_p_values`.
     """
     import numpy as np
 
     scale = np.maximum(np.abs(values).max(axis=1), floor)
-    values = values / scale[:, np.newaxis]  # no square leaves the floats
+    values = values / scale[:, np.newaxis]  # so that squares do not overflow
     spread = (values**2).sum(axis=1) / count
-    # the last term: a spread below what rounding tells is none
+    # the last term: a spread smaller than rounding errors counts as none
     least = (floor / scale) ** 2 + 1e-12
 
     def statistic(some: "NDArray[np.int64]", signs: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Of some comparisons at some choices, ``[comparisons, choices]``."""
+        """The statistic of some comparisons for some choices of signs, ``[comparisons, choices]``."""
         n = count[some, np.newaxis]
         mean_square = (values[some] @ signs.T / n) ** 2
         variance = (spread[some, np.newaxis] - mean_square) * n / np.maximum(n - 1, 1)
@@ -182,11 +185,11 @@ def step_down(values: "NDArray[np.float64]", count: "NDArray[np.int64]", floor: 
     everything = np.arange(len(values))
     observed = statistic(everything, np.ones((1, values.shape[1])))[:, 0]
     order = np.argsort(-observed, kind="stable")
-    threshold = observed * (1 - 1e-9) - 1e-9  # equal but for rounding counts as equal
+    threshold = observed * (1 - 1e-9) - 1e-9  # equal up to rounding counts as equal
     reached, choices = np.zeros(len(values), dtype=np.int64), 0
     for signs in _signs(values.shape[1]):
         choices += len(signs)
-        largest = np.full(len(signs), -np.inf)  # of the comparisons that are left, from the smallest on
+        largest = np.full(len(signs), -np.inf)  # of the remaining comparisons, from the smallest on
         block = max(1, BLOCK // len(signs))
         for end in range(len(order), 0, -block):
             some = order[max(0, end - block) : end][::-1]
@@ -201,7 +204,7 @@ def step_down(values: "NDArray[np.float64]", count: "NDArray[np.int64]", floor: 
 
 
 def _signs(seeds: int) -> "Iterator[NDArray[np.float64]]":
-    """Choices of signs, some ``[choices, seeds]`` at a time, the first of them all positive."""
+    """Choices of signs in blocks ``[choices, seeds]``; in the very first choice all signs are positive."""
     import numpy as np
 
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Whether a set of records keeps the rules for the leaderboard, and the text of the pull request that brings them."""
+"""Checks a set of records against the rules of the leaderboard, and writes the text of their pull request."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from resbench.records.text import file_stem
 
 
 class Finding(Entry):
-    """What a check found: a problem keeps the records out, a note is for the reviewer."""
+    """The result of a check: a problem excludes the records, a note is for the reviewer."""
 
     file: str
     problem: bool
@@ -28,13 +28,13 @@ class Finding(Entry):
 
 
 def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequence[Run] = ()) -> list[Finding]:
-    """Everything to say about records that shall join the leaderboard; ``docs/submit.md`` has the list.
+    """Check records before they are added to the leaderboard; ``docs/submit.md`` has the list of checks.
 
     Args:
         runs: The records.
-        rejected: Files that are no records.
-        board: Records that are on the leaderboard already. One that is a copy of these, in its place, is left there by
-            an earlier submission, which may be repeated.
+        rejected: Files that are not records.
+        board: Records that are on the leaderboard already. Copies of the given records in their right place are
+            ignored: an earlier submission made them, and it may be repeated.
     """
     copies = {_identity(run.record): destination(run) for run in runs}
     board = [run for run in board if not _is_copy(run, copies.get(_identity(run.record)))]
@@ -52,7 +52,7 @@ def _is_copy(run: Run, place: str | None) -> bool:
 
 
 def _identity(record: Record) -> tuple[object, ...]:
-    """What no two runs have in common; what a record on the board holds of it is not packed."""
+    """What identifies a run. Only fields that are not packed in compact records are used."""
     return record.config_hash, record.status, record.started, record.finished, tuple(sorted(record.final.items()))
 
 
@@ -119,7 +119,7 @@ def _repeats(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
 
 
 def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
-    """Seeds of a cell are 0, 1, ..., n - 1, failures included: nobody has left one out."""
+    """Seeds that are missing: the seeds of a cell must be 0, 1, ..., n - 1, including failures."""
     cells: dict[str, list[Run]] = defaultdict(list)
     for run in [*board, *runs]:
         cells[hash_of([run.track.model_dump(mode="json"), seedless_config(run.record)])].append(run)
@@ -129,7 +129,7 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
         own = sorted((run for run in cell if run.file in submitted), key=lambda run: run.record.seed)
         if not own:
             continue
-        # As many numbers as there are seeds decide: the largest seed may be any number.
+        # The range is limited by the number of seeds, because the largest seed may be any number.
         missing = sorted(set(range(min(max(seeds) + 1, len(seeds) + 9))) - seeds)
         if missing:
             listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
@@ -144,7 +144,7 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
 
 
 def _tracks(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
-    """Tracks that are not on the board yet, or are there by this name under other terms."""
+    """Tracks that are new to the board, or that have other terms there under the same name."""
     known: dict[str, set[str]] = defaultdict(set)
     data: dict[str, set[str]] = defaultdict(set)
     for run in board:
@@ -164,7 +164,7 @@ def _tracks(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
 
 
 def destination(run: Run) -> str:
-    """Where the record goes on the board: a folder a track, a name that no other run has."""
+    """Where the record goes on the board: the folder of its track, and a name that no other run has."""
     record = run.record
     parts = [record.track.name, record.algorithm.name, f"{record.states:g}" if record.states else "digital"]
     folder, algorithm, states = map(file_stem, parts)
@@ -175,7 +175,7 @@ def destination(run: Run) -> str:
 
 
 def pull_request(runs: Sequence[Run], findings: Sequence[Finding], destinations: Sequence[str]) -> str:
-    """The text of the pull request: what it brings, where it ran, what the reviewer should see, and the tables."""
+    """The text of the pull request: its records, where they ran, notes for the reviewer, and the tables."""
     versions = sorted({", ".join(f"{name} {version}" for name, version in run.record.versions.items()) for run in runs})
     hardware = sorted({f"{r.hardware.cpu}, {r.hardware.threads} threads, {r.hardware.device}" for r in _records(runs)})
     commits = sorted({record.git.commit if record.git else "an installed package" for record in _records(runs)})

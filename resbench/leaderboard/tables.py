@@ -1,4 +1,4 @@
-"""What a compiled leaderboard is made of: tables of rows of cells, and the files that were not used."""
+"""The parts of a compiled leaderboard: tables of rows of cells, and the files that were not used."""
 
 from typing import Annotated
 
@@ -7,17 +7,17 @@ from pydantic import AfterValidator
 from resbench.records.schema import Entry, Number, Track
 from resbench.records.text import one_line
 
-#: What records, configs and errors say, as one line that can be shown.
+#: Text from records, configs and errors, as one line that can be shown.
 Line = Annotated[str, AfterValidator(one_line)]
 
 
 class Metric(Entry):
-    """What a table compares: a final metric on test data, how it is shown, and whether more of it is better.
+    """The metric that a table compares: a final metric on test data, how it is shown, and whether more is better.
 
-    ``factor`` and ``decimals`` are for people (0.9662 is shown as 96.62 %); CSV and JSON hold the numbers as the
-    records do. ``val_key`` is the same metric on validation data after each epoch, ``train_key`` on training data, and
-    ``target_factor`` times that of the digital reference on validation data is the target of the track. A mean within
-    ``tolerance`` of the best of its column counts as close to it.
+    ``factor`` and ``decimals`` are for display (0.9662 is shown as 96.62 %); CSV and JSON contain the numbers as they
+    are in the records. ``val_key`` is the same metric on validation data after each epoch, and ``train_key`` on
+    training data. The target of the track is ``target_factor`` times the digital reference's validation metric. A mean
+    within ``tolerance`` of the best of its column counts as close to it.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Metric(Entry):
     tolerance: float
 
 
-#: The first of these that any run of a track reports is what its table compares.
+#: A table compares the first of these that any run of its track reports.
 METRICS = (
     Metric(
         key="test/acc",
@@ -72,7 +72,7 @@ class Curve(Entry):
 
 
 class Cost(Entry):
-    """Hardware cost by the model of :mod:`resbench.costs`; ``docs/costs.md`` says what the figures rest on.
+    """Hardware cost by the model of :mod:`resbench.costs`; ``docs/costs.md`` explains the figures.
 
     ``latency_ns`` and ``energy_nj`` are for one vector pair by the published formulas, ``image_ns`` for one sample
     with the transfers and pulse trains that the run counted.
@@ -87,9 +87,10 @@ class Cost(Entry):
 
 
 class Wear(Entry):
-    """Pulses that devices received in training: of the most written one, in the mean, and what 99 % do not exceed.
+    """Pulses that devices received in training: the maximum, the mean, and the number that 99 % do not exceed.
 
-    ``most_writes`` is rounded up to a power of two less one, and null where a run did not record the distribution.
+    The last one, ``most_writes``, is rounded up to a power of two less one. It is null if a run did not record the
+    distribution.
     """
 
     max_writes: int
@@ -98,9 +99,9 @@ class Wear(Entry):
 
 
 class Printed(Entry):
-    """A published result beside ours: mean and deviation in the metric's own unit, where, and after how much training.
+    """A published result: mean and deviation in the metric's own unit, where it is printed, and its training budget.
 
-    ``deviation`` is null where none is printed.
+    ``deviation`` is null if none is printed.
     """
 
     mean: float
@@ -113,10 +114,10 @@ class Cell(Entry):
     """One algorithm at one precision: mean over seeds, its 95 % interval (null for one seed), gap, rank, and effort.
 
     ``values`` are the results of ``seeds``. ``gap`` is the mean minus the mean of the digital reference, with the
-    interval of that difference; null where the track has no reference. ``behind`` is the distance to the best mean
-    of the column, 0 for the best. ``rank`` is null where seeds are too few for a claim. ``steps_to_target`` is the
-    median over seeds of the optimiser steps to the target of the table, infinite where most never reach it, and
-    ``reached`` counts those that do; null without a target. ``files`` are the records behind the cell, in the order of
+    interval of that difference; null if the track has no reference. ``behind`` is the distance to the best mean of the
+    column, 0 for the best. ``rank`` is null if there are too few seeds for a claim. ``steps_to_target`` is the median
+    over seeds of the optimiser steps to the target of the table, infinite if most seeds never reach it, and ``reached``
+    counts those that do; both are null without a target. ``files`` are the records behind the cell, in the order of
     ``seeds``, and ``steps_per_s`` is the mean speed of the simulation.
     """
 
@@ -141,11 +142,11 @@ class Cell(Entry):
 
 
 class Row(Entry):
-    """One algorithm: one cell a column of the table, null where no run completed.
+    """One algorithm: one cell for each column of the table, null where no run completed.
 
-    A digital row has the same single cell in every column. ``tiles`` counts device arrays a weight, ``mean`` is the
-    mean of its cells, ``unfinished`` counts its runs that did not complete. ``profile`` has the points (τ, share) at
-    which the share of precision levels within τ of the best steps up; empty for a digital row.
+    A digital row has the same cell in every column. ``tiles`` is the number of device arrays for each weight, ``mean``
+    the mean of the cells, and ``unfinished`` the number of runs that did not complete. ``profile`` has the points
+    (τ, share) at which the share of precision levels within τ of the best steps up; it is empty for a digital row.
     """
 
     label: str
@@ -164,7 +165,7 @@ class Row(Entry):
 
 
 class Claim(Entry):
-    """A difference that chance does not explain: by how much, over how many shared seeds, and the adjusted p-value."""
+    """A difference that chance does not explain: its size, the number of shared seeds, and the adjusted p-value."""
 
     better: str
     worse: str
@@ -176,8 +177,8 @@ class Claim(Entry):
 class Ranking(Entry):
     """Ranks of the rows of one column, and the claims behind them.
 
-    ``seeds_needed`` is the number of seeds of a row from which claims become possible; null for a single row. With
-    ``too_many_rows`` none were compared.
+    ``seeds_needed`` is the number of seeds that a row needs for a claim; null for a single row. If ``too_many_rows`` is
+    true, no rows were compared.
     """
 
     states: Number | None
@@ -189,7 +190,7 @@ class Ranking(Entry):
 
 
 class Unfinished(Entry):
-    """A run that did not complete; ``error`` is the last line of what it says."""
+    """A run that did not complete; ``error`` is the last line of its error."""
 
     file: str
     label: Line
@@ -202,8 +203,9 @@ class Unfinished(Entry):
 class Table(Entry):
     """One track: the digital reference on top, then the rows, the better mean earlier.
 
-    ``columns`` are numbers of states, ascending, and ``rankings`` are in the same order. Where all runs of a track are
-    digital, the one column is null. ``target`` is the validation metric that steps are counted to.
+    ``columns`` are numbers of states in ascending order, and ``rankings`` have the same order. If all runs of a track
+    are digital, there is one column, which is null. ``target`` is the value of the validation metric to which steps are
+    counted.
     """
 
     track: Track
@@ -216,7 +218,7 @@ class Table(Entry):
 
 
 class Rejected(Entry):
-    """A file that counts nowhere, and why."""
+    """A file that was not used, and why."""
 
     file: str
     reason: Line

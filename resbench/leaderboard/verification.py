@@ -26,7 +26,7 @@ class Verdict(Entry):
 
 
 def rerun_config(record: Record, root: str, epochs: int | None = None, data_root: str | None = None) -> dict[str, Any]:
-    """The config that runs a record again into the folder ``root``, without loggers and whatever else only watches.
+    """The config that runs a record again into the folder ``root``, without loggers and callbacks that only watch.
 
     Args:
         record: The record.

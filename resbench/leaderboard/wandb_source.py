@@ -1,4 +1,4 @@
-"""Records from Weights & Biases: each run of a project keeps its record as an artifact."""
+"""Records from Weights & Biases, where each run of a project has its record as an artifact."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Api(Protocol):
 
 
 def read_wandb(project: str, api: Api) -> tuple[list[Run], list[Rejected]]:
-    """The runs of a project, and those that have no valid record with the reason.
+    """The runs of a project, and a list of those without a valid record, with the reason.
 
-    Of each run the newest artifact of type ``record`` counts, and of that only ``record.json`` is fetched.
+    For each run the newest artifact of type ``record`` counts. Only its ``record.json`` is downloaded.
 
     Args:
         project: ``ENTITY/PROJECT``.
         api: ``wandb.Api()``, which needs an account.
 
     Raises:
-        ValueError: where the project cannot be read.
+        ValueError: if the project cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="resbench-wandb-") as folder:
         found: list[tuple[str, Path]] = []

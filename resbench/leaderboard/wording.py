@@ -1,4 +1,4 @@
-"""How numbers, precisions and tracks are written for people, in every kind of table."""
+"""How numbers, precisions and tracks are written in all kinds of tables."""
 
 import math
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ def number(value: float, metric: Metric, sign: str = "") -> str:
 
 
 def interval(low: float | None, high: float | None, metric: Metric, sign: str = "") -> str:
-    """The ends of an interval, "[96.51, 96.70]" after a space, or nothing where there is none."""
+    """The ends of an interval, " [96.51, 96.70]" with a space in front; empty if there is none."""
     return "" if low is None or high is None else f" [{number(low, metric, sign)}, {number(high, metric, sign)}]"
 
 
 def steps(cell: Cell) -> str:
-    """Steps to the target: "2,500", "2,500 (2 of 3)" where some never reach it, "never (1 of 3)" where most do not."""
+    """Steps to the target: "2,500", "2,500 (2 of 3)" if some runs never reach it, "never (1 of 3)" if most do not."""
     if cell.steps_to_target is None:
         return "-"
     median = "never" if math.isinf(cell.steps_to_target) else f"{cell.steps_to_target:,.0f}"
@@ -45,7 +45,7 @@ def paper(printed: Printed, metric: Metric) -> str:
 
 
 def facts(track: Track) -> list[str]:
-    """What is the same for all rows of a track."""
+    """What all rows of a track have in common."""
     limits = [
         f"{value} {unit}"
         for value, unit in ((track.budget.epochs, "epochs"), (track.budget.max_steps, "steps"))
@@ -63,7 +63,7 @@ def facts(track: Track) -> list[str]:
 
 
 def titles(tables: Sequence[Table]) -> list[str]:
-    """Names of the tracks; those that share one are told apart by the facts in which they differ."""
+    """Names of the tracks; facts are added to tracks that share a name, where they differ."""
     terms = [facts(table.track) for table in tables]
     groups: dict[str, list[list[str]]] = {}
     for table, own in zip(tables, terms, strict=True):

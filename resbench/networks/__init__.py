@@ -1,4 +1,4 @@
-"""Plain torch networks. Layers become analog later, by name patterns such as `conv*`; nothing here knows of it."""
+"""Plain torch networks. Layers become analog later, by name patterns such as `conv*`; nothing here depends on that."""
 
 from resbench.networks.gpt import CharGPT
 from resbench.networks.lenet import LeNet5

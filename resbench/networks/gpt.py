@@ -15,16 +15,16 @@ class CharGPT(nn.Module):
     """GPT-2-style character model; by default 6 layers, 6 heads, 384 wide, context 256 (10.65 M parameters).
 
     ``x <- x + attn(ln(x))``, ``x <- x + mlp(ln(x))`` in each block, with causal attention, GELU and no biases. Every
-    product but the last is a plain linear layer, so the blocks can be analog: ``blocks.*.attn.qkv``,
+    product except the last is a plain linear layer, so the blocks can be analog: ``blocks.*.attn.qkv``,
     ``blocks.*.attn.proj``, ``blocks.*.mlp.fc``, ``blocks.*.mlp.proj``, or ``blocks`` for all of them. The output
     product shares its weight with the embedding of the characters and stays digital. There is no dropout.
 
     Args:
         vocabulary: number of different characters, 65 for tiny Shakespeare.
-        context: characters that the model sees at most.
+        context: largest number of characters that the model sees.
         layers: number of blocks.
         heads: attention heads; they share the width evenly.
-        width: values for one character.
+        width: number of values that represent one character.
 
     Shapes:
         input int64 ``[n, t]`` with ``t <= context``, output logits ``[n, t, vocabulary]``.
@@ -54,7 +54,7 @@ class CharGPT(nn.Module):
         self.ln = nn.LayerNorm(width, bias=False)
         for name, module in self.named_modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                # What is added to the residual path is smaller, so that its variance does not grow with the depth.
+                # Layers that add to the residual path get smaller weights, so its variance does not grow with depth.
                 depth = 2 * layers if name.endswith(".proj") else 1
                 nn.init.normal_(module.weight, std=0.02 / math.sqrt(depth))
 

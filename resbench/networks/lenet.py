@@ -1,4 +1,4 @@
-"""LeNet-5 as the papers on Tiki-Taka and residual learning train it."""
+"""LeNet-5, as in the papers on Tiki-Taka and residual learning."""
 
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d
@@ -10,8 +10,8 @@ class LeNet5(nn.Module):
     """LeNet-5 with tanh for 28x28 grey images: conv 16, conv 32, fc 128, fc classes (80,016 weights for 10 classes).
 
     ``conv1`` 1 -> 16 k5, tanh, pool 2, ``conv2`` 16 -> 32 k5, tanh, pool 2, tanh, ``fc1`` 512 -> 128, tanh, ``fc2``
-    128 -> classes; the second tanh after ``conv2`` is in the source too. The output is logits: the log-softmax that
-    ends the source's network belongs to the loss (cross entropy).
+    128 -> classes; the second tanh after ``conv2`` is in the source, too. The output is logits, because the log-softmax
+    at the end of the source's network is part of the loss here (cross entropy).
 
     Args:
         classes: number of classes.
@@ -39,7 +39,7 @@ class LeNet5(nn.Module):
         if images.shape[1:] != (1, 28, 28):
             hint = f"takes images [n, 1, 28, 28], not {list(images.shape)}; write MLP for other shapes"
             raise BadValue("network", "LeNet5", hint)
-        # tanh is monotone, so it commutes with the maximum; after the pooling it works on a quarter of the values.
+        # tanh is monotone, so it commutes with the maximum. After the pooling there are only a quarter of the values.
         x = max_pool2d(self.conv1(images), 2).tanh()  # [n, 16, 12, 12]
         x = max_pool2d(self.conv2(x), 2).tanh().tanh()  # [n, 32, 4, 4]
         x = self.fc1(x.flatten(1)).tanh()  # [n, 128]

@@ -15,14 +15,14 @@ class MLP(nn.Sequential):
     """Multi-layer perceptron: flattens its input, then fc1, activation, fc2, ...; returns logits.
 
     ``h_i = f(W_i h_{i-1} + b_i)`` for the hidden layers; the last layer has no activation, because the softmax
-    belongs to the loss (cross entropy). The linear layers are named ``fc1``, ``fc2``, ... from the input to the output.
+    is part of the loss (cross entropy). The linear layers are named ``fc1``, ``fc2``, ... from the input to the output.
 
     Args:
-        in_features: values of one input, such as 64 for 8x8 digits or 784 for MNIST.
+        in_features: number of values of one input, such as 64 for 8x8 digits or 784 for MNIST.
         hidden: widths of the hidden layers; an empty list gives softmax regression.
         classes: number of classes.
-        activation: between the layers: tanh, relu or sigmoid.
-        bias: whether layers have one.
+        activation: activation between the layers: tanh, relu or sigmoid.
+        bias: whether the layers have a bias.
 
     Shapes:
         input ``[n, ...]`` with ``in_features`` values in each row, output ``[n, classes]``.

@@ -12,17 +12,17 @@ from resbench.errors import BadValue
 
 
 class CifarResNet(nn.Module):
-    """Stem, stages of basic blocks, mean over positions, linear layer: what the residual networks here share.
+    """Base of the residual networks here: stem, stages of basic blocks, mean over positions, linear layer.
 
-    The stem is one 3x3 convolution and no max-pool, since 32x32 images are too small for that of ImageNet. Names and
+    The stem is one 3x3 convolution without max-pool, because 32x32 images are too small for ImageNet's stem. Names and
     initialisation are those of torchvision: ``conv1``, ``layer1``, ``layer2``, ..., ``fc``; the first block of each
     stage after ``layer1`` halves the image.
 
     Args:
-        blocks: blocks of each stage.
-        widths: channels of each stage.
+        blocks: number of blocks of each stage.
+        widths: number of channels of each stage.
         classes: number of classes.
-        projection: double the channels of a shortcut by a 1x1 convolution with batch norm; else by zero channels.
+        projection: whether shortcuts double their channels by a 1x1 convolution with batch norm, or by zero channels.
 
     Shapes:
         input ``[n, 3, h, w]``, output ``[n, classes]``.
@@ -64,7 +64,7 @@ class CifarResNet(nn.Module):
 class ResNet18(CifarResNet):
     """ResNet-18 for 32x32 colour images: 3x3 stem, no max-pool, batch norm (11.2 M parameters).
 
-    On crossbars the literature puts ``layers: [layer3, layer4, fc]``: 10,490,880 weights for 10 classes, the two 1x1
+    The literature puts ``layers: [layer3, layer4, fc]`` on crossbars: 10,490,880 weights for 10 classes, the two 1x1
     shortcuts included.
 
     Args:
@@ -81,7 +81,7 @@ class ResNet18(CifarResNet):
 class ResNet34(CifarResNet):
     """ResNet-34 for 32x32 colour images: 3x3 stem, no max-pool, batch norm (21.3 M parameters).
 
-    On crossbars the literature puts ``layers: [layer3, layer4, fc]``: 19,928,064 weights for 10 classes, the two 1x1
+    The literature puts ``layers: [layer3, layer4, fc]`` on crossbars: 19,928,064 weights for 10 classes, the two 1x1
     shortcuts included.
 
     Args:
@@ -97,7 +97,7 @@ class ResNet34(CifarResNet):
 class ResNet20(CifarResNet):
     """ResNet-20 for 32x32 colour images: stages of 16, 32 and 64 channels, small enough for a CPU (0.27 M parameters).
 
-    Shortcuts have no parameters: where the channels double, the new ones are zero (option A of the source).
+    Shortcuts have no parameters: if the number of channels doubles, the new ones are zero (option A of the source).
 
     Args:
         classes: number of classes.

@@ -1,4 +1,4 @@
-"""What a network is trained for. `resbench.tasks.base` is the contract of a new task."""
+"""Tasks: what a network is trained for. `resbench.tasks.base` is the contract of a new task."""
 
 from resbench.tasks.classification import Classification
 from resbench.tasks.language import LanguageModelling

@@ -1,4 +1,4 @@
-"""The contract of a task: a network whose chosen layers live on crossbars, its loss and its metrics."""
+"""The contract of a task: a network with some of its layers on crossbars, its loss and its metrics."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ Table = tuple[list[str], Iterator[list[float]]]
 
 
 class Task(LightningModule, ABC):
-    """Base of tasks: converts the network, trains it by automatic optimisation, logs the metrics of each epoch.
+    """Base of tasks: converts the network, trains it by automatic optimisation, and logs the metrics of each epoch.
 
-    A subclass names its :attr:`metrics` and writes :meth:`measure`, and :meth:`table` where its predictions are more
-    than numbers of a sample. Logged are ``train/*``, ``val/*`` and ``test/*``,
-    means over the samples of an epoch; those of training are taken while it goes on.
+    A subclass names its :attr:`metrics` and implements :meth:`measure`. It overrides :meth:`table` if its predictions
+    are more than a few numbers for each sample. The metrics ``train/*``, ``val/*`` and ``test/*`` are means over the
+    samples of an epoch; those of training are measured during the training.
 
     Args:
         network: the digital network.
-        algorithm: how analog layers hold and train their weights.
+        algorithm: how analog layers represent and train their weights.
         device: device of all tiles; digital algorithms need none.
         layers: patterns of the names of the layers that become analog, see :func:`resbench.nn.to_analog`.
         forward_io: converters and noise of the forward products; null is perfect.
         backward_io: converters and noise of the backward products; null is perfect.
         mapping: how weights map to arrays.
-        backend: kernels of the pulsed update; ``auto`` takes the fastest one.
+        backend: kernels of the pulsed update; ``auto`` chooses the fastest ones.
         seed: seed of the tiles.
 
     Attributes:
-        metrics: names of what :meth:`measure` gives, the loss first.
+        metrics: names of the values that :meth:`measure` returns, the loss first.
         network: the network, with its analog layers.
 
     Raises:
-        BadValue: where an analog algorithm gets no device, or a layer cannot be analog.
+        BadValue: if an analog algorithm gets no device, or a layer cannot be analog.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("loss",)
@@ -75,7 +75,7 @@ class Task(LightningModule, ABC):
             hint = f"needs one; write a class_path, for example {example}"
             raise BadValue("device", type(algorithm).__name__, hint)
         kernels.use(backend)
-        # A digital algorithm has no tiles, but its patterns are checked like those of any other.
+        # A digital algorithm has no tiles, but its patterns are checked like those of the others.
         self.network = to_analog(
             network, algorithm, device or (), layers, seed, forward_io or PERFECT, backward_io or PERFECT, mapping
         )
@@ -87,14 +87,14 @@ class Task(LightningModule, ABC):
         self.register_buffer("train_sums", torch.zeros(len(self.metrics) + 1, dtype=torch.float64))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning notes here around every hook which one it is in; torch's bookkeeping of modules takes microseconds.
+        # Lightning sets this attribute around every hook. torch's own __setattr__ would take microseconds each time.
         if name == "_current_fx_name":
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
 
     def on_train_start(self) -> None:
-        """Say what clips less than one may think."""
+        """Warn if gradient clipping is on, because it does not apply to analog layers."""
         if self.trainer.gradient_clip_val and any(True for _ in analog_layers(self.network)):
             warnings.warn(
                 "trainer.gradient_clip_val clips the gradients of digital parameters only; "
@@ -117,7 +117,7 @@ class Task(LightningModule, ABC):
         value = loss.item()
         with torch.no_grad():
             sums = samples * torch.stack([*means, torch.ones_like(loss)])
-            if share()[1] > 1:  # processes that share the mini-batch agree on its loss, so all of them stop or none
+            if share()[1] > 1:  # all processes see the loss of the whole mini-batch, so either all of them stop or none
                 sums = gathered(sums[None]).sum(0)
                 value = (sums[0] / sums[-1]).item()
         if not math.isfinite(value):
@@ -133,9 +133,9 @@ class Task(LightningModule, ABC):
         optimizer: Optimizer | LightningOptimizer,
         optimizer_closure: Callable[[], Any] | None = None,
     ) -> None:
-        """Take the step, then tell the algorithms that ask for it the loss of the mini-batch.
+        """Take the step, then pass the loss of the mini-batch to the algorithms that ask for it.
 
-        Not in ``on_train_batch_end``, which comes after the checkpoints of the step.
+        This is not done in ``on_train_batch_end``, because that is called after the checkpoints of the step.
         """
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         if self._batch_listeners:
@@ -143,7 +143,7 @@ class Task(LightningModule, ABC):
                 algorithm.on_batch_end(self._loss)
 
     def on_train_epoch_end(self) -> None:
-        """Log the means of the epoch, and tell the algorithms its loss."""
+        """Log the means of the epoch, and pass its loss to the algorithms."""
         *sums, samples = self.train_sums.tolist()
         self.train_sums.zero_()
         means = [total / samples for total in sums]
@@ -160,10 +160,10 @@ class Task(LightningModule, ABC):
         self._log("test", batch)
 
     def table(self, predictions: Tensor) -> Table:
-        """Predictions as lines of numbers: for each sample its index, then what :meth:`predict_step` gave of it.
+        """Predictions as lines of numbers: for each sample its index, then its output of :meth:`predict_step`.
 
         Args:
-            predictions: of all samples, ``[n, ...]``.
+            predictions: the outputs of all samples, ``[n, ...]``.
 
         Returns:
             The names of the columns, and the lines.

@@ -19,22 +19,22 @@ from resbench.tasks.base import Table, Task
 
 
 class Classification(Task):
-    """Classification by cross entropy; logs loss and acc, the fraction of samples whose largest logit is right.
+    """Classification with cross entropy; logs loss and acc, the fraction of samples whose largest logit is right.
 
     Args:
-        network: gives logits ``[n, classes]``; its chosen layers become analog.
-        algorithm: how analog layers hold and train their weights.
+        network: returns logits ``[n, classes]``; the layers that ``layers`` names become analog.
+        algorithm: how analog layers represent and train their weights.
         device: device of all tiles; digital algorithms need none.
         layers: patterns of the names of the layers that become analog, such as ``fc1`` or ``conv*``.
-        label_smoothing: share of the target spread evenly over all classes in training, in [0, 1).
+        label_smoothing: share of the target that is spread evenly over all classes in training, in [0, 1).
         forward_io: converters and noise of the forward products; null is perfect.
         backward_io: converters and noise of the backward products; null is perfect.
         mapping: how weights map to arrays.
-        backend: kernels of the pulsed update; ``auto`` takes the fastest one.
+        backend: kernels of the pulsed update; ``auto`` chooses the fastest ones.
         seed: seed of the tiles.
 
     Raises:
-        BadValue: for a label_smoothing outside its range, and as :class:`~resbench.tasks.base.Task`.
+        BadValue: for a label_smoothing outside its range, and in the cases of :class:`~resbench.tasks.base.Task`.
     """
 
     metrics: ClassVar[tuple[str, ...]] = ("loss", "acc")

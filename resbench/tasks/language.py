@@ -12,8 +12,8 @@ from resbench.tasks.base import Table, Task
 class LanguageModelling(Task):
     """Prediction of the next character at every position; the loss is the cross entropy in nats per character.
 
-    The network gives logits ``[n, t, characters]`` of int64 ``[n, t]``. Each position counts as one vector for the
-    analog layers. Arguments and errors are those of :class:`~resbench.tasks.base.Task`.
+    The network returns logits ``[n, t, characters]`` for int64 ``[n, t]``. Each position is one vector for the analog
+    layers. Arguments and errors are those of :class:`~resbench.tasks.base.Task`.
     """
 
     def forward(self, characters: Tensor) -> Tensor:
@@ -31,9 +31,9 @@ class LanguageModelling(Task):
         return torch.softmax(self(batch), dim=2)
 
     def table(self, predictions: Tensor) -> Table:
-        """For each window and position in it the number of the most probable next character, and all probabilities.
+        """For each position of each window, the number of the most probable next character, and all probabilities.
 
-        Characters are numbered as the data module does; the record of the run has them in that order.
+        Characters have the numbers of the data module; the record of the run lists them in that order.
         """
         columns = ["sample", "position", "class", *(f"p{k}" for k in range(predictions.shape[2]))]
         best = predictions.argmax(2).tolist()

@@ -10,10 +10,10 @@ from resbench.tasks.base import Task
 
 
 class Regression(Task):
-    """Regression by the mean squared error, the mean over samples and outputs.
+    """Regression with the mean squared error, averaged over samples and outputs.
 
-    The network gives ``[n, outputs]``. Arguments and errors are those of :class:`~resbench.tasks.base.Task`; a network
-    whose output has another shape than the targets is refused with a ValueError.
+    The network returns ``[n, outputs]``. Arguments and errors are those of :class:`~resbench.tasks.base.Task`. If the
+    output of the network has another shape than the targets, BadValue is raised.
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
