@@ -27,7 +27,7 @@ from benchmarks.cases import DEVICE
 from benchmarks.loop import LR, Loop, Timing
 from resbench.algorithms import AnalogSGD as AnalogSGDAlgorithm
 from resbench.networks import CharGPT, LeNet5, ResNet20
-from resbench.nn import AnalogSGD, to_analog
+from resbench.nn import AnalogOptimizer, to_analog
 from resbench.training.process import PORTABLE, keep_freed_memory
 
 SIDES = ("portable", "native")
@@ -68,7 +68,7 @@ def make_loop(name: str, analog: bool) -> Loop:
         targets = torch.randint(VOCABULARY, (2 * batch, *shape))
     else:
         inputs, targets = torch.rand(2 * batch, *shape), torch.randint(10, (2 * batch,))
-    optimizer = (AnalogSGD if analog else torch.optim.SGD)(network.parameters(), lr=LR)
+    optimizer = (AnalogOptimizer if analog else torch.optim.SGD)(network.parameters(), lr=LR)
     return _Flat(network, optimizer, inputs, targets, batch)
 
 

@@ -12,7 +12,7 @@ from benchmarks.loop import LR, Loop
 from resbench.algorithms import Algorithm, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
 from resbench.networks import LeNet5
-from resbench.nn import AnalogSGD, to_analog
+from resbench.nn import AnalogOptimizer, to_analog
 from resbench.registry import offers
 
 STATES = 10
@@ -37,5 +37,5 @@ def make_loop(case: str, images: Tensor, targets: Tensor, batch: int) -> Loop:
     torch.manual_seed(0)
     network = to_analog(LeNet5(), CASES[case](), DEVICE)
     plain = case == "DigitalSGD"
-    optimizer = (torch.optim.SGD if plain else AnalogSGD)(network.parameters(), lr=LR)
+    optimizer = (torch.optim.SGD if plain else AnalogOptimizer)(network.parameters(), lr=LR)
     return Loop(network, optimizer, images, targets, batch)

@@ -168,7 +168,7 @@ def with_rate(record: Record, round_: int) -> Record:
     """The record as it is in the first round; later with a learning rate of the round, which makes another row."""
     if not round_:
         return record
-    optimizer = {"class_path": "resbench.nn.AnalogSGD", "init_args": {"lr": round_ / 100}}
+    optimizer = {"class_path": "resbench.nn.AnalogOptimizer", "init_args": {"lr": round_ / 100}}
     config = record.config | {"optimizer": optimizer}
     return record.model_copy(update={"config": config, "config_hash": config_hash(config)})
 

@@ -88,7 +88,7 @@ def train(case: str, size: int) -> dict[str, float]:
 
 def train_config(config: Path, steps: int) -> dict[str, float]:
     """Train the network of a config on random images of the size of CIFAR, its batch size; GiB and seconds."""
-    from resbench.nn import AnalogSGD, analog_layers
+    from resbench.nn import AnalogOptimizer, analog_layers
     from resbench.training.cli import RunCLI
     from resbench.training.process import use_huge_pages
 
@@ -98,7 +98,7 @@ def train_config(config: Path, steps: int) -> dict[str, float]:
     built, seconds, start = peak(), time.perf_counter() - began, time.perf_counter()
     model, batch = cli.model, cli.datamodule.batch_size
     layers = [layer.algorithm for _, layer in analog_layers(model.network)]
-    optimizer = AnalogSGD(model.parameters(), lr=0.1)
+    optimizer = AnalogOptimizer(model.parameters(), lr=0.1)
     for _ in range(steps):
         optimizer.zero_grad()
         means, _ = model.measure((torch.rand(batch, 3, 32, 32), torch.randint(10, (batch,))))

@@ -21,8 +21,7 @@ from torch import nn
 from benchmarks import dense, report
 from resbench.algorithms import AnalogSGD, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
-from resbench.nn import AnalogSGD as Optimizer
-from resbench.nn import analog_layers, to_analog
+from resbench.nn import AnalogOptimizer, analog_layers, to_analog
 from resbench.training.process import keep_freed_memory
 
 LR = 0.05
@@ -115,7 +114,7 @@ class Layer:
         linear = nn.Sequential(nn.Linear(point.size, point.size, bias=False))
         self.point, self.network = point, to_analog(linear, algorithm, SoftBounds(states=point.states))
         self.tiles = [tile for _, layer in analog_layers(self.network) for tile in layer.algorithm.tiles]
-        self.optimizer = Optimizer(self.network.parameters(), lr=LR)
+        self.optimizer = AnalogOptimizer(self.network.parameters(), lr=LR)
         self.x = torch.rand(point.batch, point.size, generator=draw).requires_grad_()
         self.d = ERROR * torch.randn(point.batch, point.size, generator=draw).clamp_(min=0)
         point.bytes = sum(buffer.numel() * buffer.element_size() for buffer in self.network.buffers())

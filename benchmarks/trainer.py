@@ -26,7 +26,7 @@ from benchmarks import report
 from benchmarks.cases import STATES, TILES
 from benchmarks.images import load_images
 from benchmarks.loop import LR, Loop
-from resbench.nn import AnalogSGD
+from resbench.nn import AnalogOptimizer
 from resbench.training.cli import RunCLI
 from resbench.training.process import use_huge_pages
 
@@ -92,7 +92,7 @@ def measure(case: str, batch: int, rounds: int, data: str) -> dict[str, Any]:
         ]
         twin = RunCLI(arguments, "benchmarks.trainer").model.network
         cli = RunCLI(arguments, "benchmarks.trainer")
-        turns = Turns(Loop(twin, AnalogSGD(twin.parameters(), lr=LR), images, targets, batch))
+        turns = Turns(Loop(twin, AnalogOptimizer(twin.parameters(), lr=LR), images, targets, batch))
         cli.trainer.callbacks.append(turns)  # type: ignore[attr-defined]
         cli.datamodule.setup("fit")
         use_huge_pages(cli.tensors())

@@ -40,17 +40,17 @@ SHELVES = {
     "networks": Shelf("networks", frozenset({"Module", "Sequential"})),
     "data": Shelf("data", frozenset({"LightningDataModule"})),
     "tasks": Shelf("tasks", frozenset({"LightningModule"})),
+    "optimizers": Shelf("nn", frozenset({"Optimizer"})),
 }
 #: Rooms whose dataclasses may be arguments of what is on the shelves.
 SETTINGS = ("algorithms", "crossbar", "data")
 
-#: The optimiser of a config that names none.
-OPTIMIZER = "resbench.nn.AnalogSGD"
+#: The optimiser of a config that names none, and its digital optimiser.
+OPTIMIZER, DIGITAL = "resbench.nn.AnalogOptimizer", "torch.optim.SGD"
 #: Classes that are on no shelf of resbench, by kind, with the arguments that may be words; the others are numbers.
 OTHERS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "networks": {"torch.nn.Linear": ()},
     "optimizers": {
-        OPTIMIZER: (),
         "torch.optim.Adadelta": (),
         "torch.optim.Adagrad": (),
         "torch.optim.Adam": (),

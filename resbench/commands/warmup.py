@@ -155,11 +155,11 @@ def _train(algorithm: Algorithm, device: Device, io: IOParameters) -> None:
     import torch
     from torch import nn
 
-    from resbench.nn import AnalogSGD, to_analog
+    from resbench.nn import AnalogOptimizer, to_analog
 
     layers = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 2))
     network = to_analog(layers, algorithm, device, forward_io=io, backward_io=io)
-    optimizer = AnalogSGD(network.parameters(), lr=LOUD)
+    optimizer = AnalogOptimizer(network.parameters(), lr=LOUD)
     for _ in range(3):
         optimizer.zero_grad()
         network(torch.ones(2, 1, 4, 4)).sum().backward()

@@ -10,7 +10,7 @@ from jsonargparse import _common, set_parsing_settings
 
 from resbench.config.trust import class_paths, is_trusted
 from resbench.errors import UserError
-from resbench.registry import OPTIMIZER, named
+from resbench.registry import DIGITAL, OPTIMIZER, named
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterat
     Raises:
         UserError: for a class that cannot be imported.
     """
-    paths = {OPTIMIZER, *class_paths(config)}
+    paths = {OPTIMIZER, DIGITAL, *class_paths(config)}
     defined = {_where_defined(name) for name in paths if not is_trusted(name, trusted)}
     before = dict(_common.parsing_settings)
     set_parsing_settings(

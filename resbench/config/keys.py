@@ -71,7 +71,7 @@ def _check_object(key: str, value: Any) -> None:
 
 def _objects(key: str, class_path: str) -> set[str]:
     """Names of the arguments that are objects: of any task for the model, of the class where it is one of resbench."""
-    kinds = ("tasks",) if key == "model" else ("algorithms", "devices", "networks", "data")
+    kinds = ("tasks",) if key == "model" else ("algorithms", "devices", "networks", "data", "optimizers")
     found = [offer for kind in kinds for offer in offers(kind) if key == "model" or offer.path == class_path]
     return {name for offer in found for name, argument in offer.arguments.items() if argument.shelf is not None}
 

@@ -23,6 +23,11 @@ _EXPECTED = re.compile(r"Expected an? (?!dot import path)(.+?)(?:\. Got value: (
 _NO_NAME = re.compile(r"module '([^']+)' has no attribute '([^']+)'|No module named '([^']+)'")
 _NOT_A_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _WRONG_CLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\S+)")
+_NOT_RETURNED = re.compile(r"Expected '([^']+)' to be a subclass of <class '([^']+)'>")
+#: Of an argument that is a class which is made later, such as an optimiser; the reason, and the class that was named.
+_MADE_LATER = re.compile(
+    r"Type .+ expects a function or a callable class: (.+?)(?:\. Got value: (?:.*?class_path='([^']+)')?.*)?$"
+)
 _MISSING = re.compile(r"(?:arguments are required: |Key\(s\) required.*?: ?|missing.*?: )(.+)$", re.IGNORECASE)
 _PACKAGE = re.compile(r"Requirement '([^']+)' not met|No module named '([^']+)'")
 _FRAME = (
@@ -77,7 +82,7 @@ def explain(message: str, keys: Iterable[str]) -> str:
         if match[1] in known:
             return _at(problem.place, f"{match[1]} is none that fits here; write the class_path of another class")
         return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], known)}")
-    if match := _WRONG_CLASS.search(reason):
+    if match := _WRONG_CLASS.search(reason) or _NOT_RETURNED.search(reason):
         return _at(problem.place, f"{match[1]} is no {match[2].rpartition('.')[2]}; write the class_path of one")
     if match := _MISSING.search(reason):
         names = ", ".join(".".join([*problem.path, name]) for name in match[1].split(", "))
@@ -190,6 +195,11 @@ def _innermost(message: str) -> _Problem:
                 break
             problem.path.append(match[1])
             text = match[2]
+        if match := _MADE_LATER.match(text):
+            text = match[1]
+            if match[2] and _UNKNOWN.search(text):
+                problem.classes.append(match[2])
+                problem.path.append("init_args")
         if match := _CLASS.search(text):
             problem.classes.append(match[1])
             if problem.path[-1:] != ["init_args"]:  # else another type of the same value
@@ -229,6 +239,10 @@ def _unknown_argument(name: str, problem: _Problem) -> str:
         default = parameters[head].default
         known = [f.name for f in dataclasses.fields(default)] if dataclasses.is_dataclass(default) else []
         return f"{place}.{rest}: there is no such key{_hint(rest, known)}"
+    if len(problem.classes) > 1 and len(problem.path) > 1:  # the class around it may have that key
+        other = f"{problem.path[-2]}_{head}"
+        if other in _parameters(problem.classes[-2]):
+            return f"{place}: there is no such key; write {'.'.join([*problem.path[:-2], other])}"
     hint = _hint(head, parameters) or f"; it has {', '.join(parameters) or 'none'}"
     return f"{place}: {owner} has no such key{hint}"
 
@@ -271,6 +285,7 @@ def _names(module: str) -> list[str]:
 def plain_type(text: str) -> str:
     """A type in the words of people, from how Python prints it."""
     text = re.sub(r"<class '([^']+)'>", r"\1", text)
+    text = re.sub(r"^collections\.abc\.Callable\[.*\W(\w+)\]$", r"the class_path of an \1", text)
     text = re.sub(r"^(?:typing|collections\.abc)\.(?:Sequence|List).*", "a list", text)
     return _WORDS.get(text, re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", text))
 
@@ -280,6 +295,8 @@ def _nodes(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
     if parent:
         yield parent, config
     if isinstance(config, Mapping):
+        if "class_path" in config:  # an object counts as a value too
+            yield parent, config["class_path"]
         for key, value in config.items():
             yield from _nodes(value, f"{parent}.{key}" if parent else str(key))
     elif isinstance(config, list):

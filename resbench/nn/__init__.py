@@ -2,7 +2,7 @@
 
 from resbench.nn.convert import to_analog
 from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
-from resbench.nn.optimizer import AnalogSGD
+from resbench.nn.optimizer import AnalogOptimizer
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 from resbench.nn.tiled import TiledLayer
 
@@ -10,7 +10,7 @@ __all__ = [
     "AnalogConv2d",
     "AnalogLayer",
     "AnalogLinear",
-    "AnalogSGD",
+    "AnalogOptimizer",
     "AnalogWeight",
     "ForeignWrite",
     "TiledLayer",

@@ -1,61 +1,89 @@
-"""SGD for models with analog layers."""
+"""The optimiser of models with analog layers: one of torch for digital parameters, algorithms for analog weights."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any, overload
 
 import torch
 from torch import Tensor
-from torch.optim.optimizer import register_optimizer_step_pre_hook
-from torch.optim.sgd import sgd
+from torch.optim.optimizer import ParamsT, register_optimizer_step_pre_hook
 
 from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import matrix
-from resbench.errors import Diverged
+from resbench.errors import BadValue, Diverged
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 
 
-class AnalogSGD(torch.optim.SGD):
-    """torch's SGD for digital parameters; every analog weight is trained by its algorithm.
+class AnalogOptimizer(torch.optim.Optimizer):
+    """Any optimiser of torch for the digital parameters; every analog weight is trained by its algorithm.
 
-    The learning rate is that of the parameter group. Schedulers, parameter groups, gradient accumulation and
-    Lightning's automatic optimisation work as with any optimiser. Momentum, weight decay and gradient clipping act on
-    digital parameters only; a learning rate of 0 drops the pending pairs, and frozen analog weights are left alone.
-    Under a ``GradScaler`` the optimiser unscales gradients and pairs itself, so call ``scaler.step(optimizer)`` without
-    ``scaler.unscale_``.
+    The rate of the tiles is ``lr`` of the parameter group. The digital parameters have the same rate, unless
+    ``digital_lr`` gives them another, as Adam needs. A scheduler changes ``lr``, and both rates follow in proportion:
+    where it halves ``lr``, the digital rate is halved too.
+
+    Schedulers, parameter groups, accumulated gradients, closures and Lightning's automatic optimisation work as with
+    any optimiser. The digital optimiser is the attribute ``digital``; its options are options of the parameter groups
+    here, and its state is the state here. A rate of 0 drops the pending pairs; a frozen analog weight keeps its value.
+    Under a ``GradScaler`` call ``scaler.step(optimizer)`` without ``scaler.unscale_``: this optimiser unscales
+    gradients and pairs itself.
+
+    Momentum, weight decay and clipping (``clip_grad_norm_``, ``gradient_clip_val``) act on digital parameters only, as
+    in aihwkit: the gradient of an analog weight is never computed, so the norm that is clipped is that of the others.
 
     Args:
-        params: parameters or parameter groups, as for torch.
-        lr: learning rate, 0 or above.
-        momentum: momentum of digital parameters.
-        weight_decay: weight decay of digital parameters.
-        nesterov: Nesterov momentum of digital parameters.
+        params: parameters or parameter groups, as for torch; a group may have a ``digital_lr`` of its own.
+        lr: learning rate of the tiles, 0 or above.
+        digital: what makes the digital optimiser from parameters and rate: a class of ``torch.optim``, or a
+            ``functools.partial`` of one with other options. It is called as ``digital(params, lr)``.
+        digital_lr: learning rate of the digital parameters, 0 or above; None takes ``lr``.
         keep_pairs: let pending pairs survive ``zero_grad``, as aihwkit does, so that a skipped batch still trains.
 
     Raises:
-        ValueError: for a negative learning rate, momentum or weight decay.
+        BadValue: for a negative rate, and for a digital optimiser that cannot be made, or that evaluates the loss
+            several times in a step, as LBFGS does.
     """
 
     #: A GradScaler then leaves unscaling to :meth:`step`; its own would reach `.grad` only, not the pairs.
     _step_supports_amp_scaling = True
     grad_scale: Tensor | None
     found_inf: Tensor | None
+    digital: torch.optim.Optimizer
 
     def __init__(
         self,
-        params: torch.optim.optimizer.ParamsT,
+        params: ParamsT,
         lr: float = 0.01,
-        momentum: float = 0.0,
-        weight_decay: float = 0.0,
-        nesterov: bool = False,
+        digital: Callable[[ParamsT, float], torch.optim.Optimizer] = torch.optim.SGD,
+        digital_lr: float | None = None,
         keep_pairs: bool = False,
     ) -> None:
-        if lr < 0:
-            raise ValueError(f"lr: {lr} is negative; write a learning rate of 0 or above")
-        super().__init__(params, lr, momentum, weight_decay=weight_decay, nesterov=nesterov)
         self.keep_pairs = keep_pairs
+        super().__init__(params, {"lr": lr, "digital_lr": digital_lr})
+        self.digital = _make(digital, [_digital_part(group) for group in self.param_groups], lr)
+        self.defaults = {**self.digital.defaults, **self.defaults}
+        for group, part in zip(self.param_groups, self.digital.param_groups, strict=True):
+            _take_options(group, part)
+        self._share()
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of analog and digital parameters, as for torch."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        group["digital_ratio"] = _ratio(group["lr"], group.pop("digital_lr"))
+        if not hasattr(self, "digital"):  # torch adds the first groups, and it is made for all of them
+            return
+        self.digital.param_groups = []  # else it would find these parameters in the groups that it shares
+        self.digital.add_param_group(_digital_part(group))
+        _take_options(group, self.digital.param_groups[0])
+        self._share()
+
+    def _share(self) -> None:
+        """Let the digital optimiser work on the groups and the state of this one, which others may have replaced."""
+        self.digital.param_groups, self.digital.state = self.param_groups, self.state
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -64,7 +92,10 @@ class AnalogSGD(torch.optim.SGD):
     def step(self, closure: Callable[[], float]) -> float: ...
 
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """One step: torch's for digital parameters, then each analog weight with its pending pairs.
+        """One step: that of the digital optimiser, then each analog weight with its pending pairs.
+
+        Args:
+            closure: computes the loss and its gradients; called once.
 
         Raises:
             RuntimeError: for ``GradScaler.unscale_`` before this step.
@@ -79,80 +110,56 @@ class AnalogSGD(torch.optim.SGD):
                 loss = closure()
         parts = share()[1]
         with torch.no_grad():
-            self._check_pairs(parts)
+            _check_pairs(self._weights(), parts)
+            self._step_digital()
             for group in self.param_groups:
-                self._step_digital(group)
                 lr = float(group["lr"])
                 for parameter in group["params"]:
                     if type(parameter) is AnalogWeight and parameter.requires_grad:
                         parameter.step(lr, parts)
         return loss
 
-    def _check_pairs(self, parts: int) -> None:
-        """A pulse or a digital memory would keep what a gradient that is not finite does, and nothing else shows it."""
-        errors = []
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if type(parameter) is AnalogWeight:
-                    for _, d in parameter.pairs:
-                        errors.append(d if isinstance(d, Tensor) else d.source)
-        if not errors:
-            return
-        # A sum is not finite if one entry is not; one that overflows is looked at again.
-        if errors[0].is_cpu and parts == 1:
-            finite = math.isfinite(sum([error.sum().item() for error in errors]))
-        else:  # one wait for the device instead of one for each, and a decision that all processes share
-            sums = torch.stack([error.sum() for error in errors])[None]
-            finite = math.isfinite(gathered(sums).sum().item())
-        if not finite and not all(gathered(error.isfinite().all()[None]).all() for error in errors):
-            raise Diverged("a gradient is not finite although the loss is; a smaller lr may help")
+    def _weights(self) -> list[AnalogWeight]:
+        return [p for group in self.param_groups for p in group["params"] if type(p) is AnalogWeight]
 
-    def _step_digital(self, group: dict[str, Any]) -> None:
-        """The arithmetic of torch's SGD, called directly: its own ``step`` would run the hooks of a step once more."""
-        parameters = [p for p in group["params"] if p.grad is not None]
-        if not parameters:
+    def _step_digital(self) -> None:
+        """The step of the digital optimiser, on groups without analog weights and with the digital rate."""
+        for weight in self._weights():
+            if weight.grad is not None:
+                weight.refuse_gradient()
+        if all(_is_plain(self.digital, group) for group in self.param_groups):
+            for group in self.param_groups:
+                parameters = [p for p in group["params"] if p.grad is not None]
+                if parameters:  # in one call what SGD comes down to, instead of one for each parameter
+                    rate = group["lr"] * group["digital_ratio"]
+                    torch._foreach_add_(parameters, [p.grad for p in parameters], alpha=-rate)
             return
-        for parameter in parameters:
-            if type(parameter) is AnalogWeight:
-                parameter.refuse_gradient()
-        if not (group["momentum"] or group["weight_decay"] or group["maximize"]) and isinstance(group["lr"], float):
-            # What it comes down to, in one call instead of one for each parameter.
-            torch._foreach_add_(parameters, [p.grad for p in parameters], alpha=-group["lr"])
-            return
-        momenta = [self.state[p].get("momentum_buffer") for p in parameters] if group["momentum"] else []
-        sgd(
-            parameters,
-            [p.grad for p in parameters],
-            momenta or [None] * len(parameters),
-            has_sparse_grad=any(p.grad.is_sparse for p in parameters),
-            weight_decay=group["weight_decay"],
-            momentum=group["momentum"],
-            lr=group["lr"],
-            dampening=group["dampening"],
-            nesterov=group["nesterov"],
-            maximize=group["maximize"],
-            foreach=group["foreach"],
-            fused=group["fused"],
-        )
-        for parameter, momentum in zip(parameters, momenta, strict=False):
-            self.state[parameter]["momentum_buffer"] = momentum
+        self._share()
+        kept = [(group["params"], group["lr"]) for group in self.param_groups]
+        try:
+            for group in self.param_groups:
+                group.update(_digital_part(group))
+            self.digital.step()
+        finally:
+            for group, (parameters, lr) in zip(self.param_groups, kept, strict=True):
+                group["params"], group["lr"] = parameters, lr
 
     @torch.no_grad()
     def _unscale(self) -> bool:
         """Divide gradients and pairs by the scale of a GradScaler; False for an overflow, which drops the pairs."""
         scale, found_inf = self.grad_scale, self.found_inf
-        self.grad_scale, self.found_inf = None, None  # torch's step takes them for a fused kernel's
-        parameters = [parameter for group in self.param_groups for parameter in group["params"]]
-        weights = [parameter for parameter in parameters if isinstance(parameter, AnalogWeight)]
+        weights = self._weights()
         if scale is None:
             if any(weight.pairs for weight in weights):
                 raise RuntimeError(
-                    "GradScaler.unscale_ reaches digital gradients only; leave it out, AnalogSGD unscales by itself"
+                    "GradScaler.unscale_ reaches digital gradients only; leave it out, AnalogOptimizer unscales by "
+                    "itself"
                 )
             return not found_inf
-        for parameter in parameters:
-            if parameter.grad is not None:
-                parameter.grad.div_(scale)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.grad.div_(scale)
         for weight in weights:
             weight.pairs = [(x, matrix(d) / scale) for x, d in weight.pairs]
         overflow = bool(found_inf) or not all(matrix(d).isfinite().all() for weight in weights for _, d in weight.pairs)
@@ -172,6 +179,96 @@ class AnalogSGD(torch.optim.SGD):
                 if type(parameter) is AnalogWeight and not self.keep_pairs:
                     parameter.pairs.clear()
 
+    def __getstate__(self) -> dict[str, Any]:
+        self._share()
+        return {**super().__getstate__(), "digital": self.digital, "keep_pairs": self.keep_pairs}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        # The digital optimiser settles what it keeps of older versions; load_state_dict comes here too.
+        self.digital.__setstate__({"state": self.state, "param_groups": self.param_groups})
+
+
+def _make(
+    digital: Callable[[ParamsT, float], torch.optim.Optimizer], groups: list[dict[str, Any]], lr: float
+) -> torch.optim.Optimizer:
+    """The digital optimiser, if it is one that can be stepped here."""
+    if isinstance(digital, torch.optim.Optimizer):
+        name = type(digital).__name__
+        raise BadValue(
+            "digital", f"this {name} is made already", f"; write torch.optim.{name}, or a functools.partial of it"
+        )
+    if isinstance(digital, functools.partial) and "lr" in digital.keywords:
+        raise BadValue("digital", "lr is among its options", "; write digital_lr instead")
+    try:
+        made = digital(groups, lr)
+    except (TypeError, ValueError) as error:
+        raise BadValue("digital", "this optimiser cannot be made:", str(error)) from error
+    name = type(made).__name__
+    if not isinstance(made, torch.optim.Optimizer) or isinstance(made, AnalogOptimizer):
+        raise BadValue("digital", name, "is no optimiser of torch; write for example torch.optim.AdamW")
+    closure = inspect.signature(made.step).parameters.get("closure")
+    if closure is not None and closure.default is inspect.Parameter.empty:
+        raise BadValue(
+            "digital",
+            name,
+            "evaluates the loss several times in one step, while tiles take one step for one evaluation; write "
+            "another, for example torch.optim.AdamW",
+        )
+    return made
+
+
+def _ratio(lr: float, digital_lr: float | None) -> float:
+    """Digital rate over that of the tiles, which schedulers keep."""
+    if lr < 0:
+        raise BadValue("lr", lr, "is negative; write a learning rate of 0 or above")
+    if digital_lr is None:
+        return 1.0
+    if digital_lr < 0:
+        raise BadValue("digital_lr", digital_lr, "is negative; write a learning rate of 0 or above")
+    if lr == 0:
+        raise BadValue(
+            "lr", lr, "is in no proportion to digital_lr; write a rate above 0, and freeze layers that shall not train"
+        )
+    return digital_lr / lr
+
+
+def _digital_part(group: dict[str, Any]) -> dict[str, Any]:
+    """A parameter group as the digital optimiser is to see it: without analog weights, with the digital rate."""
+    part = {name: value for name, value in group.items() if name != "param_names"}
+    part["params"] = [parameter for parameter in group["params"] if type(parameter) is not AnalogWeight]
+    part["lr"] = group["lr"] * group["digital_ratio"]
+    return part
+
+
+def _take_options(group: dict[str, Any], part: dict[str, Any]) -> None:
+    """Take over the options that the digital optimiser gave to its part of a group."""
+    group.update({name: value for name, value in part.items() if name not in ("params", "lr")})
+
+
+def _is_plain(digital: torch.optim.Optimizer, group: dict[str, Any]) -> bool:
+    """Whether a step on a group is ``p -= lr * p.grad`` and nothing else."""
+    return (
+        type(digital) is torch.optim.SGD
+        and not (group["momentum"] or group["weight_decay"] or group["maximize"])
+        and not isinstance(group["lr"], Tensor)
+    )
+
+
+def _check_pairs(weights: list[AnalogWeight], parts: int) -> None:
+    """A pulse or a digital buffer would keep what a gradient that is not finite does, and nothing else shows it."""
+    errors = [d if isinstance(d, Tensor) else d.source for weight in weights for _, d in weight.pairs]
+    if not errors:
+        return
+    # A sum is not finite if one entry is not; one that overflows is looked at again.
+    if errors[0].is_cpu and parts == 1:
+        finite = math.isfinite(sum([error.sum().item() for error in errors]))
+    else:  # one wait for the device instead of one for each, and a decision that all processes share
+        sums = torch.stack([error.sum() for error in errors])[None]
+        finite = math.isfinite(gathered(sums).sum().item())
+    if not finite and not all(gathered(error.isfinite().all()[None]).all() for error in errors):
+        raise Diverged("a gradient is not finite although the loss is; a smaller lr may help")
+
 
 def _refuse_other_optimizers(optimizer: torch.optim.Optimizer, *_: Any) -> None:
     """Run by torch before any step of any optimiser: another one would pass over analog weights without a word.
@@ -179,15 +276,15 @@ def _refuse_other_optimizers(optimizer: torch.optim.Optimizer, *_: Any) -> None:
     Raises:
         ForeignWrite: where analog weights that are to be trained were given to it.
     """
-    if isinstance(optimizer, AnalogSGD):
+    if isinstance(optimizer, AnalogOptimizer):
         return
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             if type(parameter) is AnalogWeight and parameter.requires_grad:
                 name = type(optimizer).__name__
                 raise ForeignWrite(
-                    f"{parameter.label}: {name} does not train analog weights; write resbench.nn.AnalogSGD"
-                    f"(model.parameters(), lr=...), and give {name} none that is a resbench.nn.AnalogWeight"
+                    f"{parameter.label}: {name} does not train analog weights; write resbench.nn.AnalogOptimizer"
+                    f"(model.parameters(), lr=..., digital={name})"
                 )
 
 

@@ -113,7 +113,7 @@ class AnalogWeight(nn.Parameter):
         if len(self.pairs) == MANY:
             warnings.warn(
                 f"{self.label}: {MANY} backward passes wait for a step, and stay in memory until then; train the model "
-                "with resbench.nn.AnalogSGD, and call zero_grad between mini-batches",
+                "with resbench.nn.AnalogOptimizer, and call zero_grad between mini-batches",
                 stacklevel=2,
             )
 
@@ -149,7 +149,7 @@ class AnalogWeight(nn.Parameter):
 
 
 def _zero_grad(self: nn.Module, set_to_none: bool = True) -> None:
-    """Torch's own, and drop the pending pairs of analog weights, as :meth:`AnalogSGD.zero_grad` does."""
+    """Torch's own, and drop the pending pairs of analog weights, as :meth:`AnalogOptimizer.zero_grad` does."""
     _torch_zero_grad(self, set_to_none)
     for parameter in self.parameters():
         if type(parameter) is AnalogWeight:

@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from resbench.config.messages import refused
 from resbench.data.base import InMemoryData
 from resbench.errors import UserError
-from resbench.nn import AnalogSGD, analog_layers
+from resbench.nn import AnalogOptimizer, analog_layers
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import MADE, RunCLI
 from resbench.training.distributed import check_processes
@@ -53,13 +53,21 @@ def check_training(cli: RunCLI) -> Path | None:
         raise UserError(f"trainer.max_epochs: {trainer.max_epochs} sets no budget; write a number of epochs, 1 or more")
     _check_callbacks(cli)
     has_analog = any(True for _ in analog_layers(cli.model))
-    if has_analog and not isinstance(_optimizer(cli), AnalogSGD):
+    if has_analog and not isinstance(_optimizer(cli), AnalogOptimizer):
         name = type(_optimizer(cli)).__name__
-        raise UserError(f"optimizer: {name} does not train analog layers; write resbench.nn.AnalogSGD")
+        raise UserError(
+            f"optimizer: {name} does not train analog layers; write resbench.nn.AnalogOptimizer, and {name} as its "
+            "digital optimiser"
+        )
     if has_analog and str(trainer.precision) in HALF:
         raise UserError(
             f"trainer.precision: {trainer.precision} would lose the steps of the devices; write 32-true, or "
             f"{str(trainer.precision).replace('true', 'mixed')} for products in half precision"
+        )
+    if has_analog and trainer.gradient_clip_val and str(trainer.precision) == "16-mixed":
+        raise UserError(
+            "trainer.gradient_clip_val: not with precision 16-mixed, where the optimiser itself takes the scale of the "
+            "loss off the gradients; leave it out, or write precision: bf16-mixed"
         )
     for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
         name = type(callback).__name__

@@ -10,13 +10,13 @@ from resbench.algorithms import AnalogSGD
 from resbench.callbacks import History
 from resbench.crossbar.devices import SoftBounds
 from resbench.data import DigitsData
-from resbench.nn import AnalogSGD as Optimizer
+from resbench.nn import AnalogOptimizer
 from resbench.tasks import Classification
 
 
 class Task(Classification):
-    def configure_optimizers(self) -> Optimizer:
-        return Optimizer(self.parameters(), lr=0.1)
+    def configure_optimizers(self) -> AnalogOptimizer:
+        return AnalogOptimizer(self.parameters(), lr=0.1)
 
 
 def fit(history: History, folder: Path, epochs: int, ckpt_path: Path | None = None) -> Trainer:

@@ -16,13 +16,13 @@ from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
 from resbench.data import DigitsData
 from resbench.networks import MLP
-from resbench.nn import AnalogSGD, analog_layers
+from resbench.nn import AnalogOptimizer, analog_layers
 from resbench.tasks import Classification
 
 
 class Task(Classification):
-    def configure_optimizers(self) -> AnalogSGD:
-        return AnalogSGD(self.parameters(), lr=0.2)
+    def configure_optimizers(self) -> AnalogOptimizer:
+        return AnalogOptimizer(self.parameters(), lr=0.2)
 
 
 def fit(folder: Path, task: Task, state: TileState, epochs: int = 2) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from resbench.crossbar import devices
 from resbench.crossbar.kernels import apply, buffers, maxima, scan, uniform
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.networks import LeNet5
-from resbench.nn import AnalogSGD, to_analog
+from resbench.nn import AnalogOptimizer, to_analog
 
 assert main(["warmup"]) == 0
 kernels = {
@@ -44,7 +44,7 @@ cases = [
 ]
 for algorithm, device, io in cases:
     network = to_analog(LeNet5(), algorithm, device, forward_io=io, backward_io=io)
-    optimizer = AnalogSGD(network.parameters(), lr=1.0)
+    optimizer = AnalogOptimizer(network.parameters(), lr=1.0)
     for batch in (1, 7, 7):
         optimizer.zero_grad()
         logits = network(torch.rand(batch, 1, 28, 28))

@@ -7,6 +7,7 @@ import pytest
 from tests.training.runs import CONFIG, Run
 
 DEVICE = "model.init_args.device.init_args"
+DIGITAL = "optimizer.init_args.digital"
 ALGORITHM = "model.init_args.algorithm.init_args"
 LOGGERS = "lightning.pytorch.loggers"
 
@@ -39,7 +40,24 @@ LOGGERS = "lightning.pytorch.loggers"
         ),
         (["--model.layers=fc1"], "model.init_args.layers: fc1 does not fit; write a list"),
         (["--optimizer.lr=-1"], "optimizer.init_args.lr: -1.0 is negative; write a learning rate of 0 or above"),
-        (["--optimizer=torch.optim.Adam"], "optimizer: Adam does not train analog layers; write resbench.nn.AnalogSGD"),
+        (
+            ["--optimizer=torch.optim.Adam"],
+            "optimizer: Adam does not train analog layers; write resbench.nn.AnalogOptimizer, and Adam as its digital",
+        ),
+        (["--optimizer.digital=LBFGS"], f"{DIGITAL}: LBFGS evaluates the loss several times in one step"),
+        (["--optimizer.digital=Foo"], f"{DIGITAL}: there is no class Foo"),
+        (["--optimizer.digital=torch.optim.Adma"], f"{DIGITAL}: there is no torch.optim.Adma; did you mean Adamax?"),
+        (["--optimizer.digital=torch.nn.Linear"], f"{DIGITAL}: torch.nn.Linear is no Optimizer; write the class_path"),
+        (["--optimizer.digital.momentun=.9"], f"{DIGITAL}.init_args.momentun: SGD has no such key; did you mean mom"),
+        (
+            ["--optimizer.digital=Adam", "--optimizer.digital.lr=1"],
+            f"{DIGITAL}.init_args.lr: there is no such key; write optimizer.init_args.digital_lr",
+        ),
+        (
+            ["--optimizer.digital=Adam", "--optimizer.digital.eps=-1"],
+            f"{DIGITAL}: this optimiser cannot be made: Invalid epsilon value: -1.0",
+        ),
+        (["--optimizer.digital_lr=-1"], "optimizer.init_args.digital_lr: -1.0 is negative; write a learning rate"),
         (["--data.batch_size=0"], "data.init_args.batch_size: 0 is too small; write a whole number of 1 or more"),
         (["--data.batch_size=a"], "data.init_args.batch_size: a does not fit; write a whole number"),
         (["--data.val_size=1437"], "data.init_args.val_size: 1437 leaves nothing of the 1437 training samples"),
@@ -128,6 +146,14 @@ def test_a_mistake_on_the_command_line(run: Run, flags: list[str], message: str)
         ('experiment: {track: "a\\0b"}', "experiment.track: 'a\\x00b' has a character that no name has; leave it out"),
         ("model: 5", "model: 5 is no object; write its class_path and init_args"),
         ("model: {init_args: null}", "model.init_args: null is no mapping of names to values; leave it out"),
+        (
+            "optimizer: {init_args: {digital: null}}",
+            f"{DIGITAL}: null does not fit; leave it out, or write the class_p",
+        ),
+        (
+            "optimizer: {init_args: {digital: {class_path: torch.optim.Adam, eps: 1}}}",
+            f"{DIGITAL}.eps: there is no such key; write {DIGITAL}.init_args.eps",
+        ),
         ("optimizer: {lr: 0.1}", "optimizer.lr: there is no such key; write optimizer.init_args.lr"),
         ("model: {device: {states: 4}}", "model.device: there is no such key; write model.init_args.device"),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,7 +17,7 @@ from resbench.algorithms import ResidualLearning
 from resbench.crossbar.mapping import MappingParameters, split_sizes
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import matrix
-from resbench.nn import AnalogLayer, AnalogSGD, TiledLayer, analog_layers, to_analog
+from resbench.nn import AnalogLayer, AnalogOptimizer, TiledLayer, analog_layers, to_analog
 from tests.conformance.reading import (
     EXACT_PULSES,
     SAMPLES,
@@ -111,7 +112,7 @@ def quantities(model: nn.Module, x: Tensor, grad_output: Any, lr: float) -> dict
         "stored_x_shape": [images, rows.shape[0] // images, rows.shape[1]],
         "stored_d_shape": [images, d.shape[0] // images, d.shape[1]],
     }
-    AnalogSGD(model.parameters(), lr=lr).step()
+    AnalogOptimizer(model.parameters(), lr=lr).step()
     return got | {"tile_delta_w": layer.algorithm.weight - before}
 
 
@@ -174,8 +175,11 @@ class Training:
         self.layer = only_layer(self.model)
         self.start = self.layer.algorithm.weight.clone()
         rates = {name: self.vector[name] for name in ("momentum", "weight_decay") if name in self.vector}
-        self.optimizer = AnalogSGD(
-            self.model.parameters(), lr=self.vector.get("lr", 0.1), keep_pairs=self.vector["kind"] == "exact", **rates
+        self.optimizer = AnalogOptimizer(
+            self.model.parameters(),
+            lr=self.vector.get("lr", 0.1),
+            digital=functools.partial(torch.optim.SGD, **rates),
+            keep_pairs=self.vector["kind"] == "exact",
         )
 
     def backward(self, copies: int = 1) -> None:
@@ -235,7 +239,7 @@ def loss_scale(training: Training) -> list[str]:
     layer = digital_layer(vector)
     bias = nn.Parameter(torch.zeros(layer.out_features))  # type: ignore[arg-type]
     scaler = torch.amp.GradScaler("cpu", init_scale=vector["loss_scale"])
-    optimizer = AnalogSGD([*training.model.parameters(), bias], lr=1.0)
+    optimizer = AnalogOptimizer([*training.model.parameters(), bias], lr=1.0)
     y = training.model(torch.tensor(vector["input"])) + bias
     loss = (y * torch.tensor(vector["grad_output"])).sum()
     cast(Tensor, scaler.scale(loss)).backward()

@@ -41,7 +41,15 @@ LINEAR = {"in_features": 64, "out_features": 10, "bias": True}
 def base() -> Config:
     """The config of :data:`RECORD`."""
     config: Config = json.loads(RECORD.read_text(encoding="utf-8"))["config"]
-    return config
+    return renewed(config)
+
+
+def renewed(config: Config) -> Config:
+    """The config of a record that is older than :class:`resbench.nn.AnalogOptimizer`, with that as its optimiser."""
+    optimizer = config["optimizer"]
+    if optimizer["class_path"] == "resbench.nn.AnalogSGD":  # all of them are by SGD without momentum or decay
+        optimizer = an("resbench.nn.AnalogOptimizer", lr=optimizer["init_args"]["lr"])
+    return config | {"optimizer": optimizer}
 
 
 def prepare(folder: Path) -> None:
@@ -71,6 +79,7 @@ def an(class_path: str, **init_args: Any) -> Config:
 
 
 ARGUMENTS = "model.init_args"
+DIGITAL = "optimizer.init_args.digital"
 CALLBACKS = "lightning.pytorch.callbacks"
 SCHEDULERS = "torch.optim.lr_scheduler"
 
@@ -102,6 +111,10 @@ HOSTILE: dict[str, Callable[[Config], None]] = {
     "a_class_in_the_wrong_place": put(f"{ARGUMENTS}.network", an("torch.optim.SGD", lr=0.1)),
     "optimizer_with_an_object": put("optimizer", an("torch.optim.SGD", lr=SYSTEM)),
     "own_optimizer_with_an_object": put("optimizer.init_args.lr", SYSTEM),
+    "digital_optimizer_class": put(DIGITAL, an("evil.hook")),
+    "digital_optimizer_is_a_command": put(DIGITAL, SYSTEM),
+    "digital_optimizer_with_an_object": put(DIGITAL, an("torch.optim.AdamW", betas=SYSTEM)),
+    "digital_optimizer_in_another": put(DIGITAL, an("resbench.nn.AnalogOptimizer", digital=an("evil.hook"))),
     "value_of_the_algorithm": put(f"{ARGUMENTS}.algorithm.init_args.gamma", SYSTEM),
     "value_in_a_list": put(f"{ARGUMENTS}.algorithm.init_args.gamma", [1.0, SYSTEM]),
     "pulses_are_an_object": put(f"{ARGUMENTS}.algorithm.init_args.pulses", SYSTEM),
@@ -122,6 +135,7 @@ HOSTILE: dict[str, Callable[[Config], None]] = {
     "model_string": put("model", "evil.hook"),
     "data_string": put("data", "evil.hook"),
     "optimizer_string": put("optimizer", "evil.hook"),
+    "digital_optimizer_string": put(DIGITAL, "evil.hook"),
     "scheduler_string": put("lr_scheduler", "evil.hook"),
     "callback_string": put("trainer.callbacks", "evil.Cb"),
     "callback_strings": put("trainer.callbacks", ["evil.Cb"]),

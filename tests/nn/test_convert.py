@@ -10,8 +10,7 @@ from resbench.algorithms import AnalogSGD, DigitalSGD, TikiTaka
 from resbench.crossbar.devices import ConstantStep, Ideal, SoftBounds
 from resbench.crossbar.mapping import MappingParameters
 from resbench.crossbar.periphery import IOParameters
-from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers, to_analog
-from resbench.nn import AnalogSGD as Optimizer
+from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer, analog_layers, to_analog
 
 SPLIT = MappingParameters(max_input_size=10)
 
@@ -125,7 +124,11 @@ def test_a_layer_that_does_not_fit_is_named() -> None:
         ({"model": nn.Sequential(nn.ReLU())}, ValueError, r"'\*' matches no linear .*; the model has none"),
         ({"algorithm": AnalogSGD}, TypeError, "algorithm: AnalogSGD is a class"),
         ({"algorithm": DigitalSGD}, TypeError, "algorithm: DigitalSGD is a class"),
-        ({"algorithm": Optimizer([torch.zeros(1)])}, TypeError, r"a resbench.nn.optimizer.AnalogSGD is no Algorithm$"),
+        (
+            {"algorithm": AnalogOptimizer([torch.zeros(1)])},
+            TypeError,
+            r"a resbench.nn.optimizer.AnalogOptimizer is no Algorithm$",
+        ),
         ({"device": Ideal}, TypeError, "device: Ideal is a class"),
         ({"device": [Ideal(), SoftBounds]}, TypeError, "device: SoftBounds is a class"),
         ({"device": None}, TypeError, "device: a builtins.NoneType is no Device"),
@@ -256,7 +259,7 @@ def test_a_model_in_double_precision_trains_in_it() -> None:
     before = layer.weight.clone()
     x = torch.ones(2, 4, dtype=torch.float64)
     network(x).sum().backward()
-    Optimizer(network.parameters(), lr=0.1).step()
+    AnalogOptimizer(network.parameters(), lr=0.1).step()
     expected: Tensor = before - 0.1 * 2.0
     torch.testing.assert_close(layer.weight, expected, atol=1e-12, rtol=0)
 

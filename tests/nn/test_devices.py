@@ -18,7 +18,7 @@ from resbench.algorithms import Algorithm
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device, OneSidedCell, SoftBounds
 from resbench.crossbar.periphery import PERFECT, IOParameters
-from resbench.nn import AnalogSGD, to_analog
+from resbench.nn import AnalogOptimizer, to_analog
 
 ALGORITHMS: list[Algorithm] = [
     algorithms.AnalogSGD(),
@@ -53,7 +53,7 @@ def steps(algorithm: Algorithm, device: Device, io: IOParameters, backend: kerne
     kernels.use(backend)
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3))
     to_analog(model, algorithm, device, forward_io=io, backward_io=io)
-    optimizer = AnalogSGD(model.parameters(), lr=0.1)
+    optimizer = AnalogOptimizer(model.parameters(), lr=0.1)
     images, classes = torch.randn(2, 1, 4, 4), torch.tensor([0, 2])
     weight = model.get_parameter("3.weight")
     before = weight.detach().clone()

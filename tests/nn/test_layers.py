@@ -13,7 +13,7 @@ from resbench.algorithms import ResidualLearning
 from resbench.crossbar.devices import Ideal, SoftBounds
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import matrix
-from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogSGD
+from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer
 
 STREAM = Stream.from_seed(0)
 CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
@@ -102,7 +102,7 @@ def test_backward_passes_accumulate_until_they_are_dropped() -> None:
         for model in (layer, twin):
             model(scale * torch.ones(2, 3)).square().sum().backward()
     torch.testing.assert_close(weight_gradient(twin), layer.weight.grad)
-    AnalogSGD(twin.parameters()).zero_grad()
+    AnalogOptimizer(twin.parameters()).zero_grad()
     assert twin.weight.pairs == []
 
 
@@ -145,7 +145,7 @@ def test_a_copy_has_its_own_tiles_and_trains_on_alike(how: str) -> None:
     assert other.weight.algorithm is other.algorithm is not twin.algorithm
     before = twin.weight.detach().clone()
     for model in (other, twin):
-        optimizer = AnalogSGD(model.parameters(), lr=0.5)
+        optimizer = AnalogOptimizer(model.parameters(), lr=0.5)
         model(torch.ones(1, 2, 5, 5)).square().sum().backward()
         optimizer.step()
         if model is other:
@@ -160,7 +160,7 @@ def test_a_layer_follows_to_double_precision_and_back(algorithm: Any) -> None:
     twin = analog(layer, algorithm).double()
     assert twin.weight.dtype == torch.float64
     assert twin.weight.data_ptr() == twin.algorithm.weight.data_ptr()
-    optimizer = AnalogSGD(twin.parameters(), lr=0.1)
+    optimizer = AnalogOptimizer(twin.parameters(), lr=0.1)
     twin(torch.ones(2, 3, dtype=torch.float64)).sum().backward()
     optimizer.step()
     assert not torch.equal(twin.weight.float(), layer.weight)

@@ -6,19 +6,19 @@ from torch import Tensor, nn
 
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import Ideal
-from resbench.nn import AnalogSGD, to_analog
+from resbench.nn import AnalogOptimizer, to_analog
 
 X = torch.tensor([[1.0, 2.0, -1.0], [0.5, 0.0, 1.0]])
 
 
-def training(scale: float | None, factor: float = 1.0) -> tuple[nn.Module, AnalogSGD, torch.amp.GradScaler]:
+def training(scale: float | None, factor: float = 1.0) -> tuple[nn.Module, AnalogOptimizer, torch.amp.GradScaler]:
     """A model after one backward pass, with the loss scaled or not."""
     torch.manual_seed(0)
     model = to_analog(nn.Sequential(nn.Linear(3, 2)), OneTile(), Ideal())
     scaler = torch.amp.GradScaler("cpu", init_scale=scale or 1.0, enabled=scale is not None)
     loss: Tensor = scaler.scale(factor * model(X).square().sum())
     loss.backward()
-    return model, AnalogSGD(model.parameters(), lr=0.1), scaler
+    return model, AnalogOptimizer(model.parameters(), lr=0.1), scaler
 
 
 def test_the_step_is_that_of_the_unscaled_loss() -> None:

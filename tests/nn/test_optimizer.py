@@ -1,13 +1,15 @@
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim import SGD
 
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import Ideal
 from resbench.errors import Diverged
-from resbench.nn import AnalogLayer, AnalogSGD, AnalogWeight, ForeignWrite, to_analog
+from resbench.nn import AnalogLayer, AnalogOptimizer, AnalogWeight, ForeignWrite, to_analog
 
 X = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
 
@@ -44,7 +46,7 @@ def test_schedulers_and_groups_reach_the_tiles() -> None:
     networks = model(), digital_twin()
     optimizers = [
         kind([{"params": network[0].parameters(), "lr": 0.5}, {"params": network[2].parameters()}], lr=0.1)
-        for kind, network in zip((AnalogSGD, torch.optim.SGD), networks, strict=True)
+        for kind, network in zip((AnalogOptimizer, torch.optim.SGD), networks, strict=True)
     ]
     schedulers = [torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5) for optimizer in optimizers]
     for _ in range(3):
@@ -58,7 +60,7 @@ def test_schedulers_and_groups_reach_the_tiles() -> None:
 
 def test_accumulated_steps_are_one_mini_batch() -> None:
     networks = model(), digital_twin()
-    for kind, network in zip((AnalogSGD, torch.optim.SGD), networks, strict=True):
+    for kind, network in zip((AnalogOptimizer, torch.optim.SGD), networks, strict=True):
         optimizer = kind(network.parameters(), lr=0.5)
         for row in X:
             loss(network, row[None]).backward()
@@ -69,7 +71,7 @@ def test_accumulated_steps_are_one_mini_batch() -> None:
 
 def test_a_closure_is_evaluated() -> None:
     network = model()
-    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+    optimizer = AnalogOptimizer(network.parameters(), lr=0.5)
 
     def closure() -> float:
         optimizer.zero_grad()
@@ -84,7 +86,9 @@ def test_a_closure_is_evaluated() -> None:
 def test_momentum_and_decay_act_on_digital_parameters_only() -> None:
     networks = model()[:1], model()[:1]
     for network, momentum in zip(networks, (0.0, 0.9), strict=True):
-        optimizer = AnalogSGD(network.parameters(), lr=0.1, momentum=momentum, weight_decay=momentum)
+        optimizer = AnalogOptimizer(
+            network.parameters(), lr=0.1, digital=partial(SGD, momentum=momentum, weight_decay=momentum)
+        )
         for _ in range(2):
             optimizer.zero_grad()
             network(X).sum().backward()  # linear, so that gradients do not depend on the bias
@@ -97,7 +101,7 @@ def test_momentum_and_decay_act_on_digital_parameters_only() -> None:
 @pytest.mark.parametrize("lr", [0.3, 1])
 def test_digital_parameters_take_the_steps_of_torch(lr: float) -> None:
     parameters = [[nn.Parameter(torch.linspace(-1, 1, size)) for size in (3, 70)] for _ in range(2)]
-    for kind, group in zip((AnalogSGD, torch.optim.SGD), parameters, strict=True):
+    for kind, group in zip((AnalogOptimizer, torch.optim.SGD), parameters, strict=True):
         for parameter in group:
             parameter.grad = torch.linspace(0, 0.7, parameter.numel())
         group.append(nn.Parameter(torch.ones(2)))  # has no gradient
@@ -108,7 +112,7 @@ def test_digital_parameters_take_the_steps_of_torch(lr: float) -> None:
 
 def test_a_rate_of_zero_drops_the_pairs() -> None:
     network = model()
-    optimizer = AnalogSGD(network.parameters(), lr=0.0)
+    optimizer = AnalogOptimizer(network.parameters(), lr=0.0)
     before = layer(network, 0).weight.detach().clone()
     loss(network).backward()
     optimizer.step()
@@ -120,7 +124,7 @@ def test_a_frozen_layer_stays() -> None:
     network = model()
     layer(network, 0).requires_grad_(False)
     before = [parameter.detach().clone() for parameter in network.parameters()]
-    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+    optimizer = AnalogOptimizer(network.parameters(), lr=0.5)
     loss(network).backward()
     optimizer.step()
     moved = [not torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)]
@@ -130,7 +134,7 @@ def test_a_frozen_layer_stays() -> None:
 def test_clearing_gradients_drops_pairs_unless_they_are_kept() -> None:
     for keep in (False, True):
         network = model()
-        optimizer = AnalogSGD(network.parameters(), lr=0.5, keep_pairs=keep)
+        optimizer = AnalogOptimizer(network.parameters(), lr=0.5, keep_pairs=keep)
         loss(network).backward()
         optimizer.zero_grad()
         assert len(layer(network, 0).weight.pairs) == int(keep)
@@ -138,10 +142,10 @@ def test_clearing_gradients_drops_pairs_unless_they_are_kept() -> None:
 
 def test_the_state_of_the_optimiser_survives() -> None:
     network = model()
-    optimizer = AnalogSGD(network.parameters(), lr=0.5, momentum=0.9)
+    optimizer = AnalogOptimizer(network.parameters(), lr=0.5, digital=partial(SGD, momentum=0.9))
     loss(network).backward()
     optimizer.step()
-    other = AnalogSGD(network.parameters(), lr=0.1)
+    other = AnalogOptimizer(network.parameters(), lr=0.1)
     other.load_state_dict(optimizer.state_dict())
     assert other.param_groups[0]["lr"] == 0.5
     assert other.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys() == {1, 3}
@@ -149,7 +153,7 @@ def test_the_state_of_the_optimiser_survives() -> None:
 
 def test_a_negative_rate_is_refused() -> None:
     with pytest.raises(ValueError, match="lr: -1"):
-        AnalogSGD(model().parameters(), lr=-1)
+        AnalogOptimizer(model().parameters(), lr=-1)
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.LBFGS, torch.optim.Muon])
@@ -167,7 +171,7 @@ def test_another_optimiser_may_train_the_digital_parameters() -> None:
     network = model()
     digital = [parameter for parameter in network.parameters() if not isinstance(parameter, AnalogWeight)]
     others = [parameter for parameter in network.parameters() if isinstance(parameter, AnalogWeight)]
-    optimizers = [torch.optim.Adam(digital, lr=0.1), AnalogSGD(others, lr=0.5)]
+    optimizers = [torch.optim.Adam(digital, lr=0.1), AnalogOptimizer(others, lr=0.5)]
     before = [parameter.detach().clone() for parameter in network.parameters()]
     loss(network).backward()
     for optimizer in optimizers:
@@ -180,7 +184,7 @@ def test_another_optimiser_may_train_the_digital_parameters() -> None:
 
 def test_a_gradient_of_autograd_on_an_analog_weight_is_refused() -> None:
     network = model()
-    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+    optimizer = AnalogOptimizer(network.parameters(), lr=0.5)
     before = layer(network, 2).weight.detach().clone()
     (loss(network) + layer(network, 2).weight.square().sum()).backward()
     with pytest.raises(ForeignWrite, match=r"^2\.weight: autograd put a gradient on this analog weight"):
@@ -207,7 +211,7 @@ class Poison(torch.autograd.Function):
 def test_a_gradient_that_is_not_finite_reaches_nothing(value: float) -> None:
     """Not even what comes before it: the layer behind it in the network has a finite one."""
     network = model()
-    optimizer = AnalogSGD(network.parameters(), lr=0.5)
+    optimizer = AnalogOptimizer(network.parameters(), lr=0.5)
     before = [parameter.detach().clone() for parameter in network.parameters()]
     hidden = Poison.apply(network[0](X), value)
     network[2](torch.tanh(hidden)).sum().backward()
@@ -218,7 +222,7 @@ def test_a_gradient_that_is_not_finite_reaches_nothing(value: float) -> None:
 
 def test_large_gradients_whose_sum_overflows_are_finite() -> None:
     network = model()
-    optimizer = AnalogSGD(network.parameters(), lr=1e-38)
+    optimizer = AnalogOptimizer(network.parameters(), lr=1e-38)
     network[0](X).backward(torch.tensor([[3e38] * 4, [0.0] * 4]))
     optimizer.step()
     assert all(parameter.isfinite().all() for parameter in network.parameters())

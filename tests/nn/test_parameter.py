@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations, prune
 from resbench.algorithms import Algorithm, ResidualLearning
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import SoftBounds
-from resbench.nn import AnalogLayer, AnalogSGD, AnalogWeight, ForeignWrite, analog_layers, to_analog
+from resbench.nn import AnalogLayer, AnalogOptimizer, AnalogWeight, ForeignWrite, analog_layers, to_analog
 from resbench.nn.parameter import MANY
 
 ALGORITHMS = [OneTile(), ResidualLearning(tiles=3)]
@@ -62,7 +62,7 @@ def test_a_foreign_write_is_an_error_at_the_next_use(write: str, algorithm: Algo
     uses: list[Callable[[nn.Module], Any]] = [
         lambda model: model(X),
         lambda model: model.state_dict(),
-        lambda model: AnalogSGD(model.parameters()).step(),
+        lambda model: AnalogOptimizer(model.parameters()).step(),
         lambda model: model.double(),
     ]
     for use in uses:
@@ -89,7 +89,7 @@ def test_what_the_algorithm_does_is_no_foreign_write() -> None:
     for algorithm in ALGORITHMS:
         model = network(algorithm)
         layer = first(model)
-        optimizer = AnalogSGD(model.parameters(), lr=0.5)
+        optimizer = AnalogOptimizer(model.parameters(), lr=0.5)
         before = layer.weight.clone()
         for _ in range(3):
             optimizer.zero_grad()

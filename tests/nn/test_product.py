@@ -14,7 +14,7 @@ from resbench.crossbar.mapping import MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import matrix
-from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogSGD, TiledLayer, analog_layers, to_analog
+from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer, TiledLayer, analog_layers, to_analog
 from resbench.nn.product import on_gradient
 
 #: Everything that a mapping can do to one array.
@@ -67,7 +67,7 @@ def images() -> Tensor:
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 def test_ideal_devices_train_like_the_digital_network(variant: dict[str, Any]) -> None:
     digital, analog = twins(**variant)
-    optimizers = torch.optim.SGD(digital.parameters(), lr=0.01), AnalogSGD(analog.parameters(), lr=0.01)
+    optimizers = torch.optim.SGD(digital.parameters(), lr=0.01), AnalogOptimizer(analog.parameters(), lr=0.01)
     for layer in analog.modules():
         if isinstance(layer, AnalogLayer) and layer.out_scaling is not None:
             layer.out_scaling.requires_grad_(False)  # the digital network has no such factor
@@ -97,7 +97,7 @@ def test_setting_what_was_got_changes_nothing(variant: dict[str, Any]) -> None:
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS.keys())
 def test_a_checkpoint_and_a_copy_continue_bit_for_bit(variant: dict[str, Any], tmp_path: Any) -> None:
     def trained(model: nn.Module) -> Tensor:
-        optimizer = AnalogSGD(model.parameters(), lr=0.01)
+        optimizer = AnalogOptimizer(model.parameters(), lr=0.01)
         for _ in range(2):
             optimizer.zero_grad()
             model(images()).square().mean().backward()
@@ -260,7 +260,7 @@ def trained(io: IOParameters, how: bool | None, mode: bool) -> tuple[list[Tensor
     net = nn.Sequential(*segments())
     to_analog(net, OneTile(), Ideal(), forward_io=io, backward_io=IOParameters(out_noise=0.1), mapping=mapping)
     net.train(mode)
-    optimizer = AnalogSGD(net.parameters(), lr=0.1)
+    optimizer = AnalogOptimizer(net.parameters(), lr=0.1)
     seen = []
     for _ in range(3):
         optimizer.zero_grad()

@@ -33,18 +33,18 @@ DIGITS = ["--config", f"{CONFIGS}/track/digits_mlp.yaml", "--data.train_size=64"
 IMAGES = ["--data=tests.portable.patterns.Patterns", "--data.val_size=16"]
 LENET = [
     *("--config", f"{CONFIGS}/task/classification.yaml", "--config", f"{CONFIGS}/network/lenet5.yaml"),
-    *(*IMAGES, "--data.batch_size=8", "--optimizer=resbench.nn.AnalogSGD", "--optimizer.lr=0.05"),
+    *(*IMAGES, "--data.batch_size=8", "--optimizer=resbench.nn.AnalogOptimizer", "--optimizer.lr=0.05"),
 ]
 RESNET = [
     *("--config", f"{CONFIGS}/task/classification.yaml", "--config", f"{CONFIGS}/network/resnet20.yaml"),
     *(*IMAGES, "--data.channels=3", "--data.side=32", "--data.samples=72", "--data.batch_size=16"),
-    *("--model.layers=[layer3,fc]", "--model.label_smoothing=0.1", "--optimizer=resbench.nn.AnalogSGD"),
+    *("--model.layers=[layer3,fc]", "--model.label_smoothing=0.1", "--optimizer=resbench.nn.AnalogOptimizer"),
     *("--optimizer.lr=0.1", "--data.augmentation={padding: 4, flip: true, cutout: 8}"),
 ]
 GPT = [
     *("--config", f"{CONFIGS}/task/language.yaml", "--config", f"{CONFIGS}/network/char_gpt_small.yaml"),
     *("--data=CharacterData", "--data.root=.", "--data.path=text.txt", "--data.context=64", "--data.batch_size=8"),
-    *("--data.steps_per_epoch=4", "--optimizer=resbench.nn.AnalogSGD", "--optimizer.lr=0.1"),
+    *("--data.steps_per_epoch=4", "--optimizer=resbench.nn.AnalogOptimizer", "--optimizer.lr=0.1"),
 ]
 
 
@@ -69,7 +69,10 @@ FITS: dict[str, list[str]] = {
     "LeNet-5, digital": [*LENET, *algorithm("digital")],
     "LeNet-5, residual": [*LENET, *DEVICE, *algorithm("residual_lenet5")],
     "LeNet-5, mixed precision, noisy converters": [*LENET, *DEVICE, *algorithm("mixed_precision"), *NOISY],
-    "LeNet-5, digital, Adam": [*LENET, *algorithm("digital"), "--optimizer=torch.optim.AdamW", "--optimizer.lr=0.001"],
+    "LeNet-5, digital, Adam": [
+        *(*LENET, *algorithm("digital")),
+        *("--optimizer=torch.optim.AdamW", "--optimizer.lr=0.001", "--optimizer.weight_decay=0"),
+    ],
     "ResNet-20, digital": [*RESNET, *algorithm("digital")],
     "ResNet-20, TT-v2": [*RESNET, *DEVICE, *algorithm("tiki_taka_v2_cifar")],
     "GPT, digital": [*GPT, *algorithm("digital")],

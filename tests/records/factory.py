@@ -55,7 +55,7 @@ def make_record(
             },
         },
         "data": {"class_path": "resbench.data.MNISTData", "init_args": {"root": "data", "batch_size": 8}},
-        "optimizer": {"class_path": "resbench.nn.AnalogSGD", "init_args": {"lr": lr}},
+        "optimizer": {"class_path": "resbench.nn.AnalogOptimizer", "init_args": {"lr": lr}},
     }
     pulses = [
         TileEntry(name=f"tile{k}", pulses_up=9000 >> k, pulses_down=8000 >> k, transfers=640 >> k, max_writes=90 >> k)

@@ -12,8 +12,7 @@ from resbench.crossbar.devices import SoftBounds
 from resbench.data import DigitsData
 from resbench.errors import Diverged
 from resbench.networks import MLP
-from resbench.nn import AnalogSGD as Optimizer
-from resbench.nn import analog_layers
+from resbench.nn import AnalogOptimizer, analog_layers
 from resbench.tasks import Classification
 
 BATCHES = 5
@@ -36,8 +35,8 @@ class Listener(AnalogSGD):
 
 
 class Task(Classification):
-    def configure_optimizers(self) -> Optimizer:
-        return Optimizer(self.parameters(), lr=0.1)
+    def configure_optimizers(self) -> AnalogOptimizer:
+        return AnalogOptimizer(self.parameters(), lr=0.1)
 
 
 def task(algorithm: Algorithm, **named: Any) -> Task:
@@ -57,7 +56,7 @@ def fit(task: Task, **named: Any) -> Trainer:
 def test_metrics_are_means_over_samples() -> None:
     """Of an untrained network, so that the mean can be computed afterwards."""
     task_ = Task(MLP(64, [8]), DigitalSGD())
-    task_.configure_optimizers = lambda: Optimizer(task_.parameters(), lr=0.0)  # type: ignore[method-assign]
+    task_.configure_optimizers = lambda: AnalogOptimizer(task_.parameters(), lr=0.0)  # type: ignore[method-assign]
     metrics = fit(task_).callback_metrics
     data = DigitsData(batch_size=4, val_size=100)
     data.setup("fit")

@@ -9,7 +9,7 @@ from resbench.algorithms import AnalogSGD, DigitalSGD
 from resbench.crossbar.devices import SoftBounds
 from resbench.data import CharacterData
 from resbench.networks import CharGPT
-from resbench.nn import AnalogSGD as Optimizer
+from resbench.nn import AnalogOptimizer
 from resbench.tasks import LanguageModelling
 
 
@@ -39,7 +39,7 @@ def test_learns_a_pattern_with_analog_blocks(tmp_path: Path) -> None:
     (tmp_path / "tinyshakespeare.txt").write_text("abcabd" * 60, encoding="utf-8")
     data = CharacterData(root=str(tmp_path), context=8, batch_size=8, steps_per_epoch=150)
     task = LanguageModelling(network(), AnalogSGD(), SoftBounds(states=1000), layers=["blocks"])
-    task.configure_optimizers = lambda: Optimizer(task.parameters(), lr=0.5)  # type: ignore[method-assign]
+    task.configure_optimizers = lambda: AnalogOptimizer(task.parameters(), lr=0.5)  # type: ignore[method-assign]
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=1,

@@ -214,11 +214,11 @@ def test_a_second_fit_of_a_trainer_goes_on(tmp_path: Path) -> None:
     from resbench.crossbar.devices import SoftBounds
     from resbench.data import DigitsData
     from resbench.networks import MLP
-    from resbench.nn import AnalogSGD
+    from resbench.nn import AnalogOptimizer
 
     class Task(resbench.tasks.Classification):
-        def configure_optimizers(self) -> AnalogSGD:
-            return AnalogSGD(self.parameters(), lr=0.2)
+        def configure_optimizers(self) -> AnalogOptimizer:
+            return AnalogOptimizer(self.parameters(), lr=0.2)
 
     task = Task(MLP(64), ResidualLearning(), SoftBounds(states=4, w_max=1, w_min=-1))
     data = DigitsData(val_size=100)

@@ -8,7 +8,7 @@ from resbench.algorithms import Algorithm, MixedPrecision, ResidualLearning
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import SoftBounds
 from resbench.errors import Diverged
-from resbench.nn import AnalogLayer, AnalogSGD, ForeignWrite, analog_layers, to_analog
+from resbench.nn import AnalogLayer, AnalogOptimizer, ForeignWrite, analog_layers, to_analog
 from resbench.training.state import check_state
 
 
@@ -16,7 +16,7 @@ def trained(algorithm: Algorithm) -> tuple[nn.Module, AnalogLayer]:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 2))
     to_analog(model, algorithm, SoftBounds(states=10))
-    optimizer = AnalogSGD(model.parameters(), lr=0.1)
+    optimizer = AnalogOptimizer(model.parameters(), lr=0.1)
     for _ in range(3):
         optimizer.zero_grad()
         model(torch.ones(3, 5)).square().sum().backward()
