@@ -114,8 +114,9 @@ def _uses(devices: Sequence[Device]) -> Iterator[str]:
     for purpose, algorithm in _algorithms():
         _train(algorithm, devices[0], PERFECT)
         yield purpose
-    _train(AnalogSGD(), devices[0], IOParameters())
-    yield "converters and noise"
+    for purpose, io in (("", IOParameters()), (" of rare kinds", IOParameters(mv_type="pos_neg_separate"))):
+        _train(AnalogSGD(), devices[0], io)
+        yield f"converters and noise{purpose}"
 
 
 def _update_on_threads(device: Device) -> None:

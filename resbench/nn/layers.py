@@ -340,6 +340,11 @@ class AnalogConv2d(AnalogLayer):
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)
 
+    def product(self, x: Tensor) -> Tensor:
+        if self.periphery is None or self.bias_column:
+            return super().product(x)
+        return analog_product(self.patches.rows(x), self.weight.array.flatten(1), self.periphery)
+
     def plain_product(self, x: Tensor) -> Tensor:
         # Asked for the gradient of a bias inside the convolution, oneDNN would compute that of the weight as well.
         stride, padding, dilation = self.patches.steps

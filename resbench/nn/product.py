@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.periphery import Periphery
+from resbench.crossbar.periphery.images import without_values
 from resbench.crossbar.periphery.passes import may_repeat
+from resbench.crossbar.rows import MapRows, PatchRows
 
 #: Key of a hook that nobody can remove; those of torch count from 0.
 NO_HANDLE = -1
@@ -18,18 +20,22 @@ NO_HANDLE = -1
 
 class _Product(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, periphery: Periphery, may_repeat: bool) -> Tensor:
-        y, masked = periphery.multiply(weight, rows, may_repeat)
+    def forward(
+        ctx: Any, x: Tensor, patches: PatchRows | None, weight: Tensor, periphery: Periphery, may_repeat: bool
+    ) -> Tensor:
+        y, masked = periphery.multiply(weight, x if patches is None else patches, may_repeat)
         ctx.save_for_backward(weight, masked)
         ctx.periphery = periphery
+        ctx.patches = None if patches is None else without_values(patches)
         return y
 
     @staticmethod
-    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None, None, None]:
         weight, masked = ctx.saved_tensors
         if masked is not None:
             d = d.masked_fill(masked, 0.0)
-        return ctx.periphery.backward(weight, d), None, None, None
+        rows = d if ctx.patches is None else MapRows(d)
+        return ctx.periphery.backward(weight, rows, ctx.patches), None, None, None, None
 
 
 class _MaskedGradient(torch.autograd.Function):
@@ -54,21 +60,23 @@ class _Anchor(torch.autograd.Function):
         return None, None
 
 
-def analog_product(rows: Tensor, weight: Tensor, periphery: Periphery) -> Tensor:
+def analog_product(rows: Tensor | PatchRows, weight: Tensor, periphery: Periphery) -> Tensor:
     """``W x`` of every row, with the backward product of the periphery as gradient by x and none by W.
 
     Autograd runs the backward product only where the rows need a gradient.
 
     Args:
-        rows: ``[n, in]``.
+        rows: ``[n, in]``, a matrix or the patches of an image.
         weight: ``[out, in]``, detached.
         periphery: converters of both directions; its mask drops entries of the gradient by the outputs.
 
     Returns:
-        ``[n, out]``.
+        ``[n, out]``; of patches maps ``[images, out, height, width]``.
     """
     # Asked here, because inside of a function gradients are always off.
-    return _Product.apply(rows, weight, periphery, may_repeat(periphery.training))  # type: ignore[no-any-return]
+    repeats = may_repeat(periphery.training)
+    x, patches = (rows, None) if isinstance(rows, Tensor) else (rows.source, rows)
+    return _Product.apply(x, patches, weight, periphery, repeats)  # type: ignore[no-any-return]
 
 
 def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.periphery.parameters import BoundManagement
 from resbench.crossbar.randomness import Stream
+from resbench.errors import BadValue
 
 #: Everything random at once, on grids of powers of two and with a range that bound management has to enforce.
 NOISY = IOParameters(
@@ -355,10 +356,10 @@ def test_a_description_names_levels_and_steps() -> None:
         ({"bound_management": "shift"}, "bound_management: 'shift' is unknown; write one of none, iterative"),
         ({"mv_type": "bit_wise"}, "mv_type: 'bit_wise' is unknown"),
         ({"noise_management": "ABS_MAX"}, "write one of none, abs_max"),
-        ({"inp_bound": 2.0}, "inp_bound: 2.0 under noise_management abs_max"),
+        ({"inp_bound": 2.0}, "inp_bound: 2.0 does not go with noise_management abs_max"),
         ({"out_bound": float("inf")}, "out_bound: inf .* write 0 for no bound"),
-        ({"inp_res": 7}, "inp_res: 7 is ambiguous; write inp_bits 7, or inp_res 0.142857 for steps"),
-        ({"inp_res": 0.1, "inp_bits": 4}, "both are given"),
+        ({"inp_res": 7}, "inp_res: 7 may mean bits or steps; write inp_bits 7 for bits, or inp_res 0.142857 for steps"),
+        ({"inp_res": 0.1, "inp_bits": 4}, "inp_res, inp_bits: 0.1 and 4 are both given; write one"),
         ({"out_bits": 1}, "out_bits: 1 is impossible"),
         ({"out_noise": -0.1}, "out_noise: -0.1 is impossible"),
         ({"out_bound": 0.0, "out_nonlinearity": 0.1}, "need one"),
@@ -366,5 +367,5 @@ def test_a_description_names_levels_and_steps() -> None:
     ],
 )
 def test_contradictions_are_refused(fields: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(BadValue, match=message):
         IOParameters(**fields)

@@ -25,7 +25,7 @@ from resbench.errors import UserError
 COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
 #: What compiled functions take from modules that compile nothing.
-INLINED = ("kernels/functions.py", "kernels/philox.py", "functions.py", "randomness.py")
+INLINED = ("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "functions.py", "randomness.py")
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     raise UserError("NUMBA_DISABLE_JIT: kernels do not run uncompiled; unset it")

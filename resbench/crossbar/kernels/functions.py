@@ -106,3 +106,17 @@ def cos_of_turns(u):
     for c in SINE_TERMS:
         p = p * z2 + c
     return z * p
+
+
+@njit(inline="always")
+def sin_of_turns(u):
+    """``sin(2 pi u)`` of a float32 in [0, 1], by the same series."""
+    t = np.float32(0.5) - u
+    a = abs(t)
+    a = np.float32(0.5) - a if a > np.float32(0.25) else a
+    z = TWO_PI * (-a if t < 0 else a)
+    z2 = z * z
+    p = SINE_FIRST
+    for c in SINE_TERMS:
+        p = p * z2 + c
+    return z * p

@@ -76,8 +76,8 @@ def pulse(
         share = -(-(pieces - going) // threads)
         span = max(1, min(share, int(apply.COLUMNS_AT_ONCE / density)))
         starts = range(going, min(pieces, going + threads * span), span)
-        found = _together(_find, [(sides, flips, scanned, start, start + span) for start in starts])
-        _together(_apply, [(kernel, found, width, band, update, device) for band in bands])
+        found = together(_find, [(sides, flips, scanned, start, start + span) for start in starts])
+        together(_apply, [(kernel, found, width, band, update, device) for band in bands])
         followed = followed and touched.size + sum(apply.count(part.visits) for part in found) <= rows * width
         if followed:
             touched = np.concatenate([touched, *(apply.cells(part.visits, part.columns, width) for part in found)])
@@ -107,7 +107,7 @@ def _apply(
         kernel(part.visits, part.columns, width, band, update, *device)
 
 
-def _together(work: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[Any]:
+def together(work: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The results of all parts, the first done by this thread."""
     others = [_team().submit(work, *part) for part in parts[1:]]
     return [work(*parts[0]), *(other.result() for other in others)]

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from resbench.crossbar.periphery.draws import Draws
+from resbench.crossbar.kernels import has_numba_kernels
+from resbench.crossbar.periphery.compiled import CompiledProduct, covers
+from resbench.crossbar.periphery.draws import PURPOSES, Draws
+from resbench.crossbar.periphery.images import to_image, to_maps
 from resbench.crossbar.periphery.parameters import PERFECT, IOParameters
 from resbench.crossbar.periphery.passes import Passes, is_repeated
 from resbench.crossbar.periphery.product import AnalogProduct
 from resbench.crossbar.processes import share
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import PatchRows, Rows, cast_rows, matrix
 
 DIRECTIONS = ("forward", "backward", "evaluation", "read")
 
@@ -48,12 +53,18 @@ class Periphery(nn.Module):
         super().__init__()
         stream = Stream.from_seed(0) if stream is None else stream
         self.noise = {direction: stream.child(direction, "noise") for direction in DIRECTIONS}
+        self._keys = {
+            direction: np.array([noise.child(purpose).key for purpose in PURPOSES], np.uint64)
+            for direction, noise in self.noise.items()
+        }
         self.rows = dict.fromkeys(DIRECTIONS, 0)
         self.passes = {direction: Passes() for direction in ("forward", "evaluation")}
         backward_io = dataclasses.replace(backward_io, bound_management="none")
         self.forward_product = AnalogProduct(forward_io, shape, stream.child("forward"))
-        self.backward_product = AnalogProduct(backward_io, (shape[1], shape[0]), stream.child("backward"))
+        turned = (shape[1], shape[0])
+        self.backward_product = AnalogProduct(backward_io, turned, stream.child("backward"), zeros_are_off=True)
         self.register_buffer("running", torch.zeros(1, dtype=torch.float64))
+        self._forward, self._backward = _Way(self.forward_product, False), _Way(self.backward_product, True)
 
     def forward(self, weight: Tensor, x: Tensor) -> Tensor:
         """``y = W x`` of every row.
@@ -67,38 +78,36 @@ class Periphery(nn.Module):
         """
         return self.multiply(weight, x)[0]
 
-    def multiply(self, weight: Tensor, x: Tensor, may_repeat: bool = False) -> tuple[Tensor, Tensor | None]:
-        """As :meth:`forward`, and bool ``[n, out]`` where no gradient passes (``grad_mask``), None for nowhere.
+    def multiply(self, weight: Tensor, x: Rows, may_repeat: bool = False) -> tuple[Tensor, Tensor | None]:
+        """As :meth:`forward`, and bool of the shape of y where no gradient passes (``grad_mask``), None for nowhere.
 
         Args:
             weight: ``[out, in]``.
-            x: rows ``[n, in]``.
+            x: rows ``[n, in]``; of patches, y are maps ``[images, out, height, width]``.
             may_repeat: whether backward may compute this pass again, which then sees the same noise.
 
         Raises:
             RuntimeError: inside backward, for a pass that repeats none.
         """
-        io = self.forward_product.io
         direction = "forward" if self.training else "evaluation"
-        y, clipped = self._run(self.forward_product, weight, x, direction, may_repeat=may_repeat)
+        y, clipped = self._run(self._forward, weight, x, direction, may_repeat=may_repeat)
+        io = self._forward.product.io
         if io.grad_mask == "peer" and io.out_bound > 0:
             return y, y.abs() >= 0.999 * io.out_scale * io.out_bound
         return y, clipped if io.grad_mask == "saturated" else None
 
-    def backward(self, weight: Tensor, d: Tensor) -> Tensor:
+    def backward(self, weight: Tensor, d: Rows, patches: PatchRows | None = None) -> Tensor:
         """``W^T d`` of every row; a row of zeros gives zeros whatever the noise.
 
         Args:
             weight: ``[out, in]``.
             d: rows ``[n, out]``, derivative of the loss by the outputs.
+            patches: the inputs of the forward product, where these were patches.
 
         Returns:
-            ``[n, in]`` in the dtype of ``d``.
+            ``[n, in]`` in the dtype of ``d``; of patches the derivative by their image, added up where they overlap.
         """
-        y, _ = self._run(self.backward_product, weight.T, d, "backward")
-        if self.backward_product.io.is_exact:
-            return y
-        return torch.where(d.any(dim=1, keepdim=True), y, 0.0)
+        return self._run(self._backward, weight, d, "backward", patches)[0]
 
     def read_columns(self, weight: Tensor, columns: Tensor) -> Tensor:
         """Read columns by driving one input line at a time, without noise and bound management: the read of a transfer.
@@ -110,45 +119,67 @@ class Periphery(nn.Module):
         Returns:
             ``[k, out]``, the values of ``weight[:, columns].T`` as the converters see them.
         """
-        return self._read(self.forward_product, weight, columns)
+        return self._read(self._forward, weight, columns)
 
     def read_rows(self, weight: Tensor, rows: Tensor) -> Tensor:
         """Read rows ``[k, in]`` through the backward direction, otherwise as :meth:`read_columns`."""
-        return self._read(self.backward_product, weight.T, rows)
+        return self._read(self._backward, weight, rows)
 
-    def _read(self, product: AnalogProduct, weight: Tensor, lines: Tensor) -> Tensor:
+    def _read(self, way: _Way, weight: Tensor, lines: Tensor) -> Tensor:
+        product, kernel = way.product, way.kernel
         if product.io.is_exact:
-            return weight[:, lines].T * product.io.out_scale
-        one_hot = nn.functional.one_hot(lines, weight.shape[1]).to(weight.dtype)
-        return self._run(product, weight, one_hot, "read", managed=False)[0]
+            return way.matrix(weight)[:, lines].T * product.io.out_scale
+        first_row = self.rows["read"]
+        self.rows["read"] += len(lines)
+        if kernel is not None and kernel.reads() and has_numba_kernels(weight):
+            return kernel.read(weight, lines, self._keys["read"], first_row)
+        one_hot = nn.functional.one_hot(lines, product.shape[1]).to(weight.dtype)
+        draws = Draws(self.noise["read"], torch.arange(len(lines), device=lines.device) + first_row)
+        values: Tensor = product(way.matrix(weight), one_hot, self.running, draws, managed=False)[0]
+        return values
 
     def _run(
         self,
-        product: AnalogProduct,
+        way: _Way,
         weight: Tensor,
-        x: Tensor,
+        x: Rows,
         direction: str,
-        managed: bool = True,
+        patches: PatchRows | None = None,
         may_repeat: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
+        product, kernel, dtype = way.product, way.kernel, x.dtype
         if product.io.is_exact:
-            return product.exact(weight.to(x.dtype), x), None
+            return _placed(product.exact(way.matrix(weight).to(dtype), matrix(x)), x, patches), None
+        first_row, running = self._number(product.io, x, direction, may_repeat)
+        if dtype is not torch.float32:
+            if dtype is not torch.float64:
+                x = cast_rows(x, torch.float32)
+            weight = weight.to(x.dtype)
+        if kernel is not None and has_numba_kernels(weight):
+            y, clipped = kernel.multiply(weight, x, running, self._keys[direction], first_row, patches)
+            return y if dtype is torch.float32 else y.to(dtype), clipped
+        rows = matrix(x)
+        draws = Draws(self.noise[direction], torch.arange(len(rows), device=rows.device) + first_row)
+        with torch.autocast(x.device.type, enabled=False):  # a converter's grid needs single precision
+            y, clipped = product(way.matrix(weight), rows, running, draws)
+        if clipped is not None:
+            clipped = _placed(clipped, x, patches)
+        return _placed(y, x, patches).to(dtype), clipped
+
+    def _number(self, io: IOParameters, x: Rows, direction: str, may_repeat: bool) -> tuple[int, Tensor]:
+        """Number of the first row, and the running mean that the rows move."""
+        rows = x.shape[0]
         # Processes that share a mini-batch number their rows as one process would that has them all.
         part, parts = share() if direction in ("forward", "backward") else (0, 1)
-        first_row, running = self.rows[direction] + part * len(x), self.running
-        passes = self.passes.get(direction) if product.io.varies[self.training] else None
+        first_row, running = self.rows[direction] + part * rows, self.running
+        passes = self.passes.get(direction) if io.varies[self.training] else None
         if passes is not None and is_repeated():
-            _, _, first_row, running = passes.find(x)
-            running = running.clone()
-        else:
-            self.rows[direction] += parts * len(x)
-            if passes is not None and may_repeat:
-                passes.remember(x, first_row, running)
-        rows = torch.arange(len(x), device=x.device) + first_row
-        wide = x if x.dtype == torch.float64 else x.to(torch.float32)
-        with torch.autocast(x.device.type, enabled=False):  # a converter's grid needs single precision
-            y, clipped = product(weight.to(wide.dtype), wide, running, Draws(self.noise[direction], rows), managed)
-        return y.to(x.dtype), clipped
+            _, _, first_row, running = passes.find(_memory(x))
+            return first_row, running.clone()
+        self.rows[direction] += parts * rows
+        if passes is not None and may_repeat:
+            passes.remember(_memory(x), first_row, running)
+        return first_row, running
 
     def get_extra_state(self) -> dict[str, int]:
         """Row counters for the checkpoint."""
@@ -161,3 +192,31 @@ class Periphery(nn.Module):
     def extra_repr(self) -> str:
         """Converters of both directions at a glance."""
         return f"forward: {self.forward_product.io}; backward: {self.backward_product.io}"
+
+
+class _Way:
+    """One direction of an array: its product in torch, and in the compiled kernel where that has all of it.
+
+    Held beside the modules, because torch finds modules after everything else.
+    """
+
+    def __init__(self, product: AnalogProduct, is_turned: bool) -> None:
+        self.product, self.is_turned = product, is_turned
+        is_compiled = covers(product.io) and not product.io.is_exact
+        self.kernel = CompiledProduct(product, is_turned) if is_compiled else None
+
+    def matrix(self, weight: Tensor) -> Tensor:
+        """What multiplies rows: the weight ``[out, in]``, or its transpose."""
+        return weight.T if self.is_turned else weight
+
+
+def _memory(x: Rows) -> Tensor:
+    """What rows come from, as a matrix."""
+    return x if isinstance(x, Tensor) else x.source.flatten(1)
+
+
+def _placed(rows: Tensor, x: Rows, patches: PatchRows | None) -> Tensor:
+    """Rows of a result: as they are, as maps where x are patches, as an image where they belong to patches."""
+    if patches is not None:
+        return to_image(rows, patches)
+    return to_maps(rows, x) if isinstance(x, PatchRows) else rows

@@ -10,13 +10,16 @@ from torch import Tensor
 from resbench.crossbar.functions import cos_of_turns, log, sin_of_turns, sqrt
 from resbench.crossbar.randomness import SCALE32, Stream, philox
 
+#: What a row draws numbers for, each from a stream of its own.
+PURPOSES = ("input rounding", "input noise", "read noise", "output noise", "output rounding")
+
 
 @dataclass(frozen=True)
 class Draws:
     """Random numbers for some rows in one pass.
 
     A counter (block, attempt, row number low, row number high) gives four numbers of a row, so a row gets the same
-    numbers in whatever batch it comes.
+    numbers in whatever batch it comes. Number q of block b belongs to element ``q * blocks + b`` of the row.
 
     Args:
         stream: stream of the direction.

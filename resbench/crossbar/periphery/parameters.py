@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
+from resbench.errors import BadValue
+
 MVType = Literal["ideal", "one_pass", "pos_neg_separate", "pos_neg_separate_digital_sum"]
 WeightNoise = Literal["none", "additive_constant", "pcm_read"]
 NoiseManagement = Literal["none", "abs_max", "max", "constant", "abs_max_np_sum", "average_abs_max"]
@@ -81,7 +83,7 @@ class IOParameters:
         noise_in_evaluation: the same in evaluation mode.
 
     Raises:
-        ValueError: for an unknown choice, an impossible value or a contradiction.
+        BadValue: for an unknown choice, an impossible value or a contradiction.
     """
 
     is_perfect: bool = False
@@ -125,28 +127,31 @@ class IOParameters:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}: {getattr(self, name)!r} is unknown; write one of {', '.join(choices)}")
+            if (choice := getattr(self, name)) not in choices:
+                raise BadValue(name, repr(choice), f"is unknown; write one of {', '.join(choices)}")
         for name in NOT_NEGATIVE:
-            if not (getattr(self, name) >= 0 and math.isfinite(getattr(self, name))):
-                raise ValueError(f"{name}: {getattr(self, name)} is impossible; write a finite number, 0 for none")
+            if not ((number := getattr(self, name)) >= 0 and math.isfinite(number)):
+                raise BadValue(name, number, "is impossible; write a finite number, 0 for none")
         for name in ("inp_bound", "out_bound"):
-            if not math.isfinite(getattr(self, name)):
-                raise ValueError(f"{name}: {getattr(self, name)} leaves no converter step; write 0 for no bound")
+            if not math.isfinite(bound := getattr(self, name)):
+                raise BadValue(name, bound, "is infinite, so a converter has no step; write 0 for no bound")
         for side in ("inp", "out"):
             _check_resolution(side, getattr(self, f"{side}_res"), getattr(self, f"{side}_bits"))
         if self.noise_management != "none" and self.inp_bound != 1:
-            raise ValueError(
-                f"inp_bound: {self.inp_bound} under noise_management {self.noise_management}, which scales to 1; "
-                "write inp_bound 1, or noise_management none"
+            raise BadValue(
+                "inp_bound",
+                self.inp_bound,
+                f"does not go with noise_management {self.noise_management}, which scales inputs to 1; write 1, or "
+                "noise_management none",
             )
         if self.out_bound <= 0 and (self.out_nonlinearity > 0 or self.slope_calibration > 0):
-            raise ValueError(
-                f"out_bound: {self.out_bound} is no range, but out_nonlinearity and slope_calibration need one; "
-                "write a bound above 0"
+            raise BadValue(
+                "out_bound",
+                self.out_bound,
+                "is no range, but out_nonlinearity and slope_calibration need one; write a number above 0",
             )
         if not self.ir_drop_g_ratio > 0:
-            raise ValueError(f"ir_drop_g_ratio: {self.ir_drop_g_ratio} is no ratio; write a number above 0")
+            raise BadValue("ir_drop_g_ratio", self.ir_drop_g_ratio, "is impossible; write a number above 0")
 
     @property
     def is_exact(self) -> bool:
@@ -220,17 +225,15 @@ DEFAULT_RES = {"inp": 1 / 126, "out": 1 / 510}
 def _check_resolution(side: str, res: float, bits: int | None) -> None:
     if bits is not None:
         if bits < 2 or bits != int(bits):
-            raise ValueError(
-                f"{side}_bits: {bits} is impossible; write a whole number of 2 or more, or {side}_res 0 for no rounding"
-            )
+            hint = f"is impossible; write a whole number of 2 or more, or {side}_res 0 for no rounding"
+            raise BadValue(f"{side}_bits", bits, hint)
         if res != DEFAULT_RES[side]:
-            raise ValueError(f"{side}_res, {side}_bits: both are given ({res:g}, {bits}); write one")
+            raise BadValue(f"{side}_res, {side}_bits", f"{res:g} and {bits}", "are both given; write one of them")
     elif 1 < res <= LARGEST_BITS:
-        raise ValueError(
-            f"{side}_res: {res:g} is ambiguous; write {side}_bits {res:g}, or {side}_res {1 / res:.6g} for steps"
-        )
+        hint = f"may mean bits or steps; write {side}_bits {res:g} for bits, or {side}_res {1 / res:.6g} for steps"
+        raise BadValue(f"{side}_res", f"{res:g}", hint)
     elif not math.isfinite(res):
-        raise ValueError(f"{side}_res: {res} is no resolution; write 0 for no rounding")
+        raise BadValue(f"{side}_res", res, "is no resolution; write 0 for no rounding")
 
 
 def _step(bound: float, res: float, bits: int | None) -> float:

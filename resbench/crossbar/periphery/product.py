@@ -1,4 +1,7 @@
-"""The analog matrix-vector product in one direction: one class, one documented order of operations.
+"""The analog matrix-vector product in one direction, in torch: the readable reference of the compiled kernel.
+
+``compiled.py`` has the same operations in the same order as one call of a kernel, for float32 on the CPU. Rare effects,
+double precision and GPUs are computed here.
 
 Source: behaviour of IBM's aihwkit 1.1.0 on its CPU backend, which is the reference where its backends differ.
 """
@@ -31,6 +34,7 @@ class AnalogProduct(nn.Module):
         io: parameters of the direction.
         shape: ``(outputs, inputs)`` of the product.
         stream: random stream of the direction.
+        zeros_are_off: whether a row of zeros gives zeros whatever the noise.
 
     Attributes:
         out_sigma: standard deviation of the output noise, ``[outputs]``; only with a spread.
@@ -45,9 +49,11 @@ class AnalogProduct(nn.Module):
     saturation: Tensor | None
     read_asymmetry: Tensor | None
 
-    def __init__(self, io: IOParameters, shape: tuple[int, int], stream: Stream) -> None:
+    def __init__(self, io: IOParameters, shape: tuple[int, int], stream: Stream, zeros_are_off: bool = False) -> None:
         super().__init__()
         self.io = io
+        self.shape = shape
+        self.zeros_are_off = zeros_are_off
         two_pass = io.mv_type.startswith("pos_neg")
 
         def fix(name: str, used: bool, shape: tuple[int, ...], value: Callable[[Tensor], Tensor]) -> None:
@@ -71,6 +77,11 @@ class AnalogProduct(nn.Module):
         y = x @ weight.T
         return y if self.io.out_scale == 1 else y * self.io.out_scale
 
+    def effective(self, managed: bool) -> IOParameters:
+        """The parameters that count in this mode, training or evaluation; ``managed`` as in :meth:`forward`."""
+        io = self.io if managed else self.io.unmanaged
+        return io if (io.noise_in_training if self.training else io.noise_in_evaluation) else io.noiseless
+
     def forward(
         self, weight: Tensor, x: Tensor, running: Tensor, draws: Draws, managed: bool = True
     ) -> tuple[Tensor, Tensor | None]:
@@ -89,11 +100,11 @@ class AnalogProduct(nn.Module):
         """
         if not len(x):
             return x.new_zeros(0, weight.shape[0]), None
-        io = self.io if managed else self.io.unmanaged
-        if not (io.noise_in_training if self.training else io.noise_in_evaluation):
-            io = io.noiseless
+        io = self.effective(managed)
         alpha = alpha_of(io.noise_management, x, io, running)
         on = alpha > 0 if io.inp_noise == 0 else torch.ones_like(alpha, dtype=torch.bool)
+        if self.zeros_are_off:
+            on &= x.any(dim=1)
         scale = torch.where(alpha > 0, alpha, 1.0)[:, None]
         worst_case = io.bound_management == "iterative_worst_case" and io.noise_management != "abs_max_np_sum"
         rho = 1.0
@@ -155,7 +166,7 @@ class AnalogProduct(nn.Module):
         if self.v_offset is not None or io.r_series > 0:
             z = self._offset_and_series_resistance(io, z, u)
         if io.w_noise > 0 and io.w_noise_type == "additive_constant":
-            z = z + io.w_noise * u.norm(dim=1, keepdim=True) * draws.normal("read noise", z, part)
+            z = z + io.w_noise * sqrt(u.square().sum(dim=1, keepdim=True)) * draws.normal("read noise", z, part)
         elif io.w_noise > 0 and io.w_noise_type == "pcm_read":
             z = z + io.w_noise * sqrt(u.square() @ weight.abs().T) * draws.normal("read noise", z, part)
         return z
