@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms import Algorithm
+from resbench.costs import InMemory
 from resbench.crossbar.pulses import PulseTrain
 
 ONE_PULSE = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False)
@@ -32,6 +33,7 @@ class TwoTileResidual(Algorithm):
 
     title = "RLv2"
     citation = "Wu, Xiao, Gokmen, Fagbohungbe and Chen, NeurIPS 2025, arXiv:2502.06309"
+    cost = InMemory(tiles=2, composite=True, digital_matrices=1, words_moved=2, ops_per_word=3, pulses_per_transfer=1)
 
     average: Tensor
 
