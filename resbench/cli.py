@@ -16,20 +16,20 @@ from resbench.training.process import share_cores
 # A command is one line here and one module, which offers either `add_arguments(parser)` with `run(args) -> int`, or
 # only `run(argv) -> int` where it parses by itself; `argv` then begins with the name of the command.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "fit": ("resbench.commands.lightning", "train one network on one device by one algorithm"),
+    "fit": ("resbench.commands.lightning", "train one network with one device and one algorithm"),
     "resume": ("resbench.commands.resume", "continue a run that was killed or interrupted"),
     "validate": ("resbench.commands.lightning", "evaluate on the validation set"),
     "test": ("resbench.commands.lightning", "evaluate on the test set"),
     "predict": ("resbench.commands.lightning", "run a trained network on a data set"),
     "sweep": ("resbench.commands.sweep", "run a plan of algorithms x precisions x seeds"),
     "leaderboard": ("resbench.commands.leaderboard", "compile records into tables and pages"),
-    "cost": ("resbench.commands.cost", "hardware cost of a config or a run: storage, time, energy, area"),
+    "cost": ("resbench.commands.cost", "estimate hardware cost: storage, time, energy, area"),
     "verify": ("resbench.commands.verify", "run a record again and compare the metrics"),
     "submit": ("resbench.commands.submit", "check records for the leaderboard and prepare a pull request"),
     "record": ("resbench.commands.record", "show and check the records of runs"),
-    "check": ("resbench.commands.check", "check that your own training algorithm keeps the contract"),
-    "device": ("resbench.commands.device", "a device in numbers and as a figure"),
-    "warmup": ("resbench.commands.warmup", "compile the kernels ahead; else the first training does it"),
+    "check": ("resbench.commands.check", "check that a training algorithm keeps the contract"),
+    "device": ("resbench.commands.device", "describe a device in numbers and as a figure"),
+    "warmup": ("resbench.commands.warmup", "compile the kernels in advance; otherwise the first training does it"),
     "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
 }
 

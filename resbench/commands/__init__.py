@@ -1,1 +1,1 @@
-"""One module per command of `resbench`; what is heavy is imported inside functions."""
+"""One module per command of `resbench`; heavy modules are imported inside functions."""

@@ -1,4 +1,4 @@
-"""`resbench check`: does a training algorithm, yours for example, do what every algorithm has to?"""
+"""`resbench check`: check that a training algorithm, for example your own, keeps the contract of algorithms."""
 
 import argparse
 import os
@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the class and its arguments."""
-    parser.add_argument("class_path", help="my_module.MyAlgorithm, found from here; or the name of one of resbench")
-    parser.add_argument("init_args", nargs="*", metavar="name=value", help="its arguments, values as in YAML")
+    parser.add_argument(
+        "class_path", help="my_module.MyAlgorithm, looked up from this folder; or the name of an algorithm of resbench"
+    )
+    parser.add_argument(
+        "init_args", nargs="*", metavar="name=value", help="arguments of the class, with values as in YAML"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the contract checks on the class, one line each; 0 if all pass, 1 if one fails."""
+    """Run the contract checks on the class and print a line for each; return 0 if all pass, or 1."""
     algorithm = _instantiate(args.class_path, dict(_split(text) for text in args.init_args))
     if algorithm.digital:
         raise UserError(f"class_path: {args.class_path} leaves layers digital, so there is nothing to check")
@@ -52,7 +56,7 @@ def _split(text: str) -> tuple[str, Any]:
 
 
 def _instantiate(class_path: str, init_args: dict[str, Any]) -> "Algorithm":
-    """Make the algorithm as a config would."""
+    """Build the algorithm as a config would."""
     import jsonargparse
 
     from resbench.algorithms import Algorithm

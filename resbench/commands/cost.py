@@ -16,33 +16,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench cost``."""
     what = parser.add_argument_group("what is costed")
     what.add_argument(
-        "-c", "--config", action="append", metavar="FILE", help="config of a run; several count from left to right"
+        "-c", "--config", action="append", metavar="FILE", help="config of a run; several are read from left to right"
     )
-    what.add_argument("--record", type=Path, metavar="FILE", help="record of a run: also from its counted pulses")
+    what.add_argument("--record", type=Path, metavar="FILE", help="record of a run; its counted pulses are used too")
     what.add_argument(
-        "--as-printed", action="store_true", help="the published tables beside the model, and why they differ"
+        "--as-printed", action="store_true", help="show the published tables beside the model, and why they differ"
     )
-    what.add_argument("--compare", action="store_true", help="add the other published algorithms as columns")
+    what.add_argument("--compare", action="store_true", help="also show the other published algorithms")
     how = parser.add_argument_group("assumptions")
-    how.add_argument("--batch-size", type=int, metavar="B", help="samples in a mini-batch, in place of the config's")
+    how.add_argument("--batch-size", type=int, metavar="B", help="samples in a mini-batch, instead of the config's")
     how.add_argument(
         "--convention",
         choices=["paper", "strict"],
         default="paper",
-        help="words of a layer: 2 in, as published, or in + out (default: %(default)s)",
+        help="words for each layer: 2 in, as published, or in + out (default: %(default)s)",
     )
-    how.add_argument("--transfer", choices=["column", "row"], default="column", help="what a strict transfer carries")
-    how.add_argument("--stack", type=float, default=1, metavar="N", help="planes of devices over one another")
+    how.add_argument(
+        "--transfer",
+        choices=["column", "row"],
+        default="column",
+        help="what a transfer moves with --convention strict (default: %(default)s)",
+    )
+    how.add_argument(
+        "--stack",
+        type=float,
+        default=1,
+        metavar="N",
+        help="number of planes of devices on top of each other (default: %(default)s)",
+    )
     how.add_argument(
         "--assume",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="a constant of the hardware, by its name in the list under the table or in resbench.costs.Hardware",
+        help="change a constant of the hardware; the list under the table and resbench.costs.Hardware have the names",
     )
     shown = parser.add_argument_group("what is shown")
-    shown.add_argument("--layers", action="store_true", help="also a table of the layers")
-    shown.add_argument("--kib", action="store_true", help="also the storage in KiB, 1024 bytes")
+    shown.add_argument("--layers", action="store_true", help="also show a table of the layers")
+    shown.add_argument("--kib", action="store_true", help="also show the storage in KiB (1024 bytes)")
 
 
 def run(args: argparse.Namespace) -> int:

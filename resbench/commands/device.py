@@ -1,4 +1,4 @@
-"""`resbench device NAME`: what a device model or published device does, in numbers and as a figure."""
+"""`resbench device NAME`: describe a device model or published device in numbers and as a figure."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ STYLE: Any = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench device``."""
     parser.add_argument(
-        "name", help="a class of 'resbench list devices', such as ReRamArrayHfO2, or module.Class of your own"
+        "name", help="a class listed by 'resbench list devices', such as ReRamArrayHfO2, or your own module.Class"
     )
-    parser.add_argument("--states", type=float, help="another number of states; inf for no granularity")
+    parser.add_argument("--states", type=float, help="use another number of states; inf for no granularity")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the response and the spread (.png, .pdf, .svg)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a device, draw it if asked; return 0."""
+    """Print a device, draw it with ``--plot``, and return 0."""
     device = find(args.name)
     if args.states is not None:
         try:
@@ -82,7 +82,7 @@ def find(name: str) -> Device:
 
 
 def describe(device: Device) -> list[tuple[str, str]]:
-    """Rows (name, value) of what a device is."""
+    """The properties of a device as rows (name, value)."""
     from resbench.crossbar.devices import PulsedDevice
     from resbench.crossbar.devices.unit_cells import UnitCell
 
@@ -273,7 +273,7 @@ def _draw_bounds(axes: Axes, device: PulsedDevice, title: str) -> None:
 
 
 def _histogram(axes: Axes, values: NDArray[np.float32], span: tuple[float, float], colour: str, name: str) -> None:
-    """A histogram scaled to its peak, so that narrow and wide ones go together."""
+    """A histogram scaled to its peak, so that narrow and wide ones fit into one figure."""
     import numpy as np
 
     counts, edges = np.histogram(values, bins=60, range=span)

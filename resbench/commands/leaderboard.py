@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of records (default: %(default)s)",
     )
     source.add_argument(
-        "--from-wandb", metavar="ENTITY/PROJECT", help="take the records from a project of Weights & Biases"
+        "--from-wandb", metavar="ENTITY/PROJECT", help="read the records from a project of Weights & Biases"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="also write leaderboard.html, .md, .csv, .json and .tex there"
+        "--out", type=Path, metavar="DIR", help="also write leaderboard.html, .md, .csv, .json and .tex to this folder"
     )
-    parser.add_argument("--figures", type=Path, metavar="DIR", help="also draw each track there, as TRACK.svg")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="also draw each track as TRACK.svg in this folder")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`resbench list`: what can be named in a YAML file. Nothing of it is imported."""
+"""`resbench list`: list what can be named in a YAML file, without importing it."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one line for each thing of the kind: the path to write in YAML, then what it is."""
+    """Print a line for each thing of this kind: the path to write in YAML, then a description."""
     rows = configs() if args.kind == "configs" else [(offer.path, offer.summary) for offer in offers(args.kind)]
     width = max((len(path) for path, _ in rows), default=0)
     for path, summary in rows:

@@ -15,17 +15,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     validate = actions.add_parser(
         "validate",
-        help="say of each file whether it is a valid record",
+        help="check whether files are valid records",
         description="Print one line a file; exit status 1 if any is invalid.",
         allow_abbrev=False,
     )
     validate.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    show = actions.add_parser("show", help="print a record in short", allow_abbrev=False)
+    show = actions.add_parser("show", help="print a summary of a record", allow_abbrev=False)
     show.add_argument("file", type=Path, metavar="FILE")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show one record, or check files; returns 0, or 1 where a checked file is invalid.
+    """Show one record, or check files; returns 0, or 1 if a checked file is invalid.
 
     Raises:
         UserError: where the file to show is not a record.
@@ -64,7 +64,7 @@ def _validate(files: list[Path]) -> int:
 
 
 def _facts(record: "Record") -> dict[str, str]:
-    """What a person asks of a run first, by name."""
+    """The most important facts of a run, by name."""
     from resbench.leaderboard.wording import facts, precision
 
     tiles = [tile for layer in record.layers for tile in layer.tiles]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench resume``."""
-    parser.add_argument("folder", type=Path, metavar="RUN_DIR", help="folder of the run, runs/NAME/HASH.attempt")
+    parser.add_argument("folder", type=Path, metavar="RUN_DIR", help="folder of the run: runs/NAME/HASH.attempt")
     parser.add_argument(
-        "--trust", action="append", default=[], metavar="MODULE", help="a module whose classes the config may name"
+        "--trust", action="append", default=[], metavar="MODULE", help="allow the config to name classes of this module"
     )
 
 

@@ -1,4 +1,4 @@
-"""Check records against the rules, and prepare the pull request that brings them: `resbench submit FILES...`."""
+"""Check records against the rules, and prepare their pull request: `resbench submit FILES...`."""
 
 import argparse
 from pathlib import Path
@@ -19,16 +19,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("leaderboards/records"),
         metavar="DIR",
-        help="records of the leaderboard; copies go there (default: %(default)s)",
+        help="folder of the leaderboard's records, to which the records are copied (default: %(default)s)",
     )
     parser.add_argument(
-        "--text", type=Path, default=Path("pull_request.md"), help="text of the pull request (default: %(default)s)"
+        "--text",
+        type=Path,
+        default=Path("pull_request.md"),
+        help="file for the text of the pull request (default: %(default)s)",
     )
-    parser.add_argument("--check", action="store_true", help="only check, write nothing")
+    parser.add_argument("--check", action="store_true", help="only check, and write nothing")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what was found; without a problem copy the records and write the text. Returns 0, or 1 with a problem.
+    """Print the findings; without a problem, copy the records and write the text. Returns 0, or 1 with a problem.
 
     Raises:
         UserError: where there are no files, or the copies cannot be written.
@@ -59,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _files(paths: list[Path]) -> list[tuple[str, Path]]:
-    """Records by the names they were given as; a folder stands for all records below it."""
+    """Records by the names that were given; a folder stands for all records below it."""
     from resbench.leaderboard.runs import record_files
     from resbench.records.text import printable
 

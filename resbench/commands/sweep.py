@@ -29,34 +29,48 @@ BELONGS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench sweep``."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="sweep file, see docs/sweeps.md")
-    parser.add_argument("--plan", action="store_true", help="show the runs, what is done and how long the rest takes")
+    parser.add_argument("file", type=Path, metavar="FILE", help="sweep file; docs/sweeps.md explains it")
     parser.add_argument(
-        "--measure", action="store_true", help="train each experiment of which no run is complete for 5 s to estimate"
+        "--plan", action="store_true", help="list the runs, which are complete, and how long the others will take"
     )
-    parser.add_argument("--retry", action="store_true", help="run again what failed, diverged or was refused")
+    parser.add_argument(
+        "--measure", action="store_true", help="for this estimate, train each experiment without a complete run for 5 s"
+    )
+    parser.add_argument("--retry", action="store_true", help="also repeat runs that failed, diverged or were refused")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results, instead of the file's")
     parser.add_argument(
-        "--executor", choices=("local", "ray", "slurm"), default="local", help="who runs it (default: %(default)s)"
+        "--executor",
+        choices=("local", "ray", "slurm"),
+        default="local",
+        help="where the runs are executed (default: %(default)s)",
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="runs at a time (default: 1, with ray and slurm what the cluster gives)"
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="runs at the same time (default: 1; with ray and slurm, as many as the cluster allows)",
     )
     cluster = parser.add_argument_group("ray and slurm")
-    cluster.add_argument("--cpus", type=int, metavar="N", help="CPUs of a run (default: `threads` of its config)")
-    cluster.add_argument("--gpus", type=float, metavar="N", help="GPUs of a run; with ray also 0.5 (default: 0)")
+    cluster.add_argument("--cpus", type=int, metavar="N", help="CPUs for each run (default: `threads` of its config)")
+    cluster.add_argument(
+        "--gpus", type=float, metavar="N", help="GPUs for each run; with ray also a fraction such as 0.5 (default: 0)"
+    )
     ray = parser.add_argument_group("ray")
-    ray.add_argument("--ray-address", metavar="URL", help="ray://HOST:10001 (default: a cluster on this machine)")
+    ray.add_argument(
+        "--ray-address",
+        metavar="URL",
+        help="address of the cluster, ray://HOST:10001 (default: a cluster on this machine)",
+    )
     slurm = parser.add_argument_group("slurm")
     slurm.add_argument("--slurm-partition", metavar="NAME", help="partition (default: that of the cluster)")
     slurm.add_argument("--slurm-time", type=int, metavar="MINUTES", help="time limit of a job (default: 240)")
     slurm.add_argument(
-        "--slurm-option", action="append", metavar="NAME=VALUE", help="any option of sbatch, e.g. account=lab"
+        "--slurm-option", action="append", metavar="NAME=VALUE", help="any option of sbatch, for example account=lab"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Execute what is left; return 0 if every run is complete, else 1.
+    """Execute the remaining runs; return 0 if every run is complete, or 1.
 
     Raises:
         UserError: for a plan that cannot be run.
@@ -93,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _executor(args: argparse.Namespace) -> "Executor | None":
-    """Who runs what is to be run; None for a plan alone.
+    """The executor of the runs; None if only the plan is shown.
 
     Raises:
         UserError: for options that do not fit it, or where a package that it needs is missing.
@@ -166,7 +180,7 @@ def _make(folder: Path) -> None:
 
 
 def _counts(states: "Iterable[State]") -> str:
-    """How many runs are how far: "30 runs: 12 done, 1 failed, 17 left"."""
+    """Counts of the runs by status: "30 runs: 12 done, 1 failed, 17 left"."""
     states = list(states)
     done, failed = sum(state.done for state in states), sum(state.failed for state in states)
     running = sum(state.status == "running" for state in states)
@@ -176,7 +190,7 @@ def _counts(states: "Iterable[State]") -> str:
 
 
 def _show(states: "Mapping[Job, State]", left: "Sequence[Job]", estimate: "Estimate", workers: int | None) -> None:
-    """The plan: a line for each run, then what is left of it."""
+    """Print the plan: a line for each run, then a summary of what is left."""
     from resbench.records.text import one_line
 
     width = max(len(job.cell.name) for job in states)
@@ -198,7 +212,7 @@ def _time(seconds: float, workers: int) -> str:
 
 
 def _conclude(states: "Iterable[State]") -> int:
-    """Say what is not done, and how to go on."""
+    """Print which runs are not complete, and how to continue."""
     states = list(states)
     failed = sum(state.failed for state in states)
     if failed:

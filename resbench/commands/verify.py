@@ -18,22 +18,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench verify``."""
     parser.add_argument("record", type=Path, metavar="RECORD", help="record of a run, a JSON file")
     parser.add_argument("--epochs", type=int, metavar="K", help="train and compare the first K epochs only")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be run, and run nothing")
-    parser.add_argument("--data-root", metavar="DIR", help="folder of the data, in place of the record's")
+    parser.add_argument("--dry-run", action="store_true", help="print what would be run, without running it")
+    parser.add_argument("--data-root", metavar="DIR", help="folder of the data, instead of the record's")
     parser.add_argument(
         "--tolerance",
         type=float,
         default=0.02,
-        help="where versions or device differ: how far metrics may be apart, fractions absolutely, all else relatively "
+        help="largest difference of metrics if versions or device differ: absolute for fractions, otherwise relative "
         "(default: %(default)s)",
     )
     parser.add_argument(
-        "--trust", action="append", default=[], metavar="MODULE", help="a module whose classes the config may name"
+        "--trust", action="append", default=[], metavar="MODULE", help="allow the config to name classes of this module"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the config of a record; return 0 if the metrics are equal, or close on another environment, else 1.
+    """Run the config of a record; return 0 if the metrics are equal, or close in another environment, and else 1.
 
     Raises:
         UserError: for a file that is not a record, a hash that does not match its config, or a run without metrics.
@@ -67,7 +67,7 @@ def _check(args: argparse.Namespace, record: "Record") -> None:
 
 
 def _summary(record: "Record", epochs: int | None) -> str:
-    """What will be run, and how long it took there."""
+    """What will be run, and how long it took originally."""
     share = 1 if epochs is None else epochs / len(record.epochs)
     config = f"config {record.config_hash[:12]} matches its hash"
     run = f"{record.track.name}, {record.algorithm.title}, seed {record.seed}"
@@ -76,7 +76,7 @@ def _summary(record: "Record", epochs: int | None) -> str:
 
 
 def _environment(record: "Record") -> list[str]:
-    """Differences that can be told without importing anything heavy."""
+    """Differences of the environment that can be found without importing anything heavy."""
     from resbench import __version__
     from resbench.leaderboard.verification import environment_differences
     from resbench.training.process import c_library
@@ -129,7 +129,7 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
 
 
 def _elsewhere(record: "Record", run: "Record") -> str:
-    """A word on the processor, if it is another one."""
+    """A remark on the processor if it is a different one."""
     there, here = record.hardware.cpu, run.hardware.cpu
     arithmetic = record.config.get("arithmetic", "native")
     return "" if there == here else f" ({arithmetic} arithmetic; {there} there, {here} here)"

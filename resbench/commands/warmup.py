@@ -1,4 +1,4 @@
-"""`resbench warmup`: compiles the Numba kernels ahead, so that no training has to wait for them."""
+"""`resbench warmup`: compile the Numba kernels in advance, so that no training has to wait for them."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--devices",
         nargs="+",
         metavar="NAME",
-        help="only what these of 'resbench list devices' need; all built-in responses by default",
+        help="compile only for these devices of 'resbench list devices' (default: all built-in responses)",
     )
     parser.add_argument(
-        "--half-constants", action="store_true", help="also what they need with 'half_constants: true' in a config"
+        "--half-constants", action="store_true", help="also compile for 'half_constants: true' in a config"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Use every kernel once, in every form; print those that had to be compiled, and the time; return 0."""
+    """Use every kernel once in every form, print which had to be compiled and the time, and return 0."""
     start = time.perf_counter()
     devices = _responses() if args.devices is None else [_with_steps(find(name)) for name in args.devices]
 
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _compiled(recorder: Any) -> Iterator[tuple[str, float]]:
-    """Name and seconds of what was compiled since the last call; what it calls in its turn is part of it."""
+    """Names and seconds of the kernels compiled since the last call; the time includes the functions they call."""
     depth, began = 0, 0.0
     for at, event in recorder.buffer:
         depth += 1 if event.is_start else -1
@@ -78,7 +78,7 @@ def _compiled(recorder: Any) -> Iterator[tuple[str, float]]:
 
 
 def _with_steps(device: Device) -> Device:
-    """The device, with states if it has none: without them there are no pulses."""
+    """The device, with a number of states if it has none, because otherwise there are no pulses."""
     from resbench.crossbar.devices import Ideal
 
     return device.with_states(STATES) if device.is_continuous and not isinstance(device, Ideal) else device
@@ -95,7 +95,7 @@ def _responses() -> list[Device]:
 
 
 def _uses(devices: Sequence[Device]) -> Iterator[str]:
-    """Go through everything that a training may ask of the kernels; says what for after each."""
+    """Use the kernels in every way that a training may; yields the purpose after each."""
     import torch
 
     from resbench.algorithms import AnalogSGD
