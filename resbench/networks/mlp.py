@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from resbench.errors import BadValue
 
@@ -55,3 +55,12 @@ class MLP(nn.Sequential):
             if i < len(widths) - 1:
                 modules[f"{activation}{i}"] = ACTIVATIONS[activation]()
         super().__init__(modules)
+        self.in_features = in_features
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits ``[n, classes]`` of inputs ``[n, ...]``, whose other dimensions are flattened."""
+        if inputs.shape[1:].numel() != self.in_features:
+            hint = f"of MLP does not fit inputs {list(inputs.shape[1:])}; write {inputs.shape[1:].numel()}"
+            raise BadValue("in_features", self.in_features, hint)
+        logits: Tensor = super().forward(inputs)  # type: ignore[no-untyped-call]
+        return logits

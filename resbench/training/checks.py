@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.callbacks import (
     BatchSizeFinder,
     GradientAccumulationScheduler,
@@ -16,13 +18,15 @@ from lightning.pytorch.callbacks import (
     Timer,
     WeightAveraging,
 )
+from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from resbench.config.messages import refused
+from resbench.config.messages import refused, shortened
 from resbench.data.base import InMemoryData
-from resbench.errors import UserError
+from resbench.errors import BadValue, UserError
 from resbench.nn import AnalogOptimizer, analog_layers
+from resbench.tasks import Regression
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import MADE, RunCLI
 from resbench.training.distributed import check_processes
@@ -33,6 +37,8 @@ CHANGING = {
     LearningRateFinder: "optimizer.init_args.lr",
     GradientAccumulationScheduler: "trainer.accumulate_grad_batches",
 }
+#: Arguments of networks that say how many outputs there are.
+OUTPUTS = ("classes", "vocabulary", "out_features")
 #: Precisions in which tiles would be held in half.
 HALF = ("16-true", "bf16-true")
 #: Callbacks of Lightning that write to parameters. Others that do are found in the training, by what they do.
@@ -84,6 +90,8 @@ def check_training(cli: RunCLI) -> Path | None:
         )
     check_processes(cli.model, cli.datamodule, trainer, cli.trainer.world_size)
     read_data(cli, "fit")
+    check_limits(cli, "train", "val", "test")
+    _check_network(cli)
     _check_monitors(cli)
     if cli.config.ckpt_path is None:
         return None
@@ -161,6 +169,62 @@ def read_data(cli: RunCLI, stage: str) -> None:
         cli.datamodule.setup(stage)
     except (ValueError, OSError) as error:
         raise refused(error, cli.resolved, MADE) from error
+
+
+def check_limits(cli: RunCLI, *splits: str) -> None:
+    """Refuse a share of mini-batches that is less than one of them.
+
+    Args:
+        cli: the run, with its data read.
+        splits: ``train``, ``val``, ``test`` or ``predict``.
+
+    Raises:
+        UserError: with the key.
+    """
+    for split in splits:
+        key = f"limit_{split}_batches"
+        share = cli.config.trainer[key]
+        if isinstance(share, float) and 0 < share < 1:
+            batches = len(getattr(cli.datamodule, f"{split}_dataloader")())
+            if batches and int(batches * share) == 0:
+                raise UserError(
+                    f"trainer.{key}: {share:g} of {batches} mini-batches is less than one; write a whole number of them"
+                )
+
+
+def _check_network(cli: RunCLI) -> None:
+    """Refuse a network that takes other inputs than the data have, or gives fewer outputs than they have classes.
+
+    Two samples pass through a digital network of the same arguments in evaluation mode. It is made for this, because
+    the layers of the one that is trained count what passes. Only tasks of resbench are checked, on data modules of its
+    contract: only of those is it known what fits.
+
+    Raises:
+        UserError: with the network, the key and the sizes.
+    """
+    data, config, device = cli.datamodule, cli.config.model.init_args.network, cli.trainer.strategy.root_device
+    if not (type(cli.model).__module__.startswith("resbench.tasks.") and isinstance(data, InMemoryData)):
+        return
+    inputs, targets = (part[:2].to(device) for part in next(iter(data.test_dataloader())))
+    key, name, kind = "model.init_args.network", config.class_path.rpartition(".")[2], type(data).__name__
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--network", type=nn.Module)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+        network = parser.instantiate(Namespace(network=config)).network  # type: ignore[no-untyped-call]
+        try:
+            given = list(network.to(device).eval()(inputs).shape[1:])
+        except BadValue as error:
+            raise refused(error, cli.resolved, MADE) from error
+        except (RuntimeError, IndexError, TypeError, ValueError) as error:
+            what = f"{name} does not take the inputs {list(inputs.shape[1:])} of {kind}: {error}"
+            raise UserError(shortened(f"{key}: {what}"), key) from error
+    counts_classes = not isinstance(cli.model, Regression)
+    wanted = [*targets.shape[1:], data.num_classes] if counts_classes else list(targets.shape[1:])
+    if given == wanted or (counts_classes and given[:-1] == wanted[:-1] and given > wanted):
+        return
+    sizes = [size for size in OUTPUTS if given and config.init_args.get(size) == given[-1]]
+    key = ".".join([key, "init_args", *sizes] if len(sizes) == 1 else [key])
+    raise UserError(f"{key}: {name} gives {given} for a sample of {kind}; write a network that gives {wanted}", key)
 
 
 def _optimizer(cli: RunCLI) -> Optimizer | None:

@@ -15,7 +15,7 @@ from resbench.records.files import replacing
 from resbench.records.names import PREDICTIONS
 from resbench.tasks.base import Task
 from resbench.training.checkpoint import checked_checkpoint
-from resbench.training.checks import read_data
+from resbench.training.checks import check_limits, read_data
 from resbench.training.cli import RunCLI
 
 
@@ -34,6 +34,7 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
         )
     checkpoint = checked_checkpoint(cli.config.ckpt_path, cli.resolved, cli.model, evaluate=True)
     read_data(cli, command)
+    check_limits(cli, "val" if command == "validate" else command)
     arguments = {"datamodule": cli.datamodule, "ckpt_path": checkpoint, "weights_only": True}
     if command == "predict":
         predictions = _joined(cli.trainer.predict(cli.model, **arguments) or [], cli.model)

@@ -1,11 +1,14 @@
 """What cannot be trained, or would not be what the config says, is refused before anything is written."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.training.runs import Run
+from tests.training.runs import CONFIG, Run
 
 CALLBACKS = "lightning.pytorch.callbacks"
 
@@ -54,6 +57,15 @@ def callback(name: str, **init_args: object) -> str:
             "trainer: {precision: 16-mixed, gradient_clip_val: 1.0}",
             "trainer.gradient_clip_val: not with precision 16-mixed",
         ),
+        (
+            "trainer: {limit_train_batches: 0.006}",
+            "trainer.limit_train_batches: 0.006 of 150 mini-batches is less",
+        ),
+        (
+            "trainer: {limit_val_batches: 0.5}",
+            "trainer.limit_val_batches: 0.5 of 1 mini-batches is less than one",
+        ),
+        ("trainer: {limit_test_batches: 0.5}", "trainer.limit_test_batches: 0.5 of 1 mini-batches is less than one"),
         ("trainer: {barebones: true}", "trainer.barebones: leaves out the metrics"),
     ],
 )
@@ -65,6 +77,80 @@ def test_what_only_training_would_find_is_refused(run: Run, tmp_path: Path, text
     assert outcome.err.startswith(f"error: {message}"), outcome.err
     assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert not outcome.root.exists()
+
+
+NETWORK = "model.init_args.network"
+
+
+@pytest.mark.parametrize(
+    ("config", "flags", "message"),
+    [
+        (
+            "digits_2bit_residual",
+            ["--model.network.in_features=784"],
+            f"{NETWORK}.init_args.in_features: 784 of MLP does not fit inputs [1, 8, 8]; write 64",
+        ),
+        (
+            "digits_2bit_residual",
+            ["--model.network.classes=5"],
+            f"{NETWORK}.init_args.classes: MLP gives [5] for a sample of DigitsData; write a network that gives [10]",
+        ),
+        (
+            "digits_2bit_residual",
+            ["--model.network=LeNet5"],
+            f"{NETWORK}: LeNet5 takes images [n, 1, 28, 28], not [2, 1, 8, 8]; write MLP for other shapes",
+        ),
+        (
+            "digits_2bit_residual",
+            ["--model.network=own_pool.Pool"],
+            f"{NETWORK}: Pool does not take the inputs [1, 8, 8] of DigitsData: ",
+        ),
+        (
+            "least_squares_2bit_residual",
+            ["--model.network.classes=2"],
+            f"{NETWORK}.init_args.classes: MLP gives [2] for a sample of LeastSquaresData; write a network",
+        ),
+        (
+            "shakespeare_cpu_2bit_residual",
+            ["--data.path=poem.txt", "--data.context=16", "--model.network.vocabulary=4"],
+            f"{NETWORK}.init_args.vocabulary: 4 is too few for character number ",
+        ),
+        (
+            "shakespeare_cpu_2bit_residual",
+            ["--data.path=poem.txt", "--data.context=16", "--model.network.vocabulary=27"],
+            f"{NETWORK}.init_args.vocabulary: CharGPT gives [16, 27] for a sample of CharacterData; write a "
+            "network that gives [16, 28]",
+        ),
+        (
+            "shakespeare_cpu_2bit_residual",
+            ["--data.path=poem.txt", "--data.context=32", "--model.network.context=16"],
+            f"{NETWORK}.init_args.context: 16 is less than the 32 characters of the input; write more",
+        ),
+    ],
+)
+def test_a_network_that_does_not_fit_the_data_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str, flags: list[str], message: str
+) -> None:
+    (tmp_path / "poem.txt").write_text("~" + 99 * "a quick brown fox jumps over the lazy dog ")
+    (tmp_path / "own_pool.py").write_text(
+        "from torch import nn\nclass Pool(nn.Sequential):\n    def __init__(self) -> None:\n"
+        "        super().__init__(nn.MaxPool2d(9), nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    root = [f"--data.root={tmp_path}"] if "path" in flags[0] else []
+    outcome = run("fit", *root, *flags, config=Path("configs", f"{config}.yaml"))
+    assert outcome.err.startswith(f"error: {message}"), outcome.err
+    assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert not outcome.root.exists()
+
+
+def test_without_a_compiler_nothing_begins(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "resbench", "fit", "--config", str(CONFIG), f"--experiment.root={tmp_path}/runs"]
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: NUMBA_DISABLE_JIT: kernels do not run uncompiled; unset it\n"
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("flag", ["EarlyStopping", "ModelCheckpoint"])

@@ -115,3 +115,11 @@ def test_an_evaluation_without_data_is_refused(run: Run, trained: Outcome) -> No
     outcome = evaluated(run, "validate", trained, "--data.val_size=0")
     assert outcome.status == 2
     assert "data.init_args.val_size" in outcome.err
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_a_share_of_less_than_a_mini_batch_is_refused(run: Run, trained: Outcome, command: str) -> None:
+    key = f"trainer.limit_{'val' if command == 'validate' else command}_batches"
+    outcome = evaluated(run, command, trained, f"--{key}=0.5")
+    assert outcome.err == f"error: {key}: 0.5 of 1 mini-batches is less than one; write a whole number of them\n"
+    assert outcome.status == 2
