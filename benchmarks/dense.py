@@ -18,8 +18,9 @@ from numba import njit
 from benchmarks import report
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.kernels import cpu
+from resbench.crossbar.kernels.apply import apply
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms
-from resbench.crossbar.kernels.scan import NO_STOP, scan
+from resbench.crossbar.kernels.scan import NO_STOP, Sides, Train, scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
@@ -98,24 +99,30 @@ class Crowd:
         device, pulses = SoftBounds(states=100, dw_min_std=sigma), PulseTrain(update_bl_management=False)
         self.sigma = sigma
         self.tile = Tile(device, (size, size), Stream.from_seed(0))
-        self.memory = cpu.Memory.of(self.tile)
+        views = self.tile.numpy_views()
+        assert views.devices is not None
+        self.devices = views.devices
         x, d = (torch.randn(BATCH, size, generator=draw) for _ in range(2))
         largest = float(x.abs().amax(1).mean() * d.abs().amax(1).mean())
         longest = float(pulses.desired_bl)
-        self.visits, self.columns, _, _ = scan(
-            np.ascontiguousarray(x.numpy())[:, :, None, None],
-            np.ascontiguousarray(d.numpy().T)[None],
-            cpu.ALL_ONE,
-            cpu.POINT,
-            *self.memory.keys,
-            0,
-            False,
-            (strength * longest * device.granularity / largest, device.granularity, longest, 1.0),
-            (False, True, False),
-            0,
-            NO_STOP,
-            NO_STOP,
+        sides = Sides(
+            np.ascontiguousarray(x.numpy())[:, :, None, None], np.ascontiguousarray(d.numpy().T)[None], cpu.ALL_ONE
         )
+        train = Train(
+            geometry=cpu.POINT,
+            row_key=views.row_key,
+            column_key=views.column_key,
+            update=0,
+            rising=False,
+            rate=strength * longest * device.granularity / largest,
+            step=device.granularity,
+            longest=longest,
+            d_factor=1.0,
+            adaptive=False,
+            managed=True,
+            shortened=False,
+        )
+        self.visits, self.columns, _, _ = scan(sides, train, 0, NO_STOP, NO_STOP)
         self.count = int((self.visits[:, 4] - self.visits[:, 3]).sum())
         self.case = Case(size, sigma > 0, self.count / size**2, self.count / max(len(self.visits) * size, 1))
         self.order = np.argsort(self.visits[:, 0] >> 1, kind="stable")
@@ -127,8 +134,7 @@ class Crowd:
 
     def by_events(self) -> None:
         """Apply them as the list of events, with the kernel of the library."""
-        assert self.memory.apply is not None
-        self.memory.apply(self.visits, self.columns, self.case.size, (0, self.case.size), 0, *self.memory.device)
+        apply(self.visits, self.columns, self.case.size, (0, self.case.size), 0, self.devices)
 
     def by_rows(self) -> None:
         """Apply them to every crosspoint of the rows that fired."""

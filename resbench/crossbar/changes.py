@@ -1,33 +1,45 @@
-"""Where the tiles of a composite weight changed, so that it is recomputed only there, and when it has to be."""
+"""Where the arrays of a composite weight changed, so that it is recomputed only there, and when it has to be."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
-if TYPE_CHECKING:
-    from resbench.crossbar.tile import Tile
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from resbench.crossbar.views import CompositeViews
+
+#: Flat indices of crosspoints, int64; an array from kernels on the CPU, a tensor from those on a GPU.
+Crosspoints = NDArray[np.int64] | Tensor
+
+
+class Noting(Protocol):
+    """An array, as far as its changes are concerned."""
+
+    changes: Changes | None
 
 
 class Changes:
-    """Cells that changed in any of some tiles since somebody last collected them.
+    """The crosspoints of a group of arrays that changed since the last :meth:`collect`.
 
-    As a context it puts off what :meth:`show` does, for a step or whatever else changes tiles many times and composes
-    at its end.
+    As a context it puts off :meth:`show`, for a step or anything else that changes arrays many times and composes at
+    its end.
 
     Args:
-        compose: recomputes the composite weight; called as soon as a tile has changed.
+        compose: recomputes the composite weight; called as soon as an array has changed.
 
     Attributes:
-        cells: arrays of flat indices; None for any cell, as at the beginning.
-        memory: what a compiled backend keeps of the tiles.
+        crosspoints: what changed, piece by piece; None where any crosspoint may have, as at the beginning.
+        views: NumPy views cached by the Numba kernels; None until they are first needed.
         is_put_off: whether composing waits.
     """
 
     def __init__(self, compose: Callable[[], None] | None = None) -> None:
         self.compose = compose
-        self.cells: list[Any] | None = None
-        self.memory: Any = None
+        self.crosspoints: list[Crosspoints] | None = None
+        self.views: CompositeViews | None = None
         self.is_put_off = False
 
     def __enter__(self) -> None:
@@ -36,11 +48,11 @@ class Changes:
     def __exit__(self, *_: object) -> None:
         self.is_put_off = False
 
-    def follow(self, tiles: Iterable[Tile]) -> Self:
-        """Have these tiles note their changes here from now on; until they do, any cell may have changed."""
-        for tile in tiles:
-            tile.changes = self
-        self.cells = None
+    def follow(self, arrays: Iterable[Noting]) -> Self:
+        """Have these arrays note their changes here from now on; any crosspoint may have changed before."""
+        for array in arrays:
+            array.changes = self
+        self.crosspoints = None
         return self
 
     def show(self) -> None:
@@ -48,11 +60,11 @@ class Changes:
         if self.compose is not None and not self.is_put_off:
             self.compose()
 
-    def collect(self) -> list[Any] | None:
-        """The cells, of which it knows no more."""
-        cells, self.cells = self.cells, []
-        return cells
+    def collect(self) -> list[Crosspoints] | None:
+        """What changed; from then on only later changes are noted."""
+        crosspoints, self.crosspoints = self.crosspoints, []
+        return crosspoints
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy takes all cells as changed."""
-        return {**vars(self), "cells": None, "memory": None}
+        """In a copy any crosspoint may have changed."""
+        return {**vars(self), "crosspoints": None, "views": None}

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import Device
 from resbench.crossbar.devices.unit_cells import OneSidedCell, ReferenceCell, UnitCell, VectorCell
 from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
@@ -113,12 +114,12 @@ class UnitCellTile(Tile):
             tile.decay(strength)
         self.compose()
 
-    def reset(self, cells: Tensor | None = None, probability: float = 1.0) -> None:
+    def reset(self, crosspoints: Tensor | None = None, probability: float = 1.0) -> None:
         if probability < 1:
             chance = self.stream.child("reset chance").uniform(self.shape, self.operations, device=self.weight.device)
-            cells = (chance < probability) & (True if cells is None else cells)
+            crosspoints = (chance < probability) & (True if crosspoints is None else crosspoints)
         for tile in self.tiles:
-            tile.reset(cells)
+            tile.reset(crosspoints)
         self.operations += 1
         self.compose()
 
@@ -151,7 +152,7 @@ class VectorTile(UnitCellTile):
                 tile.program(weight)
         self.compose()
 
-    def route(self, up: Tensor, sample: Tensor) -> list[tuple[Tile, Tensor, Tensor]]:
+    def route(self, up: Tensor, sample: Tensor) -> list[tuple[DeviceArray, Tensor, Tensor]]:
         policy, first = self._policy
         everywhere = torch.ones_like(up)
         if policy == "all":
@@ -184,7 +185,7 @@ class OneSidedTile(UnitCellTile):
         minus.program((-weight).clamp(min=0))
         self.compose()
 
-    def route(self, up: Tensor, sample: Tensor) -> list[tuple[Tile, Tensor, Tensor]]:
+    def route(self, up: Tensor, sample: Tensor) -> list[tuple[DeviceArray, Tensor, Tensor]]:
         minus, plus = self.tiles
         rising = torch.ones_like(up)
         return [(plus, up, rising), (minus, ~up, rising)]

@@ -17,6 +17,7 @@ from resbench.cli import main
 from resbench.crossbar import devices
 from resbench.crossbar.kernels import apply, buffers, maxima, scan, uniform
 from resbench.crossbar.periphery import PERFECT, IOParameters
+from resbench.crossbar.views import FORMS
 from resbench.networks import LeNet5
 from resbench.nn import AnalogOptimizer, to_analog
 
@@ -26,11 +27,11 @@ kernels = {
     for module in (apply, buffers, maxima, scan, uniform)
     for name, kernel in vars(module).items()
     if isinstance(kernel, Dispatcher)
-} | {kernel.__name__: kernel for kernel in [*apply.APPLY.values(), *apply.PULSE.values()]}
+}
 def forms():
     return {name: len(kernel.signatures) for name, kernel in kernels.items()}
 ready = forms()
-assert all(ready[kernel.__name__] for kernel in [*apply.APPLY.values(), *apply.PULSE.values()]), ready
+assert ready["resbench.crossbar.kernels.apply.pulse"] == ready["resbench.crossbar.kernels.apply.apply"] == len(FORMS)
 
 noisy, soft = IOParameters(), devices.SoftBounds(states=4)
 cases = [
@@ -65,12 +66,11 @@ from resbench.crossbar.kernels import apply
 from resbench.crossbar.randomness import Stream
 
 assert main(["warmup", "--devices", "SoftBounds", "--half-constants"]) == 0
-kernel = apply.PULSE[SoftBounds().response]
-ready = len(kernel.signatures)
+ready = len(apply.pulse.signatures)
 for half in (False, True):
     tile = make_tile(SoftBounds(states=4, half_constants=half), (5, 3), Stream.from_seed(0))
     tile.update(torch.ones(7, 3), torch.ones(7, 5), 1.0)
-assert len(kernel.signatures) == ready > 1
+assert len(apply.pulse.signatures) == ready > 1
 """
 
 

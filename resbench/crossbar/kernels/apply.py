@@ -1,85 +1,59 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
-"""Applying pulses to devices, compiled by Numba from the same response functions that torch runs."""
+"""Applying pulses to devices, compiled by Numba; specialised by the form of their response."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import FunctionType
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
+from numpy.typing import NDArray
 
-from resbench.crossbar.devices import curves, steps
-from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.functions import exp, power
 from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms, widened
-from resbench.crossbar.kernels.scan import NO_STOP, scan
+from resbench.crossbar.kernels.responses import respond
+from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Sides, Train, scan
+from resbench.crossbar.views import Counts, Devices, Floats, Form, FourHeld, Held
+
+Indices = NDArray[np.int64]
+Columns = NDArray[np.int32]
+Bits = NDArray[np.uint8]
 
 
-def of(values, cell):
+class Flips(NamedTuple):
+    """Lines whose sign is turned, 1 for those that are: uint8 ``[in]`` and ``[out]``; empty for none."""
+
+    columns: Bits
+    rows: Bits
+
+
+class Pulsed(NamedTuple):
+    """What an update did.
+
+    Args:
+        crosspoints: flat indices of those that changed; some may come twice.
+        complete: whether those are all: not if nobody asked, nor if the array has fewer.
+        slots: slots of all samples.
+        columns: entries of columns that were listed.
+    """
+
+    crosspoints: Indices
+    complete: bool
+    slots: int
+    columns: int
+
+
+def of(values, crosspoint):
     """A constant of a device as float32, from an array with one for each or one for all; a name for compiled code."""
 
 
 @overload(of)
-def _of(values, cell):
+def _of(values, crosspoint):
     """How ``of`` is compiled, by the numbers in the array."""
     if values.dtype == types.int16:
-        return lambda values, cell: widened(values[cell if values.size > 1 else 0])
-    return lambda values, cell: values[cell if values.size > 1 else 0]
-
-
-@njit
-def interpolate(nodes, position):
-    """Piecewise linear function through ``nodes`` equally spaced over [0, 1]."""
-    at = min(max(position, np.float32(0.0)), np.float32(1.0)) * np.float32(nodes.size - 1)
-    left = min(int(at), nodes.size - 2) if nodes.size > 1 else 0
-    right = min(left + 1, nodes.size - 1)
-    return nodes[left] + (nodes[right] - nodes[left]) * (at - np.float32(left))
-
-
-ARITHMETIC = {
-    "exp": exp,
-    "absolute": abs,
-    "maximum": max,
-    "power": power,
-    "interpolate": interpolate,
-    "TINY": np.float32(TINY),
-}
-
-
-def scalar(response: Callable[..., Any]) -> Callable[..., Any]:
-    """A response compiled for single numbers: its own code with their arithmetic, in float32, in place of torch's."""
-    assert isinstance(response, FunctionType)
-    constants = tuple(np.float32(c) if isinstance(c, (int, float)) else c for c in response.__code__.co_consts)
-    return njit(FunctionType(response.__code__.replace(co_consts=constants), ARITHMETIC, response.__name__))
-
-
-constant_step = scalar(steps.constant_step)
-linear_step = scalar(steps.linear_step)
-linear_step_additive = scalar(steps.linear_step_additive)
-exp_step = scalar(curves.exp_step)
-exp_step_complex = scalar(curves.exp_step_complex)
-pow_step = scalar(curves.pow_step)
-piecewise_step = scalar(curves.piecewise_step)
-
-
-#: The responses in one form: constants a to d, numbers s and table t of the direction.
-FORMS: dict[Callable[..., Any], Callable[..., Any]] = {
-    steps.constant_step: lambda w, sign, a, b, c, d, s, t, xi: constant_step(w, sign, a, s[0], xi),
-    steps.linear_step: lambda w, sign, a, b, c, d, s, t, xi: linear_step(w, sign, a, b, s[0], xi),
-    steps.linear_step_additive: lambda w, sign, a, b, c, d, s, t, xi: linear_step_additive(w, sign, a, b, s[0], xi),
-    curves.exp_step: lambda w, sign, a, b, c, d, s, t, xi: exp_step(w, sign, a, b, s[0], s[1], s[2], s[3], xi),
-    curves.exp_step_complex: lambda w, sign, a, b, c, d, s, t, xi: exp_step_complex(
-        w, sign, a, b, s[0], s[1], s[2], s[3], s[4], s[5], xi
-    ),
-    curves.pow_step: lambda w, sign, a, b, c, d, s, t, xi: pow_step(w, sign, a, b, c, d, s[0], xi),
-    curves.piecewise_step: lambda w, sign, a, b, c, d, s, t, xi: piecewise_step(w, sign, a, b, c, t, s[0], xi),
-}
-#: The one that :func:`apply` takes; :func:`compiled_for` puts each of them in its place.
-respond = FORMS[steps.linear_step]
+        return lambda values, crosspoint: widened(values[crosspoint if values.size > 1 else 0])
+    return lambda values, crosspoint: values[crosspoint if values.size > 1 else 0]
 
 
 #: Entries of columns after which what was found is applied: few enough for the lists to stay in the cache.
@@ -89,7 +63,7 @@ AT_ONCE = 1024
 
 
 @compiled
-def count(visits):
+def count(visits: Indices) -> int:
     """How many pulses visits are."""
     pulses = 0
     for v in range(visits.shape[0]):
@@ -120,17 +94,17 @@ def by_row(visits, first, stop):
 
 
 @compiled
-def fill(order, visits, columns, n, position, offset, cell, up, slot, sample):
+def fill(order, visits, columns, n, position, offset, crosspoint, up, slot, sample):
     """List the next pulses one by one, as many as there is room; returns where to go on, and how many there are."""
     count = 0
-    while position < order.size and count < cell.size:
+    while position < order.size and count < crosspoint.size:
         v = order[position]
         line, first, stop = visits[v, 0], visits[v, 3] + offset, visits[v, 4]
-        take = min(stop - first, cell.size - count)
-        hit, first_cell = columns[first : first + take], (line >> 1) * n
-        cells, rising = cell[count : count + take], up[count : count + take]
+        take = min(stop - first, crosspoint.size - count)
+        hit, first_crosspoint = columns[first : first + take], (line >> 1) * n
+        places, rising = crosspoint[count : count + take], up[count : count + take]
         for c in range(take):
-            cells[c] = first_cell + (hit[c] >> 1)
+            places[c] = first_crosspoint + (hit[c] >> 1)
             rising[c] = (hit[c] ^ line) & 1
         slot[count : count + take], sample[count : count + take] = visits[v, 1], visits[v, 2]
         count += take
@@ -141,82 +115,80 @@ def fill(order, visits, columns, n, position, offset, cell, up, slot, sample):
 
 
 @compiled
-def cycle_noise(key, cell, slot, sample, update, turns, xi):
+def cycle_noise(key, crosspoint, slot, sample, update, turns, xi):
     """Cycle-to-cycle noise of pulses; ``turns`` is room for it.
 
     First the words, then the normals: apart, the second loop has twice as many numbers in a vector.
     """
     for e in range(xi.size):
-        w0, w1, _, _ = philox(key, np.uint64(cell[e]) & LOW, np.uint64(slot[e]), np.uint64(sample[e]), update)
+        w0, w1, _, _ = philox(key, np.uint64(crosspoint[e]) & LOW, np.uint64(slot[e]), np.uint64(sample[e]), update)
         xi[e], turns[e] = uniforms(w0, w1)
     for e in range(xi.size):
         xi[e] = gaussian(xi[e], turns[e])
 
 
 @compiled
-def write_noise_of(key, cell, slot, sample, update):
+def write_noise_of(key, crosspoint, slot, sample, update):
     """Write noise after one pulse."""
-    _, _, w2, w3 = philox(key, np.uint64(cell) & LOW, np.uint64(slot), np.uint64(sample), update)
+    _, _, w2, w3 = philox(key, np.uint64(crosspoint) & LOW, np.uint64(slot), np.uint64(sample), update)
     u2, u3 = uniforms(w2, w3)
     return gaussian(u2, u3)
 
 
-def apply(
-    visits, columns, n, band, update, key, constants, scalars, nodes, bounds, noisy, write_noise, weights, counts
-):
-    """Apply pulses of visits, each at the current weight with its own noise and clip; ``respond`` is its change.
+@compiled
+def apply(visits: Indices, columns: Columns, n: int, band: tuple[int, int], update: int, devices: Devices) -> None:
+    """Apply pulses of visits, each at the current weight with its own noise and clip.
 
     Args:
         visits: int64 ``[v, 5]``, see :mod:`resbench.crossbar.kernels.scan`.
         columns: int32, their columns.
         n: columns of the array.
         band: the first of the rows whose pulses are applied, and the one after the last.
-        update: update counter of the tile.
-        key: key of the cycle-to-cycle noise.
-        constants: flat arrays that the response reads, four of the up and four of the down direction, with one number
-            if all devices share it; unused ones repeat. float32, or all of them and the bounds int16: bits of float16.
-        scalars: float32 ``[2, 6]`` numbers that it reads, up and down.
-        nodes: float32 tables that it reads, up and down.
-        bounds: w_min, w_max and reference, likewise (the reference is empty for devices without one).
-        noisy: whether the response reads its noise.
-        write_noise: standard deviation of the write noise, 0 for none.
-        weights: stored and visible weight, flat float32, changed in place.
-        counts: pulses up and down, flat int32, changed in place.
+        update: update counter of the array.
+        devices: their buffers are changed in place.
     """
-    w_min, w_max, reference = bounds
-    stored, visible = weights
-    u0, u1, u2, u3, d0, d1, d2, d3 = constants
-    s_up, s_down, nodes_up, nodes_down = scalars[0], scalars[1], nodes[0], nodes[1]
-    count_up, count_down = counts
+    form, key, write_noise = devices.form, devices.noise_key, devices.write_noise
+    w_min, w_max, reference = devices.w_min, devices.w_max, devices.reference
+    stored, visible = devices.stored, devices.visible
+    u0, u1, u2, u3 = devices.up
+    d0, d1, d2, d3 = devices.down
+    s_up, s_down, nodes_up, nodes_down = devices.scalars[0], devices.scalars[1], devices.up_table, devices.down_table
+    count_up, count_down = devices.pulses_up, devices.pulses_down
     up_sign, down_sign = np.float32(1.0), np.float32(-1.0)
     referenced = reference.size > 0
-    update = np.uint64(update)
-    cells, up, xi = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.uint8), np.zeros(AT_ONCE, np.float32)
+    time = np.uint64(update)
+    places, up, xi = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.uint8), np.zeros(AT_ONCE, np.float32)
     slots, samples = np.empty(AT_ONCE, np.uint32), np.empty(AT_ONCE, np.uint32)
     turns = np.empty(AT_ONCE, np.float32)
     order, position, offset = by_row(visits, band[0], band[1]), 0, 0
     while position < order.size:
-        position, offset, count = fill(order, visits, columns, n, position, offset, cells, up, slots, samples)
-        if noisy:
-            cycle_noise(key, cells, slots, samples, update, turns, xi[:count])
+        position, offset, count = fill(order, visits, columns, n, position, offset, places, up, slots, samples)
+        if devices.noisy:
+            cycle_noise(key, places, slots, samples, time, turns, xi[:count])
         for e in range(count):
             # Directions are as good as random: choosing values by them is cheaper than branching.
-            cell, rise = cells[e], up[e]
-            origin = of(reference, cell) if referenced else np.float32(0.0)
-            w = stored[cell] + origin
-            a, b = of(u0, cell) if rise else of(d0, cell), of(u1, cell) if rise else of(d1, cell)
-            c, d = of(u2, cell) if rise else of(d2, cell), of(u3, cell) if rise else of(d3, cell)
+            at, rise = places[e], up[e]
+            origin = of(reference, at) if referenced else np.float32(0.0)
+            w = stored[at] + origin
+            a, b = (
+                of(u0, at) if rise else of(d0, at),
+                of(u1, at) if rise else of(d1, at),
+            )
+            c, d = (
+                of(u2, at) if rise else of(d2, at),
+                of(u3, at) if rise else of(d3, at),
+            )
             sign, s, table = (up_sign, s_up, nodes_up) if rise else (down_sign, s_down, nodes_down)
-            change = respond(w, sign, a, b, c, d, s, table, xi[e])
-            count_up[cell] += rise
-            count_down[cell] += np.uint8(1) - rise
-            stored[cell] = min(max(w + change, of(w_min, cell)), of(w_max, cell)) - origin
+            change = respond(form, w, sign, a, b, c, d, s, table, xi[e])
+            count_up[at] += rise
+            count_down[at] += np.uint8(1) - rise
+            stored[at] = min(max(w + change, of(w_min, at)), of(w_max, at)) - origin
             if write_noise > 0:
-                visible[cell] = stored[cell] + write_noise * write_noise_of(key, cell, slots[e], samples[e], update)
+                visible[at] = stored[at] + write_noise * write_noise_of(key, at, slots[e], samples[e], time)
 
 
 @compiled
-def flip(entries, flips):
+def flip(entries: Indices | Columns, flips: Bits) -> None:
     """Flip the bit of entries ``2 line + bit`` of the lines that are chosen; none if there is no choice."""
     if flips.size > 0:
         for e in range(entries.size):
@@ -233,50 +205,78 @@ def joined(first, second):
     return both
 
 
-def pulse(sides, flips, scanned, followed, shape, update, device):
-    """Find the pulses of a mini-batch and apply them, in one call; ``apply`` is the one of these devices.
+@compiled
+def pulse(
+    form: Form,
+    noise_key: np.uint64,
+    up: FourHeld,
+    down: FourHeld,
+    scalars: Floats,
+    up_table: Floats,
+    down_table: Floats,
+    w_min: Held,
+    w_max: Held,
+    reference: Held,
+    noisy: bool,
+    write_noise: np.float32,
+    stored: Floats,
+    visible: Floats,
+    pulses_up: Counts,
+    pulses_down: Counts,
+    geometry: Geometry,
+    row_key: np.uint64,
+    column_key: np.uint64,
+    update: int,
+    rising: bool,
+    rate: float,
+    step: float,
+    longest: float,
+    d_factor: float,
+    adaptive: bool,
+    managed: bool,
+    shortened: bool,
+    x: Floats,
+    d: Floats,
+    factors: Floats,
+    column_flips: Bits,
+    row_flips: Bits,
+    rows: int,
+    n: int,
+    followed: bool,
+) -> Pulsed:
+    """Find the pulses of a mini-batch and apply them, in one call.
 
-    Args:
-        sides: x, d and factors, see :func:`resbench.crossbar.kernels.scan.scan`.
-        flips: uint8 ``[in]`` and ``[out]``, 1 for lines whose sign is turned; empty for none.
-        scanned: what ``scan`` takes between the factors and ``start``.
-        followed: whether the caller wants to know which cells changed.
-        shape: rows and columns of the array.
-        update: update counter of the tile.
-        device: what ``apply`` takes after it.
-
-    Returns:
-        Flat indices of the cells that changed, int64, some may come twice; whether those are all, which they are not if
-        nobody asked or the array has fewer; the slots of all samples; and the entries of columns that were listed.
+    Python unpacks the records :class:`Devices`, :class:`Train`, :class:`Sides` and :class:`Flips` here, in this order,
+    and this function packs them again, because compiled code takes separate arguments in a third of the time. After
+    them come rows and columns of the array, and whether the caller wants to know which crosspoints changed. (The order
+    is by length: mypy loses count where a longer record follows a shorter one.)
     """
+    sides, flips = Sides(x, d, factors), Flips(column_flips, row_flips)
+    train = Train(
+        geometry, row_key, column_key, update, rising, rate, step, longest, d_factor, adaptive, managed, shortened
+    )
+    devices = Devices(
+        form, noise_key, up, down, scalars, up_table, down_table, w_min, w_max, reference, noisy, write_noise, stored,
+        visible, pulses_up, pulses_down,
+    )  # fmt: skip
     touched, going, slots, listed = np.empty(0, np.int64), 0, 0, 0
-    rows, n = shape
     while going >= 0:
-        visits, columns, going, driven = scan(*sides, *scanned, going, NO_STOP, COLUMNS_AT_ONCE)
+        visits, columns, going, driven = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE)
         slots += driven
         listed += columns.size
         if visits.shape[0] > 0:
-            flip(columns, flips[0])
-            flip(visits[:, 0], flips[1])
-            apply(visits, columns, n, (0, rows), update, *device)
+            flip(columns, flips.columns)
+            flip(visits[:, 0], flips.rows)
+            apply(visits, columns, n, (0, rows), update, devices)
             followed = followed and touched.size + count(visits) <= rows * n
             if followed:
-                touched = joined(touched, cells(visits, columns, n))
-    return touched, followed, slots, listed
-
-
-def specialised(template: Callable[..., Any], response: Callable[..., Any], **names: Any) -> Callable[..., Any]:
-    """A function of this module with some of its globals replaced, compiled when a device first needs it."""
-    name = f"{template.__name__}_{response.__name__}"
-    assert isinstance(template, FunctionType)
-    function = FunctionType(template.__code__, globals() | names, name)
-    function.__qualname__ = name  # by which Numba keeps what it compiled
-    return compiled(function)
+                touched = joined(touched, crosspoints(visits, columns, n))
+    return Pulsed(touched, followed, slots, listed)
 
 
 @compiled
-def events(visits, columns, n):
-    """The pulses one by one in order of time: int64 ``[events, 4]``, cell, direction (1 up, 0 down), slot, sample."""
+def events(visits: Indices, columns: Columns, n: int) -> Indices:
+    """The pulses in order of time: int64 ``[events, 4]``, crosspoint, direction (1 up, 0 down), slot, sample."""
     found = np.empty((count(visits), 4), np.int64)
     e = 0
     for v in range(visits.shape[0]):
@@ -290,35 +290,30 @@ def events(visits, columns, n):
 
 
 @compiled
-def cells(visits, columns, n):
+def crosspoints(visits: Indices, columns: Columns, n: int) -> Indices:
     """Flat indices of the devices that were pulsed; one that was pulsed twice may come twice."""
     found = np.empty(count(visits), np.int64)
     e = 0
     for v in range(visits.shape[0]):
-        first_cell = (visits[v, 0] >> 1) * n
+        first_crosspoint = (visits[v, 0] >> 1) * n
         for c in range(visits[v, 3], visits[v, 4]):
-            found[e] = first_cell + (columns[c] >> 1)
+            found[e] = first_crosspoint + (columns[c] >> 1)
             e += 1
     return found
 
 
-#: What applies pulses, and what finds and applies them, by the response of the device.
-APPLY = {response: specialised(apply, response, respond=njit(form)) for response, form in FORMS.items()}
-PULSE = {response: specialised(pulse, response, apply=APPLY[response]) for response in FORMS}
-
-
 @compiled
-def compose(composite, weights, gammas, cells):
-    """``composite[c] = sum_k gamma_k W_k[c]``, fast tile first, at the given cells (all of them if none is given)."""
-    if cells.size == 0:
+def compose(composite: Floats, weights: tuple[Floats, ...], gammas: Floats, crosspoints: Indices) -> None:
+    """``composite[c] = sum_k gamma_k W_k[c]``, fast tile first, at some crosspoints (all of them if none is given)."""
+    if crosspoints.size == 0:
         for c in range(composite.size):
             total = np.float32(0.0)
             for k in range(gammas.size):
                 total += gammas[k] * weights[k][c]
             composite[c] = total
         return
-    for i in range(cells.size):
-        c = cells[i]
+    for i in range(crosspoints.size):
+        c = crosspoints[i]
         total = np.float32(0.0)
         for k in range(gammas.size):
             total += gammas[k] * weights[k][c]

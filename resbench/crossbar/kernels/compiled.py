@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 from numba import njit
@@ -22,10 +22,15 @@ from numba.core.event import Event, Listener, register, unregister
 
 from resbench.errors import UserError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
 #: What compiled functions take from modules that compile nothing.
-INLINED = ("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "functions.py", "randomness.py")
+INLINED = (
+    *("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "kernels/responses.py"),
+    *("functions.py", "randomness.py", "views.py"),
+)
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     raise UserError("NUMBA_DISABLE_JIT: kernels do not run uncompiled; unset it")
@@ -85,10 +90,10 @@ def _numba_settings(**settings: Any) -> Iterator[None]:
             setattr(numba.config, name, value)
 
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Numba's ``njit``, cached on disk and without fastmath: decisions need the same rounding everywhere."""
     with _numba_settings(CACHE_DIR=str(cache_directory()), CACHE_LOCATOR_CLASSES=""):
-        return njit(cache=True, error_model="numpy", nogil=True)(function)
+        return cast(Callable[P, R], njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
 class _Announcement(Listener):

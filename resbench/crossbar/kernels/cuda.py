@@ -1,13 +1,13 @@
-"""The pulsed update on the GPU, in Triton: find the pulses, sort them by cell and time, apply them.
+"""The pulsed update on the GPU, in Triton: find the pulses, sort them by crosspoint and time, apply them.
 
-A pulse is one 64-bit key: cell, sample, slot and direction, from the high bits down. The host waits for the GPU once in
-an update, for the numbers of pulses and slots.
+A pulse is one 64-bit key: crosspoint, sample, slot and direction, from the high bits down. The host waits for the GPU
+once in an update, for the numbers of pulses and slots.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ import triton
 from torch import Tensor
 from torch.nn import functional
 
+from resbench.crossbar.array import DeviceArray
+from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda_apply, cuda_scan, events
+from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
-
-if TYPE_CHECKING:
-    from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Tile
+from resbench.errors import BadValue
 
 KEY_BITS = 63
 #: Room for keys, which grows to what the mini-batches of this process need.
@@ -37,38 +37,40 @@ class Layout(NamedTuple):
 
     @property
     def time_bits(self) -> int:
-        """Bits below the cell: sample, slot, and one for the direction."""
+        """Bits below the crosspoint: sample, slot, and one for the direction."""
         return self.sample_bits + self.slot_bits + 1
 
     def decode(self, keys: Tensor) -> events.Events:
         """The keys as events."""
         return events.Events(
-            cell=keys >> self.time_bits,
+            crosspoint=keys >> self.time_bits,
             up=keys & 1 == 1,
             slot=(keys >> 1) & ((1 << self.slot_bits) - 1),
             sample=(keys >> (self.slot_bits + 1)) & ((1 << self.sample_bits) - 1),
         )
 
 
-def update(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
-    """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    with torch.cuda.device_of(tile.weight):
-        keys, slots, layout = find(tile, x, d, lr, pulses, granularity)
-        tile.slots += slots
+def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
+    """Pulse an array with the samples of a mini-batch, in place; arguments as in the reference kernel."""
+    with torch.cuda.device_of(array.weight):
+        keys, slots, layout = find(array, x, d, lr, pulses, granularity)
+        array.slots += slots
         if keys.numel() == 0:
             return
-        if isinstance(tile.device, PulsedDevice):
-            apply(tile, keys, layout)
+        if isinstance(array.device, PulsedDevice):
+            apply(array, keys, layout)
         else:
             found = layout.decode(keys)
-            for array, chosen, up in tile.route(found.up, found.sample):
-                apply(array, ((keys >> 1 << 1) | up)[chosen], layout)
-        if tile.is_followed:
-            tile.touch(keys >> layout.time_bits)
+            for part, chosen, up in array.route(found.up, found.sample):
+                apply(part, ((keys >> 1 << 1) | up)[chosen], layout)
+        if array.is_followed:
+            array.touch(keys >> layout.time_bits)
 
 
-def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Tensor, int, Layout]:
-    """Keys of all pulses of a mini-batch, int64, ascending: by cell, then by time; and the slots of its trains."""
+def find(
+    array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float
+) -> tuple[Tensor, int, Layout]:
+    """Keys of all pulses of a mini-batch, int64, ascending by crosspoint, then by time; and slots of its trains."""
     global room
     positions = next((grid for grid in map(position_grid, (x, d)) if grid is not None), (x.shape[0], 1, 1))
     image, errors = images(x, positions), images(d, positions)
@@ -81,18 +83,18 @@ def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularit
     free = not (pulses.fixed_bl or pulses.update_bl_management) and bool(step * longest < rate)
     length = max(float(np.ceil(rate / step)), 1.0) if free else float(longest)
 
-    samples, (rows, columns), device = x.shape[0], tile.shape, tile.weight.device
+    samples, (rows, columns), device = x.shape[0], array.shape, array.weight.device
     layout = Layout((samples - 1).bit_length(), (int(length) - 1).bit_length())
     if layout.time_bits + (rows * columns - 1).bit_length() > KEY_BITS:
-        raise ValueError(f"lr: pulse trains of {length:g} slots are too long for this backend; write backend: events")
+        raise BadValue("lr", lr, f"makes pulse trains of {length:g} slots, too long here; write backend: events")
     while True:
         keys = torch.empty(room, dtype=torch.int64, device=device)
         counters = torch.zeros(2, dtype=torch.int64, device=device)
         cuda_scan.find[samples, triton.cdiv(rows, cuda_scan.ROWS)](
             *(keys, counters, room, image, *image.stride(), errors, *errors.stride(), x_max, d_max),
             *(rows, columns, positions[1] * positions[2], positions[2]),
-            *(signed(tile.stream.child(side).key) for side in ("rows", "columns")),
-            *(low_word(tile.updates), int(lr < 0)),
+            *(signed(array.stream.child(side).key) for side in ("rows", "columns")),
+            *(low_word(array.updates), int(lr < 0)),
             (float(rate), float(step), float(longest), float(pulses.um_grad_scale), length),
             *layout,
             *geometry,
@@ -110,31 +112,31 @@ def find(tile: Tile, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularit
         room = 2 * found
 
 
-def apply(tile: Tile, keys: Tensor, layout: Layout) -> None:
+def apply(array: DeviceArray, keys: Tensor, layout: Layout) -> None:
     """Apply pulses, given by ascending keys, to an array."""
-    device, constants = tile.device, tile.held_constants
+    device, constants = array.device, array.held_constants
     assert isinstance(device, PulsedDevice)
     if keys.numel() == 0:
         return
     response = cuda_apply.compiled(device.response)
     if response is None:
-        events.apply(tile, layout.decode(keys))
+        events.apply(array, layout.decode(keys))
         return
     directions = (True, False)
     cuda_apply.apply[triton.cdiv(keys.numel(), cuda_apply.BLOCK),](
         keys,
         keys.numel(),
-        tile.stored,
-        tile.weight if device.write_noise > 0 else None,
-        tile.pulses_up,
-        tile.pulses_down,
+        array.stored,
+        array.weight if device.write_noise > 0 else None,
+        array.pulses_up,
+        array.pulses_down,
         strided(constants["w_min"]),
         strided(constants["w_max"]),
         strided(constants["reference"]) if "reference" in constants else None,
         tuple(tuple(map(strided, device.directed(constants, up))) for up in directions),
         tuple(tuple(map(floats, device.pulse_scalars(up))) for up in directions),
-        signed(tile.stream.child("cycle noise").key),
-        low_word(tile.updates),
+        signed(array.stream.child("cycle noise").key),
+        low_word(array.updates),
         float(device.write_noise),
         *layout,
         RESPONSE=response,
@@ -144,22 +146,24 @@ def apply(tile: Tile, keys: Tensor, layout: Layout) -> None:
     )
 
 
-def compose(
-    composite: Tensor, weights: Sequence[Tensor], gammas: Sequence[float], touched: Sequence[Tensor] | None
-) -> None:
-    """``composite = sum_k gamma_k W_k`` at the cells that were touched, None for all of them; the same sum."""
-    cells, count = None, composite.numel()
-    if touched is not None:
-        if not touched:
+def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes) -> None:
+    """``composite = sum_k gamma_k W_k`` where arrays changed, or everywhere if that is not known; the same sum."""
+    if any(array.changes is not changes for array in arrays):
+        changes.follow(arrays)
+    found = changes.collect()
+    crosspoints, count = None, composite.numel()
+    if found is not None:
+        if not found:
             return
-        cells = torch.cat(list(touched))
-        count = cells.numel()
+        crosspoints = torch.cat([torch.as_tensor(part) for part in found])
+        count = crosspoints.numel()
+    shown = [(array.weight, float(gamma)) for array, gamma in zip(arrays, gammas, strict=True) if gamma != 0]
     with torch.cuda.device_of(composite):
         cuda_apply.compose[triton.cdiv(count, cuda_apply.COMPOSE_BLOCK),](
             composite,
-            tuple(weights),
-            tuple(map(float, gammas)),
-            cells,
+            tuple(weight for weight, _ in shown),
+            tuple(gamma for _, gamma in shown),
+            crosspoints,
             count,
             BLOCK=cuda_apply.COMPOSE_BLOCK,
             enable_fp_fusion=False,

@@ -18,7 +18,7 @@ import triton.language as tl
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.cuda_functions import cos_of_turns, exp, log, power
 
-#: Events of one program, of which the first of every cell works.
+#: Events of one program, of which the first of every crosspoint works.
 BLOCK = 64
 #: Cells of one program of the composite weight.
 COMPOSE_BLOCK = 1024
@@ -98,9 +98,9 @@ def gaussian(w0, w1):
 
 
 @triton.jit
-def of(constant, cell, mask):
+def of(constant, crosspoint, mask):
     """A constant of devices, float32, from a pair: an array, and how far apart devices are in it, 0 for one for all."""
-    return tl.load(constant[0] + cell * constant[1], mask=mask).to(tl.float32)
+    return tl.load(constant[0] + crosspoint * constant[1], mask=mask).to(tl.float32)
 
 
 @triton.jit(do_not_specialize=["events", "noise_key", "update", "sample_bits", "slot_bits"])
@@ -110,10 +110,10 @@ def apply(
 ):  # fmt: skip
     """Apply pulses in order, each at the current weight with its own noise and clip.
 
-    The first pulse of a cell takes all that follow at this cell; the others rest.
+    The first pulse of a crosspoint takes all that follow at this crosspoint; the others rest.
 
     Args:
-        keys: int64 ``[events]``, keys of the pulses, ascending: by cell, then by time.
+        keys: int64 ``[events]``, keys of the pulses, ascending: by crosspoint, then by time.
         events: how many.
         stored: stored weight, flat float32, changed in place.
         visible: visible weight, likewise; None for devices without write noise.
@@ -136,23 +136,23 @@ def apply(
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     key = tl.load(keys + at, mask=at < events, other=-1)
     before = tl.load(keys + at - 1, mask=(at > 0) & (at < events), other=-1)
-    cell = key >> time_bits
-    mine = (at < events) & (before >> time_bits != cell)
+    crosspoint = key >> time_bits
+    mine = (at < events) & (before >> time_bits != crosspoint)
 
-    low, high = of(w_min, cell, mine), of(w_max, cell, mine)
-    up_constants = [of(constant, cell, mine) for constant in constants[0]]
-    down_constants = [of(constant, cell, mine) for constant in constants[1]]
-    w = tl.load(stored + cell, mask=mine)
+    low, high = of(w_min, crosspoint, mine), of(w_max, crosspoint, mine)
+    up_constants = [of(constant, crosspoint, mine) for constant in constants[0]]
+    down_constants = [of(constant, crosspoint, mine) for constant in constants[1]]
+    w = tl.load(stored + crosspoint, mask=mine)
     origin = tl.zeros_like(w)
     if reference is not None:
-        origin = of(reference, cell, mine)
+        origin = of(reference, crosspoint, mine)
     eta = tl.zeros_like(w)
     ups, downs = tl.zeros_like(at), tl.zeros_like(at)
     live = mine
     while tl.max(live.to(tl.int32)) > 0:
         slot = (key >> 1) & ((1 << slot_bits) - 1)
         sample = (key >> (slot_bits + 1)) & ((1 << sample_bits) - 1)
-        w0, w1, w2, w3 = tl.philox(noise_key, cell.to(tl.int32), slot.to(tl.int32), sample.to(tl.int32), update)
+        w0, w1, w2, w3 = tl.philox(noise_key, crosspoint.to(tl.int32), slot.to(tl.int32), sample.to(tl.int32), update)
         xi = gaussian(w0, w1)
         if visible is not None:
             eta = tl.where(live, gaussian(w2, w3), eta)
@@ -166,21 +166,21 @@ def apply(
         downs += (live & ~up).to(tl.int32)
         at += 1
         key = tl.load(keys + at, mask=live & (at < events), other=-1)
-        live = live & (key >> time_bits == cell)
+        live = live & (key >> time_bits == crosspoint)
 
-    tl.store(stored + cell, w, mask=mine)
+    tl.store(stored + crosspoint, w, mask=mine)
     if visible is not None:
-        tl.store(visible + cell, w + write_noise * eta, mask=mine)
-    tl.store(pulses_up + cell, tl.load(pulses_up + cell, mask=mine) + ups, mask=mine)
-    tl.store(pulses_down + cell, tl.load(pulses_down + cell, mask=mine) + downs, mask=mine)
+        tl.store(visible + crosspoint, w + write_noise * eta, mask=mine)
+    tl.store(pulses_up + crosspoint, tl.load(pulses_up + crosspoint, mask=mine) + ups, mask=mine)
+    tl.store(pulses_down + crosspoint, tl.load(pulses_down + crosspoint, mask=mine) + downs, mask=mine)
 
 
 @triton.jit(do_not_specialize=["count"])
-def compose(composite, weights, gammas, cells, count, BLOCK: tl.constexpr):
-    """``composite[c] = sum_k gamma_k W_k[c]``, fast tile first, at the given cells (at all of them for None)."""
+def compose(composite, weights, gammas, crosspoints, count, BLOCK: tl.constexpr):
+    """``composite[c] = sum_k gamma_k W_k[c]``, fast tile first, at the given crosspoints (at all of them for None)."""
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    cell = at if cells is None else tl.load(cells + at, mask=at < count)
+    crosspoint = at if crosspoints is None else tl.load(crosspoints + at, mask=at < count)
     total = tl.zeros((BLOCK,), tl.float32)
     for k in tl.static_range(len(weights)):
-        total += gammas[k] * tl.load(weights[k] + cell, mask=at < count)
-    tl.store(composite + cell, total, mask=at < count)
+        total += gammas[k] * tl.load(weights[k] + crosspoint, mask=at < count)
+    tl.store(composite + crosspoint, total, mask=at < count)

@@ -71,7 +71,7 @@ def find(  # noqa: D417
     FREE: tl.constexpr, MANAGED: tl.constexpr, SHORTENED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    """All pulses of a mini-batch as keys ``(cell, sample, slot, direction)``, in no order; grid: samples, row blocks.
+    """All pulses as keys ``(crosspoint, sample, slot, direction)``, in no order; grid: samples, row blocks.
 
     Args:
         keys: int64 ``[room]``, filled with the keys.
@@ -136,8 +136,8 @@ def find(  # noqa: D417
                         chosen = tl.sum(tl.where(order == k, row, 0))
                         falling = tl.sum(tl.where((order == k) & (error > 0), 1, 0))
                         up = falling ^ (value > 0).to(tl.int32) ^ turned
-                        cell = chosen.to(tl.int64) * columns + column
-                        key = (cell << (sample_bits + slot_bits + 1)) | (time << 1) | up
+                        crosspoint = chosen.to(tl.int64) * columns + column
+                        key = (crosspoint << (sample_bits + slot_bits + 1)) | (time << 1) | up
                         tl.store(keys + at, key, mask=(hit > 0) & (at < room))
                         at += hits
                         k += 1

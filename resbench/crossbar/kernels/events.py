@@ -2,60 +2,61 @@
 
 With update management nearly all lines of nearly all slots are silent. Bits do not depend on the weights, so all
 pulses of the mini-batch are known before the first is applied: rows are drawn first, columns only where a row fired,
-and a coincidence is an event (cell, direction, slot, sample). Devices do not interact, so the events of one device are
-applied in order, all devices at once.
+and a coincidence is an event (crosspoint, direction, slot, sample). Devices do not interact, so the events of one
+device are applied in order, all devices at once.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
+from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream, gaussian, philox
-
-if TYPE_CHECKING:
-    from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Tile
+from resbench.crossbar.rows import Rows, matrix
 
 
 class Events(NamedTuple):
     """Coincidences in order of time, one entry each."""
 
-    cell: Tensor  # int64, row * in + column
+    crosspoint: Tensor  # int64, row * in + column
     up: Tensor  # bool
     slot: Tensor  # int64
     sample: Tensor  # int64
 
 
-def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> None:
-    """Pulse a tile with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    found, slots = find(tile, x, d, lr, pulses, granularity)
-    tile.slots += slots
-    if found.cell.numel() == 0:
+def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
+    """Pulse an array with the samples of a mini-batch, in place; arguments as in the reference kernel."""
+    found, slots = find(array, matrix(x), matrix(d), lr, pulses, granularity)
+    array.slots += slots
+    if found.crosspoint.numel() == 0:
         return
-    for array, chosen, rising in tile.route(found.up, found.sample):
-        apply(array, Events(found.cell[chosen], rising[chosen], found.slot[chosen], found.sample[chosen]))
+    for part, chosen, rising in array.route(found.up, found.sample):
+        apply(part, Events(found.crosspoint[chosen], rising[chosen], found.slot[chosen], found.sample[chosen]))
 
 
-def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> tuple[Events, int]:
+def find(
+    array: DeviceArray, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float
+) -> tuple[Events, int]:
     """All coincidences of a mini-batch, and the slots of its pulse trains."""
     bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
     if pulses.pulse_type != "stochastic":
-        return _counted(tile, x, d, lr, pulses, granularity), int(bl.sum())
+        return _counted(array, x, d, lr, pulses, granularity), int(bl.sum())
     sample = torch.repeat_interleave(torch.arange(bl.numel(), device=bl.device), bl)
     slot = torch.arange(sample.numel(), device=bl.device) - (torch.cumsum(bl, 0) - bl)[sample]
 
-    rounding = tile.stream.child("rounding")
-    thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), tile.updates)
-    pair, row = _fired(tile.stream.child("rows"), thresholds, slot, sample, tile.updates)
+    rounding = array.stream.child("rounding")
+    thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), array.updates)
+    pair, row = _fired(array.stream.child("rows"), thresholds, slot, sample, array.updates)
     active, row_pair = torch.unique_consecutive(pair, return_inverse=True)
     slot, sample = slot[active], sample[active]
 
-    thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), tile.updates)
-    column_pair, column = _fired(tile.stream.child("columns"), thresholds, slot, sample, tile.updates)
+    thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), array.updates)
+    column_pair, column = _fired(array.stream.child("columns"), thresholds, slot, sample, array.updates)
 
     # Every row of a pair meets every column of that pair.
     width = torch.bincount(column_pair, minlength=active.numel())
@@ -66,21 +67,21 @@ def find(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granul
     pair, row = row_pair[event_row], row[event_row]
     column, sample = column[start[pair] + offset], sample[pair]
     up = torch.sign(d[sample, row]) * torch.sign(x[sample, column]) * lr < 0
-    return Events(row * tile.shape[1] + column, up, slot[pair], sample), int(bl.sum())
+    return Events(row * array.shape[1] + column, up, slot[pair], sample), int(bl.sum())
 
 
-def _counted(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> Events:
+def _counted(array: DeviceArray, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> Events:
     """The coincidences of pulse types that count them without random bits: the first slots of a sample have them."""
     found = []
-    counts = pulses.counts(x, d, lr, granularity, tile.stream.child("rounding"), tile.updates)
+    counts = pulses.counts(x, d, lr, granularity, array.stream.child("rounding"), array.updates)
     for m, count in enumerate(count.flatten() for count in counts):
         hit = (count.abs() >= 1).nonzero()[:, 0]
         times = count[hit].abs().to(torch.int64)
-        cell = torch.repeat_interleave(hit, times)
-        slot = torch.arange(cell.numel(), device=cell.device) - torch.repeat_interleave(
+        crosspoint = torch.repeat_interleave(hit, times)
+        slot = torch.arange(crosspoint.numel(), device=crosspoint.device) - torch.repeat_interleave(
             torch.cumsum(times, 0) - times, times
         )
-        found.append(Events(cell, count[cell] * lr < 0, slot, torch.full_like(cell, m)))
+        found.append(Events(crosspoint, count[crosspoint] * lr < 0, slot, torch.full_like(crosspoint, m)))
     return Events(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
@@ -94,7 +95,7 @@ def _fired(bits: Stream, thresholds: Tensor, slot: Tensor, sample: Tensor, updat
         thresholds: int64 ``[n, lines]``.
         slot: int64 ``[p]``.
         sample: int64 ``[p]``.
-        update: update counter of the tile.
+        update: update counter of the array.
     """
     blocks = torch.nn.functional.pad(thresholds, (0, -thresholds.shape[1] % 4)).unflatten(1, (-1, 4))
     pair, block = (blocks > 0).any(dim=2)[sample].nonzero(as_tuple=True)
@@ -103,33 +104,33 @@ def _fired(bits: Stream, thresholds: Tensor, slot: Tensor, sample: Tensor, updat
     return pair[found], 4 * block[found] + lane
 
 
-def apply(tile: Tile, events: Events) -> None:
+def apply(array: DeviceArray, events: Events) -> None:
     """Apply events, which come in order of time, to an array: the r-th event of every device in round r."""
-    device = tile.device
+    device = array.device
     assert isinstance(device, PulsedDevice)
-    cell, up, slot, sample = events
-    if cell.numel() == 0:
+    crosspoint, up, slot, sample = events
+    if crosspoint.numel() == 0:
         return
-    words = philox(tile.stream.child("cycle noise").key, cell, slot, sample, tile.updates)
+    words = philox(array.stream.child("cycle noise").key, crosspoint, slot, sample, array.updates)
     xi = gaussian(words[0], words[1])
 
-    cell, order = torch.sort(cell, stable=True)
+    crosspoint, order = torch.sort(crosspoint, stable=True)
     up, xi = up[order], xi[order]
-    _, multiplicity = torch.unique_consecutive(cell, return_counts=True)
+    _, multiplicity = torch.unique_consecutive(crosspoint, return_counts=True)
     first = torch.repeat_interleave(torch.cumsum(multiplicity, 0) - multiplicity, multiplicity)
-    rank = torch.arange(cell.numel(), device=cell.device) - first
+    rank = torch.arange(crosspoint.numel(), device=crosspoint.device) - first
     last = rank == torch.repeat_interleave(multiplicity - 1, multiplicity)
 
-    for counter, chosen in ((tile.pulses_up, up), (tile.pulses_down, ~up)):
-        counter.view(-1).index_add_(0, cell[chosen], torch.ones_like(cell[chosen], dtype=counter.dtype))
+    for counter, chosen in ((array.pulses_up, up), (array.pulses_down, ~up)):
+        counter.view(-1).index_add_(0, crosspoint[chosen], torch.ones_like(crosspoint[chosen], dtype=counter.dtype))
 
-    constants = {name: values.reshape(-1) for name, values in tile.held_constants.items()}
-    stored = tile.stored.view(-1)
+    constants = {name: values.reshape(-1) for name, values in array.held_constants.items()}
+    stored = array.stored.view(-1)
     by_rank = torch.argsort(rank, stable=True)
     for now in torch.split(by_rank, torch.bincount(rank).tolist()):
-        here, rising = cell[now], up[now]
+        here, rising = crosspoint[now], up[now]
         local = {name: (values[here] if values.numel() > 1 else values).float() for name, values in constants.items()}
-        reference = local.get("reference", torch.zeros((), device=cell.device))
+        reference = local.get("reference", torch.zeros((), device=crosspoint.device))
         before = stored[here] + reference
         sign = torch.where(rising, 1.0, -1.0)
         rise, fall = (
@@ -140,4 +141,4 @@ def apply(tile: Tile, events: Events) -> None:
         stored[here] = after - reference
     if device.write_noise > 0:
         noise = gaussian(words[2], words[3])[order][last]
-        tile.weight.view(-1)[cell[last]] = stored[cell[last]] + device.write_noise * noise
+        array.weight.view(-1)[crosspoint[last]] = stored[crosspoint[last]] + device.write_noise * noise

@@ -5,75 +5,73 @@ Slow and meant to be read; the other backends are compared with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
+from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import gaussian, philox
-
-if TYPE_CHECKING:
-    from resbench.crossbar.pulses import PulseTrain
-    from resbench.crossbar.tile import Tile
+from resbench.crossbar.rows import Rows, matrix
 
 
-def update(tile: Tile, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> None:
-    """Pulse a tile with the samples of a mini-batch, in place.
+def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
+    """Pulse an array with the samples of a mini-batch, in place.
 
     Args:
-        tile: the array.
+        array: single devices, or unit cells.
         x: float32 ``[n, in]``.
         d: float32 ``[n, out]``.
         lr: learning rate; its sign turns the direction of every pulse.
         pulses: pulse train parameters.
         granularity: mean step that sets the probabilities.
     """
-    rounding = tile.stream.child("rounding")
+    x, d = matrix(x), matrix(d)
+    rounding = array.stream.child("rounding")
     bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
-    tile.slots += int(bl.sum())
+    array.slots += int(bl.sum())
     if pulses.pulse_type == "stochastic":
-        column_thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), tile.updates)
-        row_thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), tile.updates)
-        row_bits, column_bits = tile.stream.child("rows"), tile.stream.child("columns")
+        column_thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), array.updates)
+        row_thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), array.updates)
+        row_bits, column_bits = array.stream.child("rows"), array.stream.child("columns")
         for m in range(x.shape[0]):
             up = torch.outer(torch.sign(d[m]), torch.sign(x[m])) * lr < 0
             for t in range(int(bl[m])):
                 slot, sample = torch.tensor([t], device=x.device), torch.tensor([m], device=x.device)
-                rows = row_bits.line_words(d.shape[1], slot, sample, tile.updates)[0] < row_thresholds[m]
-                columns = column_bits.line_words(x.shape[1], slot, sample, tile.updates)[0] < column_thresholds[m]
-                coincide(tile, rows[:, None] & columns[None, :], up, slot=t, sample=m)
+                rows = row_bits.line_words(d.shape[1], slot, sample, array.updates)[0] < row_thresholds[m]
+                columns = column_bits.line_words(x.shape[1], slot, sample, array.updates)[0] < column_thresholds[m]
+                coincide(array, rows[:, None] & columns[None, :], up, slot=t, sample=m)
         return
-    for m, counts in enumerate(pulses.counts(x, d, lr, granularity, rounding, tile.updates)):
+    for m, counts in enumerate(pulses.counts(x, d, lr, granularity, rounding, array.updates)):
         for t in range(int(counts.abs().max())):
-            coincide(tile, counts.abs() > t, counts * lr < 0, slot=t, sample=m)
+            coincide(array, counts.abs() > t, counts * lr < 0, slot=t, sample=m)
 
 
-def coincide(tile: Tile, hit: Tensor, up: Tensor, slot: int, sample: int) -> None:
-    """Pulse the arrays of a tile where lines coincide, ``hit``, in the direction ``up``; bool ``[out, in]`` each."""
-    for array, chosen, rising in tile.route(up, torch.tensor(sample, device=up.device)):
-        pulse(array, hit & chosen, rising, slot, sample)
+def coincide(array: DeviceArray, hit: Tensor, up: Tensor, slot: int, sample: int) -> None:
+    """Pulse devices where lines coincide, ``hit``, in the direction ``up``; bool ``[out, in]`` each."""
+    for part, chosen, rising in array.route(up, torch.tensor(sample, device=up.device)):
+        pulse(part, hit & chosen, rising, slot, sample)
 
 
-def pulse(tile: Tile, hit: Tensor, up: Tensor, slot: int, sample: int) -> None:
+def pulse(array: DeviceArray, hit: Tensor, up: Tensor, slot: int, sample: int) -> None:
     """One pulse on every device of an array where ``hit``, in the direction ``up``.
 
     ``v = w + reference; v <- clip(v + response(v, xi), w_min, w_max); w = v - reference``, with fresh noise xi for
     each device, slot and sample, then fresh write noise on the visible weight.
     """
-    device, constants = tile.device, tile.constants
+    device, constants = array.device, array.constants
     assert isinstance(device, PulsedDevice)
-    cell = torch.arange(hit.numel(), device=hit.device).reshape(hit.shape)
-    words = philox(tile.stream.child("cycle noise").key, cell, slot, sample, tile.updates)
+    crosspoint = torch.arange(hit.numel(), device=hit.device).reshape(hit.shape)
+    words = philox(array.stream.child("cycle noise").key, crosspoint, slot, sample, array.updates)
     xi = gaussian(words[0], words[1])
     reference = constants.get("reference", torch.zeros((), device=hit.device))
-    before = tile.stored + reference
-    for way, here, counter in ((True, hit & up, tile.pulses_up), (False, hit & ~up, tile.pulses_down)):
+    before = array.stored + reference
+    for way, here, counter in ((True, hit & up, array.pulses_up), (False, hit & ~up, array.pulses_down)):
         sign = torch.tensor(1.0 if way else -1.0, device=hit.device)
         change = device.response(before, sign, *device.directed(constants, way), *device.pulse_scalars(way), xi)
         after = torch.clamp(before + change, constants["w_min"], constants["w_max"]) - reference
-        tile.stored.copy_(torch.where(here, after, tile.stored))
+        array.stored.copy_(torch.where(here, after, array.stored))
         counter.add_(here)
     if device.write_noise > 0:
-        noisy = tile.stored + device.write_noise * gaussian(words[2], words[3])
-        tile.weight.copy_(torch.where(hit, noisy, tile.weight))
+        noisy = array.stored + device.write_noise * gaussian(words[2], words[3])
+        array.weight.copy_(torch.where(hit, noisy, array.weight))

@@ -18,11 +18,17 @@ and a column is pulsed up where their two bits differ. Visits are in order of ti
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+from numpy.typing import NDArray
 
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.maxima import line_maxima, patch_maxima, row_maximum
 from resbench.crossbar.kernels.philox import philox
+from resbench.crossbar.views import Floats
+
+Geometry = tuple[int, int, int, int, int, int, int]
 
 ONE = 4294967296.0  # 2^32
 #: Rows of a linear layer that are scanned at once.
@@ -30,6 +36,68 @@ ROWS_AT_ONCE = 128
 #: A piece that no mini-batch has: the scan goes on to its end.
 NO_STOP = 2**62
 VISIT = 5
+
+
+class Sides(NamedTuple):
+    """The two sides of a mini-batch.
+
+    Args:
+        x: ``[images, channels, height, width]``, padded; a linear layer is ``[rows, in, 1, 1]`` with kernel 1 x 1.
+        d: ``[images, out, positions]``; a linear layer is ``[1, out, rows]``.
+        factors: factor on x for each sample; empty for 1.
+    """
+
+    x: Floats
+    d: Floats
+    factors: Floats
+
+
+class Train(NamedTuple):
+    """The pulse trains of a mini-batch.
+
+    Args:
+        geometry: kernel, stride and dilation (two each) and the width of the output.
+        row_key: key of the row bits.
+        column_key: key of the column bits.
+        update: update counter of the array.
+        rising: whether the learning rate is negative, which turns every pulse.
+        rate: magnitude of the learning rate.
+        step: granularity that sets the probabilities.
+        longest: ``desired_bl`` of the pulses, and the next are theirs too.
+        d_factor: ``um_grad_scale``.
+        adaptive: whether BL adapts to the rate.
+        managed: whether it is managed.
+        shortened: whether the management shortens it.
+    """
+
+    geometry: Geometry
+    row_key: np.uint64
+    column_key: np.uint64
+    update: int
+    rising: bool
+    rate: float
+    step: float
+    longest: float
+    d_factor: float
+    adaptive: bool
+    managed: bool
+    shortened: bool
+
+
+class Scanned(NamedTuple):
+    """What a scan found.
+
+    Args:
+        visits: int64 ``[v, 5]``, as the module says.
+        columns: int32, as the module says.
+        going: the piece to go on with, -1 at the end.
+        slots: slots of the samples that were scanned.
+    """
+
+    visits: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    going: int
+    slots: int
 
 
 # -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides -----
@@ -178,7 +246,7 @@ def vector_blocks(lines):
 
 
 @compiled
-def pieces_of(x, d, geometry):
+def pieces_of(x: Floats, d: Floats, geometry: Geometry) -> tuple[bool, int]:
     """Whether this is a linear layer, and of how many pieces a mini-batch is: images, or some rows at a time."""
     images, _, positions = d.shape
     if images == 1 and x.shape[0] == positions and geometry[0] * geometry[1] == 1:
@@ -187,36 +255,25 @@ def pieces_of(x, d, geometry):
 
 
 @compiled
-def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers, switches, start, stop, limit):
+def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scanned:
     """The pulses of some images of a mini-batch, of as many as give about ``limit`` entries of columns.
 
     Args:
-        x: float32 ``[images, channels, height, width]``, padded; a linear layer is ``[rows, in, 1, 1]`` with kernel 1
-            x 1.
-        d: float32 ``[images, out, positions]``; a linear layer is ``[1, out, rows]``.
-        factors: float32, factor on x for each sample; empty for 1.
-        geometry: kernel, stride and dilation (two each) and the width of the output.
-        row_key: key of the row bits.
-        column_key: key of the column bits.
-        counter: update counter of the tile.
-        rising: whether the learning rate is negative, which turns every pulse.
-        numbers: rate, step, desired_bl, um_grad_scale.
-        switches: whether BL adapts to the rate, is managed, is shortened by the management.
+        sides: the mini-batch.
+        train: its pulse trains.
         start: first image, or first piece of the rows of a linear layer.
         stop: the one after the last.
         limit: entries of columns after which the scan stops.
-
-    Returns:
-        visits int64 ``[v, 5]`` and columns int32, as the module says, where to go on, -1 at the end, and the slots of
-        the samples that were scanned.
     """
+    x, d, factors = sides.x, sides.d, sides.factors
+    geometry, row_key, column_key = train.geometry, train.row_key, train.column_key
     _, lines, positions = d.shape
     linear, pieces = pieces_of(x, d, geometry)
-    rate, step = np.float32(numbers[0]), np.float32(numbers[1])
-    longest, d_factor = np.float32(numbers[2]), np.float32(numbers[3])
-    adaptive, managed, shortened = switches
-    free = adaptive and step * longest < rate
-    update, turned = np.uint64(counter), np.int64(rising)
+    rate, step = np.float32(train.rate), np.float32(train.step)
+    longest, d_factor = np.float32(train.longest), np.float32(train.d_factor)
+    managed, shortened = train.managed, train.shortened
+    free = train.adaptive and step * longest < rate
+    update, turned = np.uint64(train.update), np.int64(train.rising)
 
     n = x.shape[1] * geometry[0] * geometry[1]
     offsets, source = patch_offsets(x.shape[1:], geometry), x.reshape(-1)
@@ -333,4 +390,5 @@ def scan(x, d, factors, geometry, row_key, column_key, counter, rising, numbers,
                         visits[at + 3], visits[at + 4] = listed, listed + active
                         visited += 1
                     listed += active
-    return visits[: VISIT * visited].reshape(visited, VISIT), columns[:listed], piece if piece < stop else -1, slots
+    complete = visits[: VISIT * visited].reshape(visited, VISIT)
+    return Scanned(complete, columns[:listed], piece if piece < stop else -1, slots)

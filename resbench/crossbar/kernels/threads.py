@@ -1,7 +1,7 @@
 """One pulsed update on several threads, with the pulses and the weights of one thread.
 
-Bits do not depend on the weights: threads find the pulses of different images side by side. Devices do not interact:
-threads then apply them to different rows, each in order of time. Compiled code runs without Python's lock.
+Pulses do not depend on the weights, so threads find those of different images side by side. Devices do not interact, so
+threads then apply the pulses to different rows, each in order of time. Compiled code runs without Python's lock.
 """
 
 from __future__ import annotations
@@ -11,103 +11,85 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import TypeVar, TypeVarTuple
 
 import numpy as np
 
 from resbench.crossbar.kernels import apply
-from resbench.crossbar.kernels.scan import NO_STOP, pieces_of, scan
+from resbench.crossbar.kernels.apply import Flips, Pulsed
+from resbench.crossbar.kernels.scan import NO_STOP, Scanned, Sides, Train, pieces_of, scan
+from resbench.crossbar.views import Devices
 
-Array = Any
+Parts = TypeVarTuple("Parts")
+Done = TypeVar("Done")
 #: Nanoseconds, about, for each error that is looked at and each column that fires; and the least that is worth a
 #: thread, because those of OpenMP hold their cores for a while after the last of torch's operations.
 PER_ERROR, PER_COLUMN, SHARE = 1.5, 30.0, 5e5
 
 
-class Found(NamedTuple):
-    """The pulses of a part of a mini-batch, as of :func:`resbench.crossbar.kernels.scan.scan`."""
-
-    visits: Array
-    columns: Array
-    slots: int
-
-
 def crew(available: int, errors: int, columns: int) -> int:
-    """How many threads an update is worth that looks at so many errors and in which so many columns fire."""
+    """How many threads pay for an update that looks at so many errors and in which so many columns fire."""
     return max(1, min(available, int((PER_ERROR * errors + PER_COLUMN * columns) / SHARE)))
 
 
 def pulse(
-    kernel: Callable[..., None],
-    sides: Sequence[Any],
-    flips: tuple[Array, Array],
-    scanned: Sequence[Any],
-    followed: bool,
+    sides: Sides,
+    flips: Flips,
+    train: Train,
+    devices: Devices,
     shape: tuple[int, int],
-    update: int,
-    device: Sequence[Any],
+    followed: bool,
     threads: int,
     columns: int,
-) -> tuple[Array, bool, int, int]:
+) -> Pulsed:
     """As :func:`resbench.crossbar.kernels.apply.pulse`, on several threads.
 
     Args:
-        kernel: the ``apply`` of these devices.
-        sides: as there, and so are the following.
+        sides: the mini-batch.
         flips: lines whose sign is turned.
-        scanned: what ``scan`` takes between the sides and the pieces.
-        followed: whether the caller wants to know which cells changed.
+        train: pulse trains.
+        devices: those of the array.
         shape: rows and columns of the array.
-        update: update counter of the tile.
-        device: what ``kernel`` takes after it.
+        followed: whether the caller wants to know which crosspoints changed.
         threads: how many share the work.
         columns: how many fired in the last mini-batch, 0 if that is not known; sets how much is found at once.
-
-    Returns:
-        As there.
     """
     rows, width = shape
     edges = [rows * band // threads for band in range(threads + 1)]
     bands = [(first, stop) for first, stop in itertools.pairwise(edges) if first < stop]
-    pieces = int(pieces_of(*sides[:2], scanned[0])[1])
+    pieces = int(pieces_of(sides.x, sides.d, train.geometry)[1])
     touched, slots, listed, going = np.empty(0, np.int64), 0, 0, 0
     density = columns / pieces or apply.COLUMNS_AT_ONCE
     while going < pieces:
         share = -(-(pieces - going) // threads)
         span = max(1, min(share, int(apply.COLUMNS_AT_ONCE / density)))
         starts = range(going, min(pieces, going + threads * span), span)
-        found = together(_find, [(sides, flips, scanned, start, start + span) for start in starts])
-        together(_apply, [(kernel, found, width, band, update, device) for band in bands])
+        found = together(_find, [(sides, flips, train, start, start + span) for start in starts])
+        together(_apply, [(found, width, band, train.update, devices) for band in bands])
         followed = followed and touched.size + sum(apply.count(part.visits) for part in found) <= rows * width
         if followed:
-            touched = np.concatenate([touched, *(apply.cells(part.visits, part.columns, width) for part in found)])
+            pieces_touched = (apply.crosspoints(part.visits, part.columns, width) for part in found)
+            touched = np.concatenate([touched, *pieces_touched])
         slots += sum(part.slots for part in found)
         listed += sum(part.columns.size for part in found)
         going = starts[-1] + span
         density = max(1, listed) / min(going, pieces)
-    return touched, followed, slots, listed
+    return Pulsed(touched, followed, slots, listed)
 
 
-def _find(sides: Sequence[Any], flips: tuple[Array, Array], scanned: Sequence[Any], start: int, stop: int) -> Found:
-    visits, columns, _, slots = scan(*sides, *scanned, start, stop, NO_STOP)
-    apply.flip(columns, flips[0])
-    apply.flip(visits[:, 0], flips[1])
-    return Found(visits, columns, slots)
+def _find(sides: Sides, flips: Flips, train: Train, start: int, stop: int) -> Scanned:
+    found = scan(sides, train, start, stop, NO_STOP)
+    apply.flip(found.columns, flips.columns)
+    apply.flip(found.visits[:, 0], flips.rows)
+    return found
 
 
-def _apply(
-    kernel: Callable[..., None],
-    found: Sequence[Found],
-    width: int,
-    band: tuple[int, int],
-    update: int,
-    device: Sequence[Any],
-) -> None:
+def _apply(found: Sequence[Scanned], width: int, band: tuple[int, int], update: int, devices: Devices) -> None:
     for part in found:
-        kernel(part.visits, part.columns, width, band, update, *device)
+        apply.apply(part.visits, part.columns, width, band, update, devices)
 
 
-def together(work: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> list[Any]:
+def together(work: Callable[[*Parts], Done], parts: Sequence[tuple[*Parts]]) -> list[Done]:
     """The results of all parts, the first done by this thread."""
     others = [_team().submit(work, *part) for part in parts[1:]]
     return [work(*parts[0]), *(other.result() for other in others)]

@@ -15,6 +15,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
 from resbench.crossbar import devices
+from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda
 from resbench.crossbar.pulses import PulseTrain
@@ -74,9 +75,11 @@ cuda.update(tile_of(DEVICES[0], (5, 18)), patches, errors, 0.1, unmanaged, 1)
 for device in DEVICES:
     cuda.apply(tile_of(device, (5, 7)), torch.arange(50), cuda.Layout(3, 5))
 
-tiles = [tile_of(DEVICES[0], (5, 7), seed).weight for seed in range(3)]
+tiles = [tile_of(DEVICES[0], (5, 7), seed) for seed in range(3)]
+changes = Changes().follow(tiles)
 for touched in (None, [torch.arange(3)] * 3):
-    cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), touched)
+    changes.crosspoints = None if touched is None else [*touched]
+    cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), changes)
 
 found = "".join(compiled["find"])
 print(

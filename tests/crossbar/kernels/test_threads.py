@@ -73,7 +73,7 @@ def trained(count: int, device: Device, rows: tuple[Rows, Rows], pulses: PulseTr
 )
 def test_threads_change_nothing(device: Device, rows: tuple[Rows, Rows], pulses: PulseTrain) -> None:
     one, touched = trained(1, device, rows, pulses)
-    assert threads.crew(3, rows[1].shape.numel(), one.memory.columns) == 3
+    assert threads.crew(3, rows[1].shape.numel(), one.numpy_views().columns) == 3
     three, touched_by_three = trained(3, device, rows, pulses)
     assert torch.equal(three.weight, one.weight)
     assert torch.equal(three.pulses_up, one.pulses_up)

@@ -1,0 +1,232 @@
+"""The state of one crossbar array: buffers, counters, constants of its devices, and notes of what changed.
+
+:class:`DeviceArray` has no verbs, so kernels can take it; what one can do with an array is in
+:class:`resbench.crossbar.tile.Tile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from resbench.crossbar.changes import Changes, Crosspoints
+from resbench.crossbar.checks import check_precision
+from resbench.crossbar.devices import Device, Element, Ideal, PulsedDevice
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.views import ArrayViews, Devices, flat, views_of_devices
+from resbench.errors import BadValue
+
+
+class DeviceArray(nn.Module):
+    """The state of an array of ``out x in`` devices, one for each weight.
+
+    Everything that changes is a buffer or a plain counter, so a checkpoint of plain tensors holds the whole state;
+    every random draw is a function of the stream and of these counters.
+
+    Args:
+        device: mean parameters of the devices.
+        shape: ``(out, in)``.
+        stream: random stream of this array; arrays with different streams are independent.
+
+    Attributes:
+        granularity: mean step of the devices, weight units; 0 where :attr:`is_continuous`.
+        is_pulsed: whether pulses move the weights; else updates are computed.
+        weight: float32 ``[out, in]``, what a read of the array sees.
+        pulses_up: int32 ``[out, in]``, pulses that each device has received upward; 2^31 - 1 for any more than that.
+        pulses_down: the same downward.
+        updates: calls of ``update`` and ``write`` so far, the counter of their random draws.
+        operations: calls of everything else that sets weights so far, the counter of their random draws.
+        transfers_in: lines written by ``write`` so far.
+        transfers_out: lines read by ``read`` so far.
+        slots: slots of all pulse trains so far, each vector's bit length; updates without trains have none.
+        is_restless: whether a step ends with decay or diffusion.
+        clock: time that has passed in ``pass_time``, in units of the device's ``t_0``.
+        views: NumPy views cached by the Numba kernels; reset to None when a buffer is replaced.
+        changes: where crosspoints that change are noted; None if nobody wants to know.
+    """
+
+    COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "slots", "clock")
+
+    weight: Tensor
+    _stored: Tensor | None
+    pulses_up: Tensor
+    pulses_down: Tensor
+    is_restless: bool
+
+    def __init__(self, device: Device, shape: tuple[int, int], stream: Stream) -> None:
+        super().__init__()
+        self.device = device
+        self.granularity = device.granularity
+        self.is_continuous = device.is_continuous
+        self.is_pulsed = not (device.is_continuous or isinstance(device, Ideal))
+        self.shape = shape
+        self.stream = stream
+        self.updates = 0
+        self.operations = 0
+        self.transfers_in = 0
+        self.transfers_out = 0
+        self.slots = 0
+        self.clock = 0.0
+        self.changes: Changes | None = None
+        self.views: ArrayViews | None = None
+        self.constant_names: tuple[str, ...] = ()
+        check_precision(torch.get_default_dtype())
+        self.register_buffer("weight", torch.zeros(shape))
+        self.register_buffer("pulses_up", torch.zeros(shape, dtype=torch.int32))
+        self.register_buffer("pulses_down", torch.zeros(shape, dtype=torch.int32))
+        self._fabricate()
+
+    def _fabricate(self) -> None:
+        element = self.element
+        self.is_restless = element.diffusion > 0 or element.lifetime > 0
+        # Without write noise the stored weight is the visible one: no second buffer that could come apart from it.
+        self.register_buffer("_stored", torch.zeros(self.shape) if element.write_noise > 0 else None)
+        constants = element.fabricate(self.shape, self.stream.child("fabrication"))
+        self.constant_names = tuple(constants)
+        for name, values in constants.items():
+            is_half = element.half_constants and name not in element.retained
+            self._register_constant(name, values.half() if is_half else values)
+        if "drift_nu" in constants:
+            self.register_buffer("drift_start", torch.zeros(self.shape))
+            self.register_buffer("drift_since", torch.zeros(self.shape))
+            self.register_buffer("drift_seen", torch.full(self.shape, torch.nan))
+
+    def _register_constant(self, name: str, values: Tensor) -> None:
+        """Hold a constant of every device; one that all devices share is held once, ``[1, 1]``."""
+        shared = values[:1, :1]
+        self.register_buffer(name, shared.clone() if bool((values == shared).all()) else values)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Counters change many times a step, and torch's bookkeeping of parameters and modules takes microseconds.
+        if isinstance(value, (int, float, list)):
+            object.__setattr__(self, name, value)
+            return
+        super().__setattr__(name, value)
+        if isinstance(value, Tensor):
+            self.views = None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        check_precision(fn(self.weight.new_zeros(())).dtype)
+        self.views = None
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the weight."""
+        return cast(Tensor, self._buffers["weight"]).dtype  # as an attribute torch would find it last
+
+    @property
+    def element(self) -> Element:
+        """The device, for arrays of single elements."""
+        if not isinstance(self.device, Element):
+            raise BadValue("device", type(self.device).__name__, "holds several elements; make its tile by make_tile")
+        return self.device
+
+    @property
+    def stored(self) -> Tensor:
+        """The weight without write noise, on which pulses act; ``weight`` itself for devices without write noise."""
+        return self.weight if self._stored is None else self._stored
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """Constants of the devices by name, ``w_max`` and ``w_min`` always among them.
+
+        float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same.
+        """
+        return {name: self.constant(name) for name in self.constant_names}
+
+    def constant(self, name: str) -> Tensor:
+        """One of :attr:`constants`."""
+        return self.get_buffer(name).float()
+
+    @property
+    def held_constants(self) -> dict[str, Tensor]:
+        """:attr:`constants` as they are held: float16 those that the device wants in half precision."""
+        return {name: self.get_buffer(name) for name in self.constant_names}
+
+    def route(self, up: Tensor, sample: Tensor) -> list[tuple[DeviceArray, Tensor, Tensor]]:
+        """Which arrays of devices get the pulses of a coincidence.
+
+        Args:
+            up: bool, direction in which the weight shall move.
+            sample: int64 of a shape that broadcasts with ``up``, index of the sample in the mini-batch.
+
+        Returns:
+            (array, chosen, up) for each array: where it gets a pulse, and in which direction; both of the shape of
+            ``up``. An array of single devices gets all of them itself.
+        """
+        return [(self, torch.ones_like(up), up)]
+
+    def numpy_views(self) -> ArrayViews:
+        """What compiled kernels take of this array: made at the first call, and after a buffer was replaced."""
+        if self.views is None:
+            rows, columns = (np.uint64(self.stream.child(side).key) for side in ("rows", "columns"))
+            self.views = ArrayViews(flat(self.weight), rows, columns, self._views_of_devices())
+        return self.views
+
+    def _views_of_devices(self) -> Devices | None:
+        if not isinstance(self.device, PulsedDevice):
+            return None
+        return views_of_devices(
+            self.device,
+            self.held_constants,
+            self.stream.child("cycle noise").key,
+            (self.stored, self.weight),
+            (self.pulses_up, self.pulses_down),
+        )
+
+    # -- what changed ------------------------------------------------------------------------------------------------
+
+    def settle(self, noisy: bool = True) -> None:
+        """Clip the stored weights to the bounds and derive the visible ones, with fresh write noise if ``noisy``."""
+        self.touch(None)
+        torch.clamp(self.stored, self.constant("w_min"), self.constant("w_max"), out=self.stored)
+        if self.element.write_noise > 0:
+            noise = self.element.write_noise * self._normal("write noise") if noisy else 0.0
+            self.weight.copy_(self.stored + noise)
+        self.operations += 1
+        self.show()
+
+    def _normal(self, purpose: str) -> Tensor:
+        return self.stream.child(purpose).normal(self.shape, self.operations, device=self.weight.device)
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether somebody collects the crosspoints that change, and only some of them have changed so far."""
+        return self.changes is not None and self.changes.crosspoints is not None
+
+    def touch(self, crosspoints: Crosspoints | None) -> None:
+        """Note which crosspoints (flat indices) changed; None where any of them may have."""
+        if self.changes is None:
+            return
+        if crosspoints is None:
+            self.changes.crosspoints = None
+        elif self.changes.crosspoints is not None:
+            self.changes.crosspoints.append(crosspoints)
+
+    def show(self) -> None:
+        """Have the composite weight follow a change."""
+        if self.changes is not None:
+            self.changes.show()
+
+    # -- checkpoint ----------------------------------------------------------------------------------------------------
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Plain counters for the checkpoint."""
+        return {name: getattr(self, name) for name in self.COUNTERS}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take the counters of a checkpoint."""
+        self.touch(None)
+        for name in self.COUNTERS:
+            setattr(self, name, state[name])
+        self.show()
+
+    def extra_repr(self) -> str:
+        """The array at a glance: shape, device, states."""
+        out, columns = self.shape
+        return f"{out} x {columns}, {type(self.device).__name__}, {self.device.state_count:g} states"

@@ -1,0 +1,217 @@
+"""What compiled kernels take of an array: NumPy views of its buffers, in named records.
+
+Records are unpacked into separate arguments where Python calls compiled code, which costs a third of passing them whole
+(:func:`resbench.crossbar.kernels.apply.pulse`); compiled code passes them on as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from resbench.crossbar.devices import curves, steps
+from resbench.crossbar.devices.pulsed import PulsedDevice, Response
+
+Floats = NDArray[np.float32]
+Counts = NDArray[np.int32]
+#: Constants of devices: float32, or int16 with the bits of float16, which Numba does not know; one for each device, or
+#: one for all of them.
+Held = NDArray[np.float32] | NDArray[np.int16]
+FourHeld = tuple[Held, Held, Held, Held]
+
+#: Numbers that a response reads, and constants of each device.
+SCALARS = 6
+CONSTANTS = 4
+
+
+class Form(NamedTuple):
+    """Which response devices have; each subclass is another type, for which kernels are compiled anew."""
+
+    half: int = 0
+
+
+class ConstantForm(Form):
+    """Devices of :func:`resbench.crossbar.devices.steps.constant_step`."""
+
+
+class LinearForm(Form):
+    """Devices of :func:`resbench.crossbar.devices.steps.linear_step`."""
+
+
+class AdditiveForm(Form):
+    """Devices of :func:`resbench.crossbar.devices.steps.linear_step_additive`."""
+
+
+class ExpForm(Form):
+    """Devices of :func:`resbench.crossbar.devices.curves.exp_step`."""
+
+
+class ExpComplexForm(Form):
+    """Devices of :func:`resbench.crossbar.devices.curves.exp_step_complex`."""
+
+
+class PowForm(Form):
+    """Devices of :func:`resbench.crossbar.devices.curves.pow_step`."""
+
+
+class PiecewiseForm(Form):
+    """Devices of :func:`resbench.crossbar.devices.curves.piecewise_step`."""
+
+
+FORMS: dict[Response, type[Form]] = {
+    steps.constant_step: ConstantForm,
+    steps.linear_step: LinearForm,
+    steps.linear_step_additive: AdditiveForm,
+    curves.exp_step: ExpForm,
+    curves.exp_step_complex: ExpComplexForm,
+    curves.pow_step: PowForm,
+    curves.piecewise_step: PiecewiseForm,
+}
+
+
+class Devices(NamedTuple):
+    """The devices of an array; arrays are flat, ``up`` and ``down`` mean directions.
+
+    Args:
+        form: their response.
+        noise_key: key of the cycle-to-cycle noise.
+        up: constants that the response reads upward; unused ones repeat the first.
+        down: the same downward.
+        scalars: ``[2, 6]`` numbers that it reads, up and down.
+        up_table: table that it reads upward; empty for none.
+        down_table: the same downward.
+        w_min: lower bounds.
+        w_max: upper bounds.
+        reference: what pulses and bounds are relative to; empty for devices without one.
+        noisy: whether the response reads its noise.
+        write_noise: standard deviation of the write noise, 0 for none.
+        stored: weights on which pulses act, changed in place.
+        visible: weights with write noise; ``stored`` itself for devices without one.
+        pulses_up: counts of pulses, changed in place.
+        pulses_down: the same downward.
+    """
+
+    form: Form
+    noise_key: np.uint64
+    up: FourHeld
+    down: FourHeld
+    scalars: Floats
+    up_table: Floats
+    down_table: Floats
+    w_min: Held
+    w_max: Held
+    reference: Held
+    noisy: bool
+    write_noise: np.float32
+    stored: Floats
+    visible: Floats
+    pulses_up: Counts
+    pulses_down: Counts
+
+
+@dataclass(eq=False)
+class ArrayViews:
+    """The buffers of one array.
+
+    Args:
+        weight: what is seen of it, flat.
+        row_key: key of the row bits.
+        column_key: key of the column bits.
+        devices: what pulses need; None for unit cells and for responses that kernels do not know.
+        columns: how many columns fired in the last mini-batch, 0 if that is not known.
+    """
+
+    weight: Floats
+    row_key: np.uint64
+    column_key: np.uint64
+    devices: Devices | None
+    columns: int = 0
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """A copy of an array makes its own views."""
+        return type(None), ()
+
+
+@dataclass(eq=False, frozen=True)
+class CompositeViews:
+    """The buffers of a composite weight.
+
+    Args:
+        arrays: views of the arrays that it was made from; it is made anew where one of them has others.
+        gammas: their shares.
+        composite: the composite weight, flat.
+        weights: visible weights of the arrays of which the share is not 0, flat.
+        shares: these shares.
+    """
+
+    arrays: list[ArrayViews]
+    gammas: tuple[float, ...]
+    composite: Floats
+    weights: tuple[Floats, ...]
+    shares: Floats
+
+
+def views_of_devices(
+    device: PulsedDevice,
+    constants: dict[str, Tensor],
+    noise_key: int,
+    weights: tuple[Tensor, Tensor],
+    pulses: tuple[Tensor, Tensor],
+) -> Devices | None:
+    """The devices of an array; None for a response that kernels do not know.
+
+    Args:
+        device: their model.
+        constants: as they are held, see :attr:`resbench.crossbar.array.DeviceArray.held_constants`.
+        noise_key: key of the cycle-to-cycle noise.
+        weights: stored and visible weight.
+        pulses: counts of pulses up and down.
+    """
+    form = FORMS.get(device.response)
+    if form is None:
+        return None
+    up, down = (_four([held(values) for values in device.directed(constants, way)]) for way in (True, False))
+    scalars, tables = np.zeros((2, SCALARS), np.float32), []
+    for row, way in enumerate((True, False)):
+        numbers = [value for value in device.pulse_scalars(way) if isinstance(value, (int, float))]
+        scalars[row, : len(numbers)] = numbers
+        table = next((value for value in device.pulse_scalars(way) if isinstance(value, tuple)), ())
+        tables.append(np.asarray(table, np.float32))
+    return Devices(
+        form=form(),
+        noise_key=np.uint64(noise_key),
+        up=up,
+        down=down,
+        scalars=scalars,
+        up_table=tables[0],
+        down_table=tables[1],
+        w_min=held(constants["w_min"]),
+        w_max=held(constants["w_max"]),
+        reference=held(constants["reference"]) if "reference" in constants else up[0][:0],
+        noisy=device.dw_min_std > 0,
+        write_noise=np.float32(device.write_noise),
+        stored=flat(weights[0]),
+        visible=flat(weights[1]),
+        pulses_up=flat(pulses[0]),
+        pulses_down=flat(pulses[1]),
+    )
+
+
+def _four(arrays: list[Held]) -> FourHeld:
+    first, second, third, fourth = arrays + [arrays[0]] * (CONSTANTS - len(arrays))
+    return first, second, third, fourth
+
+
+def flat(values: Tensor) -> NDArray[Any]:
+    """A tensor as a flat array on the same memory."""
+    return values.numpy().reshape(-1)
+
+
+def held(constants: Tensor) -> Held:
+    """Constants as compiled functions read them."""
+    values = flat(constants)
+    return values.view(np.int16) if values.dtype == np.float16 else values
