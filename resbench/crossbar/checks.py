@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.rows import Rows, cast_rows
+from resbench.errors import BadValue
 
 Axis = Literal["column", "row"]
 #: What weights may be held in: half precision has no room for the steps of a fine device.
@@ -25,49 +26,49 @@ def fitting(name: str, rows: Rows, lines: int, weight: Tensor) -> Rows:
         weight: weight of the tile.
 
     Raises:
-        ValueError: for another shape, another device, or complex numbers.
+        BadValue: for another shape, another device, or complex numbers.
     """
     shape = rows.shape
     if len(shape) != 2 or shape[1] != lines:
-        raise ValueError(f"{name}: {list(shape)} does not fit a tile {list(weight.shape)}; write [n, {lines}]")
+        raise BadValue(name, list(shape), f"does not fit a tile {list(weight.shape)}; write [n, {lines}]")
     if rows.device != weight.device:
-        raise ValueError(f"{name}: it is on {rows.device}, the tile on {weight.device}; move one of them")
+        raise BadValue(name, f"it is on {rows.device}", f", the tile on {weight.device}; move one of them")
     if rows.dtype is not weight.dtype:
         if rows.dtype.is_complex:
-            raise ValueError(f"{name}: {rows.dtype} is no real number; write float32")
+            raise BadValue(name, rows.dtype, "is no real number; write float32")
         rows = cast_rows(rows, weight.dtype)
     return rows.detach() if isinstance(rows, Tensor) and rows.requires_grad else rows
 
 
 def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
-    """Raise ValueError unless these are numbers ``[n]`` of columns (rows) of a tile."""
+    """Raise BadValue unless these are numbers ``[n]`` of columns (rows) of a tile."""
     count = _lines(shape, axis)
     if lines.dtype is not torch.int64 or lines.dim() != 1:
-        raise ValueError(
-            f"lines: {list(lines.shape)} of {lines.dtype}; write the numbers of {axis}s, [n] of torch.int64"
+        raise BadValue(
+            "lines", f"{list(lines.shape)} of {lines.dtype}", f"; write the numbers of {axis}s, [n] of torch.int64"
         )
     if lines.is_cpu:  # on a GPU torch says it when it gets there; asking would wait for it
         chosen = lines.tolist()
         if chosen and not (min(chosen) >= 0 and max(chosen) < count):
-            raise ValueError(f"lines: {min(chosen)} to {max(chosen)}, the tile has {axis}s 0 to {count - 1}")
+            raise BadValue("lines", f"{min(chosen)} to {max(chosen)}", f", the tile has {axis}s 0 to {count - 1}")
 
 
 def check_values(values: Rows, lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
-    """Raise ValueError unless these are ``[n, out]`` values for n columns (``[n, in]`` for n rows)."""
+    """Raise BadValue unless these are ``[n, out]`` values for n columns (``[n, in]`` for n rows)."""
     expected = (lines.shape[0], shape[axis == "row"])
     if values.shape != expected:
-        raise ValueError(
-            f"values: {list(values.shape)} for {expected[0]} {axis}s; write {list(expected)}, a row for each {axis}"
+        raise BadValue(
+            "values", f"{list(values.shape)} for {expected[0]} {axis}s", f"; write {list(expected)}, a row for each"
         )
 
 
 def check_carry(source: tuple[int, int], target: tuple[int, int], first: int, last: int, axis: Axis) -> None:
-    """Raise ValueError unless columns (rows) ``first`` to ``last - 1`` can go from a tile of a shape to another."""
+    """Raise BadValue unless columns (rows) ``first`` to ``last - 1`` can go from a tile of a shape to another."""
     if target != source:
-        raise ValueError(f"target: a tile {list(target)} does not fit one {list(source)}; carry between equal shapes")
+        raise BadValue("target", f"a tile {list(target)}", f"does not fit one {list(source)}; give one of that shape")
     count = _lines(source, axis)
     if not 0 <= first < last <= count:
-        raise ValueError(f"first, last: {first} to {last - 1}, the tile has {axis}s 0 to {count - 1}")
+        raise BadValue("first, last", f"{first} to {last - 1}", f", the tile has {axis}s 0 to {count - 1}")
 
 
 def check_precision(dtype: torch.dtype) -> None:
@@ -81,5 +82,5 @@ def check_precision(dtype: torch.dtype) -> None:
 
 def _lines(shape: Sequence[int], axis: Axis) -> int:
     if axis not in ("column", "row"):
-        raise ValueError(f"axis: {axis!r} is unknown; write column or row")
+        raise BadValue("axis", repr(axis), "is unknown; write column or row")
     return shape[axis == "column"]

@@ -14,6 +14,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from resbench.errors import BadValue
+
 
 @dataclass(frozen=True)
 class MappingParameters:
@@ -53,7 +55,7 @@ class MappingParameters:
     def __post_init__(self) -> None:
         for name in ("weight_scaling_omega", "max_input_size", "max_output_size"):
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is negative; write 0 for none")
+                raise BadValue(name, getattr(self, name), "is negative; write 0 for none")
         for flag, needed in (
             ("weight_scaling_columnwise", "weight_scaling_omega"),
             ("weight_scaling_lr_compensation", "weight_scaling_omega"),

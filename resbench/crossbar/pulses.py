@@ -18,6 +18,7 @@ from torch import Tensor
 
 from resbench.crossbar.functions import sqrt
 from resbench.crossbar.randomness import Stream, unit
+from resbench.errors import BadValue
 
 PulseType = Literal["stochastic", "mean_count", "deterministic_implicit", "exact"]
 PULSE_TYPES = ("stochastic", "mean_count", "deterministic_implicit", "exact")
@@ -37,10 +38,10 @@ class PulseTrain:
     """Parameters of the pulsed update (aihwkit's ``UpdateParameters``).
 
     Args:
-        pulse_type: ``stochastic``: independent random bits on each line (the peer's ``StochasticCompressed`` and
+        pulse_type: ``stochastic``: independent random bits on each line (aihwkit's ``StochasticCompressed`` and
             ``Stochastic``, which are the same in distribution). ``mean_count`` and ``deterministic_implicit``: rounded
             coincidence counts without random bits, biased for small gradients. ``exact``: the rank-1 product itself,
-            one sample after the other, clipped to each device's bounds (the peer's ``NoneWithDevice``).
+            one sample after the other, clipped to each device's bounds (aihwkit's ``NoneWithDevice``).
         desired_bl: longest pulse train, in slots.
         fixed_bl: keep BL at ``desired_bl`` where nothing manages it; False lengthens it for large learning rates.
         update_bl_management: shorten BL to ``ceil(lr max|x| max|d| / granularity)``; implies ``update_management``.
@@ -53,7 +54,7 @@ class PulseTrain:
         d_res_implicit: the same for the d side.
 
     Raises:
-        ValueError: for a value outside its range, with the range.
+        BadValue: for a value outside its range, with the range.
     """
 
     pulse_type: PulseType = "stochastic"
@@ -69,15 +70,15 @@ class PulseTrain:
 
     def __post_init__(self) -> None:
         if self.pulse_type not in PULSE_TYPES:
-            raise ValueError(f"pulse_type: {self.pulse_type!r} is unknown; write one of {', '.join(PULSE_TYPES)}")
+            raise BadValue("pulse_type", repr(self.pulse_type), f"is unknown; write one of {', '.join(PULSE_TYPES)}")
         if self.desired_bl < 1:
-            raise ValueError(f"desired_bl: {self.desired_bl} is too short; write a whole number of slots, 1 or more")
+            raise BadValue("desired_bl", self.desired_bl, "is too short; write a whole number of slots, 1 or more")
         if not self.um_grad_scale > 0:
-            raise ValueError(f"um_grad_scale: {self.um_grad_scale} must be above 0; 1 leaves the management as it is")
+            raise BadValue("um_grad_scale", self.um_grad_scale, "must be above 0; 1 leaves the management as it is")
         for name in ("res", "x_res_implicit", "d_res_implicit"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
-                raise ValueError(f"{name}: {value} is not a bin width; write a number from 0 to 1, 1/levels for levels")
+                raise BadValue(name, value, "is not a bin width; write a number from 0 to 1, 1/levels for levels")
 
     @functools.cached_property
     def is_plain(self) -> bool:

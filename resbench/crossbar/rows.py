@@ -161,14 +161,16 @@ class OneHotRows(LazyRows):
     def __init__(self, lines: Tensor, width: int) -> None:
         super().__init__(lines, (lines.shape[0], width))
 
+    _dtype = torch.float32  # of the matrix; the source has indices
+
     @property
     def dtype(self) -> torch.dtype:
-        """float32: the source has indices."""
-        return torch.float32
+        return self._dtype
 
     def cast(self, dtype: torch.dtype) -> Self:
-        """These: zeros and ones are the same in every dtype."""
-        return self
+        twin = self._of(self.source)
+        twin._dtype = dtype
+        return twin
 
     def _lay_out(self, source: Tensor) -> Tensor:
         chosen = torch.zeros(len(source), self.shape[1], dtype=self.dtype, device=source.device)

@@ -58,7 +58,9 @@ class Tile(DeviceArray):
         weight = cast(Tensor, self._buffers["weight"])  # as an attribute torch would find it last
         x, d = fitting("x", x, self.shape[1], weight), fitting("d", d, self.shape[0], weight)
         if x.shape[0] != d.shape[0]:
-            raise BadValue("x, d", f"{x.shape[0]} and {d.shape[0]} rows", "; write one of each for every sample")
+            raise BadValue(
+                "x, d", f"they have {x.shape[0]} and {d.shape[0]} rows", "; write one of each for every sample"
+            )
         kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
         self.updates += 1
         if self.slots > MOST_COUNTED:  # a pulse takes a slot, so before that no count can be at its end

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from resbench.crossbar.devices.drift import Drift
 from resbench.crossbar.randomness import Stream
+from resbench.errors import BadValue
 
 Constants = dict[str, Tensor]
 
@@ -107,7 +108,7 @@ class Element(Device):
     def _refuse_negative(self, *fields: str) -> None:
         for field in fields:
             if not getattr(self, field) >= 0:
-                raise ValueError(f"{field}: {getattr(self, field)} is impossible; write a number of 0 (none) or more")
+                raise BadValue(field, getattr(self, field), "is impossible; write a number of 0 (none) or more")
 
     @property
     def write_noise(self) -> float:

@@ -14,6 +14,7 @@ from resbench.crossbar.devices.base import Constants
 from resbench.crossbar.devices.pulsed import PulsedDevice, Response, Scalar
 from resbench.crossbar.devices.steps import draw_reference
 from resbench.crossbar.randomness import Stream
+from resbench.errors import BadValue
 
 BISECTIONS = 40
 
@@ -186,7 +187,7 @@ class PowStepReference(PowStep):
         reference_mean: mean reference, weight units.
         reference_std: its device-to-device spread, weight units.
         subtract_symmetry_point: add the symmetric point of each device, where its up and down steps agree, to its
-            reference and to its reset value (the peer approaches that point by simulated pulses).
+            reference and to its reset value (aihwkit approaches that point by simulated pulses).
     """
 
     reference_mean: float = 0.0
@@ -237,13 +238,14 @@ class PiecewiseStep(PulsedDevice):
 
     def __post_init__(self) -> None:
         if not self.piecewise_up or len(self.piecewise_up) != len(self.piecewise_down):
-            raise ValueError(
-                f"piecewise_up, piecewise_down: {len(self.piecewise_up)} and {len(self.piecewise_down)} nodes; "
-                "write the same number of them, at least 1"
+            raise BadValue(
+                "piecewise_up, piecewise_down",
+                f"{len(self.piecewise_up)} and {len(self.piecewise_down)} nodes",
+                "; write the same number of them, at least 1",
             )
         if not self.granularity_factor > 0:
-            raise ValueError(
-                f"piecewise_up: the middle node {self.granularity_factor} is the granularity; write one above 0"
+            raise BadValue(
+                "piecewise_up", f"the middle node {self.granularity_factor}", "is the granularity; write one above 0"
             )
         super().__post_init__()
 

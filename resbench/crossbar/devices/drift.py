@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from resbench.crossbar.functions import log, power
+from resbench.errors import BadValue
 
 #: Smallest conductance whose logarithm is taken, the smallest normal float32.
 SMALLEST = 2.0**-126
@@ -32,7 +33,7 @@ class Drift:
         reset_tol: a weight that moved by more than this since the last call counts as programmed anew.
 
     Raises:
-        ValueError: for a parameter outside its range.
+        BadValue: for a parameter outside its range.
     """
 
     nu: float = 0.0
@@ -49,10 +50,10 @@ class Drift:
 
     def __post_init__(self) -> None:
         if self.nu < 0:
-            raise ValueError(f"drift.nu: {self.nu} is negative; write 0 for no drift")
+            raise BadValue("drift.nu", self.nu, "is negative; write 0 for no drift")
         for name in ("t_0", "wg_ratio"):
             if not getattr(self, name) > 0:
-                raise ValueError(f"drift.{name}: {getattr(self, name)} must be above 0; 1 is the default")
+                raise BadValue(f"drift.{name}", getattr(self, name), "must be above 0; 1 is the default")
 
     @property
     def is_noisy(self) -> bool:

@@ -10,13 +10,14 @@ import torch
 
 from resbench.crossbar.devices.base import Constants, Element
 from resbench.crossbar.randomness import Stream
+from resbench.errors import BadValue
 
 
 @dataclass(frozen=True)
 class Ideal(Element):
     """Floating-point weight: exact updates, no bounds, no noise.
 
-    ``W <- W - lr sum_m d_m x_m^T``, the peer's ``pulse_type`` ``None``. It has no states: for a limit without
+    ``W <- W - lr sum_m d_m x_m^T``, aihwkit's ``pulse_type`` ``None``. It has no states: for a limit without
     granularity that keeps a device's asymmetry, give that device ``states: inf``.
     """
 
@@ -38,7 +39,7 @@ class Ideal(Element):
 
     def with_states(self, states: float) -> Self:
         if states != math.inf:
-            raise ValueError(f"states: {states} is impossible for Ideal; write inf, or take another device model")
+            raise BadValue("states", states, "is impossible for Ideal; write inf, or take another device model")
         return self
 
     def fabricate(self, shape: tuple[int, int], stream: Stream) -> Constants:

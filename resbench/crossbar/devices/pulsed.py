@@ -19,6 +19,7 @@ from torch import Tensor
 from resbench.crossbar.devices.base import Constants, Element
 from resbench.crossbar.functions import exp
 from resbench.crossbar.randomness import Stream
+from resbench.errors import BadValue
 
 Response = Callable[..., Tensor]
 Scalar = float | tuple[float, ...]
@@ -42,8 +43,8 @@ class PulsedDevice(Element):
         dw_min_std: cycle-to-cycle noise of one pulse, relative to its step.
         w_max_dtod: spread of the upper bound, relative.
         w_min_dtod: spread of the lower bound, relative.
-        up_down: asymmetry, in units of the step; one-sided as in the peer: a positive value shrinks the down step, a
-            negative one the up step (the peer's documentation says symmetric, its behaviour is this).
+        up_down: asymmetry, in units of the step; one-sided as in aihwkit: a positive value shrinks the down step, a
+            negative one the up step (aihwkit's documentation says symmetric, its behaviour is this).
         up_down_dtod: spread of the asymmetry, in units of the step.
         enforce_consistency: fold negative steps and bounds so that every device works in the right direction.
         perfect_bias: give the last column ideal devices with 100 times the bounds.
@@ -51,11 +52,11 @@ class PulsedDevice(Element):
         corrupt_devices_range: stuck devices hold a value in plus or minus this, weight units.
         write_noise_std: noise of the visible weight after every pulse, in units of ``dw_min``; it does not accumulate.
         apply_write_noise_on_set: whether programming a weight adds it too.
-        reset: mean value after a reset, weight units; may be negative (the peer silently replaces a negative mean
+        reset: mean value after a reset, weight units; may be negative (aihwkit silently replaces a negative mean
             by 0).
 
     Raises:
-        ValueError: for a parameter outside its range, naming it.
+        BadValue: for a parameter outside its range, naming it.
     """
 
     dw_min: float | None = None
@@ -84,15 +85,17 @@ class PulsedDevice(Element):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.w_min <= 0 <= self.w_max or self.w_min == self.w_max:
-            raise ValueError(
-                f"w_min, w_max: {self.w_min}, {self.w_max} do not enclose 0; write w_min <= 0 <= w_max, say -1 and 1"
+            raise BadValue(
+                "w_min, w_max",
+                f"{self.w_min}, {self.w_max}",
+                "do not enclose 0; write w_min <= 0 <= w_max, say -1 and 1",
             )
         self._refuse_negative(
             "dw_min_dtod", "dw_min_std", "w_max_dtod", "w_min_dtod", "up_down_dtod", "write_noise_std"
         )
         if not 0 <= self.corrupt_devices_prob <= 1:
-            raise ValueError(
-                f"corrupt_devices_prob: {self.corrupt_devices_prob} is not a probability; write a number from 0 to 1"
+            raise BadValue(
+                "corrupt_devices_prob", self.corrupt_devices_prob, "is not a probability; write a number from 0 to 1"
             )
         _ = self.step  # refuses an impossible precision now, not at the first update
 
@@ -102,18 +105,19 @@ class PulsedDevice(Element):
         if self.states is None:
             step = self.DEFAULT_STEP if self.dw_min is None else float(self.dw_min)
             if not (step > 0 and math.isfinite(step)):
-                raise ValueError(f"dw_min: {self.dw_min} is not a step; write a number above 0, or give `states`")
+                raise BadValue("dw_min", self.dw_min, "is not a step; write a number above 0, or give `states`")
             return step
         states = float(self.states)
         if not (states >= 2 and (states == math.inf or states.is_integer())):
-            raise ValueError(
-                f"states: {self.states} is impossible; write a whole number of 2 or more (4 is 2 bits), or inf"
+            raise BadValue(
+                "states", self.states, "is impossible; write a whole number of 2 or more (4 is 2 bits), or inf"
             )
         step = (self.w_max - self.w_min) / (states * self.granularity_factor)
         if self.dw_min is not None:
-            raise ValueError(
-                f"states, dw_min: both are given ({self.states}, {self.dw_min}); write one of them, "
-                f"{states:g} states are a dw_min of {step:g}"
+            raise BadValue(
+                "states, dw_min",
+                f"both are given ({self.states}, {self.dw_min})",
+                f"; write one of them, {states:g} states are a dw_min of {step:g}",
             )
         return step
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from resbench.crossbar.devices.base import Constants
 from resbench.crossbar.devices.pulsed import PulsedDevice, Response
 from resbench.crossbar.randomness import Stream
+from resbench.errors import BadValue
 
 
 def constant_step(w: Tensor, sign: Tensor, step: Tensor, sigma: float, xi: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ class _Linear(PulsedDevice):
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.reverse_up or self.reverse_down) and not self.mult_noise:
-            raise ValueError("mult_noise: false does not go with reverse_up or reverse_down; write mult_noise: true")
+            raise BadValue("mult_noise", "false", "does not go with reverse_up or reverse_down; write mult_noise: true")
 
     @property
     def response(self) -> Response:
@@ -138,7 +139,7 @@ class SoftBoundsPmax(SoftBounds):
 
     ``F = (range_max - range_min) / (1 - e^(-p_max alpha))``, then :class:`SoftBounds` with ``w_min = range_min``,
     ``w_max = range_min + F``, ``dw_min = F alpha`` and ``up_down = 1 + 2 range_min / F``. Since ``up_down`` acts on one
-    side only, ``p_max`` up pulses from ``range_min`` end above ``range_max``; this is what the peer does.
+    side only, ``p_max`` up pulses from ``range_min`` end above ``range_max``; this is what aihwkit does.
 
     Args:
         states: changes the step alone; bounds and shape of the curve stay.
@@ -160,9 +161,9 @@ class SoftBoundsPmax(SoftBounds):
 
     def __post_init__(self) -> None:
         if not (self.p_max > 0 and self.alpha > 0):
-            raise ValueError(f"p_max, alpha: {self.p_max}, {self.alpha} must be above 0, such as 1000 and 0.0005")
+            raise BadValue("p_max, alpha", f"{self.p_max}, {self.alpha}", "must be above 0, such as 1000 and 0.0005")
         if not self.range_min < self.range_max:
-            raise ValueError(f"range_min, range_max: {self.range_min}, {self.range_max} is no range; write -1 and 1")
+            raise BadValue("range_min, range_max", f"{self.range_min}, {self.range_max}", "is no range; write -1 and 1")
         scale = (self.range_max - self.range_min) / (1 - math.exp(-self.p_max * self.alpha))
         derived = {"w_min": self.range_min, "w_max": self.range_min + scale, "up_down": 1 + 2 * self.range_min / scale}
         if self.states is None:

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from resbench.crossbar.devices.base import Device
 from resbench.crossbar.devices.pulsed import PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
+from resbench.errors import BadValue
 
 Policy = Literal["all", "single_fixed", "single_sequential", "single_random"]
 POLICIES = ("all", "single_fixed", "single_sequential", "single_random")
@@ -25,8 +26,8 @@ class UnitCell(Device):
 
     def __post_init__(self) -> None:
         if len({element.is_continuous for element in self.elements}) > 1:
-            raise ValueError(
-                "states: elements with and without granularity do not share a cell; write inf for all of them"
+            raise BadValue(
+                "states", "elements with and without granularity", "do not share a cell; write inf for all of them"
             )
 
     @property
@@ -49,7 +50,7 @@ class UnitCell(Device):
 
     @property
     def granularity(self) -> float:
-        """Mean granularity of the elements; like the peer, without their shares."""
+        """Mean granularity of the elements; like aihwkit, without their shares."""
         return sum(element.granularity for element in self.elements) / len(self.elements)
 
     @property
@@ -81,7 +82,7 @@ class VectorCell(UnitCell):
             single policy and equal shares a sample changes the weight by ``lr d x / n``.
 
     Raises:
-        ValueError: if there is no element, an unknown policy, or another number of shares than of elements.
+        BadValue: if there is no element, an unknown policy, or another number of shares than of elements.
     """
 
     devices: tuple[PulsedDevice, ...] = field(kw_only=True)
@@ -91,13 +92,19 @@ class VectorCell(UnitCell):
 
     def __post_init__(self) -> None:
         if not self.devices:
-            raise ValueError("devices: a cell needs at least one element; write a list of devices")
+            raise BadValue("devices", "a cell", "needs at least one element; write a list of devices")
         if self.update_policy not in POLICIES:
-            raise ValueError(f"update_policy: {self.update_policy!r} is unknown; write one of {', '.join(POLICIES)}")
+            raise BadValue("update_policy", repr(self.update_policy), f"is unknown; write one of {', '.join(POLICIES)}")
         if not 0 <= self.first_update_idx < len(self.devices):
-            raise ValueError(f"first_update_idx: {self.first_update_idx} is not one of {len(self.devices)} elements")
+            raise BadValue(
+                "first_update_idx",
+                self.first_update_idx,
+                f"is not one of {len(self.devices)} elements",
+            )
         if self.gamma_vec and len(self.gamma_vec) != len(self.devices):
-            raise ValueError(f"gamma_vec: {len(self.gamma_vec)} shares, {len(self.devices)} elements; write one each")
+            raise BadValue(
+                "gamma_vec", f"{len(self.gamma_vec)} shares, {len(self.devices)} elements", "; write one each"
+            )
         super().__post_init__()
 
     @property
@@ -160,7 +167,7 @@ class OneSidedCell(UnitCell):
 
     def __post_init__(self) -> None:
         if self.refresh_every < 0:
-            raise ValueError(f"refresh_every: {self.refresh_every} is negative; write a period, or 0 for no refresh")
+            raise BadValue("refresh_every", self.refresh_every, "is negative; write a period, or 0 for no refresh")
         super().__post_init__()
 
     @property
