@@ -16,6 +16,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
+from resbench.errors import BadValue
 from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
 from resbench.nn.parameter import AnalogWeight
 from resbench.nn.tiled import TiledLayer
@@ -25,6 +26,8 @@ PRODUCTS = (
     *(nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd),
     *(nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention),
 )
+#: Attributes of a module where torch keeps the hooks of its passes; those of its state mean other keys.
+HOOKS = tuple(name for name in vars(nn.Module()) if "_hook" in name and "state_dict" not in name)
 
 
 def to_analog(
@@ -40,7 +43,8 @@ def to_analog(
     """Put linear and convolutional layers of a model on crossbar tiles, in place.
 
     A pattern names a module, everything below a module (``layer3`` takes ``layer3.0.conv1``), or uses wildcards
-    (``*.conv?``). A module that appears twice in the model stays one, if any of its names is matched.
+    (``*.conv?``). A module that appears twice in the model stays one, if any of its names is matched. Hooks on the
+    forward and backward passes of a layer are moved to its analog layer, and their handles still remove them.
     :class:`~resbench.algorithms.DigitalSGD` leaves the model as it is.
 
     Args:
@@ -59,7 +63,7 @@ def to_analog(
 
     Raises:
         TypeError: for a class in place of an instance, and for a single pattern in place of a list.
-        ValueError: for a pattern that matches no linear or convolutional layer, or one that meets a layer that does
+        BadValue: for a pattern that matches no linear or convolutional layer, or one that meets a layer that does
             not fit, is analog already, or shares its weight with another.
     """
     _check_types(model, algorithm, device, layers, forward_io, backward_io, mapping)
@@ -70,7 +74,7 @@ def to_analog(
     }
     for pattern in layers:
         if not any(_matches(name, pattern) for name in found):
-            raise ValueError(f"layers: {pattern!r} {_why_unmatched(pattern, model, list(found))}")
+            raise BadValue("layers", repr(pattern), _why_unmatched(pattern, model, list(found)))
     if algorithm.digital:
         return model
     # A module that a pattern meets under one of its names is converted in all its places.
@@ -86,10 +90,11 @@ def to_analog(
                     module, algorithm, device, root.child("layer", name), forward_io, backward_io, mapping
                 )
             except (TypeError, ValueError) as error:
-                raise ValueError(f"layers: {name!r} cannot be analog: {error}") from None
+                raise BadValue("layers", repr(name), f"cannot be analog: {error}") from None
     for name, module in chosen.items():  # once all of them can be
         parent, _, attribute = name.rpartition(".")
         setattr(model.get_submodule(parent), attribute, twins[id(module)])
+        _move_hooks(module, twins[id(module)])
     for name, layer in analog_layers(model):
         layer.weight.label = f"{name}.weight"
     _call_sublayers(model)
@@ -129,11 +134,13 @@ def _check_types(
     if isinstance(layers, str):
         raise TypeError(f"layers: {layers!r} is one pattern; write a list, [{layers!r}]")
     if isinstance(model, (AnalogLayer, TiledLayer)):
-        raise ValueError(f"model: this {type(model).__name__} is analog already")
+        raise BadValue("model", f"this {type(model).__name__}", "is analog already")
     if isinstance(model, PRODUCTS):
-        raise ValueError(
-            f"model: a bare {type(model).__name__} has no name by which it could be replaced; write "
-            "nn.Sequential(layer), or AnalogLinear and AnalogConv2d of resbench.nn"
+        raise BadValue(
+            "model",
+            f"a bare {type(model).__name__}",
+            "has no name by which it could be replaced; write nn.Sequential(layer), or AnalogLinear and AnalogConv2d "
+            "of resbench.nn",
         )
 
 
@@ -173,16 +180,20 @@ def _check_parameters(chosen: Mapping[str, nn.Linear | nn.Conv2d], model: nn.Mod
     for name, layer in chosen.items():
         others = layer._parameters.keys() - {"weight", "bias"}
         if others:
-            raise ValueError(
-                f"layers: {name!r} cannot be analog: its weight is computed from {', '.join(sorted(others))} (weight "
-                "norm, pruning); make it permanent first"
+            raise BadValue(
+                "layers",
+                repr(name),
+                f"cannot be analog: its weight is computed from {', '.join(sorted(others))} (weight norm, pruning); "
+                "make it permanent first",
             )
         for attribute, mine in layer.named_parameters(recurse=False):
             for other, module, theirs in owned:
                 if module is not layer and _overlap(mine, theirs):
-                    raise ValueError(
-                        f"layers: {name}.{attribute} and {other} are one parameter, on tiles they would be two; give "
-                        "one of them its own, nn.Parameter(weight.detach().clone()), or leave both digital"
+                    raise BadValue(
+                        "layers",
+                        f"{name}.{attribute} and {other}",
+                        "are one parameter, on tiles they would be two; give one of them its own, "
+                        "nn.Parameter(weight.detach().clone()), or leave both digital",
                     )
 
 
@@ -224,6 +235,15 @@ def _twin(
     if layer.weight.dtype is not torch.get_default_dtype():  # else nothing is cast, some buffers are wider on purpose
         twin = twin.to(layer.weight.dtype)
     return twin.to(layer.weight.device).train(layer.training)
+
+
+def _move_hooks(layer: nn.Module, twin: nn.Module) -> None:
+    """Give the hooks of a digital layer to the analog one, in the same dictionaries: their handles know those."""
+    for name in HOOKS:
+        hooks = getattr(layer, name)
+        if isinstance(hooks, dict):
+            hooks.update(getattr(twin, name))
+        setattr(twin, name, hooks)
 
 
 def _matches(name: str, pattern: str) -> bool:

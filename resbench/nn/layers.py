@@ -16,6 +16,7 @@ from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, ma
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, Rows, matrix
+from resbench.errors import BadValue
 from resbench.nn.loading import program_digital
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
 from resbench.nn.patches import Patches
@@ -58,7 +59,7 @@ class AnalogLayer(nn.Module):
         out, columns = layer.weight.flatten(1).shape
         plan = TilePlan.of((out, columns), mapping, bias=layer.bias is not None)
         if len(plan.arrays) > 1:
-            raise ValueError(f"max_input_size, max_output_size: they split this layer ({plan}); write a TiledLayer")
+            raise BadValue("max_input_size, max_output_size", "they", f"split this layer ({plan}); write a TiledLayer")
         self.mapping = mapping
         self.bias_column = plan.bias_column
         self.kernel_shape = layer.weight.shape
@@ -273,7 +274,7 @@ class AnalogLinear(AnalogLayer):
         mapping: scales and bias column.
 
     Raises:
-        ValueError: where the mapping splits the layer, or scales its weight beyond the devices.
+        BadValue: where the mapping splits the layer, or scales its weight beyond the devices.
     """
 
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
@@ -316,7 +317,7 @@ class AnalogConv2d(AnalogLayer):
         mapping: scales and bias column.
 
     Raises:
-        ValueError: for a grouped convolution, or as :class:`AnalogLinear`.
+        BadValue: for a grouped convolution, or as :class:`AnalogLinear`.
     """
 
     def __init__(
@@ -377,8 +378,8 @@ def _check_omega(omega: float, algorithm: Algorithm) -> None:
     *_, (_, gamma, tile) = algorithm.named_tiles()
     bound = gamma * max(tile.device.w_max, -tile.device.w_min)
     if omega > bound:
-        raise ValueError(
-            f"weight_scaling_omega: {omega} is beyond what the devices hold; write a number up to {bound:g}"
+        raise BadValue(
+            "weight_scaling_omega", omega, f"is beyond what the devices hold; write a number up to {bound:g}"
         )
 
 

@@ -124,12 +124,18 @@ class AnalogOptimizer(torch.optim.Optimizer):
 
     def _step_digital(self) -> None:
         """The step of the digital optimiser, on groups without analog weights and with the digital rate."""
-        for weight in self._weights():
-            if weight.grad is not None:
-                weight.refuse_gradient()
-        if all(_is_plain(self.digital, group) for group in self.param_groups):
-            for group in self.param_groups:
-                parameters = [p for p in group["params"] if p.grad is not None]
+        plain = type(self.digital) is torch.optim.SGD
+        steps = []
+        for group in self.param_groups:
+            parameters = [p for p in group["params"] if p.grad is not None]
+            for parameter in parameters:
+                if type(parameter) is AnalogWeight:
+                    parameter.refuse_gradient()
+            plain = plain and not (group["momentum"] or group["weight_decay"] or group["maximize"])
+            plain = plain and isinstance(group["lr"], float)
+            steps.append((group, parameters))
+        if plain:
+            for group, parameters in steps:
                 if parameters:  # in one call what SGD comes down to, instead of one for each parameter
                     rate = group["lr"] * group["digital_ratio"]
                     torch._foreach_add_(parameters, [p.grad for p in parameters], alpha=-rate)
@@ -244,15 +250,6 @@ def _digital_part(group: dict[str, Any]) -> dict[str, Any]:
 def _take_options(group: dict[str, Any], part: dict[str, Any]) -> None:
     """Take over the options that the digital optimiser gave to its part of a group."""
     group.update({name: value for name, value in part.items() if name not in ("params", "lr")})
-
-
-def _is_plain(digital: torch.optim.Optimizer, group: dict[str, Any]) -> bool:
-    """Whether a step on a group is ``p -= lr * p.grad`` and nothing else."""
-    return (
-        type(digital) is torch.optim.SGD
-        and not (group["momentum"] or group["weight_decay"] or group["maximize"])
-        and not isinstance(group["lr"], Tensor)
-    )
 
 
 def _check_pairs(weights: list[AnalogWeight], parts: int) -> None:

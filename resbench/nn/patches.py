@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resbench.crossbar.rows import PatchRows
+from resbench.errors import BadValue
 
 
 class Patches:
@@ -17,12 +18,12 @@ class Patches:
         layer: the digital convolution.
 
     Raises:
-        ValueError: for a grouped convolution.
+        BadValue: for a grouped convolution.
     """
 
     def __init__(self, layer: nn.Conv2d) -> None:
         if layer.groups != 1:
-            raise ValueError(f"groups: {layer.groups} does not fit one array; leave this convolution digital")
+            raise BadValue("groups", layer.groups, "does not fit one array; leave this convolution digital")
         self.kernel_size = _pair(layer.kernel_size)
         self.geometry: dict[str, Any] = {"stride": layer.stride, "dilation": layer.dilation, "padding": layer.padding}
         self.outer_padding: tuple[list[int], str] | None = None

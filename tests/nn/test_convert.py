@@ -60,6 +60,30 @@ def test_a_pattern_that_matches_nothing_is_refused(patterns: tuple[str, ...], hi
     assert not list(analog_layers(network)), "nothing was converted"
 
 
+@pytest.mark.parametrize("mapping", [MappingParameters(), SPLIT], ids=["one array", "blocks"])
+def test_hooks_of_a_layer_are_those_of_its_analog_layer(mapping: MappingParameters) -> None:
+    network = nn.Sequential(nn.Linear(20, 3))
+    seen: list[str] = []
+    handles = [
+        network[0].register_forward_pre_hook(lambda _, inputs: (2 * inputs[0],)),
+        network[0].register_forward_hook(lambda _, inputs, kwargs, y: seen.append("forward"), with_kwargs=True),
+        network[0].register_forward_hook(lambda _, inputs, y: y + 1.0),
+        network[0].register_full_backward_hook(lambda *_: seen.append("backward")),
+    ]
+    x = torch.linspace(-1, 1, 40).reshape(2, 20).requires_grad_()
+    want = network(x).detach()
+    to_analog(network, AnalogSGD(), Ideal(), mapping=mapping)
+    seen.clear()
+    y = network(x)
+    y.sum().backward()
+    torch.testing.assert_close(y.detach(), want)
+    assert seen == ["forward", "backward"]
+    for handle in handles:
+        handle.remove()
+    torch.testing.assert_close(network(2 * x).detach() + 1.0, want)
+    assert len(seen) == 2
+
+
 @pytest.mark.filterwarnings("ignore:layers. these stay digital")
 @pytest.mark.parametrize("layers", [("*",), ("stem", "layer1"), ("stem", "layer10")])
 def test_a_module_in_two_places_stays_one(layers: tuple[str, ...]) -> None:
