@@ -63,7 +63,7 @@ def _check(args: argparse.Namespace, record: "Record") -> None:
     if not args.tolerance >= 0:
         raise UserError(f"--tolerance {args.tolerance}: write 0 or more")
     if refused := refusals(record.config, args.trust):
-        raise UserError(f"{args.record}: {why(refused, 'resbench verify')}")
+        raise UserError(f"{args.record}: {why(refused, 'resbench verify', record.made_by)}")
 
 
 def _summary(record: "Record", epochs: int | None) -> str:

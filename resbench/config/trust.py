@@ -8,7 +8,7 @@ such a place, or reads the file.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -56,6 +56,9 @@ TRAINER_NULL = ("default_root_dir", "model_registry", "plugins")
 #: What may stand in place of an object: Lightning's own names for its profilers.
 NAMES = {"profilers": ("simple", "advanced", "pytorch"), "loggers": (True, False)}
 
+#: Said of classes of resbench that this version does not have, by who made the config.
+ANOTHER_VERSION = "which this version of resbench does not have; made by {0}: install that version"
+
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 _OUTSIDE = re.compile(r"^[/~\\]|^[A-Za-z]:|://|(^|[/\\])\.\.([/\\]|$)|[\x00-\x1f]")
 _WORD = re.compile(r"[\w:+-]*", re.ASCII)
@@ -76,13 +79,21 @@ def refusals(config: Mapping[str, Any], trusted: Sequence[str] = (), own_paths: 
     return list(_Check(tuple(trusted), own_paths).config(config))
 
 
-def why(refused: Sequence[Refusal], command: str) -> str:
+def missing(refused: Iterable[Refusal]) -> list[str]:
+    """Of what is refused the classes of resbench: another version had them, or has them."""
+    return sorted({path for refusal in refused if (path := refusal.class_path or "").startswith("resbench.")})
+
+
+def why(refused: Sequence[Refusal], command: str, made_by: str) -> str:
     """Why a config is not run, in one line, and how to run it where it would be enough to trust modules.
 
     Args:
         refused: What is not on the list, at least one.
         command: The command that takes ``--trust``.
+        made_by: The version of resbench that made the config, in words.
     """
+    if paths := missing(refused):
+        return f"its config names {', '.join(paths)}, {ANOTHER_VERSION.format(made_by)}"
     if first := next((refusal for refusal in refused if refusal.class_path is None), None):
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         return f"its config is not run: {first.key}: {first.text}{more}"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from resbench.config.trust import refusals
+from resbench.config.trust import ANOTHER_VERSION, missing, refusals
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.markdown import code, escape, to_markdown
 from resbench.leaderboard.rows import seedless_config
@@ -84,7 +84,9 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
     else:
         yield False, f"{record.status}: it is listed, and enters no mean"
     refused = refusals(record.config, own_paths=True)
-    if foreign := sorted({refusal.class_path for refusal in refused if refusal.class_path}):
+    if paths := missing(refused):
+        yield True, f"config: {', '.join(paths)}, {ANOTHER_VERSION.format(record.made_by)}, and submit with it"
+    if foreign := sorted({refusal.class_path for refusal in refused if refusal.class_path} - set(paths)):
         yield False, f"config: {', '.join(foreign)} is not part of resbench; bring its code in the same pull request"
     for refusal in refused:
         if refusal.class_path is None:

@@ -255,6 +255,12 @@ class Record(Entry):
     started: AwareDatetime
     finished: AwareDatetime
 
+    @property
+    def made_by(self) -> str:
+        """The resbench that made it: its version, and the commit of a checkout."""
+        commit = f", commit {self.git.commit[:12]}" if self.git else ""
+        return f"resbench {self.versions.get('resbench', 'of an unknown version')}{commit}"
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         if self.config_hash != (computed := hash_of(deciding(self.config))):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from resbench.config.files import read_mapping
 from resbench.config.imports import only_named
-from resbench.config.trust import refusals, why
+from resbench.config.trust import missing, refusals, why
 from resbench.errors import UserError
 from resbench.records.names import ATTEMPT, CONFIG, RECORD
 from resbench.records.schema import RecordError, read_record
@@ -46,8 +46,8 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
             raise UserError(f"{path}: a link out of the folder, through which the run would write; remove it")
     content = read_mapping(config)
     if refused := refusals(content, trusted, own_paths=True):
-        own = f"; if it is yours: resbench fit --config {config} --ckpt_path={LAST}"
-        raise UserError(f"{config}: {why(refused, 'resbench resume')}{own}")
+        own = "" if missing(refused) else f"; if it is yours: resbench fit --config {config} --ckpt_path={LAST}"
+        raise UserError(f"{config}: {why(refused, 'resbench resume', _made_by(attempt))}{own}")
     arguments = ["--config", str(config), f"--ckpt_path={LAST}"]
     experiment = content.get("experiment") or {}
     named = Path(str(experiment.get("root")), str(experiment.get("name")))
@@ -63,6 +63,14 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
                 f"version; start it anew with resbench fit --config {config}"
             )
         return run(cli)
+
+
+def _made_by(attempt: Path) -> str:
+    """The resbench that began a run, as far as its folder tells: one that was killed has no record."""
+    try:
+        return read_record(attempt / RECORD).made_by
+    except RecordError:
+        return "another version"
 
 
 def _is_below(path: Path, folder: Path) -> bool:

@@ -11,6 +11,7 @@ from resbench.leaderboard.submission import check, destination, pull_request
 from resbench.leaderboard.tables import Rejected
 from resbench.records.identity import config_hash
 from resbench.records.schema import EpochMetrics, GitState, Record, read_record, write_record
+from tests.records.factory import OLD, old_record
 
 MakeRecord = Callable[..., Record]
 
@@ -138,6 +139,12 @@ def test_code_that_is_not_part_of_resbench_is_noted(sound: Callable[..., Run]) -
     assert "config: mine.Callback is not part of resbench; bring its code in the same pull request" in texts(
         check([run]), False
     )
+
+
+def test_a_record_of_another_version_is_submitted_with_that_version() -> None:
+    findings = check([Run(file="old.json", record=old_record())])
+    assert f"config: {OLD}, and submit with it" in texts(findings, True)
+    assert not any("is not part of resbench" in text for text in texts(findings, False))
 
 
 def test_what_nobody_could_verify_is_a_problem(sound: Callable[..., Run]) -> None:

@@ -11,7 +11,7 @@ import torch
 from resbench.cli import main
 from resbench.records.identity import config_hash
 from resbench.records.schema import write_record
-from tests.records.factory import make_record
+from tests.records.factory import OLD, make_record, old_record
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "digits_2bit_residual.yaml"
 
@@ -106,3 +106,10 @@ def test_what_cannot_be_verified_is_refused_before_anything_runs(
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_a_record_of_another_version_says_which_to_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "record.json"
+    write_record(path, old_record())
+    assert main(["verify", str(path)]) == 2
+    assert capsys.readouterr().err == f"error: {path}: its config names {OLD}\n"

@@ -1,5 +1,6 @@
 """A factory of records as a run on MNIST writes them."""
 
+import copy
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -105,3 +106,17 @@ def make_record(
         started=STARTED + timedelta(minutes=minutes),
         finished=STARTED + timedelta(minutes=minutes + 2),
     )
+
+
+def old_record() -> Record:
+    """A record of a version whose optimiser had a name that this one does not know."""
+    config = copy.deepcopy(make_record().config)
+    config["optimizer"] = {"class_path": "resbench.nn.AnalogSGD", "init_args": {"lr": 0.05}}
+    return make_record().model_copy(update={"config": config, "config_hash": config_hash(config)})
+
+
+#: What is said of it.
+OLD = (
+    "resbench.nn.AnalogSGD, which this version of resbench does not have; made by resbench 0.1.0, commit 032c4200032c: "
+    "install that version"
+)

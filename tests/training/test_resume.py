@@ -19,6 +19,9 @@ import yaml
 import resbench.algorithms
 from resbench.algorithms import Algorithm
 from resbench.cli import main
+from resbench.config.yaml import dump_yaml
+from resbench.records.schema import write_record
+from tests.records.factory import OLD, old_record
 from tests.training.faults import CLASS, Fault
 from tests.training.killing import compare
 from tests.training.runs import CONFIG, REPOSITORY, Outcome, Run
@@ -324,3 +327,16 @@ def test_killed_at_twenty_moments(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("20 kills, ")
+
+
+def test_a_run_of_another_version_says_which_to_install(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "0123456789ab.attempt"
+    folder.mkdir()
+    record = old_record()
+    (folder / "config.yaml").write_text(dump_yaml(record.config))
+    assert main(["resume", str(folder)]) == 2
+    killed = OLD.replace("resbench 0.1.0, commit 032c4200032c", "another version")
+    assert capsys.readouterr().err == f"error: {folder / 'config.yaml'}: its config names {killed}\n"
+    write_record(folder / "record.json", record.model_copy(update={"status": "interrupted"}))
+    assert main(["resume", str(folder)]) == 2
+    assert capsys.readouterr().err == f"error: {folder / 'config.yaml'}: its config names {OLD}\n"
