@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -42,6 +43,10 @@ def room(module: Path) -> str:
     return module.relative_to(REPOSITORY / "resbench").parts[0].removesuffix(".py")
 
 
+def dotted(module: Path) -> str:
+    return ".".join(module.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
 def imported(module: Path, *, at_import_time: bool = False) -> Iterator[list[str]]:
     """Dotted path of each import, split at the dots; those inside functions and for types not if `at_import_time`."""
     nodes: list[ast.AST] = [ast.parse(module.read_text(encoding="utf-8"))]
@@ -71,6 +76,18 @@ def test_module_keeps_the_rules(module: Path) -> None:
         assert not heavy, "this room must start fast"
     if not module.stem.startswith("_") or module.stem == "__init__":
         assert ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))), "a public module says what it holds"
+
+
+def test_no_module_needs_itself() -> None:
+    """Imports for types and those inside functions count too; only the face of the package imports what it is asked."""
+    names = set(map(dotted, MODULES))
+    graph = {}
+    for module in MODULES:
+        paths = {".".join(path) for path in imported(module)}
+        needed = {path if path in names else path.rpartition(".")[0] for path in paths}
+        graph[dotted(module)] = needed & names - {dotted(module)}
+    del graph["resbench"]
+    TopologicalSorter(graph).prepare()  # or a CycleError that names the circle
 
 
 def test_files_are_short_and_named_for_what_they_hold() -> None:
