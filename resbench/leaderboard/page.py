@@ -98,6 +98,7 @@ def _track(table: Table, key: str, title: str, left_out: int) -> TrackView:
         claims=claims(table),
         target="" if table.target is None else f"{metric.val_key} {number(table.target, metric)}",
         title=metric.title,
+        log_axis="error" if metric.higher_is_better else "loss",
         at=_most_results(table),
         levels=[Level(precision_key(states), precision(states)) for states in table.columns if states is not None],
         headings=headings(metric, table_lines),

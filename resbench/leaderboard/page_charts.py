@@ -69,7 +69,6 @@ def chart_track(table: Table) -> ChartTrack:
             ChartRow(
                 label=row.label,
                 style=style(index),
-                profile=[(_scaled(distance, metric), share) for distance, share in row.profile],
                 cells=[
                     _cell(row, cell, states, metric, _claims(table, position, row.label))
                     for position, (states, cell) in enumerate(zip(table.columns, row.cells, strict=True))

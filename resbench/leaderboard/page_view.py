@@ -128,7 +128,8 @@ class UnfinishedRun:
 class TrackView:
     """A tab of the page.
 
-    ``at`` is the key of the precision at which costs are compared at first, ``reference`` the digital result, ``best``
+    ``log_axis`` names what the charts show on a log axis: errors in place of accuracies, or the loss itself. ``at`` is
+    the key of the precision at which costs are compared at first, ``reference`` the digital result, ``best``
     the best row of each precision in words, and ``left_out`` the number of rows that the page has no room for.
     """
 
@@ -138,6 +139,7 @@ class TrackView:
     claims: str
     target: str
     title: str
+    log_axis: str
     at: str
     levels: Sequence[Level]
     headings: Sequence[Heading]
@@ -217,11 +219,10 @@ class ChartCell:
 
 @dataclass(frozen=True, slots=True)
 class ChartRow:
-    """An algorithm in the charts; ``profile`` has the steps (distance to the best, share of precisions)."""
+    """An algorithm in the charts."""
 
     label: str
     style: Style
-    profile: Sequence[tuple[float | None, float]]
     cells: Sequence[ChartCell]
 
 

@@ -244,6 +244,32 @@ def test_costs_are_compared_at_one_precision_or_at_all(board: Any) -> None:
     assert len(find(board, tiles)) == 9
 
 
+def test_the_filter_reaches_profile_and_cost_charts(board: Any) -> None:
+    chosen = board.find_element("css selector", "[role=tabpanel]:not([hidden]) .at input:checked").get_attribute(
+        "value"
+    )
+    find(board, f".levels .chip:has([value='{chosen}'])")[0].click()
+    assert chosen not in [chip.text.split()[0] for chip in find(board, ".at .chip")]
+    assert "share of the chosen 2 precisions" in find(board, "figcaption")[1].text
+    find(board, ".at .chip:last-child")[0].click()
+    assert len(find(board, ".at ~ .charts figure:first-child .marker")) == 6
+
+
+def test_errors_can_be_shown_on_a_log_axis(board: Any) -> None:
+    find(board, ".chip.error")[0].click()
+    assert find(board, "figcaption")[0].text.startswith("test error against states")
+    ticks = [float(text.text) for text in find(board, f"{STATES} svg text[text-anchor=end]")]
+    assert ticks == [1, 3, 10]
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    (marker, *_) = find(board, f"{STATES} .marker")
+    ActionChains(board).scroll_to_element(marker).move_to_element(marker).perform()
+    assert board.find_element("id", "tip").text.startswith("MP\n4 states: 9.96 [")
+    ActionChains(board).click().perform()
+    dialog = board.find_element("css selector", "dialog[open]")
+    assert dialog.find_element("css selector", "tbody td:nth-child(2)").text == "90.00"
+
+
 def test_a_click_on_a_row_shows_its_training_curves_and_runs(board: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 

@@ -54,7 +54,7 @@ function scaleOf(values, kind, named) {
 // `points`: {x, y, low, high, colour, marker, tip, front, published, aside}; `lines`: {points: [[x, y, aside]], className,
 // colour, title}; `aside` (-1 to 1) moves what stands at one named place apart, so that nothing hides the rest;
 // `bands`: {points: [[x, low, high]], colour}; `also`: further y that the axis covers. Returns the <svg>, or null without anything to draw.
-function plot(host, { points = [], lines = [], bands = [], levels = [], log = false, named, ticks, label, describe, also = [], height = 250 }) {
+function plot(host, { points = [], lines = [], bands = [], levels = [], log = false, logUp = false, named, ticks, label, describe, also = [], height = 250 }) {
   const xs = [...points.map(point => point.x), ...lines.flatMap(line => line.points.map(([at]) => at))];
   const ys = [
     ...points.flatMap(point => [point.y, point.low ?? point.y, point.high ?? point.y]),
@@ -66,9 +66,9 @@ function plot(host, { points = [], lines = [], bands = [], levels = [], log = fa
   if (!xs.length) return null;
   const width = Math.max(260, host.clientWidth || 400);
   const box = { left: 46, right: width - (levels.length ? 46 : 12), top: 10, bottom: height - 36 };
-  const across = scaleOf(xs, log ? "log" : "linear", named), up = scaleOf(ys, "linear");
+  const across = scaleOf(xs, log ? "log" : "linear", named), up = scaleOf(ys, logUp ? "log" : "linear");
   if (ticks) across.ticks = ticks.map(tick => [tick, short(tick)]);
-  const slot = named ? (box.right - box.left) / named.length : 0, room = Math.min(60, 0.36 * slot);
+  const slot = named ? (box.right - box.left) / named.length : 0, room = Math.min(60, 0.25 * slot);
   const inset = slot / 2, inner = box.right - box.left - slot;
   const px = (value, aside = 0) => box.left + inset + across.at(value) * inner + aside * room;
   const py = value => box.bottom - up.at(value) * (box.bottom - box.top);

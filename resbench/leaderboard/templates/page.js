@@ -69,6 +69,9 @@ function filter(panel) {
   const levels = shown(panel);
   for (const row of $(".results tbody", panel).rows) row.hidden = row.dataset.key !== "digital" && !levels.has(row.dataset.key);
   for (const cell of $$(".glance [data-key]", panel)) cell.hidden = !levels.has(cell.dataset.key);
+  const radios = $$(".at input", panel);
+  for (const radio of radios) radio.parentNode.hidden = radio.value !== "" && !levels.has(radio.value);
+  if (radios.some(radio => radio.checked && radio.parentNode.hidden)) radios.find(radio => !radio.parentNode.hidden).checked = true;
   charts(panel);
 }
 function hideColumns(panel) {
@@ -102,6 +105,15 @@ function references(data) {
   const { digital } = data;
   return digital && digital.mean != null ? [{ y: digital.mean, low: digital.low, high: digital.high, text: "digital", className: "digital-line" }] : [];
 }
+// For a log axis: errors instead of accuracies; a loss stays what it is. Values that are not above 0 are left out.
+const UNTURNED = new WeakMap(); // from what was turned into errors back to the data of the page
+function onLogAxis(data) {
+  if (!data.higher) return data;
+  const whole = data.percent ? 100 : 1, turned = value => (value == null || value >= whole ? null : whole - value);
+  const made = (copy, of) => (UNTURNED.set(copy, of), copy);
+  const turn = cell => cell && made({ ...cell, mean: turned(cell.mean), low: turned(cell.high), high: turned(cell.low), paper: turned(cell.paper) }, cell);
+  return made({ ...data, title: data.title.replace("accuracy", "error"), higher: false, digital: turn(data.digital), rows: data.rows.map(row => ({ ...row, cells: row.cells.map(turn) })) }, data);
+}
 function entries(panel, data, levels) {
   const off = new Set($$(".legend [aria-pressed=false]", panel).map(button => button.dataset.label));
   return data.rows.filter(row => !off.has(row.label)).flatMap(row =>
@@ -115,7 +127,7 @@ function pointOf(data, entry, x, more) {
   const { row, cell } = entry;
   return {
     x, y: cell.mean, low: cell.low, high: cell.high, ...row.style, entry,
-    tip: tipOf(data, entry, more), open: () => openRuns(data, row.label, cell),
+    tip: tipOf(data, entry, more), open: () => openRuns(UNTURNED.get(data) ?? data, row.label, UNTURNED.get(cell) ?? cell),
   };
 }
 function figure(host, title, note, options) {
@@ -132,7 +144,8 @@ function byRow(points) {
 }
 function charts(panel) {
   if (panel.hidden) return;
-  const data = DATA.tracks[panel.dataset.index], [host, costs] = $$(".charts", panel), levels = references(data);
+  const track = DATA.tracks[panel.dataset.index], logUp = $(".error input", panel).checked, data = logUp ? onLogAxis(track) : track;
+  const [host, costs] = $$(".charts", panel), levels = references(data);
   host.replaceChildren();
   costs.replaceChildren();
   const found = entries(panel, data, shown(panel)), what = data.title.replace(/, %$/, "");
@@ -146,16 +159,16 @@ function charts(panel) {
     tip: `${entry.row.label}\n${statesText(entry.cell.key)}, ${entry.cell.printed}`,
   }));
   figure(host, `${what} against states`, printed.length ? "95 % intervals, hollow: paper" : "95 % intervals", {
-    points: [...printed, ...over], levels, named, label: "conductance states of a device",
+    points: [...printed, ...over], levels, named, logUp, label: "conductance states of a device",
     lines: byRow(over).map(points => ({ points: points.map(point => [point.x, point.y, point.aside]), className: "link", colour: points[0].colour })),
   });
 
-  const rows = drawn.filter(row => row.profile.length);
-  if (data.levels.length > 1 && rows.some(row => row.profile.some(([x]) => x > 0)))
-    figure(host, "performance profile", `share of all ${data.levels.length} precisions`, {
+  const profiled = drawn.map(row => ({ row, steps: profile(data, row, named.map(([key]) => key)) }));
+  if (named.length > 1 && profiled.some(({ steps }) => steps.some(([x]) => x > 0)))
+    figure(host, "performance profile", `share of ${named.length === data.levels.length ? "all" : "the chosen"} ${named.length} precisions`, {
       label: `distance to the best of a precision, ${data.unit}s`.replace(/ss$/, "s"),
-      lines: rows.map(row => ({ points: profileSteps(row, rows), className: "curve", colour: row.style.colour })),
-      points: rows.flatMap(row => row.profile.map(([x, y]) => ({ x, y, ...row.style, tip: `${row.label}\nwithin ${x} of the best at ${Math.round(y * data.levels.length)} of ${data.levels.length}` }))),
+      lines: profiled.map(({ row, steps }) => ({ points: profileLine(steps, profiled), className: "curve", colour: row.style.colour })),
+      points: profiled.flatMap(({ row, steps }) => steps.map(([x, y]) => ({ x, y, ...row.style, tip: `${row.label}\nwithin ${+x.toFixed(data.decimals)} of the best at ${Math.round(y * named.length)} of ${named.length}` }))),
       levels: [], also: [0, 1],
     });
 
@@ -170,7 +183,7 @@ function charts(panel) {
     for (const point of best) point.front = true;
     const spread = points.map(point => point.x);
     figure(costs, `${what} against ${title}`, front ? "○ Pareto front" : "", {
-      points, levels, label, ticks: front ? undefined : [...new Set(spread)].sort((a, b) => a - b), log: front && Math.max(...spread) > 6 * Math.min(...spread),
+      points, levels, label, logUp, ticks: front ? undefined : [...new Set(spread)].sort((a, b) => a - b), log: front && Math.max(...spread) > 6 * Math.min(...spread),
       lines: front ? [{ points: staircase(best), className: "front" }].filter(line => line.points.length > 1) : chains(points),
     });
   });
@@ -188,11 +201,17 @@ function chains(points) {
   return [...groups.values()].filter(group => group.length > 1)
     .map(group => ({ points: group.sort((a, b) => a[0] - b[0]), className: "front" }));
 }
-function profileSteps(row, rows) {
-  const end = Math.max(...rows.flatMap(({ profile }) => profile.map(([x]) => x)));
-  const points = row.profile.map(([x, y]) => ({ x, y }));
-  const steps = staircase(points[0].x > 0 ? [{ x: 0, y: 0 }, ...points] : points);
-  return [...steps, [end, row.profile.at(-1)[1]]];
+// Where the share of precisions at which a row is within a distance of the best steps up: [distance, share].
+function profile(data, row, keys) {
+  const means = key => data.rows.flatMap(({ cells }) => cells.filter(cell => cell.key === key && cell.mean != null).map(cell => cell.mean));
+  const distances = row.cells.filter(cell => keys.includes(cell.key) && cell.mean != null)
+    .map(cell => Math.abs(cell.mean - (data.higher ? Math.max : Math.min)(...means(cell.key)))).sort((a, b) => a - b);
+  return distances.map((x, index) => [x, (index + 1) / keys.length]).filter(([x], index) => x !== distances[index + 1]);
+}
+function profileLine(steps, profiled) {
+  const end = Math.max(...profiled.flatMap(other => other.steps.map(([x]) => x)));
+  const points = steps.map(([x, y]) => ({ x, y }));
+  return [...staircase(points[0].x > 0 ? [{ x: 0, y: 0 }, ...points] : points), [end, steps.at(-1)[1]]];
 }
 
 // The dialog: training curves, runs and claims of one cell.
@@ -240,6 +259,7 @@ for (const panel of panels.filter(panel => panel.dataset.index)) {
       sort(panel, header, before === null ? +button.dataset.order : before === "ascending" ? -1 : 1);
     });
   for (const radio of $$(".at input", panel)) radio.addEventListener("change", () => charts(panel));
+  $(".error input", panel).addEventListener("change", () => charts(panel));
   for (const box of $$(".levels input", panel)) box.addEventListener("change", () => filter(panel));
   for (const box of $$(".columns input", panel)) {
     if ((narrow && box.dataset.screens !== "always") || (innerWidth < 1600 && box.dataset.screens === "huge")) box.checked = false;
