@@ -1,4 +1,4 @@
-"""The networks that are measured: LeNet-5 with all layers on 10-state devices, by training algorithm."""
+"""The networks that are measured: LeNet-5 or a perceptron, all layers on 10-state devices, by training algorithm."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from importlib import import_module
 import torch
 from torch import Tensor
 
-from benchmarks.loop import LR, Loop
+from benchmarks.loop import LR, Case, Loop
 from resbench.algorithms import Algorithm, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
-from resbench.networks import LeNet5
+from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.nn import AnalogOptimizer, to_analog
 from resbench.registry import offers
 
@@ -30,12 +30,15 @@ def registered() -> dict[str, Callable[[], Algorithm]]:
 
 
 CASES = registered()
+#: The converters and the noise of ``configs/periphery/noisy.yaml``.
+NOISY = IOParameters(inp_bits=7, out_bits=9, out_noise=0.06)
 
 
-def make_loop(case: str, images: Tensor, targets: Tensor, batch: int) -> Loop:
+def make_loop(name: str, images: Tensor, targets: Tensor, batch: int) -> Loop:
     """The network of a case in training; ``DigitalSGD`` is the plain network with the optimiser of torch."""
-    torch.manual_seed(0)
-    network = to_analog(LeNet5(), CASES[case](), DEVICE)
-    plain = case == "DigitalSGD"
+    case = Case.of(name)
+    io = NOISY if case.is_noisy else PERFECT
+    network = to_analog(case.network(), CASES[case.algorithm](), DEVICE, forward_io=io, backward_io=io)
+    plain = case.algorithm == "DigitalSGD"
     optimizer = (torch.optim.SGD if plain else AnalogOptimizer)(network.parameters(), lr=LR)
-    return Loop(network, optimizer, images, targets, batch)
+    return Loop(network, optimizer, case.inputs(images), targets, batch)

@@ -1,6 +1,6 @@
 """Whole training iterations of LeNet-5, every algorithm beside plain digital torch and, if it is there, aihwkit.
 
-``python -m benchmarks.iteration [--peer PYTHON] [--batches 8 64] [--rounds N] [--json FILE] [--plot FILE]``
+``python -m benchmarks.iteration [--peer PYTHON] [--noisy] [--batches 8 64] [--rounds N] [--json FILE] [--plot FILE]``
 
 All cases take turns inside one run, so that whatever else the machine does meets all of them alike; compare the ratios,
 which are taken round by round. See ``benchmarks/README.md``.
@@ -21,13 +21,15 @@ import torch
 from benchmarks import report
 from benchmarks.cases import CASES, STATES, make_loop
 from benchmarks.images import load_images
-from benchmarks.loop import Loop, Timing
+from benchmarks.loop import Case, Loop, Timing
 from benchmarks.peer_process import PeerProcess
 from resbench.training.process import keep_freed_memory
 
 #: Images in one turn of a case, over several iterations: as in training, caches belong to the case, not to the others.
 IMAGES = 512
 FLOOR = "DigitalSGD"
+#: Rows of ``--noisy``: two networks without converters and with them.
+NOISY = ("{}", "{}, noisy", "perceptron DigitalSGD", "perceptron {}", "perceptron {}, noisy")
 
 
 @dataclass
@@ -102,7 +104,7 @@ def table(results: Sequence[Series]) -> str:
                 f"{middle:.2f}",
                 f"{low:.2f} - {high:.2f}",
                 f"{statistics.median(series.step):.2f}",
-                f"{ratio(series, by_key[FLOOR, batch, threads, 'resbench']):.2f}",
+                f"{ratio(series, by_key[Case.of(case).floor, batch, threads, 'resbench']):.2f}",
                 f"{statistics.median(peer.clock):.2f}" if peer else "",
                 f"{ratio(peer, series):.1f}" if peer else "",
             )
@@ -143,7 +145,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 64])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--cases", nargs="+", choices=CASES, help="algorithms; all by default, --noisy: AnalogSGD")
+    parser.add_argument("--noisy", action="store_true", help="LeNet-5 and a perceptron, also with noisy converters")
     parser.add_argument("--data", default="data", help="folder with MNIST/raw; random images if there is none")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")
@@ -152,7 +155,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     images, targets, source = load_images(args.data)
     print(f"{source}; {STATES:g} states; torch {torch.__version__}; {args.rounds} rounds", file=sys.stderr)
-    cases = list(dict.fromkeys([FLOOR, *args.cases]))
+    if args.noisy:
+        names = [name.format(case) for case in args.cases or ["AnalogSGD"] for name in NOISY]
+    else:
+        names = args.cases or list(CASES)
+    cases = list(dict.fromkeys([FLOOR, *names]))
     results: list[Series] = []
     with tempfile.TemporaryDirectory() as folder:
         torch.save({"images": images, "targets": targets}, Path(folder, "images.pt"))

@@ -1,8 +1,9 @@
-"""Iterations of plain training on a few mini-batches, timed; needs torch alone, so the peer's process runs it too."""
+"""Iterations of plain training on a few mini-batches, timed; needs torch alone, so aihwkit's process runs it too."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,45 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from resbench.networks import MLP, LeNet5
+
 LR = 0.05
+
+
+@dataclass(frozen=True)
+class Case:
+    """A training that is measured, written as ``AnalogSGD`` or ``perceptron AnalogSGD, noisy``.
+
+    Args:
+        is_perceptron: whether the network is a perceptron 64-64-10, else LeNet-5.
+        algorithm: name of the class; ``DigitalSGD`` is plain torch.
+        is_noisy: whether there are converters and noise in both directions, else they are perfect.
+    """
+
+    is_perceptron: bool
+    algorithm: str
+    is_noisy: bool
+
+    @classmethod
+    def of(cls, name: str) -> Case:
+        """The case of a name."""
+        found = re.fullmatch(r"(perceptron )?(\w+)(, noisy)?", name)
+        assert found, name
+        return cls(found[1] is not None, found[2], found[3] is not None)
+
+    @property
+    def floor(self) -> str:
+        """Name of the digital training of the same network."""
+        return f"{'perceptron ' if self.is_perceptron else ''}DigitalSGD"
+
+    def network(self) -> nn.Module:
+        """The digital network, always with the same weights."""
+        torch.manual_seed(0)
+        return MLP(64) if self.is_perceptron else LeNet5()
+
+    def inputs(self, images: Tensor) -> Tensor:
+        """Its inputs: images ``[n, 1, 28, 28]``, or every third pixel of their middle, ``[n, 64]``."""
+        return images[:, 0, 2:26:3, 2:26:3].flatten(1) if self.is_perceptron else images
 
 
 @dataclass(frozen=True)

@@ -33,15 +33,15 @@ from aihwkit.simulator.configs import (
 from aihwkit.simulator.tiles import AnalogTile
 
 from benchmarks.large import STEP, Large, timed
-from benchmarks.loop import LR, Loop, Timing
-from resbench.networks import LeNet5
+from benchmarks.loop import LR, Case, Loop, Timing
 
 PERFECT = IOParameters(is_perfect=True)
+NOISY = IOParameters(inp_res=1 / (2**7 - 2), out_res=1 / (2**9 - 2), out_noise=0.06)
 ONE_PULSE = UpdateParameters(desired_bl=1, update_management=False, update_bl_management=False)
 TILES = 6
 
 
-def configs(states: float) -> dict[str, Any]:
+def configs(states: float, io: IOParameters = PERFECT) -> dict[str, Any]:
     """RPU configs by case; hyper-parameters are the defaults of resbench, where they differ from the peer's."""
     device = SoftBoundsDevice(dw_min=2.0 / states, w_max=1.0, w_min=-1.0)
     pair = [copy.deepcopy(device), copy.deepcopy(device)]
@@ -66,15 +66,15 @@ def configs(states: float) -> dict[str, Any]:
     }
     desired_bl = {"TikiTakaV2": 10, "ChoppedTikiTaka": 5, "AGAD": 5}
     return {
-        "AnalogSGD": SingleRPUConfig(device=device, forward=PERFECT, backward=PERFECT),
+        "AnalogSGD": SingleRPUConfig(device=device, forward=io, backward=io),
         "MixedPrecision": DigitalRankUpdateRPUConfig(
-            device=MixedPrecisionCompound(device=device), forward=PERFECT, backward=PERFECT
+            device=MixedPrecisionCompound(device=device), forward=io, backward=io
         ),
         **{
             name: UnitCellRPUConfig(
                 device=compound,
-                forward=PERFECT,
-                backward=PERFECT,
+                forward=io,
+                backward=io,
                 update=UpdateParameters(desired_bl=desired_bl.get(name, 31)),
             )
             for name, compound in compounds.items()
@@ -82,18 +82,19 @@ def configs(states: float) -> dict[str, Any]:
     }
 
 
-def make_loop(case: str, batch: int, setup: dict[str, Any]) -> Loop:
+def make_loop(name: str, batch: int, setup: dict[str, Any]) -> Loop:
     """The network of a case in training; ``DigitalSGD`` is the plain network with the torch of this environment."""
-    torch.manual_seed(0)
-    network: Any = LeNet5()
-    if case == "DigitalSGD":
+    case = Case.of(name)
+    network: Any = case.network()
+    if case.algorithm == "DigitalSGD":
         optimizer: Any = torch.optim.SGD(network.parameters(), lr=LR)
     else:
-        network = convert_to_analog(network, configs(setup["states"])[case])
+        config = configs(setup["states"], NOISY if case.is_noisy else PERFECT)[case.algorithm]
+        network = convert_to_analog(network, config)
         optimizer = AnalogSGD(network.parameters(), lr=LR)
         optimizer.regroup_param_groups(network)
     data = torch.load(setup["images"])
-    return Loop(network, optimizer, data["images"], data["targets"], batch)
+    return Loop(network, optimizer, case.inputs(data["images"]), data["targets"], batch)
 
 
 def make_update(large: Large) -> Callable[[], Timing]:
@@ -109,7 +110,8 @@ def main() -> None:
     """Answer requests until the input ends."""
     setup = json.loads(sys.stdin.readline())
     torch.set_num_threads(setup["threads"])
-    cases = ["DigitalSGD", *configs(setup["states"])]
+    known = {"DigitalSGD", *configs(setup["states"])}
+    cases = [name for name in setup.get("cases", ()) if Case.of(name).algorithm in known]
     print(json.dumps({"torch": torch.__version__, "cases": cases}), flush=True)
     loops: dict[tuple[str, int], Loop] = {}
     updates: dict[Large, Callable[[], Timing]] = {}

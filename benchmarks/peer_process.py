@@ -46,8 +46,7 @@ class PeerProcess:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.torch, known = self._ask(setup).values()
-        self.cases = [case for case in known if case in setup["cases"]]
+        self.torch, self.cases = self._ask(setup).values()
 
     def runner(self, case: str, batch: int) -> Callable[[int], Timing]:
         """A function that runs iterations of a case there."""

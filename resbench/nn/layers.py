@@ -15,12 +15,12 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, mapping_scale
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, Rows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
 from resbench.errors import BadValue
 from resbench.nn.loading import program_digital
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
 from resbench.nn.patches import Patches
-from resbench.nn.product import analog_product, anchor, mask_gradient, on_gradient
+from resbench.nn.product import Record, analog_product, anchor, mask_gradient, on_gradient
 
 
 class AnalogLayer(nn.Module):
@@ -65,13 +65,11 @@ class AnalogLayer(nn.Module):
         self.kernel_shape = layer.weight.shape
         self.algorithm = algorithm.build(plan.arrays[0], device, stream)
         _check_omega(mapping.weight_scaling_omega, self.algorithm)
-        perfect = all(io.is_exact and io.out_scale == 1 for io in (forward_io, backward_io))
-        self.periphery = (
-            None if perfect else Periphery(plan.arrays[0], forward_io, backward_io, stream.child("periphery"))
-        )
-        self.gradient_bound = (
-            0.999 * forward_io.out_bound if forward_io.grad_mask == "peer" and forward_io.out_bound > 0 else None
-        )
+        both = forward_io, backward_io
+        perfect = all(io.is_exact and io.out_scale == 1 for io in both)
+        self.periphery = None if perfect else Periphery(plan.arrays[0], *both, stream.child("periphery"))
+        masks = forward_io.grad_mask == "peer" and forward_io.out_bound > 0
+        self.gradient_bound = 0.999 * forward_io.out_bound if masks else None
         self.weight = AnalogWeight(self.algorithm, plan.arrays[0] if plan.bias_column else layer.weight.shape)
         # Torch finds parameters after everything else, in ten times the time.
         self.__dict__["weight"] = self.weight
@@ -80,13 +78,11 @@ class AnalogLayer(nn.Module):
             "mapping_scale",
             torch.ones(out if mapping.weight_scaling_columnwise else 1) if mapping.weight_scaling_omega > 0 else None,
         )
-        self.out_scaling = (
-            nn.Parameter(torch.ones(out if mapping.out_scaling_columnwise else 1))
-            if mapping.learn_out_scaling
-            else None
-        )
-        scaled = self.mapping_scale is not None or self.out_scaling is not None
-        self.is_plain = perfect and not scaled and not plan.bias_column and self.gradient_bound is None
+        out_scaling = nn.Parameter(torch.ones(out if mapping.out_scaling_columnwise else 1))
+        self.out_scaling = out_scaling if mapping.learn_out_scaling else None
+        self.is_scaled = self.mapping_scale is not None or self.out_scaling is not None
+        self.is_plain = perfect and not self.is_scaled and not plan.bias_column and self.gradient_bound is None
+        self.product_records = self.periphery is not None and self.mapping_scale is None and not plan.bias_column
         self.register_load_state_dict_post_hook(_settle_after_loading)  # type: ignore[no-untyped-call]
         self.set_weights(layer.weight, layer.bias)
 
@@ -101,7 +97,7 @@ class AnalogLayer(nn.Module):
         """The product in floating point plus the digital bias: all of the layer where nothing else is asked for."""
 
     @abstractmethod
-    def input_rows(self, x: Tensor) -> Tensor:
+    def input_rows(self, x: Tensor) -> Tensor | PatchRows:
         """The inputs as rows of the matrix-vector product ``[n, in]``, images outermost, positions inner."""
 
     @abstractmethod
@@ -110,7 +106,7 @@ class AnalogLayer(nn.Module):
 
     @abstractmethod
     def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
-        """Inverse of :meth:`output_rows`, for the input x."""
+        """Results of the product as outputs of the layer, for the input x."""
 
     @abstractmethod
     def per_output(self, values: Tensor) -> Tensor:
@@ -128,27 +124,33 @@ class AnalogLayer(nn.Module):
             weight.check_writes()
         if self.is_plain:
             return self.record(x, self.plain_product(x))
-        y = self.product(x)
-        if self.mapping_scale is not None:
+        # Where nothing lies between the product and what is recorded, the backward product records the pair.
+        records = self.product_records and weight.requires_grad and torch.is_grad_enabled()
+        y = self.product(x, self.recorder(x) if records else None)
+        if self.is_scaled and self.mapping_scale is not None:
             y = y * self.per_output(self.mapping_scale)
-        y = self.record(x, y)
-        if self.out_scaling is not None:
+        if not records:
+            y = self.record(x, y)
+        if self.is_scaled and self.out_scaling is not None:
             y = y * self.per_output(self.out_scaling)
-        return y if self.bias is None else y + self.per_output(self.bias)
+        bias: Tensor | None = self.bias
+        return y if bias is None else y + self.per_output(bias)
 
-    def product(self, x: Tensor) -> Tensor:
-        """The matrix-vector product with the array, in floating point or through the periphery."""
+    def product(self, x: Tensor, record: Record | None = None) -> Tensor:
+        """The product with the array, in floating point or through the periphery, which gives ``record`` dL/dy."""
         array = self.weight.array.flatten(1)
-        if self.periphery is not None:
-            return self.from_output_rows(analog_product(self.driven_rows(x), array, self.periphery), x)
+        periphery: Periphery | None = self.periphery  # once, because torch finds modules late
+        if periphery is not None:
+            owner = None if record is None else self.weight
+            return self.from_output_rows(analog_product(self.driven_rows(x), array, periphery, owner, record), x)
         weight, offset = (array[:, :-1], array[:, -1]) if self.bias_column else (array, None)
         y = self.exact_product(x, weight, offset)
         return y if self.gradient_bound is None else mask_gradient(y, y.detach().abs() >= self.gradient_bound)
 
-    def driven_rows(self, x: Tensor) -> Tensor:
+    def driven_rows(self, x: Tensor) -> Tensor | PatchRows:
         """What drives the array: the input rows, and a constant 1 for an analog bias."""
         rows = self.input_rows(x)
-        return functional.pad(rows, (0, 1), value=1.0) if self.bias_column else rows
+        return functional.pad(matrix(rows), (0, 1), value=1.0) if self.bias_column else rows
 
     def record(self, x: Tensor, y: Tensor) -> Tensor:
         """Have backward append (x, dL/dy) to the pending pairs of the weight.
@@ -159,9 +161,13 @@ class AnalogLayer(nn.Module):
         weight = self.weight
         if not (weight.requires_grad and torch.is_grad_enabled()):
             return y
-        if not y.requires_grad:
-            y = anchor(y, weight)
-        version = x._version
+        y = y if y.requires_grad else anchor(y, weight)
+        on_gradient(y, self.recorder(x))
+        return y
+
+    def recorder(self, x: Tensor) -> Record:
+        """What appends (x, d) to the pending pairs, given d."""
+        weight, version = self.weight, x._version
 
         def append(d: Tensor) -> None:
             if x._version != version:
@@ -177,8 +183,7 @@ class AnalogLayer(nn.Module):
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
             weight.append(rows, errors.clone() if errors.shape[0] == 1 else errors)
 
-        on_gradient(y, append)
-        return y
+        return append
 
     # -- the logical weight ------------------------------------------------------------------------------------------
 
@@ -290,7 +295,7 @@ class AnalogLinear(AnalogLayer):
         return y if y.dim() == 2 else y.reshape(-1, y.shape[-1])
 
     def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
-        return rows.view(*x.shape[:-1], rows.shape[-1])
+        return rows if x.dim() == 2 else rows.view(*x.shape[:-1], rows.shape[-1])
 
     def per_output(self, values: Tensor) -> Tensor:
         return values
@@ -341,11 +346,6 @@ class AnalogConv2d(AnalogLayer):
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)
 
-    def product(self, x: Tensor) -> Tensor:
-        if self.periphery is None or self.bias_column:
-            return super().product(x)
-        return analog_product(self.patches.rows(x), self.weight.array.flatten(1), self.periphery)
-
     def plain_product(self, x: Tensor) -> Tensor:
         # Asked for the gradient of a bias inside the convolution, oneDNN would compute that of the weight as well.
         stride, padding, dilation = self.patches.steps
@@ -353,17 +353,17 @@ class AnalogConv2d(AnalogLayer):
         bias: Tensor | None = self.bias
         return y if bias is None else y.add_(bias.view(-1, 1, 1))
 
-    def input_rows(self, x: Tensor) -> Tensor:
-        return self.patches.unfold(x).flatten(0, 1)
+    def input_rows(self, x: Tensor) -> PatchRows:
+        return self.patches.rows(x)
 
     def output_rows(self, y: Tensor) -> Tensor:
         return y.flatten(2).transpose(1, 2).flatten(0, 1)
 
     def update_rows(self, x: Tensor, d: Tensor) -> tuple[Rows, Rows]:
-        return super().update_rows(x, d) if self.bias_column else (self.patches.rows(x), MapRows(d))
+        return self.driven_rows(x), self.output_rows(d) if self.bias_column else MapRows(d)
 
     def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
-        return self.patches.images(rows.view(x.shape[0], -1, rows.shape[-1]), x)
+        return rows if rows.dim() == 4 else self.patches.images(rows.view(x.shape[0], -1, rows.shape[-1]), x)
 
     def per_output(self, values: Tensor) -> Tensor:
         return values[:, None, None]

@@ -14,6 +14,7 @@ from resbench.crossbar.periphery.images import without_values
 from resbench.crossbar.periphery.passes import may_repeat
 from resbench.crossbar.rows import MapRows, PatchRows
 
+Record = Callable[[Tensor], None]
 #: Key of a hook that nobody can remove; those of torch count from 0.
 NO_HANDLE = -1
 
@@ -21,21 +22,32 @@ NO_HANDLE = -1
 class _Product(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, patches: PatchRows | None, weight: Tensor, periphery: Periphery, may_repeat: bool
+        ctx: Any,
+        x: Tensor,
+        patches: PatchRows | None,
+        weight: Tensor,
+        periphery: Periphery,
+        may_repeat: bool,
+        owner: Tensor | None,
+        record: Record | None,
     ) -> Tensor:
         y, masked = periphery.multiply(weight, x if patches is None else patches, may_repeat)
         ctx.save_for_backward(weight, masked)
-        ctx.periphery = periphery
+        ctx.periphery, ctx.record = periphery, record
         ctx.patches = None if patches is None else without_values(patches)
         return y
 
     @staticmethod
-    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor | None, None, None, None, None, None, None]:
         weight, masked = ctx.saved_tensors
+        if ctx.record is not None:
+            ctx.record(d)
+        if not ctx.needs_input_grad[0]:
+            return None, None, None, None, None, None, None
         if masked is not None:
             d = d.masked_fill(masked, 0.0)
         rows = d if ctx.patches is None else MapRows(d)
-        return ctx.periphery.backward(weight, rows, ctx.patches), None, None, None, None
+        return ctx.periphery.backward(weight, rows, ctx.patches), None, None, None, None, None, None
 
 
 class _MaskedGradient(torch.autograd.Function):
@@ -60,7 +72,13 @@ class _Anchor(torch.autograd.Function):
         return None, None
 
 
-def analog_product(rows: Tensor | PatchRows, weight: Tensor, periphery: Periphery) -> Tensor:
+def analog_product(
+    rows: Tensor | PatchRows,
+    weight: Tensor,
+    periphery: Periphery,
+    owner: Tensor | None = None,
+    record: Record | None = None,
+) -> Tensor:
     """``W x`` of every row, with the backward product of the periphery as gradient by x and none by W.
 
     Autograd runs the backward product only where the rows need a gradient.
@@ -69,6 +87,8 @@ def analog_product(rows: Tensor | PatchRows, weight: Tensor, periphery: Peripher
         rows: ``[n, in]``, a matrix or the patches of an image.
         weight: ``[out, in]``, detached.
         periphery: converters of both directions; its mask drops entries of the gradient by the outputs.
+        owner: the parameter that the weight is of, which gets no gradient, but has backward come this far.
+        record: takes the derivative of the loss by the result, as it comes, in backward.
 
     Returns:
         ``[n, out]``; of patches maps ``[images, out, height, width]``.
@@ -76,7 +96,7 @@ def analog_product(rows: Tensor | PatchRows, weight: Tensor, periphery: Peripher
     # Asked here, because inside of a function gradients are always off.
     repeats = may_repeat(periphery.training)
     x, patches = (rows, None) if isinstance(rows, Tensor) else (rows.source, rows)
-    return _Product.apply(x, patches, weight, periphery, repeats)  # type: ignore[no-any-return]
+    return _Product.apply(x, patches, weight, periphery, repeats, owner, record)  # type: ignore[no-any-return]
 
 
 def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:
@@ -89,7 +109,7 @@ def anchor(y: Tensor, weight: Tensor) -> Tensor:
     return _Anchor.apply(y, weight)  # type: ignore[no-any-return]
 
 
-def on_gradient(y: Tensor, hook: Callable[[Tensor], None]) -> None:
+def on_gradient(y: Tensor, hook: Record) -> None:
     """``y.register_hook(hook)`` without the handle that could remove it, which takes longer than all the rest."""
     register = getattr(y.grad_fn, "_register_hook_dict", None)
     if register is None or y._backward_hooks is not None:

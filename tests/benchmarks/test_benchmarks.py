@@ -37,6 +37,16 @@ def test_iteration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert figure.stat().st_size > 0
 
 
+def test_iteration_with_converters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--noisy", "--batches", "256", "--threads", "1", "--rounds", "1", "--data", str(tmp_path)]
+    assert iteration.main(small) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in printed[1:]] == [
+        *("DigitalSGD", "AnalogSGD", "AnalogSGD, noisy"),
+        *("perceptron DigitalSGD", "perceptron AnalogSGD", "perceptron AnalogSGD, noisy"),
+    ]
+
+
 def test_arithmetic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "arithmetic.json"
     small = ["--threads", "1", "--rounds", "1", "--networks", "LeNet-5, 8"]

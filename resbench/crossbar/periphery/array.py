@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from resbench.crossbar.kernels import has_numba_kernels
-from resbench.crossbar.periphery.compiled import CompiledProduct, covers
 from resbench.crossbar.periphery.draws import PURPOSES, Draws
 from resbench.crossbar.periphery.images import to_image, to_maps
 from resbench.crossbar.periphery.parameters import PERFECT, IOParameters
@@ -18,6 +18,9 @@ from resbench.crossbar.periphery.product import AnalogProduct
 from resbench.crossbar.processes import share
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import PatchRows, Rows, cast_rows, matrix
+
+if TYPE_CHECKING:
+    from resbench.crossbar.periphery.compiled import CompiledProduct
 
 DIRECTIONS = ("forward", "backward", "evaluation", "read")
 
@@ -202,8 +205,11 @@ class _Way:
 
     def __init__(self, product: AnalogProduct, is_turned: bool) -> None:
         self.product, self.is_turned = product, is_turned
-        is_compiled = covers(product.io) and not product.io.is_exact
-        self.kernel = CompiledProduct(product, is_turned) if is_compiled else None
+        self.kernel: CompiledProduct | None = None
+        if product.io.is_common and not product.io.is_exact:
+            from resbench.crossbar.periphery.compiled import CompiledProduct  # here, because Numba takes time to load
+
+            self.kernel = CompiledProduct(product, is_turned)
 
     def matrix(self, weight: Tensor) -> Tensor:
         """What multiplies rows: the weight ``[out, in]``, or its transpose."""

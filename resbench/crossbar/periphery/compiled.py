@@ -8,34 +8,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from resbench.crossbar.kernels import product as kernel
 from resbench.crossbar.periphery.images import maps_shape
 from resbench.crossbar.periphery.noise_management import alpha_of
-from resbench.crossbar.periphery.parameters import IOParameters
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.errors import BadValue
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from resbench.crossbar.kernels.product import Weights
     from resbench.crossbar.periphery.product import AnalogProduct
 
 #: Noise management that the kernel does by itself; else it is given the alpha of each row.
 IN_KERNEL = ("none", "constant", "abs_max")
 
 
-def covers(io: IOParameters) -> bool:
-    """Whether the kernel has every effect of these parameters; else torch computes the product."""
-    rare = io.ir_drop, io.v_offset_std, io.r_series, io.out_nonlinearity
-    return (
-        io.mv_type == "one_pass"
-        and not (io.w_noise > 0 and io.w_noise_type == "pcm_read")
-        and io.bound_management != "iterative_worst_case"
-        and not any(rare)
-    )
-
-
 class CompiledProduct:
-    """An analog product by the compiled kernel: float32 on the CPU, with the effects that :func:`covers` accepts.
+    """An analog product by the compiled kernel: float32 on the CPU, with effects that are ``IOParameters.is_common``.
 
     Args:
         product: the same in torch, with the constants of the outputs.
@@ -45,6 +34,7 @@ class CompiledProduct:
     def __init__(self, product: AnalogProduct, is_turned: bool) -> None:
         self.product, self.is_turned = product, is_turned
         self.io, (self.outputs, self.inputs) = product.io, product.shape
+        self.weight_shape = product.shape[::-1] if is_turned else product.shape
         self.has_spread = product.out_sigma is not None
         self.sigmas = np.full(self.outputs, self.io.out_noise, np.float32)
         self.records: dict[tuple[bool, bool], np.void] = {}
@@ -74,8 +64,9 @@ class CompiledProduct:
             y ``[n, outputs]``; of patches maps, and for patches their image. And, where saturated outputs pass no
             gradient, a bool of the shape of y: where the ADC clipped a value that was kept; None for nowhere.
         """
-        from resbench.crossbar.kernels import product as kernel
-
+        if x.shape[1] != self.inputs or weight.shape != self.weight_shape:
+            rows, array = list(x.shape), list(weight.shape)
+            raise BadValue("x", f"rows {rows}", f"do not fit a weight {array}; write [n, {self.inputs}]")
         shape: tuple[int, ...]
         if isinstance(x, PatchRows):
             source = x.source
@@ -110,11 +101,12 @@ class CompiledProduct:
 
     def read(self, weight: Tensor, lines: Tensor, keys: NDArray[np.uint64], first_row: int) -> Tensor:
         """Read lines ``[k]`` of a weight one at a time, ``[k, outputs]``, without noise and bound management."""
-        from resbench.crossbar.kernels import product as kernel
-
-        y = np.empty((len(lines), self.outputs), np.float32)
+        chosen: NDArray[np.int64] = lines.numpy()
+        if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.inputs:
+            raise BadValue("lines", chosen.tolist(), f"are not all there; write numbers from 0 to {self.inputs - 1}")
+        y = np.empty((chosen.size, self.outputs), np.float32)
         noise = kernel.Noise(keys, first_row, self._sigmas())
-        kernel.read(self._weights(weight), lines.numpy(), y, self._converters(managed=False), noise)
+        kernel.read(self._weights(weight), chosen, y, self._converters(managed=False), noise)
         return torch.from_numpy(y)
 
     def reads(self) -> bool:
@@ -122,17 +114,13 @@ class CompiledProduct:
         io = self.product.effective(managed=False)
         return io.inp_noise == 0 and not io.inp_sto_round
 
-    def _weights(self, weight: Tensor) -> Weights:
-        from resbench.crossbar.kernels import product as kernel
-
+    def _weights(self, weight: Tensor) -> kernel.Weights:
         out_step, in_step = (1, self.outputs) if self.is_turned else (self.inputs, 1)
         return kernel.Weights(weight.numpy().ravel(), out_step, in_step)
 
     def _converters(self, managed: bool) -> np.void:
         record = self.records.get((managed, self.product.training))
         if record is None:
-            from resbench.crossbar.kernels import product as kernel
-
             io, zeros_are_off = self.product.effective(managed), self.product.zeros_are_off and managed
             record = self.records[managed, self.product.training] = kernel.converters(io, zeros_are_off)
         return record

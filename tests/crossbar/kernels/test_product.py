@@ -17,6 +17,7 @@ from resbench.crossbar.periphery import IOParameters, Periphery
 from resbench.crossbar.periphery.parameters import GradientMask
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, matrix
+from resbench.errors import BadValue
 
 STREAM = Stream.from_seed(3)
 #: Multiples of 1/8, and converters on grids of powers of two: sums of products are exact, in whatever order.
@@ -191,3 +192,11 @@ def test_images_of_another_layout_and_no_rows() -> None:
     assert torch.equal(one.multiply(weight, patches)[0], other.multiply(weight, last)[0])
     assert one.multiply(weight, none)[0].shape == (0, 4, 5, 3)
     assert one.backward(weight, MapRows(torch.zeros(0, 4, 5, 3)), none).shape == (0, 3, 6, 5)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    periphery = Periphery((21, 18), GRID, GRID, STREAM)
+    with pytest.raises(BadValue, match=r"x: rows \[37, 21\] do not fit a weight \[21, 18\]; write \[n, 18\]"):
+        periphery(WEIGHT, ERRORS)
+    with pytest.raises(BadValue, match=r"write numbers from 0 to 17"):
+        periphery.read_columns(WEIGHT, torch.tensor([0, 18]))
