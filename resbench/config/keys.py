@@ -6,12 +6,14 @@ of this for something else, and its words are about that; what is found here nam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from resbench.errors import UserError
 from resbench.registry import offers
 
+#: Keys that follow from seed_everything.
+SEEDS = ("model.init_args.seed", "data.init_args.seed")
 SECTIONS = ("experiment", "checkpoint", "tile_state", "trainer")
 #: Keys that hold one object, and those of the trainer that hold one or more.
 OBJECTS = ("model", "data", "optimizer", "lr_scheduler")
@@ -78,6 +80,24 @@ def _objects(key: str, class_path: str) -> set[str]:
 
 def _shown(value: Any) -> str:
     return "null" if value is None else repr(value)
+
+
+def check_seeds(config: Mapping[str, Any], arguments: Sequence[str]) -> None:
+    """Refuse a seed that follows from another one: the parser would take it, and drop it without a word.
+
+    Args:
+        config: the merged config.
+        arguments: the flags after it.
+
+    Raises:
+        UserError: with the key.
+    """
+    flags = {argument.partition("=")[0].removeprefix("--").replace(".init_args", "") for argument in arguments}
+    for key in SEEDS:
+        section = config.get(key.split(".")[0])
+        init_args = section.get("init_args") if isinstance(section, Mapping) else None
+        if key.replace(".init_args", "") in flags or (isinstance(init_args, Mapping) and "seed" in init_args):
+            raise UserError(f"{key}: it follows from seed_everything; write that instead")
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:

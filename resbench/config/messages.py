@@ -108,7 +108,7 @@ def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, 
     text = next(iter(_innermost(str(error)).reasons), str(error))
     if isinstance(error, ImportError) and (match := _PACKAGE.search(str(error))):
         return UserError(shortened(_without_package(match[1] or match[2], config)))
-    if isinstance(error := _keyed(error), BadValue):
+    if isinstance(error, BadValue):
         prefix = _prefix(error, config, raiser)
         return UserError(shortened(f"{prefix}{error}"), key=f"{prefix}{error.key}")
     if raiser is None:
@@ -148,17 +148,6 @@ def _class(path: Any) -> Any:
 def _class_at(place: str, config: Mapping[str, Any]) -> str:
     """The name of the class that is written at a place."""
     return next(str(path).rpartition(".")[2] for key, path in _nodes(config) if key == f"{place}.class_path")
-
-
-def _keyed(error: Exception) -> Exception:
-    """Rooms that are not converted yet begin a message with its key."""
-    key, colon, rest = str(error).partition(": ")
-    if isinstance(error, BadValue) or not colon or not re.fullmatch(r"\w+(, \w+)*", key):
-        return error
-    frames = list(traceback.walk_tb(error.__traceback__))
-    ours = frames and frames[-1][0].f_globals.get("__name__", "").startswith("resbench.")
-    value, _, hint = rest.partition(" ")
-    return BadValue(key, value, hint) if ours else error
 
 
 def _prefix(error: BadValue, config: Mapping[str, Any], raiser: str | None) -> str:

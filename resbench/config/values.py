@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import math
 import os
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,10 @@ from resbench.config.messages import plain_type
 from resbench.errors import UserError
 from resbench.registry import named
 
+#: More threads than any machine has use for would only end it.
+THREADS = 4096
+#: Names of experiments and tracks; they are names of folders too.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Types of which a file holds every value as it is.
 PLAIN = (type(None), bool, int, float, str)
 
@@ -35,6 +40,25 @@ def check_values(config: Namespace, made: Mapping[str, type]) -> None:
     """
     for key, value in _items(config):
         _check(key, value, made.get(key))
+
+
+def check_run(config: Namespace) -> None:
+    """Refuse a seed, a number of threads or a name that no run can have.
+
+    Raises:
+        UserError: with the key and what to write.
+    """
+    seed, threads = config.seed_everything, config.threads
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed_everything: {seed} is no seed; write a whole number from 0 to {2**32 - 1}")
+    if threads < 1:
+        raise UserError(f"threads: {threads} is too few; write 1 or more")
+    if threads > THREADS:
+        raise UserError(f"threads: {threads} are too many; write at most {THREADS}")
+    for key in ("name", "track"):
+        value = config.experiment[key]
+        if value is not None and not NAME.fullmatch(value):
+            raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
 
 
 def odd_values(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import itertools
 import logging
-import re
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +24,9 @@ from yaml import YAMLError
 
 from resbench.callbacks import History, TileState
 from resbench.config.files import merged_arguments
-from resbench.config.keys import check_shape, check_trainer
+from resbench.config.keys import SEEDS, check_seeds, check_shape, check_trainer
 from resbench.config.messages import explain, refused, shortened
-from resbench.config.values import check_values, odd_values
+from resbench.config.values import check_run, check_values, odd_values
 from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
 from resbench.errors import UserError
@@ -44,16 +43,11 @@ from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableChec
 from resbench.training.stop import StopOnSignal
 from resbench.training.unprofiled import Unprofiled
 
-#: Keys that follow from seed_everything.
-SEEDS = ("model.init_args.seed", "data.init_args.seed")
 #: What `ckpt_path` says to go on from the newest checkpoint in the run's own folder, or from the beginning.
 LAST = "last"
 #: Seconds of building after which a word is due: the 20 million crosspoints of a ResNet take half a minute.
 PATIENCE = 5.0
-#: More threads than any machine has use for would only end it.
-THREADS = 4096
 set_dumper("yaml", dump_yaml)  # so that strings are read again as strings
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
 #: before the first logger writes to it, and an evaluation needs no callbacks of the training.
 EXPECTED = (
@@ -239,24 +233,14 @@ class RunCLI(LightningCLI):
         arguments = merged_arguments(argv)
         content = load_yaml(arguments[1]) if arguments[:1] == ["--config"] else {}
         check_shape(content)
-        _refuse_seeds(content, arguments)
+        check_seeds(content, arguments)
         try:
             config = self.parser.parse_args(arguments)
         except ArgumentError as error:
             keys = [action.dest for action in self.parser._actions]
             raise UserError(shortened(explain(str(error), keys))) from None
         check_values(config, MADE)
-        seed = config.seed_everything
-        if not 0 <= seed < 2**32:
-            raise UserError(f"seed_everything: {seed} is no seed; write a whole number from 0 to {2**32 - 1}")
-        if config.threads < 1:
-            raise UserError(f"threads: {config.threads} is too few; write 1 or more")
-        if config.threads > THREADS:
-            raise UserError(f"threads: {config.threads} are too many; write at most {THREADS}")
-        for key in ("name", "track"):
-            value = config.experiment[key]
-            if value is not None and not NAME.fullmatch(value):
-                raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
+        check_run(config)
         check_strategy(config.trainer)
         check_trainer(config.trainer)
         return config
@@ -380,16 +364,6 @@ class RunCLI(LightningCLI):
             arguments |= {"logger": False, "enable_checkpointing": False}
             callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
         return super().instantiate_trainer(**arguments, callbacks=callbacks, **kwargs)
-
-
-def _refuse_seeds(content: Mapping[str, Any], arguments: list[str]) -> None:
-    """The parser would take a seed that is derived from another, and drop it without a word."""
-    flags = {argument.partition("=")[0].removeprefix("--").replace(".init_args", "") for argument in arguments}
-    for key in SEEDS:
-        section = content.get(key.split(".")[0])
-        init_args = section.get("init_args") if isinstance(section, dict) else None
-        if key.replace(".init_args", "") in flags or (isinstance(init_args, dict) and "seed" in init_args):
-            raise UserError(f"{key}: it follows from seed_everything; write that instead")
 
 
 def _as_list(value: Any) -> list[Any]:

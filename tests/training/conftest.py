@@ -11,7 +11,8 @@ from tests.training.runs import CONFIG, SHORT, Outcome, Run
 
 
 @pytest.fixture(autouse=True)
-def leave_torch_as_it_was() -> Iterator[None]:
+def leave_torch_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr("resbench.training.cli.PATIENCE", 600.0)  # no word on a slow machine
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
