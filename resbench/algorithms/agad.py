@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from resbench.algorithms.chain import TileChain
 from resbench.algorithms.channels import ONE_PULSE
+from resbench.algorithms.chopped_tiki_taka import ChoppedTikiTaka
 from resbench.algorithms.chopping import Dynamic
-from resbench.algorithms.schedules import periods_or_states
 from resbench.costs import agad
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 
-class AGAD(TileChain):
+class AGAD(ChoppedTikiTaka):
     """Analog gradient accumulation with dynamic reference (AGAD): what A held in the last phase is subtracted.
 
     As chopped Tiki-Taka, but ``h = H[:, j] + L a_j b (A[:, j] - R[:, j]) / Theta``. M is a running mean of the reads,
@@ -24,18 +23,8 @@ class AGAD(TileChain):
         in_chop_random: flip with probability ``in_chop_prob`` after a read too.
         tail_weightening: ``lambda = min(tail_weightening / n, 1)``.
         buffer_cap: bound of the buffer in pulse trains, where ``forget_buffer`` is false; 0 for none.
-        transfer_every: mini-batches (or vectors) between two reads; a negative number -k stands for ``k states / in``
-            of them.
-        fast_lr: rate of the fast tile, relative to the largest products where ``auto_scale``; null takes the
-            optimiser's rate.
-        auto_scale: ``eta = fast_lr BL dw_min / (m_x m_d)`` with m_x and m_d running means of the largest inputs.
-        auto_momentum: weight of the past in these means, for each mini-batch.
-        buffer_granularity: threshold of the buffer in steps of the fast tile.
-        auto_granularity: multiply the threshold by ``auto_granularity / (in |transfer_every|)``; 0 for not.
-        correct_gradient_magnitudes: divide the values by the rate of the fast tile and by the ratio of the steps.
-        transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.
 
-    The other arguments are those of :class:`~resbench.algorithms.chain.TileChain`.
+    The other arguments are those of :class:`~resbench.algorithms.ChoppedTikiTaka`.
 
     Raises:
         BadValue: for a parameter outside its range.
@@ -71,32 +60,25 @@ class AGAD(TileChain):
         transfer_pulses: PulseTrain = ONE_PULSE,
     ) -> None:
         super().__init__(
-            shares=(0.0, 1.0),
-            schedule=periods_or_states(transfer_every, units_in_mbatch),
-            channel=Dynamic(
-                in_chop_prob=in_chop_prob,
-                in_chop_random=in_chop_random,
-                tail_weightening=tail_weightening,
-                buffer_cap=buffer_cap,
-                out_chop_prob=0.0,
-                auto_scale=auto_scale and fast_lr is not None,
-                auto_momentum=auto_momentum,
-                pulses=pulses,
-                buffer_granularity=buffer_granularity,
-                auto_granularity=auto_granularity,
-                period=abs(transfer_every),
-                correct_gradient_magnitudes=correct_gradient_magnitudes,
-                momentum=momentum,
-                forget_buffer=forget_buffer,
-                no_buffer=False,
-                step=step,
-            ),
+            in_chop_prob=in_chop_prob,
+            in_chop_random=in_chop_random,
+            transfer_every=transfer_every,
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
             fast_lr=fast_lr,
+            auto_scale=auto_scale,
+            auto_momentum=auto_momentum,
+            buffer_granularity=buffer_granularity,
+            auto_granularity=auto_granularity,
+            correct_gradient_magnitudes=correct_gradient_magnitudes,
+            momentum=momentum,
+            forget_buffer=forget_buffer,
+            step=step,
+            units_in_mbatch=units_in_mbatch,
             n_reads_per_transfer=n_reads_per_transfer,
             transfer_columns=transfer_columns,
             transfer_io=transfer_io,
             pulses=pulses,
             transfer_pulses=transfer_pulses,
         )
+        self.channel = Dynamic(**vars(self.channel), tail_weightening=tail_weightening, buffer_cap=buffer_cap)

@@ -28,21 +28,26 @@ ALONE = nullcontext()
 
 
 class Counted:
-    """Part of an algorithm that has counters of its own; :attr:`Algorithm.counters` may name it."""
+    """What has counters for a checkpoint: an algorithm, and parts of it that are among its counters."""
 
     counters: ClassVar[tuple[str, ...]] = ()
 
     def state(self) -> dict[str, Any]:
-        """The counters for a checkpoint, plain types only."""
-        return {name: copy.copy(getattr(self, name)) for name in self.counters}
+        """The counters, plain types only."""
+        held = {name: getattr(self, name) for name in self.counters}
+        return {name: part.state() if isinstance(part, Counted) else copy.copy(part) for name, part in held.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take the counters of a checkpoint."""
         for name in self.counters:
-            setattr(self, name, copy.copy(state[name]))
+            part = getattr(self, name, None)
+            if isinstance(part, Counted):
+                part.restore(state[name])
+            else:
+                setattr(self, name, copy.copy(state[name]))
 
 
-class Algorithm(nn.Module, ABC):
+class Algorithm(nn.Module, Counted, ABC):
     """One weight matrix ``[out, in]`` on one or more tiles, and the rule that trains it.
 
     An instance made from a config holds hyper-parameters only; :meth:`build` returns a copy with tiles for one layer.
@@ -68,8 +73,6 @@ class Algorithm(nn.Module, ABC):
     citation: ClassVar[str]
     cost: ClassVar[Formula | None] = None
     digital: ClassVar[bool] = False
-    counters: ClassVar[tuple[str, ...]] = ()
-
     reads_batch_loss: bool = False
     shape: tuple[int, int]
     stream: Stream
@@ -229,17 +232,12 @@ class Algorithm(nn.Module, ABC):
 
     def get_extra_state(self) -> dict[str, Any]:
         """Counters for the checkpoint, plain types only."""
-        held = {name: getattr(self, name) for name in ("steps", *self.counters)}
-        return {name: value.state() if isinstance(value, Counted) else copy.copy(value) for name, value in held.items()}
+        return {"steps": self.steps, **self.state()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take the counters of a checkpoint."""
-        for name in ("steps", *self.counters):
-            held = getattr(self, name, None)
-            if isinstance(held, Counted):
-                held.restore(state[name])
-            else:
-                setattr(self, name, copy.copy(state[name]))
+        self.steps = state["steps"]
+        self.restore(state)
 
 
 def place_of(function: Any) -> str:

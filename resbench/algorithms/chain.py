@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.algorithms.base import Algorithm, series
-from resbench.algorithms.channels import Channel, Direct
+from resbench.algorithms.channels import Channel
 from resbench.algorithms.schedules import Schedule
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
@@ -59,15 +59,13 @@ class TileChain(Algorithm):
         schedule: when which tile is read into which.
         channel: what happens between the read and the write.
         pointers: next column (row) to read from each tile.
-        lines: columns (rows) of a full sweep.
-        reads: columns (rows) of one transfer.
     """
 
     counters: ClassVar[tuple[str, ...]] = ("pointers", "schedule", "channel")
 
     readers: Sequence[Periphery]  # a ModuleList
-    lines: int
-    reads: int
+    lines: int  # columns (rows) of a full sweep
+    reads: int  # and of one transfer
 
     def __init__(
         self,
@@ -96,7 +94,7 @@ class TileChain(Algorithm):
         self.shares = list(shares)
         self.names = names or (("A", "C") if len(shares) == 2 else [f"tile{k}" for k in range(len(shares))])
         self.schedule = schedule
-        self.channel = Direct() if channel is None else channel
+        self.channel = channel or Channel()
         self.transfer_lr = rates
         self.scale_transfer_lr = scale_transfer_lr
         self.fast_lr = fast_lr
@@ -161,7 +159,7 @@ class TileChain(Algorithm):
 
     def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
         """Transfer columns (rows) ``first`` to ``last - 1``, which go on at the start of the tile."""
-        if self.reads_perfectly and last <= self.lines and isinstance(self.channel, Direct):
+        if self.reads_perfectly and last <= self.lines and type(self.channel) is Channel:
             self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
             return
         lines = circle(self.lines, self.tiles[source].weight.device)[first:last]
@@ -184,10 +182,10 @@ class TileChain(Algorithm):
         return values
 
     def on_batch_end(self, train_loss: float) -> None:
-        self.schedule.on_batch_end(train_loss)
+        self.schedule.watch("batch", train_loss)
 
     def on_epoch_end(self, train_loss: float) -> None:
-        self.schedule.on_epoch_end(train_loss)
+        self.schedule.watch("epoch", train_loss)
 
 
 @functools.cache

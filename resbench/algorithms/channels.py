@@ -28,7 +28,7 @@ NOMINAL_STEP = 0.001
 
 
 class Channel(Counted):
-    """Base of the channels.
+    """The direct channel, which writes values as they were read, and the base of the others.
 
     Attributes:
         lines_at_once: columns (rows) in one call of :meth:`pass_on`, and in one write.
@@ -42,34 +42,26 @@ class Channel(Counted):
     transfer_pulses: PulseTrain
 
     def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
-        """Called once the tiles exist; digital storage is registered as buffers of the owner.
-
-        Args:
-            owner: the algorithm, with its tiles.
-            axis: whether columns or rows are transferred.
-            transfer_pulses: pulse trains of the writes.
-        """
+        """Called once the owner has its tiles; digital storage is registered as its buffers."""
         self.owner, self.axis, self.transfer_pulses = owner, axis, transfer_pulses
+        self.initial: dict[str, float] = {}
+
+    def store(self, name: str, shape: tuple[int, ...], initial: float = 0.0) -> None:
+        """Register digital storage, a buffer of the owner."""
+        self.owner.register_buffer(name, torch.zeros(shape))
+        self.initial[name] = initial
 
     def start(self) -> None:
         """Put counters and buffers at their initial values."""
+        for name, value in self.initial.items():
+            self.owner.get_buffer(name).fill_(value)
 
     def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
-        """What the fast tile is pulsed with.
-
-        Args:
-            x: ``[n, in]``, some vectors of a mini-batch.
-            d: ``[n, out]``.
-            rate: rate of the fast tile.
-            batch: vectors in the whole mini-batch.
-
-        Returns:
-            x, d and the rate to pulse with.
-        """
+        """The x, d and rate that the fast tile is pulsed with, for some of the ``batch`` vectors of a mini-batch."""
         return x, d, rate
 
     def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
-        """What is written to the next tile.
+        """What is written to the next tile: values and a factor on them; None to write nothing.
 
         Args:
             source: the tile that was read.
@@ -77,9 +69,6 @@ class Channel(Counted):
             values: float32 ``[n, out]`` (``[n, in]``), what was read; maybe a view of the tile, so leave it as it is.
             rate: factor on the values.
             now: vectors so far, the counter of random draws.
-
-        Returns:
-            Values like those that were read and a factor on them; None to write nothing.
         """
         return values, rate
 
@@ -89,27 +78,13 @@ class Channel(Counted):
         return held.t() if self.axis == "column" else held
 
 
-class Direct(Channel):
-    """Values are written as they were read, which tiles do in one call."""
-
-
-# -- buffers -----------------------------------------------------------------------------------------------------------
-
-
 class BufferRule(NamedTuple):
-    """What a buffer passes on, and what it keeps then.
+    """What a buffer passes on, and what it keeps then; :func:`sift` is the rule."""
 
-    Args:
-        threshold: what one pulse stands for.
-        momentum: share that stays.
-        forget: whether the rest is forgotten, or only what was passed on.
-        longest: most pulses at once; None for a target without granularity, which takes all of it.
-    """
-
-    threshold: float
-    momentum: float
-    forget: bool
-    longest: int | None
+    threshold: float  # what one pulse stands for
+    momentum: float  # share that stays
+    forget: bool  # whether the rest is forgotten, or only what was passed on
+    longest: int | None  # most pulses at once; None for a target without granularity, which takes all of it
 
 
 def sift(buffer: Tensor, lines: Tensor, values: Tensor, rate: float, rule: BufferRule) -> Tensor | None:
@@ -179,15 +154,11 @@ class Buffer(Channel):
         self.rules: list[BufferRule] = []
         self.scales: list[float] = []
         for k, target in enumerate(owner.tiles[1:]):
-            owner.register_buffer(f"buffer_{k}", torch.zeros(owner.shape))
+            self.store(f"buffer_{k}", owner.shape)
             threshold, longest = self.thres_scale * step_of(target), longest_train(target, transfer_pulses)
             self.rules.append(BufferRule(threshold, self.momentum, self.forget_buffer, longest))
             ratio = owner.gammas[k] / owner.gammas[k + 1] if owner.gammas[k + 1] > 0 else 0.0
             self.scales.append(ratio or 1.0)
-
-    def start(self) -> None:
-        for k in range(len(self.rules)):
-            self.buffer(f"buffer_{k}").zero_()
 
     def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
         s = sift(self.buffer(f"buffer_{source}"), lines, values, rate * self.scales[source], self.rules[source])

@@ -22,18 +22,11 @@ from resbench.errors import BadValue
 class Chopped(Channel):
     """A buffer for a gradient with signs: column j has a sign a_j, row i a sign b_i, that flip now and then.
 
-    The fast tile takes ``(b d)(a x)^T``, and ``h = H[:, j] + rate a_j b A[:, j] / Theta`` undoes the signs; s =
-    trunc(h) pulses go on, and where s is not 0 ``h <- momentum h``. A constant offset of A enters H with alternating
-    sign and averages out. H is in units of the threshold ``Theta``.
-
-    The arguments are those of :class:`~resbench.algorithms.ChoppedTikiTaka`; ``pulses`` are the pulse trains of the
-    fast tile, ``period`` is the time between two reads.
+    The arguments and the rule are those of :class:`~resbench.algorithms.ChoppedTikiTaka`; ``pulses`` are the pulse
+    trains of the fast tile, ``period`` is the time between two reads. ``sweeps`` counts full sweeps.
 
     Raises:
         BadValue: for a probability outside [0, 1] or a threshold that is not above 0.
-
-    Attributes:
-        sweeps: full sweeps so far.
     """
 
     counters: ClassVar[tuple[str, ...]] = ("sweeps", "largest_x", "largest_d", "last_rate")
@@ -67,16 +60,14 @@ class Chopped(Channel):
         self.fast_step, self.slow_step = (step_of(tile) for tile in owner.tiles)
         # H counts thresholds, so the threshold of the rule is 1.
         self.rule = BufferRule(1.0, self.momentum, self.forget_buffer, longest_train(owner.tiles[1], transfer_pulses))
-        owner.register_buffer("buffer", torch.zeros(owner.shape))
-        owner.register_buffer("line_signs", torch.ones(self.lines))
-        owner.register_buffer("cross_signs", torch.ones(across))
+        self.store("buffer", owner.shape)
+        self.store("line_signs", (self.lines,), 1.0)
+        self.store("cross_signs", (across,), 1.0)
 
     def start(self) -> None:
+        super().start()
         self.sweeps = 0
         self.largest_x = self.largest_d = self.last_rate = 0.0
-        self.owner.get_buffer("buffer").zero_()
-        self.signs[0].fill_(1)
-        self.signs[1].fill_(1)
 
     @property
     def signs(self) -> tuple[Tensor, Tensor]:
@@ -86,7 +77,12 @@ class Chopped(Channel):
     @property
     def sweeps_per_phase(self) -> int:
         """Sweeps between two regular flips of a column."""
-        return max(math.ceil(1 / self.in_chop_prob), 2) if self.in_chop_prob > 0 else 0
+        return max(math.ceil(1 / self.in_chop_prob), 2)
+
+    @property
+    def ends_phase(self) -> bool:
+        """Whether this sweep is the last before a regular flip."""
+        return self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
 
     def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
         factors, x_signs, d_signs = None, None, None
@@ -103,13 +99,12 @@ class Chopped(Channel):
         A tile takes one rate for all vectors, so the ratio to the last one goes into x: managed pulse probabilities
         depend on the product of rate and x alone.
         """
-        rates, (self.largest_x, self.largest_d) = running_rates(
-            kernels.row_maxima(x),
-            kernels.row_maxima(d),
-            (self.largest_x, self.largest_d),
-            tau=(1 - self.auto_momentum) / batch,
-            numerator=rate * self.pulses.desired_bl * self.fast_step,
-        )
+        from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
+
+        most_x, most_d = (kernels.row_maxima(rows).cpu().numpy() for rows in (x, d))
+        tau, numerator = (1 - self.auto_momentum) / batch, rate * self.pulses.desired_bl * self.fast_step
+        found = buffers.running_rates(most_x, most_d, self.largest_x, self.largest_d, tau, numerator)
+        rates, (self.largest_x, self.largest_d) = torch.from_numpy(found[0]).to(x.device), found[1:]
         last = float(rates[-1])
         return (rates.to(x.dtype) / last if len(rates) > 1 and last > 0 else None), last
 
@@ -120,15 +115,14 @@ class Chopped(Channel):
         if self.no_buffer:
             buffer[line] = 0.0
         s = self.sift(buffer, lines, signal, rate / self.threshold())
-        writes = self.writes
         if self.flips(line, now):
             self.flip(line)
         if line == self.lines - 1:
             self.end_sweep()
-        return (s, self.step * self.slow_step) if s is not None and writes else None
+        return None if s is None else (s, self.step * self.slow_step)
 
     def sift(self, buffer: Tensor, lines: Tensor, signal: Tensor, rate: float) -> Tensor | None:
-        """The rule of the buffer."""
+        """The rule of the buffer: what is written."""
         return sift(buffer, lines, signal, rate, self.rule)
 
     def threshold(self) -> float:
@@ -144,18 +138,11 @@ class Chopped(Channel):
         """What one read contributes, before its sign."""
         return values
 
-    @property
-    def writes(self) -> bool:
-        """Whether pulses go to the slow tile yet."""
-        return True
-
     def flips(self, line: int, now: int) -> bool:
         """Whether the sign of a column flips after this read."""
-        if self.in_chop_prob == 0:
-            return False
-        if self.in_chop_random:
+        if self.in_chop_prob > 0 and self.in_chop_random:
             return self.owner.stream.child("chop").number(line, now) < self.in_chop_prob
-        return self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
+        return self.in_chop_prob > 0 and self.ends_phase
 
     def flip(self, line: int) -> None:
         """Flip the sign of a column."""
@@ -191,14 +178,10 @@ class Dynamic(Chopped):
 
     def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
         super().allocate(owner, axis, transfer_pulses)
-        owner.register_buffer("mean", torch.zeros(owner.shape))
-        owner.register_buffer("reference", torch.zeros(owner.shape))
+        self.store("mean", owner.shape)
+        self.store("reference", owner.shape)
         owner.register_buffer("flipped", torch.zeros(self.lines, dtype=torch.bool))
-
-    def start(self) -> None:
-        super().start()
-        for name in ("mean", "reference", "flipped"):
-            self.owner.get_buffer(name).zero_()
+        self.initial["flipped"] = False
 
     def signal(self, line: int, values: Tensor) -> Tensor:
         mean, reference, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
@@ -215,54 +198,12 @@ class Dynamic(Chopped):
             bound = self.buffer_cap * self.transfer_pulses.desired_bl
             kept = buffer[lines]
             buffer[lines] = torch.where(s == 0, kept, kept.clamp(-bound, bound))
-        return s
-
-    @property
-    def writes(self) -> bool:
         # In the first phase there is no reference yet; what crosses the threshold is dropped.
-        return self.sweeps > self.sweeps_per_phase
+        return s if self.sweeps > self.sweeps_per_phase else None
 
     def flips(self, line: int, now: int) -> bool:
-        regular = self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
-        return regular or (self.in_chop_random and super().flips(line, now))
+        return self.ends_phase or (self.in_chop_random and super().flips(line, now))
 
     def flip(self, line: int) -> None:
         super().flip(line)
         self.owner.get_buffer("flipped")[line] = True
-
-
-def running_rates(
-    largest_x: Tensor, largest_d: Tensor, means: tuple[float, float], tau: float, numerator: float
-) -> tuple[Tensor, tuple[float, float]]:
-    """Rates ``numerator / (m_x m_d)`` of the samples of a mini-batch, with running means of their largest values.
-
-    ``m <- (1 - tau) m + tau max|v|`` sample by sample; it starts at the first value above 0, and values of 0 leave it.
-
-    Args:
-        largest_x: ``[n]``, max|x| of each sample.
-        largest_d: the same of d.
-        means: m_x and m_d so far.
-        tau: weight of one sample.
-        numerator: what is divided.
-
-    Returns:
-        Rates float64 ``[n]``, 0 where a mean is 0 yet, and the means.
-    """
-    if kernels.has_numba_kernels(largest_x):
-        from resbench.crossbar.kernels import buffers
-
-        rates, *last = buffers.running_rates(largest_x.numpy(), largest_d.numpy(), *means, tau, numerator)
-        return torch.from_numpy(rates), (last[0], last[1])
-    mean_x, mean_d = means
-    listed = []
-    for x, d in zip(largest_x.tolist(), largest_d.tolist(), strict=True):
-        mean_x, mean_d = _follow(mean_x, x, tau), _follow(mean_d, d, tau)
-        listed.append(numerator / (mean_x * mean_d) if mean_x * mean_d else 0.0)
-    return torch.tensor(listed, dtype=torch.float64, device=largest_x.device), (mean_x, mean_d)
-
-
-def _follow(mean: float, value: float, tau: float) -> float:
-    """Running mean of positive values that starts at the first."""
-    if mean <= 0:
-        return value
-    return (1 - tau) * mean + tau * value if value > 0 else mean

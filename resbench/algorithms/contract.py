@@ -356,21 +356,8 @@ def reports_its_memory(algorithm: Algorithm) -> None:
 
 
 CHECKS: tuple[Callable[[Algorithm], None], ...] = (
-    is_documented,
-    has_plain_arguments,
-    builds_for_every_shape,
-    serves_many_layers,
-    holds_its_weight,
-    shows_the_current_weight,
-    keeps_the_weight_in_place,
-    keeps_tensors_in_buffers,
-    leaves_its_inputs_alone,
-    is_deterministic,
-    resumes_bit_for_bit,
-    survives_copies,
-    starts_anew_when_programmed,
-    learns,
-    rests_without_gradient,
-    counts_pulses_and_steps,
-    reports_its_memory,
-)
+    is_documented, has_plain_arguments, builds_for_every_shape, serves_many_layers, holds_its_weight,
+    shows_the_current_weight, keeps_the_weight_in_place, keeps_tensors_in_buffers, leaves_its_inputs_alone,
+    is_deterministic, resumes_bit_for_bit, survives_copies, starts_anew_when_programmed, learns,
+    rests_without_gradient, counts_pulses_and_steps, reports_its_memory,
+)  # fmt: skip

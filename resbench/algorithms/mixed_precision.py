@@ -147,15 +147,8 @@ class MixedPrecision(Algorithm):
 def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor] | None:
     """Take whole steps ``s = trunc(chi / step)`` out of some rows of a matrix: ``chi <- chi - step s``.
 
-    Args:
-        chi: float32 ``[rows, n]``, changed in place.
-        first: first row; they go on at the top after the last.
-        count: how many rows.
-        step: what one pulse stands for.
-        continuous: take all of ``chi / step``, for a target without granularity.
-
-    Returns:
-        The rows, int64 ``[busy]``, of which s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
+    The rows go on at the top after the last; for a target without granularity all of ``chi / step`` is taken. Gives the
+    rows, int64 ``[busy]``, of which s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
     """
     if not continuous and kernels.has_numba_kernels(chi):
         from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from resbench.algorithms.base import series
 from resbench.algorithms.chain import TileChain
-from resbench.algorithms.schedules import RELEASED_PLATEAU, WARM_STARTS, Chain, Count, Plateau, ScheduleName
+from resbench.algorithms.schedules import RELEASED_PLATEAU, WARM_STARTS, Count, Plateau, Schedule, ScheduleName
 from resbench.costs import residual
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
@@ -47,11 +47,10 @@ class ResidualLearning(TileChain):
             counts the transfers it received, as in Algorithm 1, so that the periods of faster tiles multiply.
         initial_weights: ``slowest``: on the slowest tile; ``decomposed``: each faster tile takes, divided by its gamma,
             what the slower ones could not hold.
-        units_in_mbatch: count periods in mini-batches; false counts vectors.
         n_reads_per_transfer: columns in one transfer, taken in turn; null for the whole matrix, as in Algorithm 1.
         transfer_io: periphery of the transfer reads, null is perfect; the released CIFAR script has it noisy.
-        pulses: pulse trains of the fastest tile.
-        transfer_pulses: pulse trains of the transfers.
+
+    The other arguments are those of :class:`~resbench.algorithms.chain.TileChain`.
 
     Raises:
         BadValue: for a parameter outside its range or a list of the wrong length.
@@ -95,7 +94,7 @@ class ResidualLearning(TileChain):
         super().__init__(
             shares=shares,
             schedule=(
-                Chain(every, units_in_mbatch, count=count)
+                Schedule(every, units_in_mbatch, count=count)
                 if schedule == "chain"
                 else WARM_STARTS[schedule](every, units_in_mbatch, count, plateau)
             ),

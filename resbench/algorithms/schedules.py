@@ -32,44 +32,46 @@ class Schedule(Counted):
     Counting, order and rounding follow aihwkit 1.1.0 (``TransferCompound``).
 
     Args:
-        every: period of each tile, fast tile first, in mini-batches or vectors; 0 for never. The last is not used.
+        every: period of each tile, fast tile first, in mini-batches or vectors; 0 for never. The last is not used,
+            unless :attr:`last_counts`.
         units_in_mbatch: periods count mini-batches, ``E_k = ceil(period n)`` for a mini-batch of n vectors.
         order: ``cpu``: transfers follow the vector at which they are due, as in aihwkit's CPU code. ``gpu``: as in its
             GPU code, where transfers out of slower tiles wait for one out of the fast tile, and a mini-batch with
             transfers inside but none at its end loses the vectors after the last.
+        count: ``global``: every period counts vectors or mini-batches. ``local``: a slower tile counts the transfers
+            that it :attr:`received`, as in Algorithm 1 of arXiv:2510.02516, so that periods multiply along the chain.
 
     Raises:
         BadValue: for a period that is negative, infinite or not a number.
 
     Attributes:
         vectors: vectors counted so far.
-        reads_batch_loss: whether :meth:`on_batch_end` wants to be called.
+        last_counts: whether the period of the last tile counts.
+        reads_batch_loss: whether :meth:`watch` wants to see the loss of each mini-batch.
     """
 
-    counters: ClassVar[tuple[str, ...]] = ("vectors",)
+    counters: ClassVar[tuple[str, ...]] = ("vectors", "received")
+    last_counts: ClassVar[bool] = False
     reads_batch_loss = False
 
-    def __init__(self, every: Sequence[float], units_in_mbatch: bool, order: Order = "cpu") -> None:
+    def __init__(
+        self, every: Sequence[float], units_in_mbatch: bool, order: Order = "cpu", count: Count = "global"
+    ) -> None:
         for period in every:
             if not 0 <= period < LONGEST_PERIOD:
                 raise BadValue("transfer_every", period, "is no period; write a number of 0 or above, 0 for never")
-        self.every = [*every[:-1], 0.0]
+        self.every = list(every) if self.last_counts else [*every[:-1], 0.0]
         self.units_in_mbatch = units_in_mbatch
         self.order = order
-        self.vectors = 0
+        self.count = count
 
     def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
-        """Called once the tiles exist, for periods that depend on them.
-
-        Args:
-            owner: the algorithm, with its tiles.
-            axis: whether columns or rows are transferred.
-            reads: how many of them in one transfer.
-        """
+        """Called once the owner has its tiles, for periods that depend on them; ``reads`` columns are one transfer."""
 
     def start(self) -> None:
         """Put the counters at their initial values."""
         self.vectors = 0
+        self.received = [0] * len(self.every)
 
     def walk(self, batch: int) -> Iterator[tuple[int, int, Transfers]]:
         """Cut a mini-batch of ``batch`` vectors into stretches that are pulsed in one call, and count them.
@@ -78,7 +80,8 @@ class Schedule(Counted):
             (first, stop, transfers): the stretch, and the transfers that are due after it, in order.
         """
         periods = self.periods(batch)
-        cuts = [period for period in self.cutting(periods) if period > 0]
+        counted = periods if self.order == "cpu" and self.count == "global" else periods[:1]
+        cuts = [period for period in counted if period > 0]
         start, stop = self.vectors, 0
         while stop < batch:
             wait = min([period - (start + stop) % period for period in cuts], default=batch)
@@ -90,28 +93,32 @@ class Schedule(Counted):
 
     def periods(self, batch: int) -> list[int]:
         """Periods ``E_k`` in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""
-        if self.units_in_mbatch:
-            return [math.ceil(period * batch) for period in self.every]
-        return [whole_period(period) for period in self.every]
-
-    def cutting(self, periods: Sequence[int]) -> Sequence[int]:
-        """Those of the periods at whose multiples a mini-batch is cut."""
-        return periods if self.order == "cpu" else periods[:1]
+        periods = [math.ceil(period * batch) if self.units_in_mbatch else whole_period(period) for period in self.every]
+        if self.count == "local":
+            periods[1:] = [whole_period(period) for period in self.every[1:]]
+        return periods
 
     def due(self, before: int, periods: Sequence[int]) -> Transfers:
         """Transfers that are due now that the count has gone from ``before`` to :attr:`vectors`, in order."""
-        return [(k, k + 1) for k in range(len(periods) - 1) if self.passed(k, before, periods)]
+        last = len(periods) - 1
+        if self.count == "global":
+            return [(k, k + 1) for k in range(last) if self.passed(k, before, periods)]
+        source, due = 0, self.passed(0, before, periods)
+        found: list[tuple[int, int | None]] = []
+        while due and source < last:
+            found.append((source, source + 1))
+            source += 1
+            self.received[source] += 1
+            due = periods[source] > 0 and self.received[source] % periods[source] == 0
+        return found
 
     def passed(self, source: int, before: int, periods: Sequence[int]) -> bool:
         """Whether the count of vectors passed a multiple of the period of tile ``source`` since it was ``before``."""
         period = periods[source]
         return period > 0 and self.vectors // period > before // period
 
-    def on_batch_end(self, train_loss: float) -> None:
-        """Called after each training step with the loss of its mini-batch, if :attr:`reads_batch_loss`."""
-
-    def on_epoch_end(self, train_loss: float) -> None:
-        """Called after each training epoch with its mean loss."""
+    def watch(self, ended: Literal["batch", "epoch"], loss: float) -> None:
+        """Called with the training loss of each epoch, and of each mini-batch if :attr:`reads_batch_loss`."""
 
 
 def whole_period(period: float) -> int:
@@ -123,16 +130,7 @@ class FullSweeps(Schedule):
     """Each slower tile waits for a full sweep of the one before: ``v_(k+1) = v_k out / n_reads``.
 
     aihwkit's documentation says ``in``, its code does this.
-
-    Args:
-        every: period of the fast tile.
-        tiles: number of tiles.
-        units_in_mbatch: as in :class:`Schedule`.
-        order: as in :class:`Schedule`.
     """
-
-    def __init__(self, every: float, tiles: int, units_in_mbatch: bool, order: Order = "cpu") -> None:
-        super().__init__([every] * tiles, units_in_mbatch, order)
 
     def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
         sweep = owner.shape[0 if axis == "column" else 1] / reads
@@ -143,87 +141,24 @@ def sweeps_or_periods(
     every: float | Sequence[float], tiles: int, units_in_mbatch: bool, order: Order = "cpu"
 ) -> Schedule:
     """:class:`FullSweeps` for one number, a plain :class:`Schedule` for one period for each tile."""
-    if isinstance(every, (int, float)):
-        return FullSweeps(every, tiles, units_in_mbatch, order)
-    return Schedule(series("transfer_every", every, tiles, lambda period, _: period), units_in_mbatch, order)
+    kind = FullSweeps if isinstance(every, (int, float)) else Schedule
+    return kind(series("transfer_every", every, tiles, lambda period, _: period), units_in_mbatch, order)
 
 
 class InStates(Schedule):
-    """Two tiles, and a period of ``every states / in`` vectors: a sweep moves a device over ``every`` times its states.
-
-    Args:
-        every: sweeps are this many times the states of the fast tile's devices apart.
-
-    Raises:
-        BadValue: where the devices have no number of states (by :meth:`allocate`).
-    """
-
-    def __init__(self, every: float) -> None:
-        super().__init__([every, 0.0], units_in_mbatch=False)
+    """Two tiles, and a period of so many times ``states / in`` vectors: a sweep takes as many times the states."""
 
     def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
         states = owner.tiles[0].device.state_count
         if not math.isfinite(states):
             hint = "counts states, of which this device has no number; write a period of 0 or above"
             raise BadValue("transfer_every", f"-{self.every[0]:g}", hint)
-        self.every[0] *= states / owner.shape[1 if axis == "column" else 0]
+        self.every = [self.every[0] * states / owner.shape[1 if axis == "column" else 0], 0.0]
 
 
 def periods_or_states(every: float, units_in_mbatch: bool) -> Schedule:
     """The schedule of two tiles: a period, or for a negative number -k one of ``k states / in``."""
-    return InStates(-every) if every < 0 else Schedule([every, 0.0], units_in_mbatch)
-
-
-class Chain(Schedule):
-    """All transfers from the first step on; the paper of residual learning calls its warm start optional.
-
-    Args:
-        every: as in :class:`Schedule`.
-        units_in_mbatch: as in :class:`Schedule`.
-        order: as in :class:`Schedule`.
-        count: ``global``: every period counts vectors or mini-batches. ``local``: a slower tile counts the transfers
-            that it received, as in Algorithm 1 of arXiv:2510.02516, so that periods multiply along the chain.
-
-    Attributes:
-        received: transfers that each tile received, where they are counted.
-    """
-
-    counters: ClassVar[tuple[str, ...]] = (*Schedule.counters, "received")
-
-    def __init__(
-        self, every: Sequence[float], units_in_mbatch: bool, order: Order = "cpu", count: Count = "global"
-    ) -> None:
-        super().__init__(every, units_in_mbatch, order)
-        self.count = count
-        self.received: list[int] = []
-
-    def start(self) -> None:
-        super().start()
-        self.received = [0] * len(self.every)
-
-    def periods(self, batch: int) -> list[int]:
-        periods = super().periods(batch)
-        if self.count == "local":
-            periods[1:] = [whole_period(period) for period in self.every[1:]]
-        return periods
-
-    def cutting(self, periods: Sequence[int]) -> Sequence[int]:
-        return super().cutting(periods) if self.count == "global" else periods[:1]
-
-    def due(self, before: int, periods: Sequence[int]) -> Transfers:
-        if self.count == "global":
-            return super().due(before, periods)
-        found: list[tuple[int, int | None]] = []
-        source, due = 0, self.passed(0, before, periods)
-        while due and source < len(periods) - 1:
-            found.append((source, source + 1))
-            source += 1
-            self.received[source] += 1
-            due = periods[source] > 0 and self.received[source] % periods[source] == 0
-        return found
-
-
-# -- warm starts of residual learning --------------------------------------------------------------------------------
+    return InStates([-every, 0.0], False) if every < 0 else Schedule([every, 0.0], units_in_mbatch)
 
 
 @dataclass(frozen=True)
@@ -267,18 +202,12 @@ class Plateau:
 RELEASED_PLATEAU = Plateau()
 
 
-class WarmStart(Chain):
+class WarmStart(Schedule):
     """Fill the tiles one after the other, the slowest first, then go on as a chain.
 
     Only one tile at a time is the target of transfers; when the training loss stops falling, the next faster one takes
     its place with the next mini-batch. The paper (arXiv:2510.02516, Algorithm 1), its released CPU code and its
     released GPU code do this in three different ways; each is a subclass.
-
-    Args:
-        every: as in :class:`Schedule`.
-        units_in_mbatch: as in :class:`Schedule`.
-        count: as in :class:`Chain`.
-        plateau: when the loss counts as flat.
 
     Attributes:
         target: the tile that is filled now; -1 once the warm start is over.
@@ -287,10 +216,11 @@ class WarmStart(Chain):
         history: latest training losses.
     """
 
-    counters: ClassVar[tuple[str, ...]] = (*Chain.counters, "target", "flag", "switches", "history")
+    counters: ClassVar[tuple[str, ...]] = (*Schedule.counters, "target", "flag", "switches", "history")
+    released_order: Order = "cpu"
 
     def __init__(self, every: Sequence[float], units_in_mbatch: bool, count: Count, plateau: Plateau) -> None:
-        super().__init__(every, units_in_mbatch, count=count)
+        super().__init__(every, units_in_mbatch, self.released_order, count)
         self.plateau = plateau
         self.reads_batch_loss = plateau.every == "batch"
 
@@ -301,16 +231,8 @@ class WarmStart(Chain):
         self.switches = 0
         self.history: list[float] = []
 
-    def on_epoch_end(self, train_loss: float) -> None:
-        if self.plateau.every == "epoch":
-            self._watch(train_loss)
-
-    def on_batch_end(self, train_loss: float) -> None:
-        if self.plateau.every == "batch":
-            self._watch(train_loss)
-
-    def _watch(self, loss: float) -> None:
-        if self.target < 0:
+    def watch(self, ended: Literal["batch", "epoch"], loss: float) -> None:
+        if self.plateau.every != ended or self.target < 0:
             return
         history = [*self.history, loss]
         self.flag = self.plateau.reached(history, self.switches)
@@ -341,9 +263,7 @@ class ReleasedCpu(WarmStart):
     In the stage with target 0 nothing is written, but the pointer of tile 0 goes on.
     """
 
-    def __init__(self, every: Sequence[float], units_in_mbatch: bool, count: Count, plateau: Plateau) -> None:
-        super().__init__(every, units_in_mbatch, count, plateau)
-        self.every = list(every)  # of two tiles the period of the last counts too
+    last_counts = True  # of two tiles the period of the last is that of tile 1
 
     def due(self, before: int, periods: Sequence[int]) -> Transfers:
         self.switch(last=-1)
@@ -359,9 +279,7 @@ class ReleasedGpu(WarmStart):
     it is filled from.
     """
 
-    def __init__(self, every: Sequence[float], units_in_mbatch: bool, count: Count, plateau: Plateau) -> None:
-        super().__init__(every, units_in_mbatch, count, plateau)
-        self.order = "gpu"
+    released_order = "gpu"
 
     def due(self, before: int, periods: Sequence[int]) -> Transfers:
         self.switch(last=-1)

@@ -24,8 +24,6 @@ class TikiTaka(TileChain):
     fast tile from the optimiser) and ``transfer_lr`` (1.0 there); these two are the ones of arXiv:2510.02516.
 
     Args:
-        gamma: share of tile k in the weight that the forward pass sees, ``gamma^(n-1-k)``; 0 hides all but the last.
-            Or one share for each tile, fast tile first; the last must not be 0.
         transfer_every: mini-batches between two transfers out of the fast tile; slower tiles wait for a full sweep of
             the one before, ``v_(k+1) = v_k out / n_reads`` (aihwkit's documentation says ``in``, its code does this).
             Or one period for each tile, fast tile first; the last is not used.

@@ -18,15 +18,11 @@ class TikiTakaV2(TileChain):
     ``A <- A - fast_lr d x^T``; every ``transfer_every`` mini-batches, for the next column j: ``h = H[:, j] + L
     A[:, j]`` with ``L = transfer_lr`` (times the optimiser's rate), ``s = trunc(h / theta)`` with ``theta =
     thres_scale dw_min``, s pulses on ``C[:, j]``, and where s is not 0 ``h <- momentum h``. The buffer filters the
-    noise of A and of its reads. Behaviour of aihwkit's ``BufferedTransferCompound``; defaults are those of the released
-    MNIST script of arXiv:2510.02516.
+    noise of A and of its reads. Slower tiles wait for full sweeps as in TT-v1; where two tiles are visible, the
+    transfer from one to the other is multiplied by ``gamma_from / gamma_to``. Behaviour of aihwkit's
+    ``BufferedTransferCompound``; defaults are those of the released MNIST script of arXiv:2510.02516.
 
     Args:
-        gamma: share of tile k in the weight that the forward pass sees, ``gamma^(n-1-k)``; 0 hides all but the last.
-            Or one share for each tile, fast tile first. Where two tiles are visible the transfer from one to the
-            other is multiplied by ``gamma_from / gamma_to``.
-        transfer_every: mini-batches between two transfers, each tile waiting for a full sweep of the one before; or
-            one period for each tile, fast tile first; the last is not used.
         transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.
 
     The other arguments are those of :class:`~resbench.algorithms.chain.TileChain`.
