@@ -1,4 +1,4 @@
-"""Updates of one large array; needs torch alone, so the peer's process runs it too."""
+"""Updates of one large array; needs torch alone, so aihwkit's process runs it too."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ TILES = 6
 
 
 def configs(states: float, io: IOParameters = PERFECT) -> dict[str, Any]:
-    """RPU configs by case; hyper-parameters are the defaults of resbench, where they differ from the peer's."""
+    """RPU configs by case; hyper-parameters are the defaults of resbench, where they differ from aihwkit's."""
     device = SoftBoundsDevice(dw_min=2.0 / states, w_max=1.0, w_min=-1.0)
     pair = [copy.deepcopy(device), copy.deepcopy(device)]
     perfect = {"transfer_forward": PERFECT, "units_in_mbatch": True, "transfer_update": UpdateParameters()}

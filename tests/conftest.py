@@ -1,4 +1,4 @@
-"""Settings of every test: no network, no window, no chance, portable arithmetic."""
+"""Settings of all tests: no network, no windows, fixed seeds, portable arithmetic."""
 
 import glob
 import os

@@ -1,4 +1,4 @@
-"""Every YAML file in `configs` is picked up by being there: it says what it is, parses, builds, and trains."""
+"""Every YAML file in `configs` is found by being there. It has a comment that describes it, parses, builds, trains."""
 
 from collections.abc import Iterator
 from pathlib import Path

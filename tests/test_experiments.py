@@ -1,4 +1,4 @@
-"""Every experiment in configs trains on random data of the right shape; other fragments fit on top of one."""
+"""Every experiment in configs trains on random data of the right shape, and other fragments can be added to one."""
 
 import struct
 from collections.abc import Sequence

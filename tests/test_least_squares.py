@@ -1,4 +1,4 @@
-"""What docs/least-squares.md says of the example, on fewer problems and tiles."""
+"""The statements of docs/least-squares.md about the example, checked with fewer problems and tiles."""
 
 import importlib
 from pathlib import Path

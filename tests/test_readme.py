@@ -1,4 +1,4 @@
-"""The accuracies that the README prints are those that a reader gets: the two cheapest rows are trained anew."""
+"""The README prints the accuracies that a reader gets: the two cheapest rows are trained again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sweep of W&B in examples/, as far as it goes offline: its command lines are what an agent makes of it."""
+"""The W&B sweep in examples/, as far as it works offline: the command lines are those that an agent would run."""
 
 from pathlib import Path
 from typing import Any

@@ -60,7 +60,7 @@ def test_the_gpu_order_loses_the_vectors_after_the_last_transfer_inside_a_batch(
 
 @pytest.mark.parametrize(("reads", "periods"), [(1, [3, 3 * 4, 0]), (2, [3, 3 * 2, 0]), (None, [3, 2, 0])])
 def test_slower_tiles_wait_for_a_sweep_of_the_one_before(reads: int | None, periods: list[int]) -> None:
-    """The factor is out / reads: what the peer's code does, not what its documentation says."""
+    """The factor is out / reads: what aihwkit's code does, not what its documentation says."""
     algorithm = build(TikiTaka(tiles=3, transfer_every=1.0, n_reads_per_transfer=reads), shape=(4, 6))
     assert algorithm.schedule.periods(3) == periods
 

@@ -1,8 +1,8 @@
 """Replay vectors of the training algorithms.
 
 A deterministic vector is followed step by step. A statistical one is run many times; where copies can share one tall
-array they do, because every copy then has its own samples: see :class:`StackedTile`. Parameters carry the peer's names,
-and one that a vector leaves out has the peer's default, not ours.
+array they do, because every copy then has its own samples: see :class:`StackedTile`. Parameters carry aihwkit's names,
+and one that a vector leaves out has aihwkit's default, not ours.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ class Reader:
         self.pulses = PulseTrain(**vector.get("update", MANAGED))
 
     def take(self, name: str, default: Any) -> Any:
-        """A parameter, or its default in the peer."""
+        """A parameter, or its default in aihwkit."""
         return self.left.pop(name, default)
 
     def take_renamed(self, names: dict[str, tuple[str, Any]]) -> Parameters:

@@ -1,4 +1,4 @@
-"""From the peer's names, as test vectors use them, to this project's devices and pulse trains."""
+"""From aihwkit's names, as test vectors use them, to this project's devices and pulse trains."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CannotInterpret(Exception):
     """A vector says something that this module does not understand."""
 
 
-#: Fields of the peer that choose no physics.
+#: Fields of aihwkit that choose no physics.
 SILENT = {"model", "construction_seed", "count_pulses", "drift", "preset"}
 #: What a soft-bounds device is, as the parameters of the linear-step device that it is made of.
 FIXED = {
@@ -31,7 +31,7 @@ FIXED = {
         "mean_bound_reference": False,
     }
 }
-#: Parameters that the peer derives from others, whatever they are set to.
+#: Parameters that aihwkit derives from others, whatever they are set to.
 DERIVED = {"SoftBoundsPmax": {"dw_min", "w_max", "w_min", "up_down"}}
 
 PULSE_TYPES: dict[str, PulseType] = {
@@ -80,7 +80,7 @@ def device(config: Config | str, drift: Config | None = None) -> Device:
 
 
 def preset(name: str) -> Device:
-    """A published device by the peer's name, with or without ``Preset``, ``Device`` or ``UnitCell`` at its end."""
+    """A published device by aihwkit's name, with or without ``Preset``, ``Device`` or ``UnitCell`` at its end."""
     found = getattr(presets, re.sub(r"Preset(Device|UnitCell)?$", "", name), None)
     if found is None:
         raise CannotInterpret(f"preset {name!r}")
@@ -93,12 +93,12 @@ def _element_fields(config: Config) -> Config:
     if fields.pop("n_estimation_steps", -1) > 0:
         raise CannotInterpret("a symmetric point that is estimated by few pulses")
     if "reset" in fields:
-        fields["reset"] = max(fields["reset"], 0.0)  # the peer's rule; a device of ours may reset to a negative value
+        fields["reset"] = max(fields["reset"], 0.0)  # aihwkit's rule; a device of ours may reset to a negative value
     return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
 
 
 def _cell(name: str, config: Config) -> Device:
-    """Unit cells; fields that are left out have the peer's defaults."""
+    """Unit cells; fields that are left out have aihwkit's defaults."""
     listed = config.get("unit_cell_devices") or [config["unit_cell_device"]]
     elements = [device(element) for element in (listed if isinstance(listed, list) else [listed])]
     pulsed = tuple(element for element in elements if isinstance(element, PulsedDevice))
@@ -128,7 +128,7 @@ def pulse_train(config: Config) -> PulseTrain | None:
     """The pulse train of a vector.
 
     Returns:
-        None for bin widths above 1: the peer then rounds every probability to 0, this project refuses them.
+        None for bin widths above 1: aihwkit then rounds every probability to 0, this project refuses them.
     """
     names = {field.name for field in dataclasses.fields(PulseTrain)} - {"pulse_type"}
     fields = {key: value for key, value in config.items() if key in names}

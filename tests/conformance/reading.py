@@ -45,7 +45,7 @@ def differs_in_distribution(vector: Vector, samples: Tensor) -> list[str]:
 
 
 def io_parameters(io: dict[str, Any] | str | None) -> IOParameters:
-    """Parameters of one direction: fields by the peer's names, or a sentence that says perfect or default."""
+    """Parameters of one direction: fields by aihwkit's names, or a sentence that says perfect or default."""
     if io is None or (isinstance(io, str) and "perfect" in io):
         return PERFECT
     if isinstance(io, str):

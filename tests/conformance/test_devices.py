@@ -1,4 +1,4 @@
-"""Vectors in the published format that the files may or may not hold; numbers from runs and formulas of the peer."""
+"""Vectors in the published format that the files may or may not hold; numbers from runs and formulas of aihwkit."""
 
 from typing import Any
 

@@ -15,7 +15,7 @@ STREAM = Stream.from_seed(0)
 UNMANAGED = {"update_bl_management": False, "update_management": False}
 
 
-# Values measured on the peer for granularity 0.001: learning rate, options, BL, scale of d, scale of x.
+# Values measured on aihwkit for granularity 0.001: learning rate, options, BL, scale of d, scale of x.
 @pytest.mark.parametrize(
     ("lr", "options", "bl", "d_scale", "x_scale"),
     [

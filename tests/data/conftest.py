@@ -1,4 +1,4 @@
-"""A few real CIFAR-10 images, for the modules that read colour images."""
+"""A few real CIFAR-10 images for the tests of modules that read colour images."""
 
 import importlib.util
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The shared contract, on the real digits and through Lightning's own loops."""
+"""The contract of data modules, tested on the real digits and with Lightning's own loops."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -163,7 +163,7 @@ def test_setup_reads_once() -> None:
 
 
 class NoisyDigits(DigitsData):
-    """Digits with one grey level of noise, as augmentation stands for."""
+    """Digits with one grey level of noise, as an example of augmentation."""
 
     def augment(self, inputs: Tensor, epoch: int, batch: int) -> Tensor:
         words = random_words(inputs.numel(), "noise", self.seed, epoch, batch)

@@ -97,7 +97,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(name="board")
 def board_fixture(chromium: Any, page: str) -> Iterator[Any]:
-    """The page, freshly opened at its main track; afterwards nothing was complained of, and nothing asked for."""
+    """The page, freshly opened at its main track. At the end, nothing was logged, and nothing else was requested."""
     chromium.get("about:blank")
     chromium.get_log("performance")
     chromium.get(f"{page}#{MAIN}")

@@ -13,7 +13,7 @@ MakeRecord = Callable[..., Record]
 
 
 def odd(make_record: MakeRecord) -> list[Record]:
-    """Records of every shape: epochs of unlike metrics, none at all, numbers that are no numbers, digital ones."""
+    """Records of every kind: epochs with different metrics, no epochs, numbers that are not finite, digital runs."""
     unlike = [EpochMetrics(epoch=e, step=e, values={"val/acc": 0.5} if e else {}) for e in range(3)]
     strange = [EpochMetrics(epoch=e, step=2**62, values={"val/acc": math.nan, "val/loss": -0.0}) for e in (0, 7)]
     return [

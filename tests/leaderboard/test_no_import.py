@@ -1,4 +1,4 @@
-"""What reads records imports nothing that they name, and what reads files unpickles none."""
+"""Commands that read records import nothing that the records name, and nothing is unpickled."""
 
 import ast
 import copy

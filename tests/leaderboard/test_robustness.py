@@ -1,4 +1,4 @@
-"""Whatever lies in a folder of records, the leaderboard is compiled and written."""
+"""The leaderboard is compiled and written, whatever files are in a folder of records."""
 
 import json
 import tempfile
@@ -34,7 +34,7 @@ def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """A record of which one to three places hold something else, with the hash of the config that it then has."""
+    """A record in which one to three values are replaced; its hash matches its config."""
     document: dict[str, Any] = json.loads(json.dumps(DOCUMENT))
     for _ in range(draw(st.integers(1, 3))):
         *parents, key = draw(st.sampled_from(paths(document)[1:]))

@@ -18,7 +18,7 @@ MakeRecord = Callable[..., Record]
 
 @pytest.fixture
 def sound(make_record: MakeRecord) -> Callable[..., Run]:
-    """A run that keeps the rules; ``update`` changes fields of its record."""
+    """A run that follows the rules; ``update`` changes fields of its record."""
 
     def make(seed: int = 0, file: str = "", update: dict[str, Any] | None = None, **arguments: Any) -> Run:
         record = make_record(seed=seed, **arguments)

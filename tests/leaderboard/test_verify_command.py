@@ -34,7 +34,7 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def changed(path: Path, folder: Path, **changes: Any) -> str:
-    """A copy of the record with other fields, its hash made right."""
+    """A copy of the record with other fields and the matching hash."""
     document = json.loads(path.read_text()) | changes
     document["config_hash"] = config_hash(document["config"])
     copy = folder / "record.json"
