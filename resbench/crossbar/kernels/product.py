@@ -148,6 +148,7 @@ def multiply(
     outputs, clipped = y.reshape(-1), NOWHERE if mask is None else mask.reshape(-1)
     given = NONE if alphas is None else alphas
 
+    # Arguments of the kernel are plain arrays and numbers: Numba takes 4 microseconds to look at three named tuples.
     def work(first: int, stop: int) -> bool:
         found: bool = code.multiply(
             x, sources.image, sources.places, sources.lines,

@@ -28,9 +28,9 @@ DIRECTIONS = ("forward", "backward", "evaluation", "read")
 class Periphery(nn.Module):
     """Converters and noise around the matrix-vector products of one array, forward, backward and for transfer reads.
 
-    The array itself is an argument, so the same periphery serves whatever weight the array holds at the time. A row
-    gets its random numbers by its running number, so the result does not depend on how rows are batched; evaluation
-    has its own numbers, so validation does not change training.
+    The weight is an argument, because the array changes during training. The random numbers of a row depend on its
+    running number only, so it does not matter how rows are batched. Evaluation counts its own rows, so validation does
+    not change the training.
 
     Args:
         shape: ``(out, in)`` of the array.
@@ -40,8 +40,8 @@ class Periphery(nn.Module):
 
     Attributes:
         running: float64 ``[1]``, running mean of the largest input, for noise management ``average_abs_max``.
-        rows: rows seen so far in each direction, the counters of the random draws.
-        passes: forward passes of each direction that backward may compute again.
+        rows: how many rows each direction has seen; the number of the next row.
+        passes: forward passes in training and in evaluation that backward may compute again.
     """
 
     running: Tensor
@@ -170,9 +170,9 @@ class Periphery(nn.Module):
         return _placed(y, x, patches).to(dtype), clipped
 
     def _number(self, io: IOParameters, x: Rows, direction: str, may_repeat: bool) -> tuple[int, Tensor]:
-        """Number of the first row, and the running mean that the rows move."""
+        """The number of the first row, and the running mean that these rows change."""
         rows = x.shape[0]
-        # Processes that share a mini-batch number their rows as one process would that has them all.
+        # Processes that share a mini-batch number their rows as a single process would.
         part, parts = share() if direction in ("forward", "backward") else (0, 1)
         first_row, running = self.rows[direction] + part * rows, self.running
         passes = self.passes.get(direction) if io.varies[self.training] else None
@@ -198,9 +198,9 @@ class Periphery(nn.Module):
 
 
 class _Way:
-    """One direction of an array: its product in torch, and in the compiled kernel where that has all of it.
+    """One direction of an array: its product in torch, and by the compiled kernel if that has every effect of it.
 
-    Held beside the modules, because torch finds modules after everything else.
+    This is not a module: torch looks modules up last, which takes a microsecond.
     """
 
     def __init__(self, product: AnalogProduct, is_turned: bool) -> None:
@@ -217,12 +217,12 @@ class _Way:
 
 
 def _memory(x: Rows) -> Tensor:
-    """What rows come from, as a matrix."""
+    """The tensor that rows come from, as a matrix."""
     return x if isinstance(x, Tensor) else x.source.flatten(1)
 
 
 def _placed(rows: Tensor, x: Rows, patches: PatchRows | None) -> Tensor:
-    """Rows of a result: as they are, as maps where x are patches, as an image where they belong to patches."""
+    """The rows of a result as the caller wants them: an image for ``patches``, maps if x are patches, else the rows."""
     if patches is not None:
         return to_image(rows, patches)
     return to_maps(rows, x) if isinstance(x, PatchRows) else rows

@@ -1,4 +1,4 @@
-"""Noise of the rows of a matrix-vector product, a pure function of (stream, row number, attempt, element)."""
+"""Noise of the rows of a matrix-vector product: a function of stream, number of the row, attempt and element."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ PURPOSES = ("input rounding", "input noise", "read noise", "output noise", "outp
 class Draws:
     """Random numbers for some rows in one pass.
 
-    A counter (block, attempt, row number low, row number high) gives four numbers of a row, so a row gets the same
-    numbers in whatever batch it comes. Number q of block b belongs to element ``q * blocks + b`` of the row.
+    A counter (block, attempt, row number low, row number high) gives four numbers for a row, so a row gets the same
+    numbers whatever batch it is in. Number q of block b is for element ``q * blocks + b`` of the row.
 
     Args:
         stream: stream of the direction.
@@ -32,7 +32,7 @@ class Draws:
     attempt: int = 0
 
     def again(self, selected: Tensor) -> Draws:
-        """The draws of the next attempt, for the rows that repeat."""
+        """The draws of the next attempt, for the rows that are repeated."""
         return replace(self, rows=self.rows[selected], attempt=self.attempt + 1)
 
     def normal(self, purpose: str, like: Tensor, part: int = 0) -> Tensor:

@@ -134,7 +134,7 @@ class IOParameters:
                 raise BadValue(name, number, "is impossible; write a finite number, 0 for none")
         for name in ("inp_bound", "out_bound"):
             if not math.isfinite(bound := getattr(self, name)):
-                raise BadValue(name, bound, "is infinite, so a converter has no step; write 0 for no bound")
+                raise BadValue(name, bound, "is not finite, so a converter has no step; write 0 for no bound")
         for side in ("inp", "out"):
             _check_resolution(side, getattr(self, f"{side}_res"), getattr(self, f"{side}_bits"))
         if self.noise_management != "none" and self.inp_bound != 1:

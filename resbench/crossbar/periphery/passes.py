@@ -1,4 +1,4 @@
-"""Forward passes that are computed again in backward (activation checkpointing), with what the first one saw."""
+"""Activation checkpointing: a forward pass that is computed again in backward gets the noise of the first time."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Passes that wait for backward at most; an older one cannot be repeated.
+#: How many passes are remembered; an older one cannot be repeated.
 MOST_PASSES = 1024
 
 
 class Pass(NamedTuple):
-    """What a forward pass has to see again: see :class:`Passes`."""
+    """What a repeated pass needs: the bits of its inputs, its first row number and the running mean before it."""
 
     inputs: Tensor
     shape: torch.Size
@@ -24,8 +24,8 @@ class Pass(NamedTuple):
 class Passes:
     """Forward passes of one array, all in training or all in evaluation, that may be computed again.
 
-    Torch does not say which pass is repeated, and repeats those of several segments from the last to the first. A
-    repeated pass has the same inputs bit by bit, so a sum over their bits tells it.
+    Torch does not say which pass it repeats, and it repeats several segments from the last to the first. But a repeated
+    pass has the same inputs, bit for bit, so a sum over their bits finds it.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Passes:
         self.repeated = False
 
     def remember(self, x: Tensor, first_row: int, running: Tensor) -> None:
-        """Keep what a first pass of rows x sees, until a first pass after a backward pass that repeated some."""
+        """Remember a pass of rows x. The first one after a backward pass that repeated some forgets those before."""
         if self.repeated:
             self.waiting.clear()
             self.repeated = False
