@@ -19,8 +19,8 @@ class TwoTileResidual(Algorithm):
     """Residual Learning v2 (RLv2): the residual array P learns what the main array W is off by, W follows its average.
 
     ``P <- P - lr d x^T`` on the gradient of the mixed weight ``W + gamma P`` (equation 10); ``H <- (1 - beta) H + beta
-    P`` in digital memory (equation 14); where ``|H|`` has reached one step of the devices of W, one pulse goes to W and
-    the step leaves H (section 5).
+    P`` in a digital buffer (equation 14); where ``|H|`` has reached one step of the devices of W, one pulse goes to W
+    and the step leaves H (section 5).
 
     Args:
         gamma: share of the residual array in the weight that the forward pass sees; the paper finds 0.1 to 0.4 alike.

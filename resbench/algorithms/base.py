@@ -104,7 +104,7 @@ class Algorithm(nn.Module, Counted, ABC):
 
     @abstractmethod
     def allocate(self) -> None:
-        """Make the tiles with :meth:`add_tile`, fast tile first, and any digital memory with ``register_buffer``."""
+        """Make the tiles with :meth:`add_tile`, fast tile first, and any digital buffers with ``register_buffer``."""
 
     @abstractmethod
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
@@ -118,7 +118,7 @@ class Algorithm(nn.Module, Counted, ABC):
         """
 
     def start(self) -> None:
-        """Put counters and digital memory at their initial values; called after the tiles are made or programmed."""
+        """Put counters and digital buffers at their initial values; called after the tiles are made or programmed."""
 
     def place(self, weight: Tensor) -> None:
         """Write a composite weight onto the tiles: all on the last one, divided by its gamma, as it can hold it."""
@@ -213,7 +213,7 @@ class Algorithm(nn.Module, Counted, ABC):
         if pairs and lr != 0:
             x, d = pairs[0]
             dtype = self.tiles[-1].dtype
-            if x.dtype is not dtype or d.dtype is not dtype:  # digital memory is kept in the precision of the tiles
+            if x.dtype is not dtype or d.dtype is not dtype:  # digital buffers are kept in the precision of the tiles
                 pairs = [(cast_rows(x, dtype), cast_rows(d, dtype)) for x, d in pairs]  # type: ignore[misc]
                 x, d = pairs[0]
             if len(pairs) > 1:
@@ -227,7 +227,7 @@ class Algorithm(nn.Module, Counted, ABC):
         yield from zip(self.tile_names, self.gammas, self.tiles, strict=True)
 
     def digital_storage(self) -> dict[str, int]:
-        """Words of digital memory by name that the algorithm keeps beside its tiles."""
+        """Words of digital storage by name that the algorithm keeps beside its tiles."""
         return {name: buffer.numel() for name, buffer in self.named_buffers(recurse=False) if name != "composite"}
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -348,8 +348,8 @@ def counts_pulses_and_steps(algorithm: Algorithm) -> None:
     demand(pulsed > 0, "no device got a pulse in the whole training")
 
 
-def reports_its_memory(algorithm: Algorithm) -> None:
-    """Reports its digital memory."""
+def reports_its_storage(algorithm: Algorithm) -> None:
+    """Reports its digital storage."""
     storage = made(algorithm).digital_storage()
     wrong = [name for name, words in storage.items() if not (isinstance(words, int) and words >= 0)]
     demand(not wrong, f"digital_storage() must give whole numbers of words, not so {', '.join(wrong)}")
@@ -359,5 +359,5 @@ CHECKS: tuple[Callable[[Algorithm], None], ...] = (
     is_documented, has_plain_arguments, builds_for_every_shape, serves_many_layers, holds_its_weight,
     shows_the_current_weight, keeps_the_weight_in_place, keeps_tensors_in_buffers, leaves_its_inputs_alone,
     is_deterministic, resumes_bit_for_bit, survives_copies, starts_anew_when_programmed, learns,
-    rests_without_gradient, counts_pulses_and_steps, reports_its_memory,
+    rests_without_gradient, counts_pulses_and_steps, reports_its_storage,
 )  # fmt: skip

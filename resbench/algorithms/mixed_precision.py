@@ -22,8 +22,8 @@ class MixedPrecision(Algorithm):
 
     ``chi <- chi + lr q(d) q(x)^T``; every ``transfer_every`` mini-batches, row by row: ``s = trunc(chi / epsilon)``,
     ``chi <- chi - epsilon s``, and s pulses go to W, at most one pulse train (what is beyond is lost). Accurate, at the
-    price of a digital outer product for every sample and as much digital memory as weights. Behaviour of aihwkit's
-    ``MixedPrecisionCompound``, which like here makes no transfer at the first mini-batch.
+    price of a digital outer product for every sample and as many words of digital storage as weights. Behaviour of
+    aihwkit's ``MixedPrecisionCompound``, which like here makes no transfer at the first mini-batch.
 
     Args:
         transfer_every: mini-batches between two transfers.

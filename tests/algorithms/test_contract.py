@@ -52,6 +52,13 @@ def test_there_are_algorithms_and_each_states_what_it_is() -> None:
 
 
 @pytest.mark.parametrize("kind", TRAINED)
+def test_every_argument_is_documented_by_the_class_or_by_one_that_it_derives_from(kind: type[Algorithm]) -> None:
+    """Where `--help` looks for it: so arguments that algorithms share are documented once."""
+    text = "\n".join(vars(base).get("__doc__") or "" for base in kind.__mro__ if issubclass(base, Algorithm))
+    assert not [name for name in inspect.signature(kind).parameters if f"\n        {name}: " not in text]
+
+
+@pytest.mark.parametrize("kind", TRAINED)
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_exported_algorithms_keep_the_contract(kind: type[Algorithm], check: Callable[[Algorithm], None]) -> None:
     check(kind())
@@ -218,7 +225,7 @@ BROKEN = {
     Climbs: "Learns least squares",
     PulsesAtRest: "Rests while gradients are zero",
     MovesWithoutPulses: "Counts pulses and steps",
-    MeasuresInBytes: "Reports its digital memory",
+    MeasuresInBytes: "Reports its digital storage",
 }
 
 
