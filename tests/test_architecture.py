@@ -23,17 +23,18 @@ ALLOWED: dict[str, set[str]] = {
     "networks": set(),
     "data": set(),
     "costs": {"records"},
-    "leaderboard": {"records", "config", "costs"},
+    "tuning": {"records", "config"},
+    "leaderboard": {"records", "config", "costs", "tuning"},
     "tasks": {"nn", "algorithms", "crossbar", "networks"},
     "callbacks": {"tasks", "nn", "algorithms", "crossbar", "networks", "records"},
     "training": {
-        *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "records", "config"),
+        *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "records", "config", "tuning"),
     },
-    "sweep": {"records", "config", "leaderboard", "training"},
+    "sweep": {"records", "config", "tuning", "leaderboard", "training"},
 }
 OPEN = {"errors", "registry", "__version__"}
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors", "registry"}
-WITHOUT_TORCH = {"records", "config", "costs", "leaderboard", "sweep", *ENTRY_POINTS}
+WITHOUT_TORCH = {"records", "config", "tuning", "costs", "leaderboard", "sweep", *ENTRY_POINTS}
 OPTIONAL = {"ray", "submitit"}
 BROUGHT_BY_TORCH = {"triton"}  # where it is built for GPUs, and only there it is used
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "numba", "wandb", "sklearn"}

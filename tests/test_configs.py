@@ -8,13 +8,18 @@ import torch
 
 from resbench.cli import main
 from resbench.config.files import read_config
-from resbench.sweep.plan import read_plan
+from resbench.sweep.plan import read_plan, value_arguments
+from resbench.sweep.tuning import read_tuning
 from resbench.training.cli import RunCLI
+from resbench.tuning.entry import tuning_of, wrong_point
+from resbench.tuning.space import read_space
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 FILES = sorted(CONFIGS.glob("**/*.yaml"))
 EXPERIMENTS = sorted(CONFIGS.glob("*.yaml"))
 SWEEPS = sorted(CONFIGS.glob("sweeps/*.yaml"))
+TUNINGS = sorted(CONFIGS.glob("tuning/*.yaml"))
+SPACES = sorted(CONFIGS.glob("spaces/*.yaml"))
 
 
 def relative(path: Path) -> str:
@@ -61,3 +66,24 @@ def test_sweep_resolves_to_different_runs(path: Path) -> None:
         cli.load(cell.argv)
         hashes.add(cli.config_hash)
     assert len(hashes) == len(named)
+
+
+@pytest.mark.parametrize("path", SPACES, ids=relative)
+def test_space_tunes_the_rate_and_its_points_can_be_built(path: Path) -> None:
+    space = read_space(path)
+    assert space.axes["optimizer.lr"] == read_space(CONFIGS / "spaces" / "digital.yaml").axes["optimizer.lr"]
+    parts = [CONFIGS / name for name in ("track/digits_mlp.yaml", "device/softbounds.yaml", *space.config)]
+    files = [part for name in parts for part in ("--config", str(name))]
+    for point in (space.points[0], space.points[-1]):
+        RunCLI([*files, *value_arguments({**space.fixed, **point})], "resbench fit")
+
+
+@pytest.mark.parametrize("path", TUNINGS, ids=relative)
+def test_tuning_resolves_to_the_points_of_its_spaces(path: Path) -> None:
+    _, searches = read_tuning(path)
+    cli = RunCLI(searches[0].trials[0].argv, "resbench fit", build=False)
+    for search in {search.space.name: search for search in searches}.values():
+        cli.load(search.trials[1].argv)
+        place = tuning_of(cli.resolved)
+        assert place
+        assert wrong_point(cli.resolved, place, search.space) is None

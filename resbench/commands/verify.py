@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.record}: {error}; a record is verified as it was written") from None
     _check(args, record)
     print(_summary(record, args.epochs))
+    if reason := _wrong_point(record):
+        print(f"different: tuning: {reason}")
+        return 1
     if args.dry_run:
         for difference in _environment(record):
             print(f"environment: {difference}")
@@ -66,12 +69,33 @@ def _check(args: argparse.Namespace, record: "Record") -> None:
         raise UserError(f"{args.record}: {why(refused, 'resbench verify', record.made_by)}")
 
 
+def _wrong_point(record: "Record") -> str | None:
+    """Why a run of a tuning has not the values of its point; null for any other run."""
+    from resbench.tuning.entry import tuning_of, wrong_point
+    from resbench.tuning.space import find_space
+
+    try:
+        tuning = tuning_of(record.config)
+    except ValueError as error:
+        return str(error)
+    if tuning is None:
+        return None
+    try:
+        reason = wrong_point(record.config, tuning, find_space(tuning.space))
+    except UserError as error:
+        return str(error)
+    if reason is None:
+        print(f"tuning: point {tuning.point} of the space {tuning.space}, study {tuning.study}, as regenerated here")
+    return reason
+
+
 def _summary(record: "Record", epochs: int | None) -> str:
     """What will be run, and how long it took originally."""
     share = 1 if epochs is None else epochs / len(record.epochs)
     config = f"config {record.config_hash[:12]} matches its hash"
     run = f"{record.track.name}, {record.algorithm.title}, seed {record.seed}"
-    part = f"{epochs} of {len(record.epochs)} epochs" if epochs else f"{len(record.epochs)} epochs and the test"
+    tested = " and the test" if any(key.startswith("test/") for key in record.final) else ""
+    part = f"{epochs} of {len(record.epochs)} epochs" if epochs else f"{len(record.epochs)} epochs{tested}"
     return f"{run}: {config}; {part}, {record.wall_time_s * share:,.0f} s on {record.hardware.device} there"
 
 

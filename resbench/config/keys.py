@@ -101,7 +101,7 @@ def check_seeds(config: Mapping[str, Any], arguments: Sequence[str]) -> None:
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:
-    """Refuse what leaves no training, no test, or no result of either.
+    """Refuse what leaves no training, or no result of it.
 
     Args:
         trainer: the section of the resolved config.
@@ -109,9 +109,8 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
     Raises:
         UserError: with the key and the reason.
     """
-    for key, what in (("limit_train_batches", "trains nothing"), ("limit_test_batches", "tests nothing")):
-        if trainer[key] == 0:
-            raise UserError(f"trainer.{key}: {trainer[key]} {what}; write a number of mini-batches, or null for all")
+    if trainer["limit_train_batches"] == 0:
+        raise UserError("trainer.limit_train_batches: 0 trains nothing; write a number, or null for all mini-batches")
     for key, why in REFUSED.items():
         if trainer[key]:
             raise UserError(f"trainer.{key}: {why}")

@@ -37,6 +37,8 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "checkpoint": ("every_n_epochs", "every_n_steps", "every_n_minutes"),
     "tile_state": ("every_n_epochs", "bins"),
 }
+#: Keys of ``experiment.tuning``.
+TUNING = ("space", "digest", "keys", "point", "trial")
 #: Keys that hold an object, with the kind of its class.
 OBJECTS = {"model": "tasks", "data": "data", "optimizer": "optimizers", "lr_scheduler": "schedulers"}
 #: Keys of the trainer that hold objects, those that hold numbers and single words, and those that have to be null,
@@ -153,7 +155,10 @@ class _Check:
             if key in OBJECTS:
                 yield from self.objects(key, value, OBJECTS[key])
             elif key in SECTIONS:
-                yield from self.mapping(key, value, dict.fromkeys(SECTIONS[key], self.plain))
+                checks: dict[str, Callable[[str, Any], Refusals]] = dict.fromkeys(SECTIONS[key], self.plain)
+                if key == "experiment":
+                    checks["tuning"] = self.tuning
+                yield from self.mapping(key, value, checks)
             elif key == "trainer":
                 checks = {name: self.word for name in TRAINER_PLAIN} | {name: self.null for name in TRAINER_NULL}
                 objects = {name: self.one_or_more(kind) for name, kind in TRAINER_OBJECTS.items()}
@@ -176,6 +181,9 @@ class _Check:
                 yield from checks[name](place, item)
             else:
                 yield Refusal(key=place, text="there is no such key")
+
+    def tuning(self, key: str, value: Any) -> Refusals:
+        yield from self.mapping(key, value, dict.fromkeys(TUNING, self.plain))
 
     def one_or_more(self, kind: str) -> Callable[[str, Any], Refusals]:
         return lambda key, value: self.objects(key, value, kind)

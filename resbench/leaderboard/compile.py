@@ -3,18 +3,18 @@
 ``docs/rules.md`` has the rules.
 """
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from resbench.leaderboard.cells import table_rows
 from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.rows import row_labels
 from resbench.leaderboard.runs import Run, data_digest, one_per_config, read_runs, record_files
-from resbench.leaderboard.tables import METRICS, Leaderboard, Metric, Rejected, Row, Table, Unfinished
-from resbench.records.limits import untested
-from resbench.records.schema import LONGEST_REASON, Record, Track
+from resbench.leaderboard.searches import split
+from resbench.leaderboard.table import make_table, metric_of, no_result
+from resbench.leaderboard.tables import Leaderboard, Rejected, Table
+from resbench.leaderboard.tuned import tuned_table
+from resbench.records.schema import Track
 
 
 def compile_leaderboard(records_dir: Path | str) -> Leaderboard:
@@ -34,10 +34,12 @@ def compile_runs(runs: Iterable[Run], rejected: Iterable[Rejected] = ()) -> Lead
     kept, repeated = one_per_config(runs)
     tables, without_result = [], []
     for track, track_runs in _by_track(kept):
-        table, left_out = _table(track, track_runs)
-        without_result += left_out
-        if len(left_out) < len(track_runs):
-            tables.append(table)
+        plain, tuned, odd = split(track_runs)
+        without_result += [Rejected(file=run.file, reason=reason) for run, reason in odd]
+        for table, left_out in (_table(track, plain), tuned_table(track, tuned, plain)):
+            without_result += left_out
+            if table is not None:
+                tables.append(table)
     return Leaderboard(
         tables=tables, rejected=sorted([*rejected, *repeated, *without_result], key=lambda entry: entry.file)
     )
@@ -59,63 +61,11 @@ def _by_track(runs: list[Run]) -> list[tuple[Track, list[Run]]]:
     return found
 
 
-def _table(track: Track, runs: list[Run]) -> tuple[Table, list[Rejected]]:
-    reported = {key for run in runs if run.record.status == "complete" for key in run.record.final}
-    metric = next((metric for metric in METRICS if metric.key in reported), METRICS[0])
-    rejected, counted = [], []
-    for run in runs:
-        reason = _no_result(run.record, metric) if run.record.status == "complete" else None
-        if reason:
-            rejected.append(Rejected(file=run.file, reason=reason))
-        else:
-            counted.append(run)
-
+def _table(track: Track, runs: list[Run]) -> tuple[Table | None, list[Rejected]]:
+    """The table of the ruleset `default`, null without a run that counts, and the runs that do not."""
+    metric = metric_of(runs)
+    reasons = {run.file: no_result(run.record, metric) for run in runs if run.record.status == "complete"}
+    counted = [run for run in runs if reasons.get(run.file) is None]
     labels = row_labels(run.record for run in counted)
-    groups: dict[tuple[str, bool], list[Run]] = defaultdict(list)
-    for run in counted:
-        groups[labels[run.record.config_hash], run.record.states is None].append(run)
-    levels = {run.record.states for run in counted if run.record.states is not None}
-    columns: list[float | None] = [*sorted(levels)] or [None]
-    rows, rankings, target = table_rows(groups, columns, metric)
-    table = Table(
-        track=track,
-        metric=metric,
-        target=target,
-        columns=columns,
-        rows=sorted(rows, key=lambda row: _place(row, metric)),
-        rankings=rankings,
-        unfinished=[
-            _unfinished(run, labels[run.record.config_hash]) for run in counted if run.record.status != "complete"
-        ],
-    )
-    return table, rejected
-
-
-def _no_result(record: Record, metric: Metric) -> str | None:
-    """Why the result of a complete run cannot be compared with others; null if it can."""
-    if metric.key not in record.final:
-        return f"no final {metric.key}"
-    if not record.steps:
-        return "steps: complete without a step of training"
-    return untested(record.config)
-
-
-def _place(row: Row, metric: Metric) -> tuple[bool, bool, float, str]:
-    """Sort key: digital first, rows without a mean last, the better mean earlier."""
-    mean = math.nan if row.mean is None else row.mean
-    if math.isnan(mean):
-        return not row.digital, True, 0.0, row.label
-    return not row.digital, False, -mean if metric.higher_is_better else mean, row.label
-
-
-def _unfinished(run: Run, label: str) -> Unfinished:
-    record = run.record
-    lines = (record.error or "").strip().splitlines()
-    return Unfinished(
-        file=run.file,
-        label=label,
-        states=record.states,
-        seed=record.seed,
-        status=record.status,
-        error=lines[-1][:LONGEST_REASON] if lines else None,
-    )
+    table = make_table(track, metric, [(labels[run.record.config_hash], run) for run in counted]) if counted else None
+    return table, [Rejected(file=file, reason=reason) for file, reason in reasons.items() if reason]

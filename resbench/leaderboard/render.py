@@ -40,7 +40,7 @@ CELL_COLUMNS = (
     "row_unfinished",
     "steps_per_s",
 )
-CSV_COLUMNS = (*TRACK_COLUMNS, "row", "tiles", *CELL_COLUMNS, *COST_COLUMNS, *WEAR_COLUMNS, *PAPER_COLUMNS)
+CSV_COLUMNS = (*TRACK_COLUMNS, "ruleset", "row", "tiles", *CELL_COLUMNS, *COST_COLUMNS, *WEAR_COLUMNS, *PAPER_COLUMNS)
 
 
 def write_leaderboard(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
@@ -78,6 +78,7 @@ def to_csv(leaderboard: Leaderboard) -> str:
     for table in leaderboard.tables:
         for row in table.rows:
             line = _csv_track(table.track) | {
+                "ruleset": table.ruleset,
                 "row": _csv_text(row.label),
                 "digital": row.digital,
                 "metric": table.metric.key,

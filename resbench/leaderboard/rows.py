@@ -1,7 +1,7 @@
 """Which runs share a row: those that differ only in seed and precision."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from resbench.records.identity import deciding, hash_of, plain
@@ -21,16 +21,10 @@ def row_labels(records: Iterable[Record]) -> dict[str, str]:
     names the difference, for example "Analog SGD (lr=0.05)".
     """
     records = list(records)
-    several_devices = len({record.device.name for record in records if record.device}) > 1
-    counts: dict[str, set[int]] = defaultdict(set)
-    for record in records:
-        counts[record.algorithm.title].add(record.tiles)
+    names = row_names(records)
     by_name: dict[str, list[Record]] = defaultdict(list)
     for record in records:
-        counted = record.tiles > 2 or len(counts[record.algorithm.title]) > 1
-        tiles = f", {record.tiles} tile{'' if record.tiles == 1 else 's'}" if counted else ""
-        device = f" on {record.device.name}" if record.device and several_devices else ""
-        by_name[record.algorithm.title + tiles + device].append(record)
+        by_name[names[record.config_hash]].append(record)
     labels: dict[str, str] = {}
     for name, group in by_name.items():
         parts = _parts(group)
@@ -39,6 +33,21 @@ def row_labels(records: Iterable[Record]) -> dict[str, str]:
         own = name if unique else f"{name} #{hash_of(name)[:6]}"
         labels |= {key: f"{own} ({part})" if part else own for key, part in parts.items()}
     return labels
+
+
+def row_names(records: Sequence[Record]) -> dict[str, str]:
+    """Algorithm, number of tiles and device of each record of one track, by ``config_hash``."""
+    several_devices = len({record.device.name for record in records if record.device}) > 1
+    counts: dict[str, set[int]] = defaultdict(set)
+    for record in records:
+        counts[record.algorithm.title].add(record.tiles)
+    names = {}
+    for record in records:
+        counted = record.tiles > 2 or len(counts[record.algorithm.title]) > 1
+        tiles = f", {record.tiles} tile{'' if record.tiles == 1 else 's'}" if counted else ""
+        device = f" on {record.device.name}" if record.device and several_devices else ""
+        names[record.config_hash] = record.algorithm.title + tiles + device
+    return names
 
 
 def _parts(group: list[Record]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.markdown import code, escape, to_markdown
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
+from resbench.leaderboard.searches import is_trial, searches, split, submission_problems
 from resbench.leaderboard.tables import Line, Rejected
 from resbench.leaderboard.wording import facts
 from resbench.records.identity import hash_of
@@ -42,6 +43,7 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
     for run in runs:
         findings += (Finding(file=run.file, problem=problem, text=text) for problem, text in _of_run(run))
     findings += _repeats(runs, board)
+    findings += _tunings(runs, board)
     findings += _seeds(runs, board)
     findings += _tracks(runs, board)
     return sorted(findings, key=lambda finding: (not finding.problem, finding.file, finding.text))
@@ -73,10 +75,11 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
     if record.status == "complete":
         if not record.steps:
             yield True, "steps: complete without a step of training"
-        if reason := untested(record.config):
-            yield True, f"config: {reason}; write null and test on all"
-        if not {"test/acc", "test/loss"} & record.final.keys():
-            yield True, "final: neither test/acc nor test/loss"
+        if not is_trial(record):
+            if reason := untested(record.config):
+                yield True, f"config: {reason}; write null and test on all"
+            if not {"test/acc", "test/loss"} & record.final.keys():
+                yield True, "final: neither test/acc nor test/loss"
         epochs = record.track.budget.epochs
         trained = record.epochs[-1].epoch + 1 if record.epochs else 0
         if epochs is not None and trained != epochs and not record.track.budget.max_steps:
@@ -120,10 +123,23 @@ def _repeats(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
             yield Finding(file=run.file, problem=True, text=f"{text}, the same config and seed")
 
 
+def _tunings(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
+    """Tuned results without all of their trials, or of other points than were chosen."""
+    *_, odd = split(runs)
+    yield from (Finding(file=run.file, problem=True, text=text) for run, text in odd)
+    submitted = {run.file for run in runs}
+    for search in searches([*board, *runs]):
+        for run, text in submission_problems(search):
+            if run.file in submitted:
+                yield Finding(file=run.file, problem=True, text=text)
+
+
 def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
     """Seeds that are missing: the seeds of a cell must be 0, 1, ..., n - 1, including failures."""
     cells: dict[str, list[Run]] = defaultdict(list)
     for run in [*board, *runs]:
+        if is_trial(run.record):
+            continue
         cells[hash_of([run.track.model_dump(mode="json"), seedless_config(run.record)])].append(run)
     submitted = {run.file for run in runs}
     for cell in cells.values():
@@ -172,6 +188,8 @@ def destination(run: Run) -> str:
     folder, algorithm, states = map(file_stem, parts)
     # A config that failed twice is two runs, each with a file of its own.
     digest = hashlib.sha256(record.model_dump_json().encode()).hexdigest()
+    if is_trial(record):
+        folder += "/trials"
     suffix = "" if record.status == "complete" else f"-{digest[:6]}-{record.status}"
     return f"{folder}/{algorithm}-{states}-seed{record.seed}-{record.config_hash[:12]}{suffix}.json"
 

@@ -1,8 +1,8 @@
 """The parts of a compiled leaderboard: tables of rows of cells, and the files that were not used."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, JsonValue
 
 from resbench.records.schema import Entry, Number, Track
 from resbench.records.text import one_line
@@ -200,12 +200,57 @@ class Unfinished(Entry):
     error: Line | None
 
 
+class Study(Entry):
+    """One study of a tuning: its best point, with the values that it has, and how it was judged.
+
+    ``point`` is null where all trials diverged. ``validation`` is the metric of the trial on validation data, ``mean``
+    that of the trainings of the point on test data over the seeds.
+    """
+
+    study: int
+    point: int | None
+    settings: dict[str, JsonValue]
+    validation: Number | None
+    mean: Number | None
+
+
+class Expected(Entry):
+    """Expected best of k trials on validation data for k = 1, 2, ...: mean and ends of a 95 % band."""
+
+    mean: list[Number]
+    low: list[Number]
+    high: list[Number]
+
+
+class Tuned(Entry):
+    """What tuning did for one row at one precision.
+
+    ``default`` is the mean of the same algorithm in the ruleset `default`, with its interval, and ``gain`` is the tuned
+    mean minus it, with the interval of that difference; null where the track has no such run, or several that differ in
+    keys that are tuned. ``trials`` counts what was spent, ``diverged`` those of them without a result.
+    """
+
+    label: str
+    states: Number | None
+    space: str
+    trials: int
+    diverged: int
+    default: Number | None = None
+    default_low: Number | None = None
+    default_high: Number | None = None
+    gain: Number | None = None
+    gain_low: Number | None = None
+    gain_high: Number | None = None
+    studies: list[Study]
+    expected: Expected
+
+
 class Table(Entry):
-    """One track: the digital reference on top, then the rows, the better mean earlier.
+    """One track under one ruleset: the digital reference on top, then the rows, the better mean earlier.
 
     ``columns`` are numbers of states in ascending order, and ``rankings`` have the same order. If all runs of a track
     are digital, there is one column, which is null. ``target`` is the value of the validation metric to which steps are
-    counted.
+    counted. ``tuned`` has an entry for each cell of a table of the ruleset `tuned`.
     """
 
     track: Track
@@ -215,6 +260,8 @@ class Table(Entry):
     rows: list[Row]
     rankings: list[Ranking]
     unfinished: list[Unfinished]
+    ruleset: Literal["default", "tuned"] = "default"
+    tuned: list[Tuned] = Field(default_factory=list)
 
 
 class Rejected(Entry):

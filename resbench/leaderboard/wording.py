@@ -63,18 +63,19 @@ def facts(track: Track) -> list[str]:
 
 
 def titles(tables: Sequence[Table]) -> list[str]:
-    """Names of the tracks; facts are added to tracks that share a name, where they differ."""
+    """Names of the tracks and rulesets; facts are added to those that share a name, where they differ."""
     terms = [facts(table.track) for table in tables]
+    names = [table.track.name if table.ruleset == "default" else f"{table.track.name}, tuned" for table in tables]
     groups: dict[str, list[list[str]]] = {}
-    for table, own in zip(tables, terms, strict=True):
-        groups.setdefault(table.track.name, []).append(own)
+    for base, own in zip(names, terms, strict=True):
+        groups.setdefault(base, []).append(own)
     differing = {
         name: [place for place, values in enumerate(zip_longest(*group)) if len(set(values)) > 1]
         for name, group in groups.items()
     }
     return [
-        ", ".join([table.track.name, *(own[place] for place in differing[table.track.name] if place < len(own))])
-        for table, own in zip(tables, terms, strict=True)
+        ", ".join([base, *(own[place] for place in differing[base] if place < len(own))])
+        for base, own in zip(names, terms, strict=True)
     ]
 
 

@@ -45,7 +45,7 @@ RESULT_FREE_CALLBACKS = (
 
 #: Keys that came after records had been published, with what computes the same as before there was the key. A config
 #: that holds it has the hash of one without the key, so that old records stay comparable.
-LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "arithmetic": "native"}
+LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "arithmetic": "native", "tuning": None}
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ def untested(config: Mapping[str, Any]) -> str | None:
     trainer = _section(config, "trainer")
     for key in ("limit_test_batches", "fast_dev_run"):
         if part := _part(trainer.get(key)):
-            return f"trainer.{key}: tested on {part} only"
+            return f"trainer.{key}: tested on {part} only" if trainer.get(key) else f"trainer.{key}: not tested"
     return None
 
 

@@ -46,6 +46,27 @@ class Cell:
         return (*self.arguments, f"--seed_everything={self.seed}")
 
 
+@dataclass(frozen=True)
+class Header:
+    """What all runs of a plan share.
+
+    Attributes:
+        folder: folder of the results.
+        seeds: seeds of every run.
+        base: arguments of `resbench fit` that all runs begin with.
+        entries: what is to be run, as the file says it.
+    """
+
+    folder: Path
+    seeds: Sequence[int]
+    base: Sequence[str]
+    entries: Sequence[Mapping[str, Any]]
+
+    def arguments(self, name: str, own: Sequence[str]) -> tuple[str, ...]:
+        """Arguments of `resbench fit` of one experiment, but for the seed."""
+        return *self.base, *own, *value_arguments({"experiment.root": str(self.folder), "experiment.name": name})
+
+
 def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
     """The folder of the results of a sweep file, and its runs.
 
@@ -62,36 +83,44 @@ def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
         UserError: for a key or value that does not fit.
     """
     content = read_mapping(path)
-    _only_known(content, KEYS, str(path))
+    only_known(content, KEYS, str(path))
+    header = read_header(content, path, out)
+    cells = [
+        Cell(name, seed, header.arguments(name, arguments))
+        for entry in header.entries
+        for name, arguments in combinations(entry, path)
+        for seed in header.seeds
+    ]
+    if len({(cell.name, cell.seed) for cell in cells}) < len(cells):
+        raise UserError(f"{path}: runs: two entries or two seeds are the same; give each entry its own name")
+    return header.folder, cells
+
+
+def read_header(content: Mapping[str, Any], path: Path, out: Path | None) -> Header:
+    """What all runs share, from the content of the file of a plan.
+
+    Raises:
+        UserError: for a value that does not fit.
+    """
     entries = content.get("runs")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries) or not entries:
-        raise UserError(f"{path}: runs: write a list of entries, each with a name")
+        raise UserError(f"{path}: runs: write a list of entries, as docs/sweeps.md shows it")
     seeds = content.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
         raise UserError(f"{path}: seeds: {seeds} is no list of seeds; write for example [0, 1, 2]")
     written = content.get("out", f"runs/{path.stem}")
     if not isinstance(written, str):
         raise UserError(f"{path}: out: {written!r} is no folder; write for example runs/{path.stem}")
-    folder = out or Path(written)
-    base = _files(content.get("base"), path, "base")
-    cells = [
-        Cell(name, seed, (*base, *arguments, *_flags({"experiment.root": str(folder), "experiment.name": name})))
-        for entry in entries
-        for name, arguments in _combinations(entry, path)
-        for seed in seeds
-    ]
-    if len({(cell.name, cell.seed) for cell in cells}) < len(cells):
-        raise UserError(f"{path}: runs: two entries or two seeds are the same; give each entry its own name")
-    return folder, cells
+    return Header(out or Path(written), seeds, file_arguments(content.get("base"), path, "base"), entries)
 
 
-def _combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, list[str]]]:
+def combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, list[str]]]:
     """Name and arguments of every combination of the values in the grid of an entry."""
     name = entry.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"{path}: runs: name: {name!r}: write letters, digits, '.', '_' and '-'")
     place = f"{path}: runs: {name}"
-    _only_known(entry, RUN_KEYS, place)
+    only_known(entry, RUN_KEYS, place)
     fixed, grid = (_mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
     for key in (*_dotted(fixed), *grid):
         if key in TAKEN:
@@ -99,12 +128,12 @@ def _combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, l
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{place}: grid: {key}: {values!r} is no list of values; write for example [4, 10, 16]")
-    arguments = _files(entry.get("config"), path, f"{name}: config")
+    arguments = file_arguments(entry.get("config"), path, f"{name}: config")
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))
         labels = [_label(key, value) for key, value in chosen.items()]
-        files = _files(chosen.pop("config", None), path, f"{name}: grid: config")
-        yield "-".join([name, *labels]), [*arguments, *files, *_flags(fixed), *_flags(chosen)]
+        files = file_arguments(chosen.pop("config", None), path, f"{name}: grid: config")
+        yield "-".join([name, *labels]), [*arguments, *files, *value_arguments(fixed), *value_arguments(chosen)]
 
 
 def _dotted(values: Mapping[str, Any], parent: str = "") -> Iterator[str]:
@@ -115,14 +144,16 @@ def _dotted(values: Mapping[str, Any], parent: str = "") -> Iterator[str]:
             yield from _dotted(value, f"{parent}{key}.")
 
 
-def _files(value: Any, path: Path, place: str) -> list[str]:
+def file_arguments(value: Any, path: Path, place: str) -> list[str]:
+    """`--config FILE` for each of the files that a key names."""
     names = [] if value is None else [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError(f"{path}: {place}: {value!r} is no list of config files")
     return [part for name in names for part in ("--config", str(find_config(name, path)))]
 
 
-def _flags(values: Mapping[str, Any]) -> list[str]:
+def value_arguments(values: Mapping[str, Any]) -> list[str]:
+    """`--KEY=VALUE` for each value by dotted key."""
     return [f"--{key}={_flag(value)}" for key, value in values.items()]
 
 
@@ -146,7 +177,12 @@ def _mapping(value: Any, place: str) -> dict[str, Any]:
     return value
 
 
-def _only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+def only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    """Refuse other keys than the known ones.
+
+    Raises:
+        UserError: with the key that is closest.
+    """
     for key in content:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=1)

@@ -9,7 +9,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -29,12 +28,13 @@ from resbench.config.messages import explain, refused, shortened
 from resbench.config.values import check_run, check_values, odd_values
 from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
-from resbench.errors import UserError
+from resbench.errors import BadValue, UserError
 from resbench.records.identity import config_hash
 from resbench.registry import OPTIMIZER, import_shelves
 from resbench.tasks.base import Task
 from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.estimate import TimeEstimate
+from resbench.training.experiment import Experiment
 from resbench.training.folder import RunFolder
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.process import Arithmetic, keep_freed_memory, set_arithmetic
@@ -42,6 +42,7 @@ from resbench.training.progress import EpochLines
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 from resbench.training.stop import StopOnSignal
 from resbench.training.unprofiled import Unprofiled
+from resbench.tuning.entry import tuning_of
 
 #: What `ckpt_path` says to go on from the newest checkpoint in the run's own folder, or from the beginning.
 LAST = "last"
@@ -59,21 +60,6 @@ EXPECTED = (
     ".*It is recommended to use .self.log",  # every process evaluates all samples
     ".*Total length of `list` across ranks is zero",  # no validation: what val_size 0 asks for
 )
-
-
-@dataclass
-class Experiment:
-    """What a run is called and where it goes.
-
-    Args:
-        name: folder of the runs of this experiment.
-        track: leaderboard table that the run belongs to; null for one named after data and network.
-        root: folder of all experiments.
-    """
-
-    name: str = "unnamed"
-    track: str | None = None
-    root: str = "runs"
 
 
 #: What the keys of a config are made into, as far as it says whether they may be null.
@@ -206,6 +192,10 @@ class RunCLI(LightningCLI):
         if self.continues:
             self.config.ckpt_path = None
         self.resolved = self.plain(self.config)
+        try:
+            tuning_of(self.resolved)
+        except BadValue as error:
+            raise UserError(str(error)) from None
         self._identify()
 
     def reseed(self, seed: int) -> None:

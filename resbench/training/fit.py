@@ -1,4 +1,7 @@
-"""`resbench fit`: train, test with the final weights, leave one record, whatever happens."""
+"""`resbench fit`: train, test with the final weights, leave one record, whatever happens.
+
+With `trainer.limit_test_batches: 0` there is no test, as in the trials of a tuning.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,8 @@ def _help(cli: RunCLI, checkpoint: Path | None) -> int:
     with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing), cli.stop:
         try:
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
-            cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
+            if _tests(cli):
+                cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
         except (Diverged, Interrupted):  # in all processes at once
             return 0
         except Exception:
@@ -158,6 +162,8 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> End:
     try:
         trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
         check_state(cli.model)
+        if not _tests(cli):
+            return End("complete")
         (results,) = trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
         metrics = {name: float(value) for name, value in results.items()}
         if not all(map(math.isfinite, metrics.values())):
@@ -174,6 +180,11 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> End:
         with contextlib.suppress(OSError):  # the disk may be full
             write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())
         return End("failed", " ".join(f"{type(reason).__name__}: {reason}".split()))
+
+
+def _tests(cli: RunCLI) -> bool:
+    """Whether the run is tested; the trials of a tuning are not."""
+    return bool(cli.config.trainer.limit_test_batches != 0)
 
 
 def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:

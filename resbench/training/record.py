@@ -91,7 +91,7 @@ def _record(
     layers = [_layer(name, layer, history.reuse.get(name, 1)) for name, layer in analog_layers(cli.model.network)]
     device = next((tile.device for _, layer in analog_layers(cli.model) for tile in layer.algorithm.tiles), None)
     states = None if device is None else _states(device, model["device"])
-    last = history.epochs[-1]["values"] if history.epochs and test_metrics else {}
+    last = history.epochs[-1]["values"] if history.epochs and status == "complete" else {}
     return Record(
         run_id=f"{cli.config.experiment.name}-{cli.folder.complete.name}",
         status=status,

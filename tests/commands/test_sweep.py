@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from resbench.cli import main
-from resbench.commands.sweep import resolve
 from resbench.leaderboard.compile import compile_leaderboard
 from resbench.records.schema import read_record
+from resbench.sweep.jobs import resolve
 from resbench.sweep.plan import read_plan
 from tests.sweep.runs import records, write_sweep, writers
 

@@ -93,5 +93,5 @@ def test_mistakes_are_named(sweep: Path, before: str, after: str, message: str) 
 
 def test_a_sweep_has_runs(sweep: Path) -> None:
     sweep.write_text("seeds: [0]")
-    with pytest.raises(UserError, match="runs: write a list of entries, each with a name"):
+    with pytest.raises(UserError, match="runs: write a list of entries"):
         read_plan(sweep)

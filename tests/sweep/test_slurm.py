@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from resbench.cli import main
-from resbench.commands.sweep import resolve
 from resbench.records.schema import metric_differences
 from resbench.sweep.job import Job
+from resbench.sweep.jobs import resolve
 from resbench.sweep.plan import read_plan
 from resbench.sweep.slurm import SlurmExecutor
 from tests.sweep.runs import assert_same_weights, records, write_sweep, writers

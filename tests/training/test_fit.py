@@ -61,6 +61,16 @@ def test_the_same_config_gives_the_same_bits(run: Run) -> None:
     assert metric_differences(first.record, other.record)
 
 
+def test_a_run_may_leave_the_test_out(run: Run) -> None:
+    tested, untested = run("fit", root="a"), run("fit", "--trainer.limit_test_batches=0", root="b")
+    assert untested.status == 0, untested.err
+    record = untested.record
+    assert record.status == "complete"
+    assert record.final == record.epochs[-1].values, "the last epoch, and no test metric"
+    assert record.epochs == tested.record.epochs
+    assert record.config_hash != tested.record.config_hash
+
+
 def test_print_config_reproduces_the_run(run: Run, tmp_path: Path) -> None:
     printed = tmp_path / "printed.yaml"
     printed.write_text(run("fit", "--print_config").out)

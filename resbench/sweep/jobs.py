@@ -1,0 +1,74 @@
+"""From the cells of a plan to jobs, whose configs are all resolved before anything runs, and their execution."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resbench.errors import UserError
+from resbench.sweep.estimate import Estimate
+from resbench.sweep.executor import Executor
+from resbench.sweep.job import Job, State
+from resbench.sweep.plan import Cell
+
+if TYPE_CHECKING:
+    from resbench.training.cli import RunCLI
+
+
+def resolve(cells: Sequence[Cell], folder: Path) -> list[Job]:
+    """Every run with the hash of its resolved config, so that all mistakes in configs are found first."""
+    from resbench.training.cli import RunCLI
+
+    cli: RunCLI | None = None
+    loaded: tuple[str, ...] = ()
+    jobs: dict[str, Job] = {}
+    for cell in cells:
+        try:
+            if cli is None:
+                cli = RunCLI(cell.argv, "resbench fit", build=False)
+            elif cell.arguments == loaded:
+                cli.reseed(cell.seed)
+            else:
+                cli.load(cell.argv)
+        except UserError as error:
+            raise UserError(f"{cell.name}: {error}") from None
+        loaded = cell.arguments
+        job = Job(cell, folder, cli.config_hash, cli.config.threads, Path.cwd())
+        if (same := jobs.setdefault(cli.config_hash, job)) is not job:
+            raise UserError(f"runs: {same.cell.name} and {cell.name} are one run, seed {cell.seed}; take one out")
+    return list(jobs.values())
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the results.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"out: {folder} cannot be written ({error.strerror}); name another with --out") from None
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"out: {folder} cannot be written (no permission); name another with --out")
+
+
+def carry_out(jobs: Sequence[Job], states: dict[Job, State], estimate: Estimate, executor: Executor) -> None:
+    """Execute jobs and show how far they are.
+
+    Args:
+        jobs: what to run.
+        states: all jobs of the plan and how far they are; updated as runs end.
+        estimate: expected seconds of each run.
+        executor: who runs them.
+
+    Raises:
+        KeyboardInterrupt: when interrupted, after the runs have left their checkpoints.
+    """
+    # Not earlier: typing gives Lightning's `int | float` the order of rich.progress if that is imported first, and a
+    # number of batches would be read as a fraction of them.
+    from resbench.sweep.progress import SweepProgress
+
+    SweepProgress(states, estimate).run(jobs, executor)

@@ -1,0 +1,50 @@
+"""What a sweep says: how far its runs are, how long the rest takes, and how to go on."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from resbench.records.text import duration, one_line
+from resbench.sweep.estimate import Estimate
+from resbench.sweep.job import Job, State
+
+
+def counts(states: Iterable[State]) -> str:
+    """Counts of the runs by status: "30 runs: 12 done, 1 failed, 17 left"."""
+    states = list(states)
+    done, failed = sum(state.done for state in states), sum(state.failed for state in states)
+    running = sum(state.status == "running" for state in states)
+    parts = {"done": done, "failed": failed, "in progress": running, "left": len(states) - done - failed - running}
+    words = [f"{count} {word}" for word, count in parts.items() if count or word in ("done", "left")]
+    return f"{len(states)} {'run' if len(states) == 1 else 'runs'}: {', '.join(words)}"
+
+
+def show_plan(states: Mapping[Job, State], left: Sequence[Job], estimate: Estimate, workers: int | None) -> None:
+    """Print the plan: a line for each run, then a summary of what is left."""
+    width = max(len(job.cell.name) for job in states)
+    for job, state in states.items():
+        error = f": {one_line(state.error)}" if state.error else ""
+        print(f"{job.folder.complete.name}  {job.cell.name:<{width}}  seed {job.cell.seed:<3}  {state.status}{error}")
+    print(counts(states.values()))
+    if left:
+        print(_time(estimate.total(left), min(workers or 1, len(left))))
+
+
+def _time(seconds: float, workers: int) -> str:
+    if math.isnan(seconds):
+        return "time left: unknown until a run is complete"
+    many = f"{workers} runs at a time" if workers > 1 else "one run at a time"
+    return f"time left: about {duration(seconds / workers)} of training, {many}"
+
+
+def conclude(states: Iterable[State]) -> int:
+    """Print which runs are not complete, and how to continue."""
+    states = list(states)
+    failed = sum(state.failed for state in states)
+    if failed:
+        print(f"{failed} of {len(states)} runs failed; --retry runs them again", file=sys.stderr)
+    if left := sum(not state.done and not state.failed for state in states):
+        print(f"{left} of {len(states)} runs are left; the same command goes on with them", file=sys.stderr)
+    return 0 if all(state.done for state in states) else 1

@@ -1,0 +1,139 @@
+"""Search spaces: a YAML file names the keys that are tuned and their ranges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from resbench.config.files import find_config, read_mapping
+from resbench.errors import UserError
+from resbench.records.identity import hash_of, plain
+from resbench.tuning.points import COUNT, HALTON
+
+#: Folder of the search spaces below ``configs``.
+FOLDER = "spaces"
+KEYS = ("config", "set", "keys")
+#: Digits of the hash of a space in the config of a run.
+DIGITS = 12
+
+Kind = Literal["log", "linear", "choice"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The values of one key.
+
+    Attributes:
+        kind: ``log`` and ``linear`` are ranges, ``choice`` is a list.
+        values: the ends of the range, or the list.
+    """
+
+    kind: Kind
+    values: tuple[Any, ...]
+
+    def at(self, u: float) -> Any:
+        """The value at ``u`` in [0, 1).
+
+        Values of a range have three significant digits, so that the last bit of a power decides nothing.
+        """
+        if self.kind == "choice":
+            return self.values[int(u * len(self.values))]
+        low, high = self.values
+        value = low * (high / low) ** u if self.kind == "log" else low + (high - low) * u
+        return float(f"{value:.3g}")
+
+
+@dataclass(frozen=True)
+class Space:
+    """A search space: what is tuned of one algorithm, the same for every track and precision.
+
+    Attributes:
+        name: name of the file, without its ending.
+        path: the file.
+        config: config files of the algorithm.
+        fixed: values by dotted key that are set and not tuned.
+        axes: what is tuned, by dotted key; the order decides which column of the points a key takes.
+    """
+
+    name: str
+    path: Path
+    config: tuple[str, ...]
+    fixed: Mapping[str, Any]
+    axes: Mapping[str, Axis]
+
+    @property
+    def digest(self) -> str:
+        """Identity of keys and ranges: two spaces with the same digest have the same points."""
+        return hash_of([[key, axis.kind, plain(axis.values)] for key, axis in self.axes.items()])[:DIGITS]
+
+    def point(self, number: int) -> dict[str, Any]:
+        """The values of one point by dotted key.
+
+        Args:
+            number: 1 to 15.
+        """
+        return {key: axis.at(u) for (key, axis), u in zip(self.axes.items(), HALTON[number - 1], strict=False)}
+
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """All points, the first one first."""
+        return [self.point(number) for number in range(1, COUNT + 1)]
+
+
+def find_space(name: str, reader: Path = Path("configs")) -> Space:
+    """The space of this name, from ``configs/spaces`` of the working directory or of the package.
+
+    Args:
+        name: name of the file, without its ending.
+        reader: file that names the space; its folder is looked at first.
+
+    Raises:
+        UserError: where there is none, or it is not valid.
+    """
+    return read_space(find_config(f"{FOLDER}/{name}.yaml", reader))
+
+
+def read_space(path: Path) -> Space:
+    """The search space in a YAML file.
+
+    ``config`` lists the config files of the algorithm, ``set`` has values by dotted key that are not tuned, and
+    ``keys`` those that are: ``{log: [0.01, 1.0]}``, ``{linear: [0.0, 0.9]}`` or ``{choice: [1, 2, 5]}``.
+
+    Raises:
+        UserError: for a key or value that does not fit.
+    """
+    content = read_mapping(path)
+    for key in content:
+        if key not in KEYS:
+            raise UserError(f"{path}: {key}: there is no such key; write one of {', '.join(KEYS)}")
+    config = content.get("config")
+    names = [config] if isinstance(config, str) else config
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{path}: config: {config!r} is no config file; write for example algorithm/tiki_taka.yaml")
+    fixed, keys = content.get("set") or {}, content.get("keys")
+    if not isinstance(fixed, dict):
+        raise UserError(f"{path}: set: {fixed!r} is no mapping; write lines such as 'model.algorithm.tiles: 4'")
+    if not isinstance(keys, dict) or not keys:
+        raise UserError(f"{path}: keys: {keys!r} is no mapping; write lines such as 'optimizer.lr: {{log: [0.01, 1]}}'")
+    if len(keys) > len(HALTON[0]):
+        raise UserError(f"{path}: keys: {len(keys)} are too many; write at most {len(HALTON[0])}")
+    axes = {key: _axis(value, f"{path}: keys: {key}") for key, value in keys.items()}
+    return Space(path.stem, path, tuple(names), fixed, axes)
+
+
+def _axis(value: Any, place: str) -> Axis:
+    if not isinstance(value, dict) or len(value) != 1 or not set(value) <= {"log", "linear", "choice"}:
+        raise UserError(f"{place}: {value!r} is no range; write {{log: [LOW, HIGH]}}, {{linear: ...}}, {{choice: ...}}")
+    (kind, values), *_ = value.items()
+    if not isinstance(values, list) or len(values) < 2:
+        raise UserError(f"{place}: {kind}: {values!r} has no two values; write for example [0.01, 1.0]")
+    if kind != "choice":
+        numbers = all(isinstance(end, int | float) and math.isfinite(end) for end in values)
+        if not numbers or len(values) != 2 or not values[0] < values[1]:
+            raise UserError(f"{place}: {kind}: {values!r} is no range; write its lower and its upper end")
+        if kind == "log" and values[0] <= 0:
+            raise UserError(f"{place}: log: {values!r} does not lie above 0; write a lower end above 0, or linear")
+    return Axis(kind, tuple(values))

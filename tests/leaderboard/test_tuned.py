@@ -1,0 +1,165 @@
+"""Tables of the ruleset `tuned`."""
+
+import pytest
+
+from resbench.leaderboard.compile import compile_runs
+from resbench.leaderboard.runs import Run
+from resbench.leaderboard.submission import check, destination
+from resbench.leaderboard.tables import Leaderboard, Table
+from tests.leaderboard.tunings import SPACE, WINNERS, final, finals, plain_run, trial, trials
+
+
+def accuracy(study: int, seed: int) -> float:
+    """Study 2 is the median at even seeds, study 1 at odd ones."""
+    return {1: 0.70 + 0.10 * (seed % 2 == 0), 2: 0.75, 3: 0.60}[study] + 0.001 * seed
+
+
+def compiled(*runs: Run) -> Leaderboard:
+    return compile_runs(runs)
+
+
+def tuned(leaderboard: Leaderboard) -> Table:
+    (table,) = (table for table in leaderboard.tables if table.ruleset == "tuned")
+    return table
+
+
+def reasons(leaderboard: Leaderboard) -> dict[str, str]:
+    return {entry.file: entry.reason for entry in leaderboard.rejected}
+
+
+def test_the_result_of_a_seed_is_the_median_of_the_studies() -> None:
+    leaderboard = compiled(*trials(), *finals(accuracy))
+    assert leaderboard.rejected == []
+    (row,) = tuned(leaderboard).rows
+    (cell,) = row.cells
+    assert cell
+    assert cell.seeds == [0, 1, 2, 3, 4, 5]
+    assert cell.values == pytest.approx([0.75, 0.701, 0.752, 0.703, 0.754, 0.705])
+    assert cell.files[:2] == ["final-4-10-0-.json", "final-4-3-1-.json"], "each is one of the three runs"
+
+
+def test_rulesets_are_tables_of_their_own_and_never_ranked_together() -> None:
+    default = [plain_run(seed, accuracy=0.5 + 0.001 * seed) for seed in range(6)]
+    leaderboard = compiled(*default, *trials(), *finals(accuracy))
+    assert [(table.track.name, table.ruleset) for table in leaderboard.tables] == [
+        ("mnist-10k-lenet5", "default"), ("mnist-10k-lenet5", "tuned"),
+    ]  # fmt: skip
+    for table in leaderboard.tables:
+        assert [row.label for row in table.rows] == ["Analog SGD"]
+        assert [ranking.comparisons for ranking in table.rankings] == [0]
+
+
+def test_what_tuning_gained_is_shown_with_what_it_took() -> None:
+    default = [plain_run(seed, accuracy=0.5 + 0.001 * seed) for seed in range(6)]
+    runs = [*trials()[:-1], trial(15, status="diverged"), *finals(accuracy)]
+    (entry,) = tuned(compiled(*default, *runs)).tuned
+    assert (entry.label, entry.states, entry.space) == ("Analog SGD", 4, "analog_sgd")
+    assert (entry.trials, entry.diverged) == (15, 1)
+    assert entry.default == pytest.approx(0.5025)
+    assert entry.gain == pytest.approx(0.225, abs=0.001)
+    assert entry.gain
+    assert entry.gain_low
+    assert entry.gain_high
+    assert entry.gain_low < entry.gain < entry.gain_high
+    assert [(study.study, study.point, study.validation) for study in entry.studies] == [
+        (1, 3, 0.7), (2, 10, 0.8), (3, 11, 0.75),
+    ]  # fmt: skip
+    assert entry.studies[0].settings == SPACE.point(3)
+    assert entry.studies[2].mean == pytest.approx(0.6025)
+    assert len(entry.expected.mean) == 15
+    assert entry.expected.mean[-1] == 0.8
+
+
+def test_the_default_is_the_run_that_differs_in_the_tuned_keys_only() -> None:
+    runs = [*trials(), *finals(accuracy)]
+    others = [plain_run(states=10), plain_run(states=4, epochs=3)]
+    (entry,) = tuned(compiled(*others, *runs)).tuned
+    assert entry.default is None
+    both = [plain_run(lr=0.2), plain_run(lr=0.3)]
+    (entry,) = tuned(compiled(*both, *runs)).tuned
+    assert entry.default is None, "two settings: nobody knows which is the default"
+
+
+def test_a_result_without_all_of_its_trials_does_not_count() -> None:
+    leaderboard = compiled(*trials()[1:], *finals(accuracy, seeds=[0]), trial(1, status="failed"))
+    assert leaderboard.tables == []
+    found = reasons(leaderboard)
+    assert found["final-4-10-0-.json"] == (
+        "tuning: without trial 1 of the space analog_sgd; a result comes with all 15"
+    )
+    assert found["trial-4-1-10000-failed.json"] == "tuning: the trial is failed"
+
+
+def test_a_point_that_was_not_the_best_does_not_count() -> None:
+    leaderboard = compiled(*trials(), *finals(accuracy), final(2, 0, 0.99))
+    assert reasons(leaderboard) == {
+        "final-4-2-0-.json": "tuning: point 2 is not the best of study 1 by its trials: point 3 is"
+    }
+    (row,) = tuned(leaderboard).rows
+    assert row.mean == pytest.approx(0.7275, abs=0.001)
+
+
+def test_a_tested_trial_is_none() -> None:
+    tested = trial(7)
+    record = tested.record.model_copy(update={"final": {"train/loss": 0.1, "test/acc": 0.5}})
+    leaderboard = compiled(*[run for run in trials() if run.file != tested.file], Run(file="7.json", record=record))
+    assert reasons(leaderboard)["7.json"] == "tuning: the trial was tested; write trainer.limit_test_batches: 0"
+
+
+def test_a_run_that_diverged_is_the_worst_of_its_seed() -> None:
+    runs = [run for run in finals(accuracy) if run.file != "final-4-10-0-.json"]
+    leaderboard = compiled(*trials(), *runs, final(10, 0, 0.0, status="diverged"))
+    table = tuned(leaderboard)
+    (row,) = table.rows
+    assert row.cells[0]
+    assert row.cells[0].values[0] == pytest.approx(0.6), "of 0.8, 0.6 and none the second best"
+    assert [run.file for run in table.unfinished] == ["final-4-10-0-diverged.json"]
+
+
+def test_a_study_whose_trials_all_diverged_is_the_worst() -> None:
+    lost = [trial(point, status="diverged") for point in range(6, 11)]
+    kept = [run for run in trials() if run.file.split("-")[2] not in ["6", "7", "8", "9", "10"]]
+    runs = [run for run in finals(accuracy) if "-10-" not in run.file]
+    (row,) = tuned(compiled(*kept, *lost, *runs)).rows
+    assert row.cells[0]
+    assert row.cells[0].values[:2] == pytest.approx([0.60, 0.601])
+
+
+def test_a_seed_without_a_run_of_each_study_has_no_result() -> None:
+    failed = final(11, 5, 0.0, status="failed")
+    runs = [run for run in finals(accuracy) if run.file != "final-4-11-5-.json"]
+    table = tuned(compiled(*trials(), *runs, failed))
+    (row,) = table.rows
+    assert row.cells[0]
+    assert row.cells[0].seeds == [0, 1, 2, 3, 4]
+    assert row.unfinished == 1
+
+
+def test_a_complete_tuning_can_be_submitted_in_two_parts() -> None:
+    runs = [*trials(), *finals(accuracy)]
+    assert [finding.text for finding in check(runs) if finding.problem] == []
+    board = [Run(file=f"board/{destination(run)}", record=run.record) for run in trials()]
+    assert [finding.text for finding in check(finals(accuracy), board=board) if finding.problem] == []
+    assert destination(trial(3)).startswith("mnist-10k-lenet5/trials/Analog_SGD-4-seed10000-")
+
+
+@pytest.mark.parametrize(
+    ("runs", "problem"),
+    [
+        ([*trials()[:-1], *finals(accuracy)], "tuning: without trial 15 of the space analog_sgd; a result comes with"),
+        (trials(), "tuning: a trial, and no run of the points that were chosen"),
+        ([*trials(), *finals(accuracy)[:-1]], "tuning: seed 5 missing of study 3"),
+        ([*trials(), *finals(accuracy), final(WINNERS[0] + 1, 0, 0.9)], "tuning: point 4 is not the best of study 1"),
+    ],
+)
+def test_an_incomplete_tuning_is_refused(runs: list[Run], problem: str) -> None:
+    assert any(finding.text.startswith(problem) for finding in check(runs) if finding.problem)
+
+
+def test_values_that_are_not_those_of_the_point_are_refused() -> None:
+    own = [final(point, 0, 0.9) for point in WINNERS]
+    config = own[0].record.config | {"optimizer": {"class_path": "resbench.nn.AnalogSGD", "init_args": {"lr": 0.123}}}
+    forged = Run(file="forged.json", record=own[0].record.model_copy(update={"config": config}))
+    found = [finding for finding in check([*trials(), forged, *own[1:]]) if finding.problem]
+    wanted = f"point 3 of the space analog_sgd has optimizer.lr {SPACE.point(3)['optimizer.lr']}, the config 0.123"
+    assert ("forged.json", f"tuning: {wanted}") in [(finding.file, finding.text) for finding in found]

@@ -1,0 +1,71 @@
+"""The plan of a tuning."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resbench.errors import UserError
+from resbench.sweep.tuning import read_tuning
+from resbench.tuning.entry import TRIAL_SEED
+
+TUNING = """
+seeds: [0, 1]
+base: track/digits_mlp.yaml
+runs:
+  - spaces: [spaces/digital.yaml]
+  - spaces: [spaces/analog_sgd.yaml, spaces/tiki_taka.yaml]
+    config: device/softbounds.yaml
+    set: {trainer.max_epochs: 3}
+    grid: {model.device.states: [4, 10]}
+"""
+
+
+def write(folder: Path, text: str = TUNING) -> Path:
+    path = folder / "tuning.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_search_is_a_space_at_a_precision(tmp_path: Path) -> None:
+    folder, searches = read_tuning(write(tmp_path), tmp_path / "out")
+    assert folder == tmp_path / "out"
+    assert [search.name for search in searches] == [
+        *("digital", "analog_sgd-states4", "analog_sgd-states10", "tiki_taka-states4", "tiki_taka-states10")
+    ]
+    trials = searches[1].trials
+    assert [trial.name for trial in trials] == [f"analog_sgd-states4-trial{point:02d}" for point in range(1, 16)]
+    assert {trial.seed for trial in trials} == {TRIAL_SEED}
+    second = trials[1].arguments
+    point = searches[1].space.point(2)
+    assert "--trainer.limit_test_batches=0" in second
+    assert f"--optimizer.lr={point['optimizer.lr']}" in second
+    assert {"--model.device.states=4", "--trainer.max_epochs=3"} < set(second)
+    (place,) = (json.loads(text.partition("=")[2]) for text in second if text.startswith("--experiment.tuning="))
+    assert (place["space"], place["point"], place["trial"]) == ("analog_sgd", 2, True)
+
+
+def test_the_best_points_are_trained_with_the_seeds_of_the_board_and_tested(tmp_path: Path) -> None:
+    _, searches = read_tuning(write(tmp_path))
+    cells = searches[0].finals({1: 3, 3: 14})
+    assert [(cell.name, cell.seed) for cell in cells] == [
+        ("digital-study1", 0), ("digital-study1", 1), ("digital-study3", 0), ("digital-study3", 1),
+    ]  # fmt: skip
+    assert all('"point": 14, "trial": false' in cell.arguments[-3] for cell in cells[2:])
+    assert not any("limit_test_batches" in argument for cell in cells for argument in cell.arguments)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("spaces: [spaces/digital.yaml]", "spaces: spaces/digital.yaml", "spaces: 'spaces/digital.yaml' is no list"),
+        ("spaces/digital", "spaces/digitall", "there is no spaces/digitall.yaml; did you mean spaces/digital.yaml"),
+        ("{trainer.max_epochs: 3}", "{optimizer.init_args.lr: 3}", "set: optimizer.init_args.lr: the space analog_sgd"),
+        ("seeds: [0, 1]", f"seeds: [0, {TRIAL_SEED}]", "seeds: 10000 is the seed of the trials"),
+        ("[spaces/digital.yaml]", "[spaces/digital.yaml, spaces/digital.yaml]", "a space is there twice"),
+        ("config: device", "name: device", "runs: name: there is no such key"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_tuning(write(tmp_path, TUNING.replace(old, new)))

@@ -1,0 +1,91 @@
+"""Search spaces and their points."""
+
+from pathlib import Path
+
+import pytest
+
+from resbench.errors import UserError
+from resbench.tuning.points import COUNT, HALTON
+from resbench.tuning.space import Axis, find_space, read_space
+
+SPACE = """
+config: algorithm/tiki_taka.yaml
+set: {model.algorithm.tiles: 2}
+keys:
+  optimizer.lr: {log: [0.01, 1.0]}
+  model.algorithm.gamma: {linear: [-1, 3]}
+  model.algorithm.transfer_every: {choice: [1, 2, 5, 10]}
+"""
+
+
+def write(folder: Path, text: str = SPACE) -> Path:
+    path = folder / "own.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_the_points_are_those_of_scipy() -> None:
+    from scipy.stats import qmc
+
+    expected = qmc.Halton(len(HALTON[0]), scramble=True, rng=0).random(COUNT)
+    assert [list(row) for row in HALTON] == [[round(u, 4) for u in row] for row in expected.tolist()]
+
+
+def test_an_axis_covers_its_range_and_rounds_to_three_digits() -> None:
+    assert [Axis("log", (0.01, 1.0)).at(u) for u in (0.0, 0.5, 0.51, 0.9999)] == [0.01, 0.1, 0.105, 1.0]
+    assert [Axis("linear", (-1, 3)).at(u) for u in (0.0, 0.25, 0.3333)] == [-1.0, 0.0, 0.333]
+    assert [Axis("choice", ("a", None, 3)).at(u) for u in (0.0, 0.34, 0.9999)] == ["a", None, 3]
+
+
+def test_the_first_points_of_a_space(tmp_path: Path) -> None:
+    space = read_space(write(tmp_path))
+    assert (space.name, space.config, space.fixed) == (
+        "own",
+        ("algorithm/tiki_taka.yaml",),
+        {"model.algorithm.tiles": 2},
+    )
+    assert space.points[:2] == [
+        {"optimizer.lr": 0.26, "model.algorithm.gamma": 0.876, "model.algorithm.transfer_every": 2},
+        {"optimizer.lr": 0.026, "model.algorithm.gamma": 2.21, "model.algorithm.transfer_every": 5},
+    ]
+    assert len(space.points) == 15
+
+
+def test_the_digest_is_that_of_keys_and_ranges(tmp_path: Path) -> None:
+    digest = read_space(write(tmp_path)).digest
+    assert len(digest) == 12
+    assert read_space(write(tmp_path, SPACE.replace("tiles: 2", "tiles: 3"))).digest == digest
+    assert read_space(write(tmp_path, SPACE.replace("0.01", "0.02"))).digest != digest
+    lines = SPACE.splitlines()
+    swapped = "\n".join([*lines[:4], lines[5], lines[4], lines[6]])
+    assert read_space(write(tmp_path, swapped)).digest != digest, "the order of the keys decides the points"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("config:", "configs:", "configs: there is no such key; write one of config, set, keys"),
+        ("config: algorithm/tiki_taka.yaml", "", "config: None is no config file"),
+        ("{model.algorithm.tiles: 2}", "4", "set: 4 is no mapping"),
+        ("{log: [0.01, 1.0]}", "0.1", "optimizer.lr: 0.1 is no range; write {log: "),
+        ("log: [0.01, 1.0]", "log: [0.1]", r"optimizer.lr: log: \[0.1\] has no two values"),
+        ("log: [0.01, 1.0]", "log: [1, 0.1]", r"optimizer.lr: log: \[1, 0.1\] is no range; write its lower"),
+        ("log: [0.01, 1.0]", "log: [0, 1]", r"optimizer.lr: log: \[0, 1\] does not lie above 0"),
+        ("log: [0.01, 1.0]", "log: [a, b]", "optimizer.lr: log: .* is no range"),
+    ],
+)
+def test_a_wrong_space_is_refused_with_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read_space(write(tmp_path, SPACE.replace(old, new)))
+
+
+def test_a_space_has_at_most_as_many_keys_as_the_points_have_columns(tmp_path: Path) -> None:
+    keys = "".join(f"  key{number}: {{linear: [0, 1]}}\n" for number in range(9))
+    with pytest.raises(UserError, match="keys: 9 are too many; write at most 8"):
+        read_space(write(tmp_path, f"config: a.yaml\nkeys:\n{keys}"))
+
+
+def test_a_space_is_found_by_its_name() -> None:
+    assert find_space("residual4").path.name == "residual4.yaml"
+    with pytest.raises(UserError, match="did you mean spaces/residual4"):
+        find_space("residual44")
