@@ -12,6 +12,9 @@ from resbench.config.trust import class_paths, is_trusted
 from resbench.errors import UserError
 from resbench.registry import DIGITAL, OPTIMIZER, named
 
+#: Class of ``experiment.tuning``, which a config gives without its name.
+TUNING = "resbench.tuning.entry.Tuning"
+
 
 @contextmanager
 def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterator[None]:
@@ -27,7 +30,7 @@ def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterat
     Raises:
         UserError: for a class that cannot be imported.
     """
-    paths = {OPTIMIZER, DIGITAL, *class_paths(config)}
+    paths = {OPTIMIZER, DIGITAL, TUNING, *class_paths(config)}
     defined = {_where_defined(name) for name in paths if not is_trusted(name, trusted)}
     before = dict(_common.parsing_settings)
     set_parsing_settings(

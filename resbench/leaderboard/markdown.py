@@ -1,11 +1,10 @@
 """A compiled leaderboard as Markdown."""
 
-import re
-from collections.abc import Sequence
-
+from resbench.leaderboard.markdown_text import code, escape, table_lines
+from resbench.leaderboard.markdown_tuning import summary_lines, tuning_lines
+from resbench.leaderboard.summary import summaries
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Unfinished
 from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
-from resbench.records.text import one_line
 
 COST_COLUMNS = (
     "cost by the model of docs/costs.md",
@@ -19,8 +18,9 @@ COST_COLUMNS = (
 
 
 def to_markdown(leaderboard: Leaderboard) -> str:
-    """One section for each track, then the files that were not used."""
-    parts = ["# Leaderboard", *map(_section, leaderboard.tables, titles(leaderboard.tables))]
+    """The summary over tracks, one section for each table, then the files that were not used."""
+    summary = ["\n".join(summary_lines(summary)) for summary in summaries(leaderboard.tables)]
+    parts = ["# Leaderboard", *summary, *map(_section, leaderboard.tables, titles(leaderboard.tables))]
     if leaderboard.rejected:
         lines = [f"- {code(entry.file)}: {escape(entry.reason)}" for entry in leaderboard.rejected]
         parts.append("\n".join([f"## Not used: {len(lines)}", "", *lines]))
@@ -47,22 +47,19 @@ def _section(table: Table, title: str) -> str:
         f"Final {metric.title}: mean [95 % interval over seeds] n, the gap to the digital reference, and the rank.",
         *([sentence] if (sentence := claims(table)) else []),
         "",
-        *_table(header, rows),
+        *table_lines(header, rows),
     ]
     if table.target is not None:
         goal = f"{metric.val_key} {number(table.target, metric)}"
         header = [f"steps to {goal} (runs that reach it)", *map(precision, table.columns)]
         rows = [[escape(row.label), *(steps(cell) if cell else "-" for cell in row.cells)] for row in table.rows]
-        lines += ["", *_table(header, rows)]
+        lines += ["", *table_lines(header, rows)]
     if rows := [_cost(row) for row in table.rows if any(cell and cell.cost for cell in row.cells)]:
-        lines += ["", *_table(COST_COLUMNS, rows)]
+        lines += ["", *table_lines(COST_COLUMNS, rows)]
+    lines += tuning_lines(table)
     if table.unfinished:
         lines += ["", "Not finished:", "", *map(_unfinished, table.unfinished)]
     return "\n".join(lines)
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [_line(header), _line(["---", *["---:"] * (len(header) - 1)]), *map(_line, rows)]
 
 
 def _cell(cell: Cell | None, metric: Metric) -> str:
@@ -99,22 +96,3 @@ def _unfinished(run: Unfinished) -> str:
     states = "" if run.states is None else f", {precision(run.states)}"
     error = f": {escape(run.error)}" if run.error else ""
     return f"- {escape(run.label)}{states}, seed {run.seed}: {run.status}{error} ({code(run.file)})"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-#: Characters with a meaning in Markdown, its HTML, or GitHub's mathematics; ``_`` inside a word has none.
-_SPECIAL = re.compile(r"[\\*\[\]!|~$`]|(?<![^\W_])_|_(?![^\W_])")
-
-
-def escape(text: str) -> str:
-    """Escape text from others for Markdown: one line in which nothing is markup."""
-    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace("`", "'")
-    return _SPECIAL.sub(r"\\\g<0>", line)
-
-
-def code(text: str) -> str:
-    """Text from others as inline code."""
-    return "`" + one_line(text).replace("`", "'") + "`"

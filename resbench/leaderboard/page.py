@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from resbench.leaderboard.page_charts import COST_AXES, SERIES, analog, chart_track, precision_key, style
 from resbench.leaderboard.page_lines import ended, headings, lines
+from resbench.leaderboard.page_tuning import summary_views, tuning_view
 from resbench.leaderboard.page_view import (
     GlanceCell,
     GlanceRow,
@@ -47,6 +48,7 @@ def to_html(leaderboard: Leaderboard) -> str:
             charts.append(chart_track(shown))
     page = Page(
         tracks=tracks,
+        summaries=summary_views(leaderboard.tables),
         left_out=left_out,
         rejected=leaderboard.rejected,
         runs=sum(track.runs for track in tracks),
@@ -113,6 +115,7 @@ def _track(table: Table, key: str, title: str, left_out: int) -> TrackView:
         algorithms=len(analog(table)),
         reference="-" if digital is None else number(digital.mean, metric),
         best=_best(table),
+        tuning=tuning_view(table),
         left_out=left_out,
     )
 

@@ -125,6 +125,69 @@ class UnfinishedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class TunedLine:
+    """What tuning did for one algorithm at one precision: results with intervals, and the point of each study."""
+
+    label: str
+    style: Style
+    digital: bool
+    states: str
+    default: Shown
+    tuned: Shown
+    gain: Shown
+    trials: str
+    studies: Sequence[Shown]
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCurve:
+    """Expected best of k trials of one algorithm: points of a line and of a band in the coordinates of a drawing."""
+
+    label: str
+    style: Style
+    line: str
+    band: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedChart:
+    """The curves of one precision; ``ticks`` are (place, text) of the values, ``counts`` those of the numbers k."""
+
+    title: str
+    ticks: Sequence[tuple[float, str]]
+    counts: Sequence[tuple[float, str]]
+    curves: Sequence[ExpectedCurve]
+
+
+@dataclass(frozen=True, slots=True)
+class TuningView:
+    """What a tab of the ruleset `tuned` shows beside its tables."""
+
+    metric: str
+    lines: Sequence[TunedLine]
+    charts: Sequence[ExpectedChart]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    """One algorithm over all tracks."""
+
+    label: str
+    close: str
+    share: str
+    worst: str
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryView:
+    """A table over all tracks of one ruleset."""
+
+    ruleset: str
+    text: str
+    lines: Sequence[SummaryLine]
+
+
+@dataclass(frozen=True, slots=True)
 class TrackView:
     """A tab of the page.
 
@@ -152,6 +215,7 @@ class TrackView:
     reference: str
     best: Sequence[str]
     left_out: int
+    tuning: TuningView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +228,7 @@ class Page:
     """
 
     tracks: Sequence[TrackView]
+    summaries: Sequence[SummaryView]
     left_out: Sequence[str]
     rejected: Sequence[Rejected]
     runs: int

@@ -8,7 +8,8 @@ from typing import Any
 
 from resbench.config.trust import ANOTHER_VERSION, missing, refusals
 from resbench.leaderboard.compile import compile_runs
-from resbench.leaderboard.markdown import code, escape, to_markdown
+from resbench.leaderboard.markdown import to_markdown
+from resbench.leaderboard.markdown_text import code, escape
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.searches import is_trial, searches, split, submission_problems

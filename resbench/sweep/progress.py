@@ -98,7 +98,9 @@ def _line(job: Job, state: State) -> str:
     """What became of a run."""
     name = f"{job.cell.name} seed {job.cell.seed}"
     if state.done and state.record is not None:
-        metrics = " ".join(f"{key} {value:.4f}" for key, value in state.record.final.items() if key.startswith("test/"))
+        final = state.record.final
+        shown = [key for key in final if key.startswith("test/")] or [key for key in final if key.startswith("val/")]
+        metrics = " ".join(f"{key} {final[key]:.4f}" for key in shown)
         return f"{name}: {metrics} ({state.record.wall_time_s:.1f} s)"
     if state.status == "running":
         return f"{name}: in progress in another process"

@@ -74,7 +74,8 @@ def _run(
         "Analog SGD", states=states, tiles=1, seed=seed, lr=lr, final={"train/loss": 0.2} | test, **more
     )
     config: Any = copy.deepcopy(record.config)
-    config["model"]["init_args"]["algorithm"]["init_args"] = {"pulses": {"desired_bl": length}}
+    algorithm = {"class_path": "resbench.algorithms.AnalogSGD", "init_args": {"pulses": {"desired_bl": length}}}
+    config["model"]["init_args"]["algorithm"] = algorithm
     config["experiment"] = {"tuning": place}
     config["trainer"]["limit_test_batches"] = 0 if accuracy is None else None
     epochs = [

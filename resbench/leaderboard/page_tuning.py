@@ -1,0 +1,144 @@
+"""What the page shows of a tuning, and its summary over all tracks."""
+
+from collections.abc import Sequence
+from math import floor, isfinite, log10
+
+from resbench.leaderboard.page_charts import analog, style
+from resbench.leaderboard.page_view import (
+    ExpectedChart,
+    ExpectedCurve,
+    Shown,
+    Style,
+    SummaryLine,
+    SummaryView,
+    TunedLine,
+    TuningView,
+)
+from resbench.leaderboard.summary import summaries, words
+from resbench.leaderboard.tables import Metric, Study, Table, Tuned
+from resbench.leaderboard.wording import interval, number, precision
+
+#: Edges of a drawing in its own units, and the numbers of trials that are named below it.
+LEFT, RIGHT, TOP, BOTTOM = 44.0, 410.0, 10.0, 222.0
+NAMED_COUNTS = (1, 5, 10, 15)
+
+
+def summary_views(tables: Sequence[Table]) -> list[SummaryView]:
+    """The summary of each ruleset that has several tracks."""
+    return [
+        SummaryView(
+            ruleset=summary.ruleset,
+            text=(
+                f"{summary.levels} precisions of {summary.tables} tracks. Close means within one point of accuracy, or "
+                "0.05 of loss, of the best mean at that precision; a precision without a result counts as not close."
+            ),
+            lines=[
+                SummaryLine(
+                    label=row.label,
+                    close=f"{row.close} of {summary.levels}",
+                    share=f"{100 * row.close / summary.levels:.0f} %",
+                    worst=words(row.worst),
+                )
+                for row in summary.rows
+            ],
+        )
+        for summary in summaries(tables)
+    ]
+
+
+def tuning_view(table: Table) -> TuningView | None:
+    """What a table of the ruleset `tuned` says of its tuning; null for any other."""
+    if not table.tuned:
+        return None
+    styles = {row.label: style(index) for index, row in enumerate(analog(table))}
+    charts = [_chart(table, states, styles) for states in table.columns]
+    with_row = {row.label for row in table.rows}
+    lines = [_line(table, entry, styles) for entry in table.tuned if entry.label in with_row]
+    return TuningView(table.metric.title, lines, [chart for chart in charts if chart.curves])
+
+
+def _line(table: Table, entry: Tuned, styles: dict[str, Style]) -> TunedLine:
+    metric = table.metric
+    row = next(row for row in table.rows if row.label == entry.label)
+    column = 0 if row.digital else table.columns.index(entry.states)
+    cell = row.cells[column]
+    return TunedLine(
+        label=entry.label,
+        style=styles.get(entry.label, style(0)),
+        digital=row.digital,
+        states=precision(entry.states),
+        default=_value(entry.default, entry.default_low, entry.default_high, metric),
+        tuned=_value(cell.mean, cell.low, cell.high, metric) if cell else Shown("-"),
+        gain=_value(entry.gain, entry.gain_low, entry.gain_high, metric, "+"),
+        trials=f"{entry.trials}" + (f" ({entry.diverged} diverged)" if entry.diverged else ""),
+        studies=[_study(study, metric) for study in entry.studies],
+    )
+
+
+def _value(value: float | None, low: float | None, high: float | None, metric: Metric, sign: str = "") -> Shown:
+    return Shown("-") if value is None else Shown(number(value, metric, sign), small=interval(low, high, metric, sign))
+
+
+def _study(study: Study, metric: Metric) -> Shown:
+    if study.point is None:
+        return Shown("all trials diverged")
+    judged = "-" if study.validation is None else number(study.validation, metric)
+    tested = "-" if study.mean is None else number(study.mean, metric)
+    settings = ", ".join(f"{key.removeprefix('model.')} {value}" for key, value in study.settings.items())
+    return Shown(f"point {study.point}", small=f"{judged} → {tested}", tip=settings)
+
+
+def _chart(table: Table, states: float | None, styles: dict[str, Style]) -> ExpectedChart:
+    """Curves of all analog rows at one precision."""
+    metric = table.metric
+    entries = [entry for entry in table.tuned if entry.states == states]
+    shown = [
+        value * metric.factor
+        for entry in entries
+        for part in (entry.expected.mean, entry.expected.low, entry.expected.high)
+        for value in part
+        if isfinite(value)
+    ]
+    if not shown:
+        return ExpectedChart(precision(states), [], [], [])
+    ticks = _ticks(min(shown), max(shown))
+    low, high = ticks[0], ticks[-1]
+    count = max(len(entry.expected.mean) for entry in entries)
+
+    def place(k: int, value: float) -> tuple[float, float]:
+        across = LEFT + (RIGHT - LEFT) * k / max(count - 1, 1)
+        return across, BOTTOM - (BOTTOM - TOP) * (value * metric.factor - low) / (high - low)
+
+    def points(values: Sequence[float]) -> list[str]:
+        return ["{:.1f},{:.1f}".format(*place(k, value)) for k, value in enumerate(values) if isfinite(value)]
+
+    curves = [
+        ExpectedCurve(
+            entry.label,
+            styles.get(entry.label, style(0)),
+            line=" ".join(points(entry.expected.mean)),
+            band=" ".join([*points(entry.expected.low), *reversed(points(entry.expected.high))]),
+        )
+        for entry in entries
+    ]
+    decimals = max(0, -floor(log10(ticks[1] - ticks[0])))
+    return ExpectedChart(
+        precision(states),
+        [(round(place(0, tick / metric.factor)[1], 1), f"{tick:.{decimals}f}") for tick in ticks],
+        [(round(place(k - 1, 0)[0], 1), str(k)) for k in NAMED_COUNTS if k <= count],
+        curves,
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About five round numbers that enclose a range."""
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+    rough = (high - low) / 4
+    size = 10 ** floor(log10(rough))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    first = floor(low / step)
+    last = first
+    while last * step < high:
+        last += 1
+    return [k * step for k in range(first, last + 1)]
