@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import floor, isfinite, log10
 
-from resbench.leaderboard.page_charts import analog, style
+from resbench.leaderboard.page_charts import analog, precision_key, style
 from resbench.leaderboard.page_view import (
     ExpectedChart,
     ExpectedCurve,
@@ -19,7 +19,7 @@ from resbench.leaderboard.tables import Metric, Study, Table, Tuned
 from resbench.leaderboard.wording import interval, number, precision
 
 #: Edges of a drawing in its own units, and the numbers of trials that are named below it.
-LEFT, RIGHT, TOP, BOTTOM = 44.0, 410.0, 10.0, 222.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 470.0, 10.0, 222.0
 NAMED_COUNTS = (1, 5, 10, 15)
 
 
@@ -66,7 +66,7 @@ def _line(table: Table, entry: Tuned, styles: dict[str, Style]) -> TunedLine:
         label=entry.label,
         style=styles.get(entry.label, style(0)),
         digital=row.digital,
-        states=precision(entry.states),
+        states=precision_key(entry.states),
         default=_value(entry.default, entry.default_low, entry.default_high, metric),
         tuned=_value(cell.mean, cell.low, cell.high, metric) if cell else Shown("-"),
         gain=_value(entry.gain, entry.gain_low, entry.gain_high, metric, "+"),

@@ -3,6 +3,8 @@
 import pytest
 
 from resbench.leaderboard.compile import compile_runs
+from resbench.leaderboard.markdown import to_markdown
+from resbench.leaderboard.page import to_html
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.submission import check, destination
 from resbench.leaderboard.tables import Leaderboard, Table
@@ -163,3 +165,16 @@ def test_values_that_are_not_those_of_the_point_are_refused() -> None:
     found = [finding for finding in check([*trials(), forged, *own[1:]]) if finding.problem]
     wanted = f"point 3 of the space analog_sgd has optimizer.lr {SPACE.point(3)['optimizer.lr']}, the config 0.123"
     assert ("forged.json", f"tuning: {wanted}") in [(finding.file, finding.text) for finding in found]
+
+
+def test_default_tuned_and_difference_stand_side_by_side() -> None:
+    default = [plain_run(seed, accuracy=0.5 + 0.001 * seed) for seed in range(6)]
+    leaderboard = compiled(*default, *trials(), *finals(accuracy))
+    text = to_markdown(leaderboard)
+    assert "## mnist-10k-lenet5, tuned" in text
+    assert "| Analog SGD | 4 states (2 bits) | 50.25 [50.10, 50.38] | 72.75 [" in text
+    assert "| 15 | 3, 75.25; 10, 75.25; 11, 60.25 |" in text
+    page = to_html(leaderboard)
+    assert "What tuning changed" in page
+    assert page.count('class="band"') == 1, "one algorithm at one precision"
+    assert "What tuning changed" not in to_html(compiled(*default))
