@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.optimizer import ParamsT
 
 from resbench.algorithms.base import Algorithm
 from resbench.algorithms.channels import step_of
+from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer, torch_step
 from resbench.costs import mixed_precision
 from resbench.crossbar import kernels
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import outer_sum
 from resbench.errors import BadValue
+
+#: Where the rate of the optimiser belongs, for messages.
+RATE = "the rate of the analog optimiser"
 
 
 class MixedPrecision(Algorithm):
@@ -24,6 +30,11 @@ class MixedPrecision(Algorithm):
     ``chi <- chi - epsilon s``, and s pulses go to W, at most one pulse train (what is beyond is lost). Accurate, at the
     price of a digital outer product for every sample and as many words of digital storage as weights. Behaviour of
     aihwkit's ``MixedPrecisionCompound``, which like here makes no transfer at the first mini-batch.
+
+    With ``optimizer`` the gradient first passes through an optimiser of torch, and chi gathers its step: ``chi <- chi +
+    (w - w')``, where the optimiser with rate lr takes the weight w to w' by the gradient ``q(d)^T q(x)`` summed over
+    the mini-batch. So momentum, Adam or any other rule sees exact gradients, and the devices still take whole steps.
+    What the optimiser remembers (two matrices for Adam) is digital storage beside chi.
 
     Args:
         transfer_every: mini-batches between two transfers.
@@ -38,6 +49,8 @@ class MixedPrecision(Algorithm):
         stoc_round_x: round x stochastically.
         stoc_round_d: round d stochastically.
         pulses: pulse trains of the transfers; both managements are always on.
+        optimizer: a class of torch.optim such as ``torch.optim.AdamW``, with ``init_args`` but without a rate, which is
+            that of the analog optimiser; null adds the gradient itself. Weight decay takes a read of W in every step.
 
     Raises:
         BadValue: for a parameter outside its range.
@@ -63,6 +76,7 @@ class MixedPrecision(Algorithm):
         stoc_round_x: bool = True,
         stoc_round_d: bool = True,
         pulses: PulseTrain = PulseTrain(),
+        optimizer: Callable[[ParamsT, float], torch.optim.Optimizer] | None = None,
     ) -> None:
         super().__init__()
         if transfer_every < 1:
@@ -72,6 +86,14 @@ class MixedPrecision(Algorithm):
         for name, bins in (("n_x_bins", n_x_bins), ("n_d_bins", n_d_bins)):
             if bins < 0 or bins == 1:
                 raise BadValue(name, bins, "cannot tell signs apart; write 2 or more, or 0 for no rounding")
+        if optimizer is not None:
+            if transfer_at != "batch_end":
+                raise BadValue(
+                    "transfer_at",
+                    transfer_at,
+                    "cuts gradients, of which an optimizer takes whole ones; write batch_end",
+                )
+            make_optimizer("optimizer", optimizer, [nn.Parameter(torch.zeros(1, 1))], 1.0, RATE)
         self.transfer_every = transfer_every
         self.transfer_at = transfer_at
         self.transfer_lr = transfer_lr
@@ -81,22 +103,37 @@ class MixedPrecision(Algorithm):
         self.bins = (n_x_bins, n_d_bins)
         self.stochastic = (stoc_round_x, stoc_round_d)
         self.pulses = dataclasses.replace(pulses, update_management=True, update_bl_management=True)
+        self.optimizer = optimizer
+        self.remembered: list[str] = []
 
     def allocate(self) -> None:
         self.add_tile("W")
         self.register_buffer("chi", torch.zeros(self.shape))
+        if self.optimizer is not None:  # a step tells what the optimiser remembers
+            for name, held in torch_step(self.optimizer, self.chi, self.chi, 1.0, None)[1].items():
+                if not isinstance(held, Tensor):
+                    raise BadValue(
+                        "optimizer", f"its state {name}", "is no tensor, so no checkpoint holds it; write another"
+                    )
+                self.register_buffer(f"optimizer_{name}", torch.zeros_like(held))
+                self.remembered.append(name)
 
     def start(self) -> None:
         self.vectors = 0
         self.next_row = 0
         self.chi.zero_()
+        for name in self.remembered:
+            self.get_buffer(f"optimizer_{name}").zero_()
 
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
         if any(self.bins):
             x, d = (self.quantise(values, side) for side, values in enumerate((x, d)))
         batch = x.shape[0]
         if self.transfer_at == "batch_end":
-            self.chi.add_(outer_sum(d, x), alpha=lr)
+            if self.optimizer is None:
+                self.chi.add_(outer_sum(d, x), alpha=lr)
+            else:
+                self.chi.add_(self.descent(self.optimizer, outer_sum(d, x), lr))
             done = self.vectors // batch
             if done > 0 and done % self.transfer_every == 0:
                 self.transfer()
@@ -111,6 +148,15 @@ class MixedPrecision(Algorithm):
                     self.transfer()
                 first = stop
         self.vectors += batch
+
+    def descent(self, optimizer: MakeOptimizer, gradient: Tensor, lr: float) -> Tensor:
+        """What the optimiser subtracts from the weight; its state is kept in buffers."""
+        held = {name: self.get_buffer(f"optimizer_{name}") for name in self.remembered}
+        step, state = torch_step(optimizer, self.weight, gradient, lr, dict(held) if self.vectors > 0 else None)
+        for name, buffer in held.items():
+            if state[name] is not buffer:
+                buffer.copy_(state[name])
+        return step
 
     def gradient(self, x: Tensor, d: Tensor, first: int, stop: int) -> Tensor:
         """``sum_m d_m x_m^T`` over some vectors of a mini-batch; a whole one is summed without laying out patches."""

@@ -232,6 +232,8 @@ def _unknown_argument(name: str, problem: _Problem) -> str:
         other = f"{problem.path[-2]}_{head}"
         if other in _parameters(problem.classes[-2]):
             return f"{place}: there is no such key; write {'.'.join([*problem.path[:-2], other])}"
+    if head in parameters:  # what makes the object gives it this argument
+        return f"{place}: {owner} gets its {head} from outside; leave it out"
     hint = _hint(head, parameters) or f"; it has {', '.join(parameters) or 'none'}"
     return f"{place}: {owner} has no such key{hint}"
 

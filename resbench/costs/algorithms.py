@@ -105,10 +105,25 @@ class DigitalGradient:
     A layer stores ``q (in · out + v B)`` bytes, moves ``2 q in out / B`` bits, does ``ops_per_weight · in · out +
     in`` operations and writes for ``(out / B) t_sp``. P's Table 7 can only be had with one operation a weight,
     against its own text and Table 5: two.
+
+    An optimiser between the gradient and the writes adds ``q optimizer_matrices in out`` bytes, which it moves twice a
+    batch, and ``optimizer_ops in out`` operations a batch. Its gradient needs no matrix: every entry is summed from the
+    stored vectors when its turn comes.
+
+    Args:
+        name: As the literature writes it.
+        ops_per_weight: Operations a weight for each vector pair.
+        optimizer_matrices: Digital matrices that the optimiser remembers.
+        optimizer_ops: Operations a weight in one step of the optimiser.
+        device_planes: Planes of devices.
+        derived: Why its figures are not printed in a source, empty where they are.
+        planes_derived: The same of its planes.
     """
 
     name: str = "MP"
     ops_per_weight: int = 2
+    optimizer_matrices: int = 0
+    optimizer_ops: int = 0
     device_planes: float = 2
     derived: str = ""
     planes_derived: str = ""

@@ -139,9 +139,11 @@ class CostModel:
             analog = self.pulse_ns(algorithm, transfers) + transfers * hardware.mvm_ns
             writes_per_image = layer.reuse
         else:
-            stored = layer.weights + words * self.batch_size
-            bits = 2 * hardware.word_bits * layer.weights / self.batch_size
+            matrices = 1 + algorithm.optimizer_matrices
+            stored = matrices * layer.weights + words * self.batch_size
+            bits = 2 * hardware.word_bits * matrices * layer.weights / self.batch_size
             ops = algorithm.ops_per_weight * layer.weights + layer.in_features
+            ops += algorithm.optimizer_ops * layer.weights / (self.batch_size * layer.reuse)
             analog = layer.out_features / self.batch_size * hardware.pulse_ns * hardware.phases
             writes_per_image = 1
         fp_ns = ops / hardware.ops_per_ns

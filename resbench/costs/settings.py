@@ -23,6 +23,7 @@ from resbench.costs.algorithms import (
     tt_v1,
     tt_v2,
 )
+from resbench.costs.optimizers import optimizer_work
 from resbench.errors import BadValue
 from resbench.registry import Description, describe
 
@@ -47,7 +48,7 @@ def published(class_path: str, settings: Mapping[str, Any]) -> Formula:
     described = _described(class_path)
     formula, given = _formula(described), {**described.defaults, **settings}
     if not isinstance(formula, InMemory):
-        return formula
+        return _with_optimizer(formula, given.get("optimizer"))
     if "tiles" in given:
         formula = formula.with_tiles(given["tiles"])
         if formula.tiles > 2 and formula.digital_matrices:
@@ -56,6 +57,25 @@ def published(class_path: str, settings: Mapping[str, Any]) -> Formula:
     if given.get("gamma") and not formula.composite:
         formula = replace(formula, composite=True, derived=formula.derived or "all tiles in the forward pass")
     return formula
+
+
+def _with_optimizer(formula: DigitalGradient, setting: Any) -> DigitalGradient:
+    """The formula with the digital optimiser that the settings name, by class path or with its arguments."""
+    if setting is None:
+        return formula
+    path, options = (setting, {}) if isinstance(setting, str) else (setting["class_path"], setting.get("init_args"))
+    name = path.rpartition(".")[2]
+    work = optimizer_work(name, options or {})
+    if work is None:
+        derived = f"without the storage and operations of {name}, which are not known"
+        return replace(formula, name=f"{formula.name}, {name}", derived=derived)
+    return replace(
+        formula,
+        name=f"{formula.name}, {name}",
+        optimizer_matrices=work[0],
+        optimizer_ops=work[1],
+        derived=f"{name}: {work[0]} matrices, {work[1]} operations a weight in a mini-batch, counted from its formula",
+    )
 
 
 def configured(class_path: str, settings: Mapping[str, Any]) -> tuple[Formula | None, str]:

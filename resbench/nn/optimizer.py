@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any, overload
@@ -12,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT, register_optimizer_step_pre_hook
 
+from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer
 from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import matrix
 from resbench.errors import BadValue, Diverged
@@ -195,32 +194,11 @@ class AnalogOptimizer(torch.optim.Optimizer):
         self.digital.__setstate__({"state": self.state, "param_groups": self.param_groups})
 
 
-def _make(
-    digital: Callable[[ParamsT, float], torch.optim.Optimizer], groups: list[dict[str, Any]], lr: float
-) -> torch.optim.Optimizer:
+def _make(digital: MakeOptimizer, groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
     """The digital optimiser, if it is one that can be stepped here."""
-    if isinstance(digital, torch.optim.Optimizer):
-        name = type(digital).__name__
-        raise BadValue(
-            "digital", f"this {name} is made already", f"; write torch.optim.{name}, or a functools.partial of it"
-        )
-    if isinstance(digital, functools.partial) and "lr" in digital.keywords:
-        raise BadValue("digital", "lr is among its options", "; write digital_lr instead")
-    try:
-        made = digital(groups, lr)
-    except (TypeError, ValueError) as error:
-        raise BadValue("digital", "this optimiser cannot be made:", str(error)) from error
-    name = type(made).__name__
-    if not isinstance(made, torch.optim.Optimizer) or isinstance(made, AnalogOptimizer):
-        raise BadValue("digital", name, "is no optimiser of torch; write for example torch.optim.AdamW")
-    closure = inspect.signature(made.step).parameters.get("closure")
-    if closure is not None and closure.default is inspect.Parameter.empty:
-        raise BadValue(
-            "digital",
-            name,
-            "evaluates the loss several times in one step, while tiles take one step for one evaluation; write "
-            "another, for example torch.optim.AdamW",
-        )
+    made = make_optimizer("digital", digital, groups, lr, rate="digital_lr")
+    if isinstance(made, AnalogOptimizer):
+        raise BadValue("digital", "AnalogOptimizer", "is no optimiser of torch; write for example torch.optim.AdamW")
     return made
 
 

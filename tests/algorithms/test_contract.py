@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import pytest
@@ -40,6 +41,8 @@ MODES = {
     "random signs": ChoppedTikiTaka(in_chop_prob=0.5, out_chop_prob=0.5, units_in_mbatch=False),
     "random signs, dynamic reference": AGAD(in_chop_prob=0.5, in_chop_random=True, units_in_mbatch=False),
     "random rounding": MixedPrecision(n_x_bins=4, n_d_bins=4, transfer_at="first_vector", random_row=True),
+    "a digital optimiser": MixedPrecision(optimizer=torch.optim.AdamW),
+    "a digital optimiser with momentum": MixedPrecision(optimizer=partial(torch.optim.SGD, momentum=0.9)),
     "warm start, batches": ResidualLearning(schedule="paper", plateau=EVERY_BATCH, count="local"),
     "warm start, epochs": ResidualLearning(schedule="released-cpu", transfer_every_growth=1.0, plateau=EVERY_EPOCH),
     "warm start, gpu": ResidualLearning(schedule="released-gpu", transfer_every_growth=1.0, plateau=EVERY_EPOCH),
@@ -72,7 +75,7 @@ def test_every_mode_survives_interruption(mode: str, check: Callable[[Algorithm]
 
 def test_interruptions_fall_where_there_is_something_to_lose() -> None:
     """What the two tests above rely on: digital memory is filled, and warm starts are in their middle, when cut."""
-    for mode in ("buffers of a chain", "rows", "random signs", "random rounding"):
+    for mode in ("buffers of a chain", "rows", "random signs", "random rounding", "a digital optimiser"):
         built = train(made(MODES[mode]))
         assert all(memory.any() for memory in dict(built.named_buffers(recurse=False)).values()), mode
     stages = {mode: set[int]() for mode in MODES if mode.startswith("warm start")}

@@ -57,6 +57,14 @@ LOGGERS = "lightning.pytorch.loggers"
             ["--optimizer.digital=Adam", "--optimizer.digital.eps=-1"],
             f"{DIGITAL}: this optimiser cannot be made: Invalid epsilon value: -1.0",
         ),
+        (
+            [
+                "--model.algorithm=MixedPrecision",
+                "--model.algorithm.optimizer=Adam",
+                "--model.algorithm.optimizer.lr=1",
+            ],
+            f"{ALGORITHM}.optimizer.init_args.lr: Adam gets its lr from outside; leave it out",
+        ),
         (["--optimizer.digital_lr=-1"], "optimizer.init_args.digital_lr: -1.0 is negative; write a learning rate"),
         (["--data.batch_size=0"], "data.init_args.batch_size: 0 is too small; write a whole number of 1 or more"),
         (["--data.batch_size=a"], "data.init_args.batch_size: a does not fit; write a whole number"),

@@ -9,6 +9,7 @@ import pytest
 import resbench.algorithms
 from resbench.costs import (
     CostModel,
+    DigitalGradient,
     Hardware,
     InMemory,
     LayerShape,
@@ -110,6 +111,37 @@ def test_the_number_of_tiles_is_that_of_the_settings() -> None:
     three = published("TikiTakaV2", {"tiles": 3, "gamma": 0.5})
     assert isinstance(three, InMemory)
     assert (three.tiles, three.digital_matrices, three.forward_tiles) == (3, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "name", "matrices", "ops"),
+    [
+        ("torch.optim.SGD", "MP, SGD", 0, 2),
+        ({"class_path": "torch.optim.SGD", "init_args": {"momentum": 0.9, "nesterov": True}}, "MP, SGD", 1, 6),
+        ({"class_path": "torch.optim.AdamW", "init_args": {"amsgrad": True}}, "MP, AdamW", 3, 16),
+        ({"class_path": "torch.optim.AdamW", "init_args": {"weight_decay": 0.0}}, "MP, AdamW", 2, 13),
+        ({"class_path": "torch.optim.RMSprop", "init_args": {"centered": True}}, "MP, RMSprop", 2, 14),
+        ({"class_path": "mine.Lion", "init_args": None}, "MP, Lion", 0, 0),
+    ],
+)
+def test_a_digital_optimiser_costs_what_it_remembers_and_computes(
+    optimizer: Any, name: str, matrices: int, ops: int
+) -> None:
+    formula = published("MixedPrecision", {"optimizer": optimizer})
+    assert isinstance(formula, DigitalGradient)
+    assert (formula.name, formula.optimizer_matrices, formula.optimizer_ops) == (name, matrices, ops)
+    assert formula.derived
+
+
+def test_an_optimiser_steps_once_for_all_vectors_of_a_batch() -> None:
+    layer = LayerShape("layer", 10, 20, reuse=4)
+    plain, adam = (
+        CostModel(batch_size=8).layer_cost(layer, formula)
+        for formula in (mixed_precision(), published("MixedPrecision", {"optimizer": "torch.optim.Adam"}))
+    )
+    assert adam.fp_ops - plain.fp_ops == 13 * 200 / (8 * 4)
+    assert adam.storage_bytes - plain.storage_bytes == 2 * 200
+    assert adam.memory_bits == 3 * plain.memory_bits
 
 
 @pytest.mark.parametrize(
