@@ -101,7 +101,7 @@ class CompiledProduct:
 
     def read(self, weight: Tensor, lines: Tensor, keys: NDArray[np.uint64], first_row: int) -> Tensor:
         """Read lines ``[k]`` of a weight one at a time, ``[k, outputs]``, without noise and bound management."""
-        chosen: NDArray[np.int64] = lines.numpy()
+        chosen = np.ascontiguousarray(lines.numpy(), np.int64)
         if chosen.size and not 0 <= chosen.min() <= chosen.max() < self.inputs:
             raise BadValue("lines", chosen.tolist(), f"are not all there; write numbers from 0 to {self.inputs - 1}")
         y = np.empty((chosen.size, self.outputs), np.float32)
@@ -116,7 +116,7 @@ class CompiledProduct:
 
     def _weights(self, weight: Tensor) -> kernel.Weights:
         out_step, in_step = (1, self.outputs) if self.is_turned else (self.inputs, 1)
-        return kernel.Weights(weight.numpy().ravel(), out_step, in_step)
+        return kernel.Weights(weight.detach().numpy().ravel(), out_step, in_step)
 
     def _converters(self, managed: bool) -> np.void:
         record = self.records.get((managed, self.product.training))

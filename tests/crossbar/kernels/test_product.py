@@ -194,6 +194,15 @@ def test_images_of_another_layout_and_no_rows() -> None:
     assert one.backward(weight, MapRows(torch.zeros(0, 4, 5, 3)), none).shape == (0, 3, 6, 5)
 
 
+def test_weights_and_lines_of_another_layout() -> None:
+    one, other = (Periphery((21, 18), GRID, GRID, STREAM) for _ in range(2))
+    turned = torch.nn.Parameter(WEIGHT.T.contiguous().T)
+    assert torch.equal(one(WEIGHT, ROWS), other(turned, ROWS.T.contiguous().T))
+    assert torch.equal(one.backward(WEIGHT, ERRORS), other.backward(turned, ERRORS))
+    lines = torch.tensor([[3, 9], [0, 9], [17, 9]], dtype=torch.int32)[:, 0]
+    assert torch.equal(one.read_columns(WEIGHT, lines.long()), other.read_columns(turned, lines))
+
+
 def test_what_does_not_fit_is_refused() -> None:
     periphery = Periphery((21, 18), GRID, GRID, STREAM)
     with pytest.raises(BadValue, match=r"x: rows \[37, 21\] do not fit a weight \[21, 18\]; write \[n, 18\]"):
