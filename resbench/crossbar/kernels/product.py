@@ -100,7 +100,8 @@ def converters(io: IOParameters, zeros_are_off: bool) -> np.void:
     for name in ("inp_step", "inp_bound", "inp_noise", "out_step", "out_bound", "out_scale", "max_bm_factor"):
         record[name] = getattr(io, name)
     record["inp_negative"], record["out_negative"] = 1 - io.inp_asymmetry, 1 - io.out_asymmetry
-    record["w_noise"] = io.w_noise if io.w_noise_type == "additive_constant" else 0.0
+    record["w_noise"] = io.w_noise if io.w_noise_type != "none" else 0.0
+    record["is_pcm"] = io.w_noise_type == "pcm_read" and io.w_noise > 0
     kind = io.noise_management
     record["management"] = {"none": code.CONSTANT, "constant": code.CONSTANT, "abs_max": code.LARGEST}.get(
         kind, code.GIVEN

@@ -39,7 +39,7 @@ CONVERTERS = np.dtype(
         *((name, np.float32) for name in ("inp_step", "inp_bound", "inp_noise", "inp_negative", "w_noise")),
         *((name, np.float32) for name in ("out_step", "out_bound", "out_negative", "alpha", "largest_alpha")),
         *((name, np.float64) for name in ("out_scale", "max_bm_factor", "largest_rho")),
-        *((name, np.int64) for name in ("management", "inp_sto_round", "out_sto_round", "out_noise")),
+        *((name, np.int64) for name in ("management", "inp_sto_round", "out_sto_round", "out_noise", "is_pcm")),
         *((name, np.int64) for name in ("repeats", "both_bounds", "zeros_are_off")),
     ],
     align=True,
@@ -151,6 +151,15 @@ def line_product(u, weight, starts, out_step, z, outputs):
 
 
 @compiled
+def array_product(u, inputs, weight, out_step, in_step, is_driven, starts, z, outputs):
+    """What the array makes of inputs: :func:`line_product` if each row drives one, else :func:`matrix_product`."""
+    if is_driven:
+        line_product(u, weight, starts, out_step, z, outputs)
+    else:
+        matrix_product(u, inputs, weight, out_step, in_step, z, outputs)
+
+
+@compiled
 def _damp_negative(values, size, factor):
     for i in range(size):
         values[i] = values[i] * factor if values[i] < 0 else values[i]
@@ -187,17 +196,25 @@ def convert_inputs(io, keys, read, rows, u, inputs, scale, words, values):
 
 
 @compiled
-def add_read_noise(io, keys, read, rows, u, inputs, z, outputs, words, values):
-    """``z + w_noise ||u||_2 xi``."""
-    size = -(-outputs // 4) * LANES
-    draw_words(keys[READ_NOISE], read, rows[:size], words[: 4 * size])
-    draw_normals(words[: 4 * size], values)
+def norms(u, inputs, outputs, variances):
+    """``||u||^2`` for every output: the variance of read noise of the kind ``additive_constant``."""
     total = splat(np.float32(0.0))
     for k in range(inputs):
         value = load(u, k * LANES)
         total = total + value * value
-    sigma = splat(io.w_noise) * square_root(total)
     for o in range(outputs):
+        store(variances, o * LANES, total)
+
+
+@compiled
+def add_read_noise(io, keys, read, rows, z, outputs, variances, words, values):
+    """``z + w_noise sqrt(variance) xi``."""
+    size = -(-outputs // 4) * LANES
+    draw_words(keys[READ_NOISE], read, rows[:size], words[: 4 * size])
+    draw_normals(words[: 4 * size], values)
+    strength = splat(io.w_noise)
+    for o in range(outputs):
+        sigma = strength * square_root(load(variances, o * LANES))
         store(z, o * LANES, load(z, o * LANES) + sigma * load(values, o * LANES))
 
 
@@ -301,6 +318,8 @@ def multiply(
     u, z = np.empty(inputs * LANES, np.float32), np.empty(outputs * LANES, np.float32)
     words, values = np.empty(4 * blocks * LANES, np.uint32), np.empty(4 * blocks * LANES, np.float32)
     numbers = np.empty(blocks * LANES, np.uint64)
+    spread = np.empty(z.size if io.w_noise > 0 else 0, np.float32)
+    magnitudes = np.abs(weight) if io.is_pcm else weight
     sources, targets = np.empty(LANES, np.int64), np.empty(LANES, np.int64)
     peaks, largest, highest = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
     on, scale, factor = np.empty(LANES, np.float32), np.empty(LANES, np.float32), np.empty(LANES, np.float32)
@@ -342,11 +361,17 @@ def multiply(
                 if driven.size:
                     for lane in range(LANES):
                         sources[lane] = driven[waiting[start + min(lane, size - 1)]] * in_step
-                    line_product(u, weight, sources, out_step, z, outputs)
-                else:
-                    matrix_product(u, inputs, weight, out_step, in_step, z, outputs)
+                array_product(u, inputs, weight, out_step, in_step, driven.size > 0, sources, z, outputs)
                 if io.w_noise > 0:
-                    add_read_noise(io, keys, read, numbers, u, inputs, z, outputs, words, values)
+                    if io.is_pcm:
+                        for i in range(u.size):
+                            u[i] *= u[i]
+                        array_product(
+                            u, inputs, magnitudes, out_step, in_step, driven.size > 0, sources, spread, outputs
+                        )
+                    else:
+                        norms(u, inputs, outputs, spread)
+                    add_read_noise(io, keys, read, numbers, z, outputs, spread, words, values)
                 convert_outputs(io, keys, read, numbers, z, outputs, sigmas, words, values, largest, highest)
             elif not adds:
                 z[:] = 0.0

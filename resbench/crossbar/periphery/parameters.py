@@ -162,12 +162,7 @@ class IOParameters:
     def is_common(self) -> bool:
         """Whether every effect is one that the compiled kernel has; else torch computes the product."""
         rare = self.ir_drop, self.v_offset_std, self.r_series, self.out_nonlinearity
-        return (
-            self.mv_type == "one_pass"
-            and not (self.w_noise > 0 and self.w_noise_type == "pcm_read")
-            and self.bound_management != "iterative_worst_case"
-            and not any(rare)
-        )
+        return self.mv_type == "one_pass" and self.bound_management != "iterative_worst_case" and not any(rare)
 
     @cached_property
     def inp_step(self) -> float:
