@@ -5,6 +5,7 @@ from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_l
 from resbench.nn.optimizer import AnalogOptimizer
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 from resbench.nn.tiled import TiledLayer
+from resbench.nn.tiles import end_epoch, summary, tiles
 
 __all__ = [
     "AnalogConv2d",
@@ -15,5 +16,8 @@ __all__ = [
     "ForeignWrite",
     "TiledLayer",
     "analog_layers",
+    "end_epoch",
+    "summary",
+    "tiles",
     "to_analog",
 ]

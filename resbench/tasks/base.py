@@ -21,7 +21,7 @@ from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.processes import gathered, share
 from resbench.errors import BadValue, Diverged
-from resbench.nn import analog_layers, to_analog
+from resbench.nn import analog_layers, end_epoch, to_analog
 
 #: Names of columns, and lines of numbers.
 Table = tuple[list[str], Iterator[list[float]]]
@@ -148,8 +148,7 @@ class Task(LightningModule, ABC):
         self.train_sums.zero_()
         means = [total / samples for total in sums]
         self.log_dict({f"train/{name}": mean for name, mean in zip(self.metrics, means, strict=True)})
-        for _, layer in analog_layers(self.network):
-            layer.algorithm.on_epoch_end(means[0])
+        end_epoch(self.network, means[0])
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         """Log the metrics of the validation set."""

@@ -20,7 +20,8 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from resbench.config.trust import options, refusals
 from resbench.errors import Diverged, UserError
-from resbench.nn import ForeignWrite, analog_layers
+from resbench.nn import ForeignWrite
+from resbench.nn.tiles import analog_table
 from resbench.records.files import write_text_atomically
 from resbench.records.names import CHECKPOINT, CONFIG, ERROR, RECORD
 from resbench.records.schema import Record, RecordError, metric_differences, read_record, write_record
@@ -209,21 +210,10 @@ def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:
 
 def _plan(cli: RunCLI) -> list[str]:
     """What is about to be trained: the run, and a line for each analog layer."""
-    rows: list[tuple[str, ...]] = [("layer", "shape", "tiles", "device", "states", "bits")]
-    for name, layer in analog_layers(cli.model.network):
-        tiles = list(layer.algorithm.tiles)
-        columns = (
-            [type(tile.device).__name__ for tile in tiles],
-            [f"{tile.device.state_count:g}" for tile in tiles],
-            [f"{tile.device.bits:.3g}" for tile in tiles],
-        )
-        devices = [" ".join(dict.fromkeys(column)) for column in columns]
-        rows.append((name, "x".join(map(str, layer.algorithm.shape)), str(len(tiles)), *devices))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    table = analog_table(cli.model.network)
     config = cli.config
     head = f"{config.experiment.name}: seed {config.seed_everything}, threads {config.threads}, {cli.folder.attempt}"
-    return [head, *(table if len(rows) > 1 else ["no analog layers: every layer is digital"])]
+    return [head, *(table or ["no analog layers: every layer is digital"])]
 
 
 def _compare(path: Path, record: Record) -> None:

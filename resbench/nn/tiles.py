@@ -1,0 +1,69 @@
+"""A converted model at a glance: its tiles by name, and what is on them."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from resbench.crossbar.tile import Tile
+from resbench.nn.layers import analog_layers
+from resbench.nn.parameter import AnalogWeight
+
+
+def tiles(model: nn.Module) -> dict[str, Tile]:
+    """The tiles of a model by name, ``layer.tile``: the names that logs and records use, the fast tile first.
+
+    ``tile.weight`` is float32 ``[out, in]``; ``tile.pulses_up`` and ``tile.pulses_down`` count the pulses of each
+    device. Read them; weights are set by ``layer.set_weights``, and changed by the algorithm only.
+    """
+    return {
+        f"{layer_name}.{tile_name}": tile
+        for layer_name, layer in analog_layers(model)
+        for tile_name, _, tile in layer.algorithm.named_tiles()
+    }
+
+
+def analog_table(model: nn.Module) -> list[str]:
+    """Lines of a table: shape ``out x in``, tiles, devices, states and bits of each analog layer; none without any."""
+    rows: list[tuple[str, ...]] = [("layer", "shape", "tiles", "device", "states", "bits")]
+    for name, layer in analog_layers(model):
+        held = list(layer.algorithm.tiles)
+        columns = (
+            [type(tile.device).__name__ for tile in held],
+            [f"{tile.device.state_count:g}" for tile in held],
+            [f"{tile.device.bits:.3g}" for tile in held],
+        )
+        devices = [" ".join(dict.fromkeys(column)) for column in columns]
+        rows.append((name, "x".join(map(str, layer.algorithm.shape)), str(len(held)), *devices))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows] if len(rows) > 1 else []
+
+
+def summary(model: nn.Module) -> str:
+    """What of a model is on tiles, a line for each layer, and which modules keep digital parameters."""
+    digital = [
+        f"{name or 'the model itself'}: {type(module).__name__}, {count:,} parameters"
+        for name, module in model.named_modules()
+        if (count := _digital_parameters(module))
+    ]
+    analog = analog_table(model) or ["no analog layers"]
+    return "\n".join([*analog, *(["digital:", *digital] if digital else [])])
+
+
+def end_epoch(model: nn.Module, train_loss: float) -> None:
+    """Tell the algorithms of a model that an epoch ended; a training loop of one's own calls this after each epoch.
+
+    Residual learning with a schedule that waits for a plateau of the loss needs it; others ignore it. With
+    ``Plateau(every="batch")`` call ``layer.algorithm.on_batch_end(loss)`` after each step as well.
+
+    Args:
+        model: the converted model.
+        train_loss: mean training loss of the epoch.
+    """
+    for _, layer in analog_layers(model):
+        layer.algorithm.on_epoch_end(train_loss)
+
+
+def _digital_parameters(module: nn.Module) -> int:
+    """Numbers that a module itself holds in digital parameters."""
+    own = module.parameters(recurse=False)
+    return sum(parameter.numel() for parameter in own if not isinstance(parameter, AnalogWeight))
