@@ -5,10 +5,11 @@ Those of resbench are read off the source, and nothing is imported for that. Tho
 
 import ast
 import importlib
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +119,26 @@ Found = Mapping[str, tuple[Path, ast.ClassDef]]
 
 @dataclass(frozen=True)
 class Offer:
-    """A class that a config may name: its path, the module that defines it, its summary and its arguments."""
+    """A class that a config may name.
+
+    Args:
+        path: what a config writes.
+        module: the module that defines the class.
+        summary: first line of its docstring.
+        kind: its shelf.
+        node: its source.
+    """
 
     path: str
     module: str
     summary: str
-    arguments: Mapping[str, Argument] = field(hash=False)
+    kind: str
+    node: ast.ClassDef = field(hash=False, repr=False)
+
+    @cached_property
+    def arguments(self) -> Mapping[str, Argument]:
+        """What it is made with. Read when it is asked for: a training needs the arguments of few classes."""
+        return _arguments(self.node, _found(SHELVES[self.kind]))
 
 
 @cache
@@ -144,7 +159,7 @@ def offers(kind: str) -> tuple[Offer, ...]:
             continue
         module = folder if name in exported else path.with_suffix("")
         summary = (ast.get_docstring(node) or "").partition("\n")[0]
-        rows.append(Offer(f"{_dotted(module)}.{name}", _dotted(path.with_suffix("")), summary, _arguments(node, found)))
+        rows.append(Offer(f"{_dotted(module)}.{name}", _dotted(path.with_suffix("")), summary, kind, node))
     return tuple(sorted(rows, key=lambda offer: offer.path))
 
 
@@ -271,10 +286,10 @@ def _found(shelf: Shelf) -> Found:
 
 
 @cache
-def _settings() -> Found:
-    """The dataclasses in :data:`SETTINGS`, by name."""
+def _settings() -> Mapping[str, Path]:
+    """The files of :data:`SETTINGS`, by the classes that they define. Reading is fast, only parsing takes long."""
     paths = [path for room in SETTINGS for path in sorted((PACKAGE / room).glob("**/*.py"))]
-    return {node.name: (path, node) for path in paths for node in _classes(path) if _is_dataclass(node)}
+    return {name: path for path in paths for name in re.findall(r"^class (\w+)", path.read_text("utf-8"), re.MULTILINE)}
 
 
 def _of_the_kind(name: str, shelf: Shelf, found: Found) -> bool:
@@ -306,7 +321,9 @@ def _argument(annotation: ast.expr | None) -> Argument:
         if any(_of_the_kind(name, shelf, _found(shelf)) for name in names):
             return Argument(shelf=kind)
     for name in names & _settings().keys():
-        return Argument(fields=_arguments(_settings()[name][1], _settings()))
+        found = {node.name: (path, node) for path in [_settings()[name]] for node in _classes(path)}
+        if _is_dataclass(found[name][1]):
+            return Argument(fields=_arguments(found[name][1], found))
     return Argument()
 
 

@@ -1,11 +1,14 @@
 """`resbench fit`, `validate`, `test` and `predict`: LightningCLI, one run at a time."""
 
+from resbench.training.process import fast_imports
+
 
 def run(argv: list[str]) -> int:
     """Run the command that ``argv`` begins with and return its exit status."""
     command, *arguments = argv
-    from resbench.training.evaluate import evaluate
-    from resbench.training.fit import fit
+    with fast_imports():
+        from resbench.training.evaluate import evaluate
+        from resbench.training.fit import fit
 
     try:
         return fit(arguments) if command == "fit" else evaluate(command, arguments)

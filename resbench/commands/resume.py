@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from resbench.training.process import fast_imports
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench resume``."""
@@ -18,6 +20,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: where there is no run to continue.
     """
-    from resbench.training.resume import resume
+    with fast_imports():
+        from resbench.training.resume import resume
 
     return resume(args.folder, args.trust)

@@ -12,6 +12,7 @@ from resbench.sweep.estimate import Estimate
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import Job, State
 from resbench.sweep.plan import Cell
+from resbench.training.process import fast_imports
 
 if TYPE_CHECKING:
     from resbench.training.cli import RunCLI
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def resolve(cells: Sequence[Cell], folder: Path) -> list[Job]:
     """Every run with the hash of its resolved config, so that all mistakes in configs are found first."""
-    from resbench.training.cli import RunCLI
+    with fast_imports():
+        from resbench.training.cli import RunCLI
 
     cli: RunCLI | None = None
     loaded: tuple[str, ...] = ()

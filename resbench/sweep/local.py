@@ -35,7 +35,7 @@ class LocalExecutor:
         # as its config says.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         if FORKS:
-            CONTEXT.set_forkserver_preload(["resbench.training.fit"])
+            CONTEXT.set_forkserver_preload(["resbench.training.preload"])
             forkserver.ensure_running()
 
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
