@@ -7,12 +7,16 @@ from resbench.algorithms.chopped_tiki_taka import ChoppedTikiTaka
 from resbench.algorithms.digital import DigitalSGD
 from resbench.algorithms.mixed_precision import MixedPrecision
 from resbench.algorithms.residual import ResidualLearning
+from resbench.algorithms.residual_v2 import ResidualLearningV2
+from resbench.algorithms.rider import ERIDER, RIDER
 from resbench.algorithms.schedules import Plateau
 from resbench.algorithms.tiki_taka import TikiTaka
 from resbench.algorithms.tiki_taka_v2 import TikiTakaV2
 
 __all__ = [
     "AGAD",
+    "ERIDER",
+    "RIDER",
     "Algorithm",
     "AnalogSGD",
     "ChoppedTikiTaka",
@@ -20,6 +24,7 @@ __all__ = [
     "MixedPrecision",
     "Plateau",
     "ResidualLearning",
+    "ResidualLearningV2",
     "TikiTaka",
     "TikiTakaV2",
 ]

@@ -12,6 +12,7 @@ from torch import Tensor
 from resbench import algorithms
 from resbench.algorithms import (
     AGAD,
+    ERIDER,
     Algorithm,
     AnalogSGD,
     ChoppedTikiTaka,
@@ -43,6 +44,7 @@ MODES = {
     "random rounding": MixedPrecision(n_x_bins=4, n_d_bins=4, transfer_at="first_vector", random_row=True),
     "a digital optimiser": MixedPrecision(optimizer=torch.optim.AdamW),
     "a digital optimiser with momentum": MixedPrecision(optimizer=partial(torch.optim.SGD, momentum=0.9)),
+    "random signs of a residual tile": ERIDER(chop_prob=0.5, n_reads_per_transfer=2),
     "warm start, batches": ResidualLearning(schedule="paper", plateau=EVERY_BATCH, count="local"),
     "warm start, epochs": ResidualLearning(schedule="released-cpu", transfer_every_growth=1.0, plateau=EVERY_EPOCH),
     "warm start, gpu": ResidualLearning(schedule="released-gpu", transfer_every_growth=1.0, plateau=EVERY_EPOCH),
