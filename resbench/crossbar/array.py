@@ -174,7 +174,7 @@ class DeviceArray(nn.Module):
         return views_of_devices(
             self.device,
             self.held_constants,
-            self.stream.child("cycle noise").key,
+            (self.stream.child("cycle noise").key, self.stream.child("pulse write noise").key),
             (self.stored, self.weight),
             (self.pulses_up, self.pulses_down),
         )

@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from resbench.crossbar.functions import cos_of_turns, log, sqrt
+from resbench.crossbar.functions import cos_of_turns, log, sin_of_turns, sqrt
 
 MASK32 = 0xFFFFFFFF
 ROUNDS = 10
@@ -76,6 +76,16 @@ def gaussian(w0: Tensor, w1: Tensor) -> Tensor:
     return sqrt(log(u0).mul_(-2.0)).mul_(cos_of_turns(u1))
 
 
+def gaussian_lane(words: tuple[Tensor, Tensor, Tensor, Tensor], lane: Tensor) -> Tensor:
+    """One of the four standard normals of four words, float32 (Box-Muller of words 0 and 1, and of words 2 and 3).
+
+    Lanes 0 and 2 are the cosines, as in :func:`gaussian`, lanes 1 and 3 the sines.
+    """
+    w0, w1 = torch.where(lane < 2, words[0], words[2]), torch.where(lane < 2, words[1], words[3])
+    u0, u1 = (w0 + 1).to(torch.float32) * SCALE32, w1.to(torch.float32) * SCALE32
+    return sqrt(log(u0).mul_(-2.0)) * torch.where(lane % 2 == 0, cos_of_turns(u1), sin_of_turns(u1))
+
+
 def unit(word: Tensor) -> Tensor:
     """Uniform float32 in [0, 1) of one word, from its 24 high bits so that the conversion is exact."""
     return (word >> 8).to(torch.float32) * 2.0**-24
@@ -115,6 +125,25 @@ class Stream:
         block = torch.arange((lines + 3) // 4, device=slot.device)
         words = philox(self.key, block, slot[:, None], sample[:, None], update)
         return torch.stack(words, dim=-1).flatten(1)[:, :lines]
+
+    def pulse_normals(
+        self, row: Tensor, number: Tensor, columns: int, slot: Index, sample: Index, update: int
+    ) -> Tensor:
+        """Noise of pulses, standard normals float32: one counter serves four neighbouring pulses of a row.
+
+        The pulses of a row in one slot are numbered by column, from 0 on; number k has normal ``k % 4`` of counter
+        ``(row * ceil(columns / 4) + k // 4, slot, sample, update)``.
+
+        Args:
+            row: int64, row of each pulse.
+            number: int64, its number.
+            columns: columns of the array.
+            slot: time slot in the pulse train.
+            sample: sample in the mini-batch.
+            update: update counter of the array.
+        """
+        block = row * ((columns + 3) // 4) + torch.div(number, 4, rounding_mode="floor")
+        return gaussian_lane(philox(self.key, block, slot, sample, update), number % 4)
 
     def normal(
         self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0, device: torch.device | None = None

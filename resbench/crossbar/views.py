@@ -79,6 +79,7 @@ class Devices(NamedTuple):
     Args:
         form: their response.
         noise_key: key of the cycle-to-cycle noise.
+        write_key: key of the write noise.
         up: constants that the response reads upward; unused ones repeat the first.
         down: the same downward.
         scalars: ``[2, 6]`` numbers that it reads, up and down.
@@ -97,6 +98,7 @@ class Devices(NamedTuple):
 
     form: Form
     noise_key: np.uint64
+    write_key: np.uint64
     up: FourHeld
     down: FourHeld
     scalars: Floats
@@ -158,7 +160,7 @@ class CompositeViews:
 def views_of_devices(
     device: PulsedDevice,
     constants: dict[str, Tensor],
-    noise_key: int,
+    keys: tuple[int, int],
     weights: tuple[Tensor, Tensor],
     pulses: tuple[Tensor, Tensor],
 ) -> Devices | None:
@@ -167,7 +169,7 @@ def views_of_devices(
     Args:
         device: their model.
         constants: as they are held, see :attr:`resbench.crossbar.array.DeviceArray.held_constants`.
-        noise_key: key of the cycle-to-cycle noise.
+        keys: those of the cycle-to-cycle noise and of the write noise.
         weights: stored and visible weight.
         pulses: counts of pulses up and down.
     """
@@ -183,7 +185,8 @@ def views_of_devices(
         tables.append(np.asarray(table, np.float32))
     return Devices(
         form=form(),
-        noise_key=np.uint64(noise_key),
+        noise_key=np.uint64(keys[0]),
+        write_key=np.uint64(keys[1]),
         up=up,
         down=down,
         scalars=scalars,

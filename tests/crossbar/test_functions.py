@@ -87,7 +87,7 @@ def test_numba_computes_the_same_bits(name: str) -> None:
     assert np.array_equal(found, getattr(functions, name)(*arguments).numpy())
 
 
-@pytest.mark.parametrize("name", ["log", "exp", "power", "cos_of_turns"])
+@pytest.mark.parametrize("name", ["log", "exp", "power", "cos_of_turns", "sin_of_turns"])
 def test_triton_computes_the_same_bits(name: str) -> None:
     triton = pytest.importorskip("triton")
     import triton.language as tl

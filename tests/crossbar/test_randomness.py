@@ -62,6 +62,22 @@ def test_moments() -> None:
         assert float((centred**4).mean()) == pytest.approx(kurtosis * variance**2, rel=0.02)
 
 
+def test_the_four_normals_of_a_counter_are_independent_and_go_by_row_and_number() -> None:
+    stream, rows, columns = Stream.from_seed(5), 500, 2000
+    row, number = torch.arange(rows)[:, None], torch.arange(columns)[None, :]
+    normal = stream.pulse_normals(row, number, columns, 0, 0, 0).double()
+    lanes = normal.reshape(rows, -1, 4).flatten(0, 1)
+    n = len(lanes)
+    assert torch.allclose(lanes.mean(dim=0), torch.zeros(4, dtype=torch.float64), atol=4.5 / n**0.5)
+    assert torch.allclose(torch.cov(lanes.T), torch.eye(4, dtype=torch.float64), atol=4.5 * (2 / n) ** 0.5)
+    squares = torch.cov((lanes**2 - 1).T) / 2
+    assert torch.allclose(squares, torch.eye(4, dtype=torch.float64), atol=4.5 * (28 / n) ** 0.5)
+    assert (lanes**4).mean() == pytest.approx(3, rel=0.02)
+    words = philox(stream.key, 3 * (columns // 4) + 1, 0, 0, 0)
+    assert normal[3, 4] == gaussian(words[0], words[1])
+    assert normal[3, 6] == gaussian(words[2], words[3])
+
+
 def test_the_ends_of_the_ranges() -> None:
     ends = torch.tensor([0, 2**32 - 1])
     assert unit(ends).tolist() == [0.0, 1 - 2.0**-24]

@@ -6,13 +6,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import types
-from numba.extending import overload
 from numpy.typing import NDArray
 
+from resbench.crossbar.kernels import noise
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.philox import LOW, gaussian, philox, uniforms, widened
-from resbench.crossbar.kernels.responses import respond
+from resbench.crossbar.kernels.responses import of, respond
 from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Sides, Train, scan
 from resbench.crossbar.views import Counts, Devices, Floats, Form, FourHeld, Held
 
@@ -44,22 +42,11 @@ class Pulsed(NamedTuple):
     columns: int
 
 
-def of(values, crosspoint):
-    """A constant of a device as float32, from an array with one for each or one for all; a name for compiled code."""
-
-
-@overload(of)
-def _of(values, crosspoint):
-    """How ``of`` is compiled, by the numbers in the array."""
-    if values.dtype == types.int16:
-        return lambda values, crosspoint: widened(values[crosspoint if values.size > 1 else 0])
-    return lambda values, crosspoint: values[crosspoint if values.size > 1 else 0]
-
-
 #: Entries of columns after which what was found is applied: few enough for the lists to stay in the cache.
 COLUMNS_AT_ONCE = 2**16
-#: Pulses whose noise is drawn at once, few enough for the cache.
-AT_ONCE = 1024
+#: Crosspoints of rows that are pulsed in turns: few enough for the cache, and many enough for the processor to work on
+#: several pulses at once.
+CROSSPOINTS_AT_ONCE = 2**12
 
 
 @compiled
@@ -72,67 +59,24 @@ def count(visits: Indices) -> int:
 
 
 @compiled
-def by_row(visits, first, stop):
-    """Visits of some rows row by row, in order of time within a row.
-
-    Devices do not interact, and one row of them after the other fits the cache.
-    """
-    place = np.zeros(stop - first + 1, np.int64)
+def by_group(visits, first, stop, size):
+    """Visits of the rows ``first`` to ``stop - 1``, group by group of so many rows, in order of time within a group."""
+    groups = (stop - first + size - 1) // size
+    place = np.zeros(groups + 1, np.int64)
     for v in range(visits.shape[0]):
         i = visits[v, 0] >> 1
         if first <= i < stop:
-            place[i - first + 1] += 1
-    for i in range(stop - first):
-        place[i + 1] += place[i]
+            place[(i - first) // size + 1] += 1
+    for group in range(groups):
+        place[group + 1] += place[group]
     order = np.empty(place[-1], np.int64)
     for v in range(visits.shape[0]):
         i = visits[v, 0] >> 1
         if first <= i < stop:
-            order[place[i - first]] = v
-            place[i - first] += 1
+            group = (i - first) // size
+            order[place[group]] = v
+            place[group] += 1
     return order
-
-
-@compiled
-def fill(order, visits, columns, n, position, offset, crosspoint, up, slot, sample):
-    """List the next pulses one by one, as many as there is room; returns where to go on, and how many there are."""
-    count = 0
-    while position < order.size and count < crosspoint.size:
-        v = order[position]
-        line, first, stop = visits[v, 0], visits[v, 3] + offset, visits[v, 4]
-        take = min(stop - first, crosspoint.size - count)
-        hit, first_crosspoint = columns[first : first + take], (line >> 1) * n
-        places, rising = crosspoint[count : count + take], up[count : count + take]
-        for c in range(take):
-            places[c] = first_crosspoint + (hit[c] >> 1)
-            rising[c] = (hit[c] ^ line) & 1
-        slot[count : count + take], sample[count : count + take] = visits[v, 1], visits[v, 2]
-        count += take
-        offset += take
-        if first + take == stop:
-            position, offset = position + 1, 0
-    return position, offset, count
-
-
-@compiled
-def cycle_noise(key, crosspoint, slot, sample, update, turns, xi):
-    """Cycle-to-cycle noise of pulses; ``turns`` is room for it.
-
-    First the words, then the normals: apart, the second loop has twice as many numbers in a vector.
-    """
-    for e in range(xi.size):
-        w0, w1, _, _ = philox(key, np.uint64(crosspoint[e]) & LOW, np.uint64(slot[e]), np.uint64(sample[e]), update)
-        xi[e], turns[e] = uniforms(w0, w1)
-    for e in range(xi.size):
-        xi[e] = gaussian(xi[e], turns[e])
-
-
-@compiled
-def write_noise_of(key, crosspoint, slot, sample, update):
-    """Write noise after one pulse."""
-    _, _, w2, w3 = philox(key, np.uint64(crosspoint) & LOW, np.uint64(slot), np.uint64(sample), update)
-    u2, u3 = uniforms(w2, w3)
-    return gaussian(u2, u3)
 
 
 @compiled
@@ -140,51 +84,80 @@ def apply(visits: Indices, columns: Columns, n: int, band: tuple[int, int], upda
     """Apply pulses of visits, each at the current weight with its own noise and clip.
 
     Args:
-        visits: int64 ``[v, 5]``, see :mod:`resbench.crossbar.kernels.scan`.
+        visits: int64 ``[v, 6]``, see :mod:`resbench.crossbar.kernels.scan`.
         columns: int32, their columns.
         n: columns of the array.
         band: the first of the rows whose pulses are applied, and the one after the last.
         update: update counter of the array.
         devices: their buffers are changed in place.
     """
-    form, key, write_noise = devices.form, devices.noise_key, devices.write_noise
+    order = by_group(visits, band[0], band[1], max(1, CROSSPOINTS_AT_ONCE // n))
+    room, time = noise.room_for_counters(n), np.uint64(update)
+    block, slot, sample = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
+    uniforms, xi, eta = np.empty((4, room), np.float32), np.zeros(4 * room, np.float32), np.empty(0, np.float32)
+    if devices.write_noise > 0:
+        eta = np.empty(4 * room, np.float32)
+    position = 0
+    while position < order.size:
+        begin = position
+        position, listed = noise.list_counters(visits, order, begin, (n + 3) // 4, block, slot, sample)
+        counters = block[:listed], slot[:listed], sample[:listed]
+        if devices.noisy:
+            noise.draw(devices.noise_key, *counters, time, uniforms, xi)
+        if devices.write_noise > 0:
+            noise.draw(devices.write_key, *counters, time, uniforms, eta)
+        one_by_one(visits, order[begin:position], columns, n, devices, xi, eta)
+
+
+@compiled
+def each(values):
+    """What an index is masked by: 0 where one number stands for all devices."""
+    return np.uint64(0xFFFFFFFFFFFFFFFF) if values.size > 1 else np.uint64(0)
+
+
+@compiled
+def one_by_one(visits, order, columns, n, devices, xi, eta):
+    """Apply the pulses of visits one after the other; ``xi`` and ``eta`` are their noise, counter by counter.
+
+    Indices are unsigned: compiled code looks whether a signed one counts from the end, every time. Directions are as
+    good as random, so values are chosen by them without a branch.
+    """
+    form, write_noise, scalars = devices.form, devices.write_noise, devices.scalars
     w_min, w_max, reference = devices.w_min, devices.w_max, devices.reference
     stored, visible = devices.stored, devices.visible
+    count_up, count_down = devices.pulses_up, devices.pulses_down
     u0, u1, u2, u3 = devices.up
     d0, d1, d2, d3 = devices.down
-    s_up, s_down, nodes_up, nodes_down = devices.scalars[0], devices.scalars[1], devices.up_table, devices.down_table
-    count_up, count_down = devices.pulses_up, devices.pulses_down
-    up_sign, down_sign = np.float32(1.0), np.float32(-1.0)
-    referenced = reference.size > 0
-    time = np.uint64(update)
-    places, up, xi = np.empty(AT_ONCE, np.int64), np.empty(AT_ONCE, np.uint8), np.zeros(AT_ONCE, np.float32)
-    slots, samples = np.empty(AT_ONCE, np.uint32), np.empty(AT_ONCE, np.uint32)
-    turns = np.empty(AT_ONCE, np.float32)
-    order, position, offset = by_row(visits, band[0], band[1]), 0, 0
-    while position < order.size:
-        position, offset, count = fill(order, visits, columns, n, position, offset, places, up, slots, samples)
-        if devices.noisy:
-            cycle_noise(key, places, slots, samples, time, turns, xi[:count])
-        for e in range(count):
-            # Directions are as good as random: choosing values by them is cheaper than branching.
-            at, rise = places[e], up[e]
-            origin = of(reference, at) if referenced else np.float32(0.0)
+    m0, m1, m2, m3 = each(u0), each(u1), each(u2), each(u3)
+    k0, k1, k2, k3 = each(d0), each(d1), each(d2), each(d3)
+    lowest, highest, origins = each(w_min), each(w_max), each(reference)
+    s_up = (scalars[0, 0], scalars[0, 1], scalars[0, 2], scalars[0, 3], scalars[0, 4], scalars[0, 5])
+    s_down = (scalars[1, 0], scalars[1, 1], scalars[1, 2], scalars[1, 3], scalars[1, 4], scalars[1, 5])
+    up_sign, down_sign, one = np.float32(1.0), np.float32(-1.0), np.uint64(1)
+    referenced, counter = reference.size > 0, 0
+    for v in order:
+        line, first, stop = np.uint64(visits[v, 0]), np.uint64(visits[v, 3]), np.uint64(visits[v, 4])
+        start, number = (line >> one) * np.uint64(n), visits[v, 5] & 3
+        drawn = np.uint64(4 * counter + number)
+        for c in range(first, stop):
+            entry = np.uint64(columns[c])
+            at, rise = start + (entry >> one), (entry ^ line) & one
+            origin = of(reference, at & origins) if referenced else np.float32(0.0)
             w = stored[at] + origin
-            a, b = (
-                of(u0, at) if rise else of(d0, at),
-                of(u1, at) if rise else of(d1, at),
-            )
-            c, d = (
-                of(u2, at) if rise else of(d2, at),
-                of(u3, at) if rise else of(d3, at),
-            )
-            sign, s, table = (up_sign, s_up, nodes_up) if rise else (down_sign, s_down, nodes_down)
-            change = respond(form, w, sign, a, b, c, d, s, table, xi[e])
-            count_up[at] += rise
-            count_down[at] += np.uint8(1) - rise
-            stored[at] = min(max(w + change, of(w_min, at)), of(w_max, at)) - origin
+            a = of(u0, at & m0) if rise else of(d0, at & k0)
+            b = of(u1, at & m1) if rise else of(d1, at & k1)
+            p = of(u2, at & m2) if rise else of(d2, at & k2)
+            q = of(u3, at & m3) if rise else of(d3, at & k3)
+            sign, s = (up_sign, s_up) if rise else (down_sign, s_down)
+            table = devices.up_table if rise else devices.down_table
+            change = respond(form, w, sign, a, b, p, q, s, table, xi[drawn])
+            count_up[at] += np.int32(rise)
+            count_down[at] += np.int32(rise ^ one)
+            stored[at] = min(max(w + change, of(w_min, at & lowest)), of(w_max, at & highest)) - origin
             if write_noise > 0:
-                visible[at] = stored[at] + write_noise * write_noise_of(key, at, slots[e], samples[e], time)
+                visible[at] = stored[at] + write_noise * eta[drawn]
+            drawn += one
+        counter += (number + visits[v, 4] - visits[v, 3] + 3) >> 2
 
 
 @compiled
@@ -209,6 +182,7 @@ def joined(first, second):
 def pulse(
     form: Form,
     noise_key: np.uint64,
+    write_key: np.uint64,
     up: FourHeld,
     down: FourHeld,
     scalars: Floats,
@@ -256,8 +230,8 @@ def pulse(
         geometry, row_key, column_key, update, rising, rate, step, longest, d_factor, adaptive, managed, shortened
     )
     devices = Devices(
-        form, noise_key, up, down, scalars, up_table, down_table, w_min, w_max, reference, noisy, write_noise, stored,
-        visible, pulses_up, pulses_down,
+        form, noise_key, write_key, up, down, scalars, up_table, down_table, w_min, w_max, reference, noisy,
+        write_noise, stored, visible, pulses_up, pulses_down,
     )  # fmt: skip
     touched, going, slots, listed = np.empty(0, np.int64), 0, 0, 0
     while going >= 0:
@@ -276,15 +250,15 @@ def pulse(
 
 @compiled
 def events(visits: Indices, columns: Columns, n: int) -> Indices:
-    """The pulses in order of time: int64 ``[events, 4]``, crosspoint, direction (1 up, 0 down), slot, sample."""
-    found = np.empty((count(visits), 4), np.int64)
+    """The pulses in order of time: int64 ``[events, 5]``, crosspoint, direction (1 up), slot, sample, number."""
+    found = np.empty((count(visits), 5), np.int64)
     e = 0
     for v in range(visits.shape[0]):
         line = visits[v, 0]
         for c in range(visits[v, 3], visits[v, 4]):
             found[e, 0] = (line >> 1) * n + (columns[c] >> 1)
             found[e, 1] = (line ^ columns[c]) & 1
-            found[e, 2], found[e, 3] = visits[v, 1], visits[v, 2]
+            found[e, 2], found[e, 3], found[e, 4] = visits[v, 1], visits[v, 2], visits[v, 5] + c - visits[v, 3]
             e += 1
     return found
 

@@ -114,9 +114,10 @@ def _pulse_parts(array: DeviceArray, sides: Sides, flips: Flips, train: Train) -
             continue
         apply.flip(columns, flips.columns)
         apply.flip(visits[:, 0], flips.rows)
-        crosspoint, up, slot, sample = torch.from_numpy(apply.events(visits, columns, n)).T
-        for part, chosen, rising in array.route(up.bool(), sample):
-            _apply(part, n, events.Events(crosspoint[chosen], rising[chosen], slot[chosen], sample[chosen]))
+        crosspoint, up, slot, sample, number = torch.from_numpy(apply.events(visits, columns, n)).T
+        found = events.Events(crosspoint, up.bool(), slot, sample, number)
+        for part, chosen, rising in array.route(found.up, sample):
+            _apply(part, n, found.chosen(chosen, rising))
 
 
 def _apply(array: DeviceArray, n: int, found: events.Events) -> None:
@@ -126,7 +127,8 @@ def _apply(array: DeviceArray, n: int, found: events.Events) -> None:
         return
     # Each pulse as a visit of one column.
     single = torch.arange(found.crosspoint.numel())
-    visits = torch.stack([found.crosspoint // n * 2, found.slot, found.sample, single, single + 1], dim=1).numpy()
+    fields = (found.crosspoint // n * 2, found.slot, found.sample, single, single + 1, found.number)
+    visits = torch.stack(fields, dim=1).numpy()
     columns = (found.crosspoint % n * 2 + found.up).to(torch.int32).numpy()
     apply.apply(visits, columns, n, (0, array.shape[0]), array.updates & MASK32, devices)
 

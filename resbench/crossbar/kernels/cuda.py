@@ -1,7 +1,7 @@
 """The pulsed update on the GPU, in Triton: find the pulses, sort them by crosspoint and time, apply them.
 
-A pulse is one 64-bit key: crosspoint, sample, slot and direction, from the high bits down. The host waits for the GPU
-once in an update, for the numbers of pulses and slots.
+A pulse is one 64-bit key: crosspoint, sample, slot, number of the pulse in its row, and direction, from the high bits
+down. The host waits for the GPU once in an update, for the numbers of pulses and slots.
 """
 
 from __future__ import annotations
@@ -34,19 +34,26 @@ class Layout(NamedTuple):
 
     sample_bits: int
     slot_bits: int
+    number_bits: int
 
     @property
     def time_bits(self) -> int:
-        """Bits below the crosspoint: sample, slot, and one for the direction."""
-        return self.sample_bits + self.slot_bits + 1
+        """Bits below the crosspoint: sample, slot, number, and one for the direction."""
+        return self.sample_bits + self.slot_bits + self.number_bits + 1
 
     def decode(self, keys: Tensor) -> events.Events:
         """The keys as events."""
+        number, slot, sample = (
+            keys >> 1,
+            keys >> (self.number_bits + 1),
+            keys >> (self.number_bits + self.slot_bits + 1),
+        )
         return events.Events(
             crosspoint=keys >> self.time_bits,
             up=keys & 1 == 1,
-            slot=(keys >> 1) & ((1 << self.slot_bits) - 1),
-            sample=(keys >> (self.slot_bits + 1)) & ((1 << self.sample_bits) - 1),
+            slot=slot & ((1 << self.slot_bits) - 1),
+            sample=sample & ((1 << self.sample_bits) - 1),
+            number=number & ((1 << self.number_bits) - 1),
         )
 
 
@@ -84,7 +91,7 @@ def find(
     length = max(float(np.ceil(rate / step)), 1.0) if free else float(longest)
 
     samples, (rows, columns), device = x.shape[0], array.shape, array.weight.device
-    layout = Layout((samples - 1).bit_length(), (int(length) - 1).bit_length())
+    layout = Layout((samples - 1).bit_length(), (int(length) - 1).bit_length(), (columns - 1).bit_length())
     if layout.time_bits + (rows * columns - 1).bit_length() > KEY_BITS:
         raise BadValue("lr", lr, f"makes pulse trains of {length:g} slots, too long here; write backend: events")
     while True:
@@ -135,9 +142,11 @@ def apply(array: DeviceArray, keys: Tensor, layout: Layout) -> None:
         strided(constants["reference"]) if "reference" in constants else None,
         tuple(tuple(map(strided, device.directed(constants, up))) for up in directions),
         tuple(tuple(map(floats, device.pulse_scalars(up))) for up in directions),
-        signed(array.stream.child("cycle noise").key),
+        *(signed(array.stream.child(noise).key) for noise in ("cycle noise", "pulse write noise")),
         low_word(array.updates),
         float(device.write_noise),
+        (array.shape[1] + 3) // 4,
+        array.shape[1],
         *layout,
         RESPONSE=response,
         BLOCK=cuda_apply.BLOCK,

@@ -16,11 +16,13 @@ import triton
 import triton.language as tl
 
 from resbench.crossbar.devices.arithmetic import TINY
-from resbench.crossbar.kernels.cuda_functions import cos_of_turns, exp, log, power
+from resbench.crossbar.kernels.cuda_functions import cos_of_turns, exp, log, power, sin_of_turns
 
 #: Events of one program, of which the first of every crosspoint works.
 BLOCK = 64
-#: Cells of one program of the composite weight.
+#: Arguments that say where the fields of a key are.
+BITS = ("sample_bits", "slot_bits", "number_bits")
+#: Crosspoints of one program of the composite weight.
 COMPOSE_BLOCK = 1024
 
 
@@ -90,11 +92,13 @@ def compiled(response: Callable[..., Any]) -> Any:
 
 
 @triton.jit
-def gaussian(w0, w1):
-    """Standard normal of two words."""
-    u0 = (w0.to(tl.int64) + 1).to(tl.float32) * 2.3283064365386963e-10
-    u1 = w1.to(tl.float32) * 2.3283064365386963e-10
-    return tl.sqrt_rn(-2.0 * log(u0)) * cos_of_turns(u1)
+def normal(key, block, slot, sample, update, lane):
+    """One of the four standard normals of a counter: ``randomness.gaussian_lane``."""
+    w0, w1, w2, w3 = tl.philox(key, block, slot, sample, update)
+    radius_word, turns_word = tl.where(lane < 2, w0, w2), tl.where(lane < 2, w1, w3)
+    u0 = (radius_word.to(tl.int64) + 1).to(tl.float32) * 2.3283064365386963e-10
+    u1 = turns_word.to(tl.float32) * 2.3283064365386963e-10
+    return tl.sqrt_rn(-2.0 * log(u0)) * tl.where(lane % 2 == 0, cos_of_turns(u1), sin_of_turns(u1))
 
 
 @triton.jit
@@ -103,10 +107,11 @@ def of(constant, crosspoint, mask):
     return tl.load(constant[0] + crosspoint * constant[1], mask=mask).to(tl.float32)
 
 
-@triton.jit(do_not_specialize=["events", "noise_key", "update", "sample_bits", "slot_bits"])
+@triton.jit(do_not_specialize=["events", "noise_key", "write_key", "update", "blocks", "columns", *BITS])
 def apply(
     keys, events, stored, visible, pulses_up, pulses_down, w_min, w_max, reference, constants, scalars,
-    noise_key, update, write_noise, sample_bits, slot_bits, RESPONSE: tl.constexpr, BLOCK: tl.constexpr,
+    noise_key, write_key, update, write_noise, blocks, columns, sample_bits, slot_bits, number_bits,
+    RESPONSE: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     """Apply pulses in order, each at the current weight with its own noise and clip.
 
@@ -125,14 +130,18 @@ def apply(
         constants: those that the response reads, likewise, of the up and of the down direction.
         scalars: numbers, or tuples of them, that it reads, likewise.
         noise_key: key of the cycle-to-cycle noise.
+        write_key: key of the write noise.
         update: update counter of the tile.
         write_noise: standard deviation of the write noise.
+        blocks: counters of the noise of one row.
+        columns: columns of the array.
         sample_bits: bits of the sample in a key.
         slot_bits: bits of the slot in a key.
+        number_bits: bits of the number of a pulse in its row.
         RESPONSE: the response.
         BLOCK: events of one program.
     """
-    time_bits = sample_bits + slot_bits + 1
+    time_bits = sample_bits + slot_bits + number_bits + 1
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     key = tl.load(keys + at, mask=at < events, other=-1)
     before = tl.load(keys + at - 1, mask=(at > 0) & (at < events), other=-1)
@@ -150,12 +159,13 @@ def apply(
     ups, downs = tl.zeros_like(at), tl.zeros_like(at)
     live = mine
     while tl.max(live.to(tl.int32)) > 0:
-        slot = (key >> 1) & ((1 << slot_bits) - 1)
-        sample = (key >> (slot_bits + 1)) & ((1 << sample_bits) - 1)
-        w0, w1, w2, w3 = tl.philox(noise_key, crosspoint.to(tl.int32), slot.to(tl.int32), sample.to(tl.int32), update)
-        xi = gaussian(w0, w1)
+        number = ((key >> 1) & ((1 << number_bits) - 1)).to(tl.int32)
+        slot = ((key >> (number_bits + 1)) & ((1 << slot_bits) - 1)).to(tl.int32)
+        sample = ((key >> (number_bits + slot_bits + 1)) & ((1 << sample_bits) - 1)).to(tl.int32)
+        block = (crosspoint // columns * blocks).to(tl.int32) + number // 4
+        xi = normal(noise_key, block, slot, sample, update, number % 4)
         if visible is not None:
-            eta = tl.where(live, gaussian(w2, w3), eta)
+            eta = tl.where(live, normal(write_key, block, slot, sample, update, number % 4), eta)
         up = (key & 1) == 1
         v = w + origin
         rise = RESPONSE(v, 1.0, *up_constants, *scalars[0], xi)

@@ -77,3 +77,12 @@ def cos_of_turns(u):
     """``cos(2 pi u)`` of a float32 in [0, 1]: a sine between -pi/2 and pi/2, by its series."""
     z = TWO_PI * (tl.abs(u - 0.5) - 0.25)
     return z * polynomial(z * z, SINE_TERMS, SINE_COUNT)
+
+
+@triton.jit
+def sin_of_turns(u):
+    """``sin(2 pi u)`` of a float32 in [0, 1]: a sine between -pi/2 and pi/2, by its series."""
+    a = tl.abs(0.5 - u)
+    a = tl.where(a > 0.25, 0.5 - a, a)
+    z = TWO_PI * tl.where(u > 0.5, -a, a)
+    return z * polynomial(z * z, SINE_TERMS, SINE_COUNT)

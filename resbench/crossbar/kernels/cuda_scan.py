@@ -65,13 +65,13 @@ def fires(values, scale, key, first, slot, sample, update, LINES: tl.constexpr):
 )
 def find(  # noqa: D417
     keys, counters, room, x, x0, x1, x2, x3, d, d0, d1, d2, d3, x_max, d_max,
-    rows, columns, positions, width, row_key, column_key, update, turned, numbers, sample_bits, slot_bits,
+    rows, columns, positions, width, row_key, column_key, update, turned, numbers, sample_bits, slot_bits, number_bits,
     KERNEL_HEIGHT: tl.constexpr, KERNEL_WIDTH: tl.constexpr, STRIDE_HEIGHT: tl.constexpr, STRIDE_WIDTH: tl.constexpr,
     DILATION_HEIGHT: tl.constexpr, DILATION_WIDTH: tl.constexpr,
     FREE: tl.constexpr, MANAGED: tl.constexpr, SHORTENED: tl.constexpr,
     ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    """All pulses as keys ``(crosspoint, sample, slot, direction)``, in no order; grid: samples, row blocks.
+    """All pulses as keys ``(crosspoint, sample, slot, number, direction)``, in no order; grid: samples, row blocks.
 
     Args:
         keys: int64 ``[room]``, filled with the keys.
@@ -92,6 +92,7 @@ def find(  # noqa: D417
         numbers: rate, step, desired_bl, um_grad_scale, and BL of samples that nothing shortens.
         sample_bits: bits of the sample in a key.
         slot_bits: bits of the slot in a key.
+        number_bits: bits of the number of a pulse in its row.
         KERNEL_HEIGHT: height of the kernel, and so on for its width, the strides and the dilations.
         FREE: whether BL adapts to the rate.
         MANAGED: whether the probabilities are balanced.
@@ -117,7 +118,7 @@ def find(  # noqa: D417
         count = tl.sum(fired)
         if count > 0:
             order = tl.cumsum(fired) * fired
-            first = 0
+            first, before = 0, 0  # columns, and those of them that fired
             while first < columns:
                 column = first + tl.arange(0, COLUMNS)
                 channel = column // (KERNEL_HEIGHT * KERNEL_WIDTH)
@@ -129,17 +130,20 @@ def find(  # noqa: D417
                 hits = tl.sum(hit)
                 if hits > 0:
                     start = tl.atomic_add(counters, (count * hits).to(tl.int64), sem="relaxed")
-                    at = start + tl.cumsum(hit) - 1
+                    nth = tl.cumsum(hit) - 1
+                    at = start + nth
                     time = (sample.to(tl.int64) << slot_bits) | slot
+                    pulse = (time << number_bits) | (before + nth)
                     k = 1
                     while k <= count:  # the k-th row that fired meets every column that fired
                         chosen = tl.sum(tl.where(order == k, row, 0))
                         falling = tl.sum(tl.where((order == k) & (error > 0), 1, 0))
                         up = falling ^ (value > 0).to(tl.int32) ^ turned
                         crosspoint = chosen.to(tl.int64) * columns + column
-                        key = (crosspoint << (sample_bits + slot_bits + 1)) | (time << 1) | up
+                        key = (crosspoint << (sample_bits + slot_bits + number_bits + 1)) | (pulse << 1) | up
                         tl.store(keys + at, key, mask=(hit > 0) & (at < room))
                         at += hits
                         k += 1
+                    before += hits
                 first += COLUMNS
         slot += 1

@@ -16,7 +16,7 @@ from torch import Tensor
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.randomness import Stream, gaussian, philox
+from resbench.crossbar.randomness import Stream, philox
 from resbench.crossbar.rows import Rows, matrix
 
 
@@ -27,6 +27,12 @@ class Events(NamedTuple):
     up: Tensor  # bool
     slot: Tensor  # int64
     sample: Tensor  # int64
+    number: Tensor  # int64, number of the pulse in its row and slot, by column
+
+    def chosen(self, chosen: Tensor, up: Tensor) -> Events:
+        """Some of them, in other directions."""
+        crosspoint, _, slot, sample, number = (values[chosen] for values in self)
+        return Events(crosspoint, up[chosen], slot, sample, number)
 
 
 def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
@@ -36,7 +42,7 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
     if found.crosspoint.numel() == 0:
         return
     for part, chosen, rising in array.route(found.up, found.sample):
-        apply(part, Events(found.crosspoint[chosen], rising[chosen], found.slot[chosen], found.sample[chosen]))
+        apply(part, found.chosen(chosen, rising))
 
 
 def find(
@@ -67,21 +73,22 @@ def find(
     pair, row = row_pair[event_row], row[event_row]
     column, sample = column[start[pair] + offset], sample[pair]
     up = torch.sign(d[sample, row]) * torch.sign(x[sample, column]) * lr < 0
-    return Events(row * array.shape[1] + column, up, slot[pair], sample), int(bl.sum())
+    return Events(row * array.shape[1] + column, up, slot[pair], sample, offset), int(bl.sum())
 
 
 def _counted(array: DeviceArray, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> Events:
     """The coincidences of pulse types that count them without random bits: the first slots of a sample have them."""
     found = []
     counts = pulses.counts(x, d, lr, granularity, array.stream.child("rounding"), array.updates)
-    for m, count in enumerate(count.flatten() for count in counts):
-        hit = (count.abs() >= 1).nonzero()[:, 0]
-        times = count[hit].abs().to(torch.int64)
-        crosspoint = torch.repeat_interleave(hit, times)
-        slot = torch.arange(crosspoint.numel(), device=crosspoint.device) - torch.repeat_interleave(
-            torch.cumsum(times, 0) - times, times
-        )
-        found.append(Events(crosspoint, count[crosspoint] * lr < 0, slot, torch.full_like(crosspoint, m)))
+    for m, count in enumerate(counts):
+        for t in range(int(count.abs().max())):
+            hit = count.abs() > t
+            crosspoint = hit.flatten().nonzero()[:, 0]
+            time = torch.full_like(crosspoint, t), torch.full_like(crosspoint, m)
+            found.append(Events(crosspoint, count[hit] * lr < 0, *time, (hit.cumsum(dim=1) - 1)[hit]))
+    if not found:
+        none = torch.zeros(0, dtype=torch.int64, device=x.device)
+        return Events(none, none.bool(), none, none, none)
     return Events(*(torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
@@ -108,11 +115,12 @@ def apply(array: DeviceArray, events: Events) -> None:
     """Apply events, which come in order of time, to an array: the r-th event of every device in round r."""
     device = array.device
     assert isinstance(device, PulsedDevice)
-    crosspoint, up, slot, sample = events
+    crosspoint, up, slot, sample, number = events
     if crosspoint.numel() == 0:
         return
-    words = philox(array.stream.child("cycle noise").key, crosspoint, slot, sample, array.updates)
-    xi = gaussian(words[0], words[1])
+    columns = array.shape[1]
+    place = crosspoint // columns, number, columns, slot, sample, array.updates
+    xi = array.stream.child("cycle noise").pulse_normals(*place)
 
     crosspoint, order = torch.sort(crosspoint, stable=True)
     up, xi = up[order], xi[order]
@@ -140,5 +148,5 @@ def apply(array: DeviceArray, events: Events) -> None:
         after = torch.clamp(before + torch.where(rising, rise, fall), local["w_min"], local["w_max"])
         stored[here] = after - reference
     if device.write_noise > 0:
-        noise = gaussian(words[2], words[3])[order][last]
+        noise = array.stream.child("pulse write noise").pulse_normals(*place)[order][last]
         array.weight.view(-1)[crosspoint[last]] = stored[crosspoint[last]] + device.write_noise * noise

@@ -11,7 +11,6 @@ from torch import Tensor
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.randomness import gaussian, philox
 from resbench.crossbar.rows import Rows, matrix
 
 
@@ -49,11 +48,12 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
 
 def coincide(array: DeviceArray, hit: Tensor, up: Tensor, slot: int, sample: int) -> None:
     """Pulse devices where lines coincide, ``hit``, in the direction ``up``; bool ``[out, in]`` each."""
+    number = hit.cumsum(dim=1) - 1  # of each pulse in its row
     for part, chosen, rising in array.route(up, torch.tensor(sample, device=up.device)):
-        pulse(part, hit & chosen, rising, slot, sample)
+        pulse(part, hit & chosen, rising, number, slot, sample)
 
 
-def pulse(array: DeviceArray, hit: Tensor, up: Tensor, slot: int, sample: int) -> None:
+def pulse(array: DeviceArray, hit: Tensor, up: Tensor, number: Tensor, slot: int, sample: int) -> None:
     """One pulse on every device of an array where ``hit``, in the direction ``up``.
 
     ``v = w + reference; v <- clip(v + response(v, xi), w_min, w_max); w = v - reference``, with fresh noise xi for
@@ -61,9 +61,9 @@ def pulse(array: DeviceArray, hit: Tensor, up: Tensor, slot: int, sample: int) -
     """
     device, constants = array.device, array.constants
     assert isinstance(device, PulsedDevice)
-    crosspoint = torch.arange(hit.numel(), device=hit.device).reshape(hit.shape)
-    words = philox(array.stream.child("cycle noise").key, crosspoint, slot, sample, array.updates)
-    xi = gaussian(words[0], words[1])
+    row = torch.arange(hit.shape[0], device=hit.device)[:, None]
+    place = row, number, hit.shape[1], slot, sample, array.updates
+    xi = array.stream.child("cycle noise").pulse_normals(*place)
     reference = constants.get("reference", torch.zeros((), device=hit.device))
     before = array.stored + reference
     for way, here, counter in ((True, hit & up, array.pulses_up), (False, hit & ~up, array.pulses_down)):
@@ -73,5 +73,5 @@ def pulse(array: DeviceArray, hit: Tensor, up: Tensor, slot: int, sample: int) -
         array.stored.copy_(torch.where(here, after, array.stored))
         counter.add_(here)
     if device.write_noise > 0:
-        noisy = array.stored + device.write_noise * gaussian(words[2], words[3])
+        noisy = array.stored + device.write_noise * array.stream.child("pulse write noise").pulse_normals(*place)
         array.weight.copy_(torch.where(hit, noisy, array.weight))

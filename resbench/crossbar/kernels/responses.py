@@ -8,13 +8,26 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 from numba.extending import overload
 
 from resbench.crossbar import views
 from resbench.crossbar.devices import curves, steps
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.functions import exp, power
+from resbench.crossbar.kernels.philox import widened
+
+
+def of(values, at):
+    """A constant of a device as float32; a name for compiled code."""
+
+
+@overload(of)
+def _of(values, at):
+    """How ``of`` is compiled, by the numbers in the array."""
+    if values.dtype == types.int16:
+        return lambda values, at: widened(values[at])
+    return lambda values, at: values[at]
 
 
 @njit

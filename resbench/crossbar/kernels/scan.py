@@ -11,9 +11,10 @@ image * positions + position. Values of the lines of one sample are kept lane by
 counter of the generator serves a block of four lines; blocks of zeros, in which nothing fires, round their number up to
 whole vectors.
 
-Result. A *visit* is a row that fired in one slot of one sample: ``(2 row + bit, slot, sample, first, stop)``, where
-``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns fired with it. The device at a row
-and a column is pulsed up where their two bits differ. Visits are in order of time.
+Result. A *visit* is a row that fired in one slot of one sample: ``(2 row + bit, slot, sample, first, stop, number)``.
+``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns, ascending, fired with it. ``number``
+is the number of the first of these pulses, by which its noise is drawn: 0 for a whole visit. The device at a row and a
+column is pulsed up where their two bits differ. Visits are in order of time.
 """
 
 from __future__ import annotations
@@ -24,18 +25,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resbench.crossbar.kernels.compiled import compiled
+from resbench.crossbar.kernels.firing import any_of, decode, decode_first, fire, first_slot
 from resbench.crossbar.kernels.maxima import line_maxima, patch_maxima, row_maximum
-from resbench.crossbar.kernels.philox import philox
 from resbench.crossbar.views import Floats
 
 Geometry = tuple[int, int, int, int, int, int, int]
 
-ONE = 4294967296.0  # 2^32
 #: Rows of a linear layer that are scanned at once.
 ROWS_AT_ONCE = 128
 #: A piece that no mini-batch has: the scan goes on to its end.
 NO_STOP = 2**62
-VISIT = 5
+VISIT = 6
 
 
 class Sides(NamedTuple):
@@ -88,7 +88,7 @@ class Scanned(NamedTuple):
     """What a scan found.
 
     Args:
-        visits: int64 ``[v, 5]``, as the module says.
+        visits: int64 ``[v, 6]``, as the module says.
         columns: int32, as the module says.
         going: the piece to go on with, -1 at the end.
         slots: slots of the samples that were scanned.
@@ -143,86 +143,47 @@ def total(lengths):
     return slots
 
 
-# -- lines that fire ---------------------------------------------------------------------------------------------------
-
-
-@compiled
-def below(word, p):
-    """Whether a line with probability p fires, 1 or 0; exact, since a float64 holds the word and p 2^32."""
-    return np.uint8(np.float64(word) < np.float64(p) * ONE)
-
-
-@compiled
-def first_slot(key, block, first, update, d0, d1, d2, d3, there, scales, codes):
-    """``codes[p]``, bit by bit: which lines of a block of four, if ``there``, fire in the first slot at position p."""
-    for p in range(codes.size):
-        w0, w1, w2, w3 = philox(key, np.uint64(block), np.uint64(0), np.uint64(first) + np.uint64(p), update)
-        s = scales[p]
-        code = below(w0, abs(d0[p]) * s) | below(w1, abs(d1[p]) * s) << np.uint8(1)
-        code |= below(w2, abs(d2[p]) * s) << np.uint8(2) | below(w3, abs(d3[p]) * s) << np.uint8(3)
-        codes[p] = code & there
-
-
-@compiled
-def any_of(codes, wanted):
-    """``wanted |= codes``."""
-    for p in range(wanted.size):
-        wanted[p] |= codes[p]
-
-
-@compiled
-def fired(key, slot, sample, update, values, scaled, codes, eights, lines):
-    """Lines that fire in one slot of one sample, ascending; returns how many. ``eights`` is the memory of ``codes``."""
-    v0, v1, v2, v3 = values[0], values[1], values[2], values[3]
-    for k in range(codes.size):
-        w0, w1, w2, w3 = philox(key, np.uint64(k), np.uint64(slot), np.uint64(sample), update)
-        code = below(w0, abs(v0[k]) * scaled) | below(w1, abs(v1[k]) * scaled) << np.uint8(1)
-        code |= below(w2, abs(v2[k]) * scaled) << np.uint8(2) | below(w3, abs(v3[k]) * scaled) << np.uint8(3)
-        codes[k] = code
-    count = 0
-    for eight in range(eights.size):
-        if eights[eight] != 0:
-            for k in range(8 * eight, 8 * eight + 8):
-                count = decode(codes[k], k, lines, count)
-    return count
-
-
-@compiled
-def decode(code, block, lines, count):
-    """Append the lines of one block whose bits are set to a list with a place to spare; returns its length."""
-    if code != 0:
-        for lane in range(4):
-            lines[count] = 4 * block + lane
-            count += np.int64(code >> np.uint8(lane) & np.uint8(1))
-    return count
-
-
 # -- the mini-batch ----------------------------------------------------------------------------------------------------
 
 
 @compiled
 def patch_offsets(shape, geometry):
-    """Where the values of a patch lie from its corner in the flat image, channel by channel, ``[4, blocks]``."""
+    """Where the values of a patch lie from its corner in the flat image, channel by channel."""
     kh, kw, _, _, dilation_h, dilation_w, _ = geometry
     channels, height, width = shape
-    offsets = np.zeros((4, vector_blocks(channels * kh * kw)), np.int64)
+    offsets = np.zeros(channels * kh * kw, np.uint64)
     j = 0
     for c in range(channels):
         for h in range(kh):
             for w in range(kw):
-                offsets[j & 3, j >> 2] = (c * height + h * dilation_h) * width + w * dilation_w
+                offsets[j] = (c * height + h * dilation_h) * width + w * dilation_w
                 j += 1
     return offsets
 
 
 @compiled
-def gather(source, offsets, corner, n, factor, values):
-    """Values of the n lines of a patch times a factor, lane by lane; lines that are not there stay 0."""
-    for lane in range(4):
-        there = (n - lane + 3) >> 2
-        place, where = values[lane], offsets[lane]
-        for k in range(there):
-            place[k] = source[corner + where[k]] * factor
+def gather(source, offsets, corner, n, factor, v0, v1, v2, v3, entries):
+    """Values of the n lines of a patch times a factor, lane by lane, and entries ``2 line + bit`` for the list.
+
+    Values of lines that are not there stay 0.
+    """
+    line, one, lines, first = np.uint64(0), np.uint64(1), np.uint64(n), np.uint64(corner)
+    for k in range(np.uint64((n + 3) // 4)):
+        a = source[first + offsets[line]] * factor
+        v0[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
+        line += one
+        if line < lines:
+            a = source[first + offsets[line]] * factor
+            v1[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
+        line += one
+        if line < lines:
+            a = source[first + offsets[line]] * factor
+            v2[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
+        line += one
+        if line < lines:
+            a = source[first + offsets[line]] * factor
+            v3[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
+        line += one
 
 
 @compiled
@@ -286,12 +247,16 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scann
     blocks = (lines + 3) // 4
     codes = np.zeros((blocks, padded(most, 8)), np.uint8)
     wanted = np.zeros(padded(most, 8), np.uint8)
-    row_values, column_values = np.zeros((4, vector_blocks(lines)), np.float32), np.zeros(offsets.shape, np.float32)
-    row_codes, column_codes = np.zeros(row_values.shape[1], np.uint8), np.zeros(column_values.shape[1], np.uint8)
+    row_codes, column_codes = np.zeros(vector_blocks(lines), np.uint8), np.zeros(vector_blocks(n), np.uint8)
     row_eights, column_eights = row_codes.view(np.uint64), column_codes.view(np.uint64)
-    rows_found, columns_found = np.empty(lines + 1, np.int64), np.empty(n + 1, np.int64)
+    row_values, column_values = np.zeros((4, row_codes.size), np.float32), np.zeros((4, column_codes.size), np.float32)
+    r0, r1, r2, r3 = row_values[0], row_values[1], row_values[2], row_values[3]
+    c0, c1, c2, c3 = column_values[0], column_values[1], column_values[2], column_values[3]
+    row_entries = np.arange(4 * row_codes.size).astype(np.int32)
+    column_entries = np.zeros(4 * column_codes.size, np.int32)
+    rows_found = np.empty(lines + 4, np.int32)
     visits, visited = np.empty(64 * VISIT, np.int64), 0
-    columns, listed, slots = np.empty(1024, np.int32), 0, 0
+    columns, listed, slots = np.empty(1024 + n, np.int32), 0, 0
 
     piece = start
     while piece < stop and listed < limit:
@@ -342,15 +307,13 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scann
                 for slot in range(np.int64(length[p])):
                     found = 0
                     if slot == 0:
-                        for block in range(blocks):
-                            found = decode(codes[block, p], block, rows_found, found)
+                        found = decode_first(codes, p, row_entries, rows_found)
                     else:
                         if slot == 1:
                             for i in range(lines):
                                 row_values[i & 3, i >> 2] = errors[i, begin + p]
-                        found = fired(
-                            row_key, slot, sample, update, row_values, scaled[p], row_codes, row_eights, rows_found
-                        )
+                        fire(row_key, slot, sample, update, r0, r1, r2, r3, scaled[p], row_codes)
+                        found = decode(row_codes, row_eights, row_entries, rows_found, found)
                     if found == 0:
                         continue
                     if x_scale < 0:
@@ -360,35 +323,22 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scann
                             top, left = p // geometry[6] * geometry[2], p % geometry[6] * geometry[3]
                             corner = image * size + top * x.shape[3] + left
                         factor = factors[sample] if factors.size > 0 else np.float32(1.0)
-                        gather(source, offsets, corner, n, factor, column_values)
+                        gather(source, offsets, corner, n, factor, c0, c1, c2, c3, column_entries)
                         x_scale = scale(dm[p], xm[p], length[p], rate, step, free, managed)
-                    active = fired(
-                        column_key,
-                        slot,
-                        sample,
-                        update,
-                        column_values,
-                        x_scale,
-                        column_codes,
-                        column_eights,
-                        columns_found,
-                    )
-                    if active == 0:
+                    fire(column_key, slot, sample, update, c0, c1, c2, c3, x_scale, column_codes)
+                    if listed + n + 4 > columns.size:
+                        columns = larger(columns, listed + n + 4)
+                    stopped = decode(column_codes, column_eights, column_entries, columns, listed)
+                    if stopped == listed:
                         continue
-                    if listed + active > columns.size:
-                        columns = larger(columns, listed + active)
-                    if VISIT * (visited + found) > visits.size:
-                        visits = larger(visits, VISIT * (visited + found))
-                    for c in range(active):
-                        j = columns_found[c]
-                        value = column_values[j & 3, j >> 2]
-                        columns[listed + c] = 2 * j + np.int64(value > 0)
+                    if VISIT * (visited + lines) > visits.size:
+                        visits = larger(visits, VISIT * (visited + lines))
                     for r in range(found):
                         i, at = rows_found[r], VISIT * visited
                         visits[at] = 2 * i + (np.int64(errors[i, begin + p] > 0) ^ turned)
                         visits[at + 1], visits[at + 2] = slot, sample
-                        visits[at + 3], visits[at + 4] = listed, listed + active
+                        visits[at + 3], visits[at + 4], visits[at + 5] = listed, stopped, 0
                         visited += 1
-                    listed += active
+                    listed = stopped
     complete = visits[: VISIT * visited].reshape(visited, VISIT)
     return Scanned(complete, columns[:listed], piece if piece < stop else -1, slots)

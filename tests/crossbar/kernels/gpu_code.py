@@ -73,7 +73,7 @@ unmanaged = PulseTrain(update_bl_management=False, update_management=False)
 cuda.update(tile_of(DEVICES[0], (5, 18)), patches, errors, 0.1, unmanaged, 1)
 
 for device in DEVICES:
-    cuda.apply(tile_of(device, (5, 7)), torch.arange(50), cuda.Layout(3, 5))
+    cuda.apply(tile_of(device, (5, 7)), torch.arange(50), cuda.Layout(3, 5, 3))
 
 tiles = [tile_of(DEVICES[0], (5, 7), seed) for seed in range(3)]
 changes = Changes().follow(tiles)
