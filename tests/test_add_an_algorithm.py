@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PAGE = (REPOSITORY / "docs" / "add-an-algorithm.md").read_text(encoding="utf-8")
-FILES = ("two_tile.py", "leaky_tiki_taka.py", "two_tile.yaml", "two_tile_sweep.yaml")
+FILES = ("sign_update.py", "leaky_tiki_taka.py", "sign_update.yaml", "sign_update_sweep.yaml")
 
 
 def blocks(language: str) -> list[str]:
@@ -42,12 +42,12 @@ def test_the_commands_lead_to_a_row(tmp_path: Path) -> None:
         )
         assert finished.returncode == 0, finished.stdout + finished.stderr
         output[arguments[1] if arguments[0] == "check" else arguments[0]] = finished.stdout
-    own, variant = "two_tile.TwoTileResidual", "leaky_tiki_taka.LeakyTikiTaka"
+    own, variant = "sign_update.SignUpdate", "leaky_tiki_taka.LeakyTikiTaka"
     assert list(output) == [own, "fit", "cost", "sweep", "leaderboard", variant]
     assert all("17 of 17 checks passed" in output[name] for name in (own, variant))
-    assert re.search(r"^\|\s+\|\s+RLv2 \|$", output["cost"], flags=re.MULTILINE)
+    assert re.search(r"^\|\s+\|\s+Sign update \|$", output["cost"], flags=re.MULTILINE)
     promised, found = (re.findall(r"test/acc ([\d.]+)", text) for text in (PAGE, output["fit"]))
     # Equal on one machine; another may sum the products of the network in another order.
     assert float(found[0]) == pytest.approx(float(promised[0]), abs=0.1)
-    assert "two_tile-states10" in output["sweep"]
-    assert re.search(r"^\| RLv2 \| \d\d\.\d\d ", output["leaderboard"], flags=re.MULTILINE)
+    assert "sign_update-states10" in output["sweep"]
+    assert re.search(r"^\| Sign update \| \d\d\.\d\d ", output["leaderboard"], flags=re.MULTILINE)

@@ -20,7 +20,7 @@ def test_every_algorithm_of_resbench_has_its_title_and_citation_on_its_class(pat
         ("TikiTaka", "resbench.algorithms.TikiTaka", "Tiki-Taka (TT-v1)"),
         ("MixedPrecision", "resbench.algorithms.mixed_precision.MixedPrecision", "Mixed precision"),
         ("TikiTaka", "elsewhere.TikiTaka", "TikiTaka"),
-        ("RLv2", "two_tile.TwoTileResidual", "RLv2"),
+        ("Sign update", "sign_update.SignUpdate", "Sign update"),
         ("Mine", "resbench.algorithms.AnalogSGD", "Mine"),
     ],
 )
