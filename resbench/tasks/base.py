@@ -87,8 +87,9 @@ class Task(LightningModule, ABC):
         self.register_buffer("train_sums", torch.zeros(len(self.metrics) + 1, dtype=torch.float64))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning sets this attribute around every hook. torch's own __setattr__ would take microseconds each time.
-        if name == "_current_fx_name":
+        # Lightning sets the first attribute around every hook, and each step sets the second one. torch's own
+        # __setattr__ would take microseconds each time.
+        if name in ("_current_fx_name", "_loss"):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -122,7 +123,7 @@ class Task(LightningModule, ABC):
                 value = (sums[0] / sums[-1]).item()
         if not math.isfinite(value):
             raise Diverged(f"the training loss is {value} at step {self.global_step}; a smaller lr may help")
-        self.train_sums += sums
+        self.train_sums.add_(sums)
         self._loss = value
         return loss
 
