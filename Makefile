@@ -35,6 +35,7 @@ portable: $(INSTALLED)
 bench: $(INSTALLED)
 	for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 	$(BIN)/python -m benchmarks.iteration --noisy
+	$(BIN)/python -m benchmarks.iteration --per-vector
 
 clean:
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

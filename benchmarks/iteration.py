@@ -1,6 +1,7 @@
 """Whole training iterations of LeNet-5, every algorithm beside plain digital torch and, if it is there, aihwkit.
 
-``python -m benchmarks.iteration [--peer PYTHON] [--noisy] [--batches 8 64] [--rounds N] [--json FILE] [--plot FILE]``
+``python -m benchmarks.iteration [--peer PYTHON] [--noisy | --per-vector] [--batches 8 64] [--rounds N] [--json FILE]
+[--plot FILE]``
 
 All cases take turns inside one run, so that whatever else the machine does meets all of them alike; compare the ratios,
 which are taken round by round. See ``benchmarks/README.md``.
@@ -30,6 +31,9 @@ IMAGES = 512
 FLOOR = "DigitalSGD"
 #: Rows of ``--noisy``: two networks without converters and with them.
 NOISY = ("{}", "{}, noisy", "perceptron DigitalSGD", "perceptron {}", "perceptron {}, noisy")
+#: Rows of ``--per-vector``: a perceptron, transfers inside a mini-batch.
+PER_VECTOR = ("perceptron DigitalSGD", "perceptron {}, per vector")
+CHAINS = ["TikiTaka", "TikiTakaV2", "ChoppedTikiTaka", "AGAD", "ResidualLearning"]
 
 
 @dataclass
@@ -145,8 +149,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 64])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--cases", nargs="+", choices=CASES, help="algorithms; all by default, --noisy: AnalogSGD")
+    every = "algorithms; all by default, with --noisy AnalogSGD, with --per-vector the chains of tiles"
+    parser.add_argument("--cases", nargs="+", choices=CASES, help=every)
     parser.add_argument("--noisy", action="store_true", help="LeNet-5 and a perceptron, also with noisy converters")
+    parser.add_argument("--per-vector", action="store_true", help="a perceptron, periods of transfers count vectors")
     parser.add_argument("--data", default="data", help="folder with MNIST/raw; random images if there is none")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")
@@ -155,7 +161,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     images, targets, source = load_images(args.data)
     print(f"{source}; {STATES:g} states; torch {torch.__version__}; {args.rounds} rounds", file=sys.stderr)
-    if args.noisy:
+    if args.per_vector:
+        names = [name.format(case) for case in args.cases or CHAINS for name in PER_VECTOR]
+    elif args.noisy:
         names = [name.format(case) for case in args.cases or ["AnalogSGD"] for name in NOISY]
     else:
         names = args.cases or list(CASES)

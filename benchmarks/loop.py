@@ -19,24 +19,26 @@ LR = 0.05
 
 @dataclass(frozen=True)
 class Case:
-    """A training that is measured, written as ``AnalogSGD`` or ``perceptron AnalogSGD, noisy``.
+    """A training that is measured, written as ``AnalogSGD`` or ``perceptron TikiTakaV2, noisy, per vector``.
 
     Args:
         is_perceptron: whether the network is a perceptron 64-64-10, else LeNet-5.
         algorithm: name of the class; ``DigitalSGD`` is plain torch.
         is_noisy: whether there are converters and noise in both directions, else they are perfect.
+        is_per_vector: whether periods of transfers count vectors, else mini-batches.
     """
 
     is_perceptron: bool
     algorithm: str
     is_noisy: bool
+    is_per_vector: bool
 
     @classmethod
     def of(cls, name: str) -> Case:
         """The case of a name."""
-        found = re.fullmatch(r"(perceptron )?(\w+)(, noisy)?", name)
+        found = re.fullmatch(r"(perceptron )?(\w+)(, noisy)?(, per vector)?", name)
         assert found, name
-        return cls(found[1] is not None, found[2], found[3] is not None)
+        return cls(found[1] is not None, found[2], found[3] is not None, found[4] is not None)
 
     @property
     def floor(self) -> str:

@@ -41,11 +41,11 @@ ONE_PULSE = UpdateParameters(desired_bl=1, update_management=False, update_bl_ma
 TILES = 6
 
 
-def configs(states: float, io: IOParameters = PERFECT) -> dict[str, Any]:
+def configs(states: float, io: IOParameters = PERFECT, per_vector: bool = False) -> dict[str, Any]:
     """RPU configs by case; hyper-parameters are the defaults of resbench, where they differ from aihwkit's."""
     device = SoftBoundsDevice(dw_min=2.0 / states, w_max=1.0, w_min=-1.0)
     pair = [copy.deepcopy(device), copy.deepcopy(device)]
-    perfect = {"transfer_forward": PERFECT, "units_in_mbatch": True, "transfer_update": UpdateParameters()}
+    perfect = {"transfer_forward": PERFECT, "units_in_mbatch": not per_vector, "transfer_update": UpdateParameters()}
     chopped = perfect | {"fast_lr": 0.1, "auto_scale": True, "in_chop_prob": 0.1, "transfer_update": ONE_PULSE}
     compounds = {
         "TikiTaka": TransferCompound(unit_cell_devices=pair, fast_lr=0.01, transfer_lr=0.1, **perfect),
@@ -89,7 +89,8 @@ def make_loop(name: str, batch: int, setup: dict[str, Any]) -> Loop:
     if case.algorithm == "DigitalSGD":
         optimizer: Any = torch.optim.SGD(network.parameters(), lr=LR)
     else:
-        config = configs(setup["states"], NOISY if case.is_noisy else PERFECT)[case.algorithm]
+        io = NOISY if case.is_noisy else PERFECT
+        config = configs(setup["states"], io, case.is_per_vector)[case.algorithm]
         network = convert_to_analog(network, config)
         optimizer = AnalogSGD(network.parameters(), lr=LR)
         optimizer.regroup_param_groups(network)

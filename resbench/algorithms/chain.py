@@ -20,6 +20,7 @@ from resbench.algorithms.schedules import Schedule
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 
 
@@ -63,6 +64,8 @@ class TileChain(Algorithm):
 
     counters: ClassVar[tuple[str, ...]] = ("pointers", "schedule", "channel")
 
+    #: Probability to reset a column of the source after it was read.
+    with_reset_prob: float = 0.0
     readers: Sequence[Periphery]  # a ModuleList
     lines: int  # columns (rows) of a full sweep
     reads: int  # and of one transfer
@@ -132,13 +135,59 @@ class TileChain(Algorithm):
     def update(self, x: Tensor, d: Tensor, lr: float) -> None:
         batch = x.shape[0]
         rate = lr if self.fast_lr is None else self.fast_lr
-        for first, stop, transfers in self.schedule.walk(batch):
-            whole = stop - first == batch
-            part = self.channel.enter(*((x, d) if whole else (x[first:stop], d[first:stop])), rate, batch)
+        period = self.inner_period(batch)
+        for first, stop, transfers in self.schedule.walk(batch, period):
+            sides = (x, d) if stop - first == batch else (x[first:stop], d[first:stop])
             # Pulse probabilities come from the mean step of all tiles, as in aihwkit.
-            self.tiles[0].update(*part, self.pulses, self.granularity)
+            if period > 0:
+                self.update_by_vector(*sides, rate, self.transfer_rate(0, lr), period, batch)
+            else:
+                self.tiles[0].update(*self.channel.enter(*sides, rate, batch), self.pulses, self.granularity)
             for source, target in transfers:
                 self.transfer(source, target, lr)
+
+    def inner_period(self, batch: int) -> int:
+        """Vectors between two transfers of the fast tile, if one compiled call makes many of them; else 0."""
+        period = self.schedule.inner_period(batch)
+        is_own = all(getattr(type(self), name) is getattr(TileChain, name) for name in ("transfer", "carry", "read"))
+        if period == 0 or not self.reads_perfectly or self.with_reset_prob > 0 or not is_own:
+            return 0
+        from resbench.algorithms import by_vector  # compiled; here because importing it takes time
+
+        trains = (self.pulses, self.transfer_pulses)
+        return period if by_vector.is_covered(self.tiles[:2], trains, self.channel) else 0
+
+    def update_by_vector(self, x: Rows, d: Rows, lr: float, rate: float, period: int, batch: int) -> None:
+        """Pulse the fast tile with vectors and transfer after each period of them, in one compiled call.
+
+        Args:
+            x: ``[n, in]``, some vectors of a mini-batch; the schedule has counted them.
+            d: ``[n, out]``.
+            lr: rate of the fast tile.
+            rate: factor on the values that are read.
+            period: :meth:`inner_period`.
+            batch: vectors of the whole mini-batch.
+        """
+        from resbench.algorithms import by_vector  # compiled; here because importing it takes time
+
+        flow = by_vector.Flow(
+            start=self.schedule.vectors - x.shape[0],
+            period=period,
+            pointer=self.pointers[0],
+            reads=self.reads,
+            at_once=self.channel.lines_at_once,
+            by_column=self.axis == "column",
+            selects=self.random_selection,
+            selection_key=by_vector.key_of(self.stream.child("selection", 0)),
+            is_open=rate != 0,
+        )
+        drive = by_vector.Drive(lr, self.pulses, self.granularity)
+        tiles, pulses = self.tiles[:2], self.transfer_pulses
+        self.pointers[0] = by_vector.run(tiles, self.channel, x, d, drive, pulses, flow, rate, batch)
+
+    def transfer_rate(self, source: int, lr: float) -> float:
+        """Factor on the values that are read from a tile."""
+        return self.transfer_lr[source] * (lr if self.scale_transfer_lr else 1.0)
 
     def transfer(self, source: int, target: int | None, lr: float) -> None:
         """Read the next columns of ``source`` and add ``transfer_lr`` times their values to ``target``.
@@ -151,7 +200,7 @@ class TileChain(Algorithm):
             start = int(self.stream.child("selection", source).number(self.schedule.vectors) * self.lines)
         stop = start + self.reads
         self.pointers[source] = stop % self.lines
-        rate = self.transfer_lr[source] * (lr if self.scale_transfer_lr else 1.0)
+        rate = self.transfer_rate(source, lr)
         if target is None or rate == 0:
             return
         for first in range(start, stop, self.channel.lines_at_once):
@@ -159,14 +208,24 @@ class TileChain(Algorithm):
 
     def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
         """Transfer columns (rows) ``first`` to ``last - 1``, which go on at the start of the tile."""
+        lines = circle(self.lines, self.tiles[source].weight.device)[first:last]
         if self.reads_perfectly and last <= self.lines and type(self.channel) is Channel:
             self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
-            return
-        lines = circle(self.lines, self.tiles[source].weight.device)[first:last]
-        values = self.read(source, lines, first, last)
-        sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
-        if sent is not None:
-            self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
+        else:
+            values = self.read(source, lines, first, last)
+            sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
+            if sent is not None:
+                self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
+        if self.with_reset_prob > 0:
+            self.reset(source, lines)
+
+    def reset(self, source: int, columns: Tensor) -> None:
+        """Reset columns of a tile after they were read, each with its probability."""
+        stream = self.stream.child("reset", source)
+        chance = stream.uniform((self.lines,), self.schedule.vectors, device=columns.device)
+        chosen = torch.zeros(self.lines, dtype=torch.bool, device=columns.device)
+        chosen[columns] = chance[columns] < self.with_reset_prob
+        self.tiles[source].reset(chosen)
 
     def read(self, source: int, lines: Tensor, first: int, last: int) -> Tensor:
         """Values of columns (rows) of tile ``source``, float32 ``[n, out]`` (``[n, in]``), through its periphery."""

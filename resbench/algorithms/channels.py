@@ -8,9 +8,10 @@ the algorithm that it belongs to, so that checkpoints, logs and the cost model f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm, Counted
@@ -19,6 +20,7 @@ from resbench.crossbar.checks import Axis
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows
 from resbench.crossbar.tile import Tile
+from resbench.crossbar.views import flat
 from resbench.errors import BadValue
 
 #: Pulse trains that write exactly one pulse for each crossing of a threshold.
@@ -71,6 +73,10 @@ class Channel(Counted):
             now: vectors so far, the counter of random draws.
         """
         return values, rate
+
+    def held(self, name: str) -> NDArray[Any]:
+        """A buffer of the owner as a flat array on the same memory."""
+        return flat(cast(Tensor, self.owner._buffers[name]))
 
     def buffer(self, name: str) -> Tensor:
         """A buffer of the owner, ``[lines of the tile, across]``."""

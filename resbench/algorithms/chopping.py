@@ -127,11 +127,17 @@ class Chopped(Channel):
 
     def threshold(self) -> float:
         """Theta, weight units."""
+        theta = self.base_threshold
+        if self.correct_gradient_magnitudes:
+            theta *= self.last_rate * self.slow_step / self.fast_step
+        return theta
+
+    @property
+    def base_threshold(self) -> float:
+        """Theta in units of what is read, weight units."""
         theta = self.fast_step * self.buffer_granularity
         if self.auto_granularity > 0:
             theta *= self.auto_granularity / (self.lines * self.period)
-        if self.correct_gradient_magnitudes:
-            theta *= self.last_rate * self.slow_step / self.fast_step
         return theta
 
     def signal(self, line: int, values: Tensor) -> Tensor:
@@ -183,21 +189,29 @@ class Dynamic(Chopped):
         owner.register_buffer("flipped", torch.zeros(self.lines, dtype=torch.bool))
         self.initial["flipped"] = False
 
+    @property
+    def decay(self) -> float:
+        """Weight of a read in the running mean."""
+        return min(self.tail_weightening / self.sweeps_per_phase, 1.0)
+
+    @property
+    def bound(self) -> float:
+        """What the buffer is clamped to after a pulse, 0 for nothing."""
+        return 0.0 if self.forget_buffer else self.buffer_cap * self.transfer_pulses.desired_bl
+
     def signal(self, line: int, values: Tensor) -> Tensor:
         mean, reference, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
         if flipped[line]:
             reference[line] = mean[line]
             flipped[line] = False
-        decay = min(self.tail_weightening / self.sweeps_per_phase, 1.0)
-        mean[line] = (1 - decay) * mean[line] + decay * values[0]  # of the raw reads, and kept over flips
+        mean[line] = (1 - self.decay) * mean[line] + self.decay * values[0]  # of the raw reads, and kept over flips
         return values - reference[line]
 
     def sift(self, buffer: Tensor, lines: Tensor, signal: Tensor, rate: float) -> Tensor | None:
         s = super().sift(buffer, lines, signal, rate)
-        if s is not None and self.buffer_cap > 0 and not self.forget_buffer:
-            bound = self.buffer_cap * self.transfer_pulses.desired_bl
+        if s is not None and self.bound > 0:
             kept = buffer[lines]
-            buffer[lines] = torch.where(s == 0, kept, kept.clamp(-bound, bound))
+            buffer[lines] = torch.where(s == 0, kept, kept.clamp(-self.bound, self.bound))
         # In the first phase there is no reference yet; what crosses the threshold is dropped.
         return s if self.sweeps > self.sweeps_per_phase else None
 

@@ -22,6 +22,8 @@ Order = Literal["cpu", "gpu"]
 Count = Literal["global", "local"]
 #: From here on a period is a mistake; such a float has no fraction left to round.
 LONGEST_PERIOD = 1e15
+#: Vectors that are laid out at once.
+VECTORS_AT_ONCE = 4096
 #: Losses that a plateau rule looks at.
 HISTORY = 6
 
@@ -73,13 +75,21 @@ class Schedule(Counted):
         self.vectors = 0
         self.received = [0] * len(self.every)
 
-    def walk(self, batch: int) -> Iterator[tuple[int, int, Transfers]]:
+    def walk(self, batch: int, period: int = 0) -> Iterator[tuple[int, int, Transfers]]:
         """Cut a mini-batch of ``batch`` vectors into stretches that are pulsed in one call, and count them.
+
+        Args:
+            batch: vectors of the mini-batch.
+            period: :meth:`inner_period`, if the caller makes the transfers of tile 0 inside and at the end of each
+                stretch itself; 0 to have these cut and named too.
 
         Yields:
             (first, stop, transfers): the stretch, and the transfers that are due after it, in order.
         """
         periods = self.periods(batch)
+        if period > 0:
+            # Long mini-batches of a convolution come in pieces, because the rows of each are laid out.
+            periods[0] = max(1, VECTORS_AT_ONCE // period) * period
         counted = periods if self.order == "cpu" and self.count == "global" else periods[:1]
         cuts = [period for period in counted if period > 0]
         start, stop = self.vectors, 0
@@ -89,7 +99,16 @@ class Schedule(Counted):
                 return
             first, stop = stop, min(batch, stop + wait)
             self.vectors = start + stop
-            yield first, stop, self.due(start + first, periods)
+            due = self.due(start + first, periods)
+            yield first, stop, [pair for pair in due if pair[0] > 0] if period > 0 else due
+
+    def inner_period(self, batch: int) -> int:
+        """Vectors between two transfers out of tile 0 if they are regular and inside the mini-batch, else 0."""
+        is_own = all(getattr(type(self), name) is getattr(Schedule, name) for name in ("walk", "due", "passed"))
+        if self.order != "cpu" or self.count != "global" or not is_own:
+            return 0
+        period = self.periods(batch)[0]
+        return period if period < batch else 0
 
     def periods(self, batch: int) -> list[int]:
         """Periods ``E_k`` in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
-from resbench.algorithms.chain import TileChain, circle, shares_of
+from resbench.algorithms.chain import TileChain, shares_of
 from resbench.algorithms.schedules import Order, sweeps_or_periods
 from resbench.costs import tt_v1
 from resbench.crossbar.periphery import IOParameters
@@ -75,14 +73,3 @@ class TikiTaka(TileChain):
             transfer_pulses=transfer_pulses,
         )
         self.with_reset_prob = with_reset_prob
-
-    def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
-        super().carry(source, target, first, last, rate)
-        if self.with_reset_prob > 0:
-            lines = circle(self.lines, self.weight.device)[first:last]
-            chance = self.stream.child("reset", source).uniform(
-                (self.lines,), self.schedule.vectors, device=lines.device
-            )
-            columns = torch.zeros(self.lines, dtype=torch.bool, device=lines.device)
-            columns[lines] = chance[lines] < self.with_reset_prob
-            self.tiles[source].reset(columns)

@@ -98,7 +98,7 @@ def _uses(devices: Sequence[Device]) -> Iterator[str]:
     """Use the kernels in every way that a training may; yields the purpose after each."""
     import torch
 
-    from resbench.algorithms import AnalogSGD
+    from resbench.algorithms import AnalogSGD, TikiTaka
     from resbench.crossbar.devices import OneSidedCell, PulsedDevice
     from resbench.crossbar.periphery import PERFECT, IOParameters
     from resbench.crossbar.randomness import Stream
@@ -111,6 +111,10 @@ def _uses(devices: Sequence[Device]) -> Iterator[str]:
         yield type(device).__name__ + (" with half_constants" if halved else "")
     _update_on_threads(devices[0])
     yield "several threads"
+    for device in devices:
+        if isinstance(device, PulsedDevice):
+            _train(TikiTaka(units_in_mbatch=False), device, PERFECT)
+            yield f"{type(device).__name__}, transfers inside a mini-batch"
     for purpose, algorithm in _algorithms():
         _train(algorithm, devices[0], PERFECT)
         yield purpose

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from resbench import algorithms
 from resbench.cli import main
 from resbench.crossbar import devices
-from resbench.crossbar.kernels import apply, buffers, maxima, product_code, scan, uniform
+from resbench.crossbar.kernels import apply, buffers, maxima, product_code, scan, uniform, vectors_code
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.views import FORMS
 from resbench.networks import LeNet5
@@ -24,7 +24,7 @@ from resbench.nn import AnalogOptimizer, to_analog
 assert main(["warmup"]) == 0
 kernels = {
     f"{module.__name__}.{name}": kernel
-    for module in (apply, buffers, maxima, product_code, scan, uniform)
+    for module in (apply, buffers, maxima, product_code, scan, uniform, vectors_code)
     for name, kernel in vars(module).items()
     if isinstance(kernel, Dispatcher)
 }
@@ -42,6 +42,8 @@ cases = [
     (algorithms.ChoppedTikiTaka(out_chop_prob=0.5, no_buffer=True), devices.LinearStep(), PERFECT),
     (algorithms.MixedPrecision(n_x_bins=5, n_d_bins=5), soft, PERFECT),
     (algorithms.ResidualLearning(8, transfer_io=noisy), soft, PERFECT),
+    (algorithms.AGAD(units_in_mbatch=False, transfer_columns=False), devices.PowStep(states=12), PERFECT),
+    (algorithms.TikiTakaV2(units_in_mbatch=False), soft, PERFECT),
 ]
 for algorithm, device, io in cases:
     network = to_analog(LeNet5(), algorithm, device, forward_io=io, backward_io=io)

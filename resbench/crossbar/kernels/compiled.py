@@ -29,7 +29,7 @@ CROSSBAR = Path(__file__).resolve().parents[1]
 #: What compiled functions take from modules that compile nothing.
 INLINED = (
     *("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "kernels/responses.py"),
-    *("functions.py", "randomness.py", "views.py"),
+    *("kernels/vectors_records.py", "functions.py", "randomness.py", "views.py"),
 )
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]

@@ -45,7 +45,7 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
     else:
         images, geometry = np.ascontiguousarray(_matrix(x))[:, :, None, None], POINT
         errors = _transposed(_matrix(d))[None]
-    _pulse(array, Sides(images, errors, factors), flips, _train(array, geometry, lr, pulses, granularity))
+    _pulse(array, Sides(images, errors, factors), flips, train_of(array, geometry, lr, pulses, granularity))
 
 
 def carry(
@@ -57,7 +57,7 @@ def carry(
     chosen.reshape(-1)[first :: chosen.shape[1] + 1] = 1.0
     driven, errors = (chosen, values.T) if axis == "column" else (values, chosen.T)
     sides = Sides(np.ascontiguousarray(driven)[:, :, None, None], np.ascontiguousarray(errors)[None], ALL_ONE)
-    _pulse(target, sides, NO_FLIPS, _train(target, POINT, -rate, pulses, target.granularity))
+    _pulse(target, sides, NO_FLIPS, train_of(target, POINT, -rate, pulses, target.granularity))
 
 
 def lines(array: DeviceArray, first: int, last: int, axis: Axis) -> Floats:
@@ -66,7 +66,8 @@ def lines(array: DeviceArray, first: int, last: int, axis: Axis) -> Floats:
     return np.ascontiguousarray(weight[:, first:last].T if axis == "column" else weight[first:last])
 
 
-def _train(array: DeviceArray, geometry: Geometry, lr: float, pulses: PulseTrain, granularity: float) -> Train:
+def train_of(array: DeviceArray, geometry: Geometry, lr: float, pulses: PulseTrain, granularity: float) -> Train:
+    """The pulse trains of the next call of an array."""
     views, (adaptive, managed, shortened) = array.numpy_views(), pulses.switches
     return Train(
         geometry=geometry,

@@ -1,0 +1,167 @@
+"""Transfers inside a mini-batch in one compiled call, for periods that count vectors.
+
+The loop of :class:`~resbench.algorithms.chain.TileChain` calls a tile, a channel and another tile for every vector.
+Here the first two tiles of a chain and the channel between them are given to
+:mod:`resbench.crossbar.kernels.vectors_code`, which does the same, with the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from resbench.algorithms.channels import Buffer, Channel, step_of
+from resbench.algorithms.chopping import Chopped, Dynamic
+from resbench.crossbar import kernels
+from resbench.crossbar.checks import fitting
+from resbench.crossbar.kernels import vectors
+from resbench.crossbar.kernels.vectors import Drive
+from resbench.crossbar.kernels.vectors_records import NONE, NOWHERE, PLAIN, Chopping, Flow, Rule
+from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import Rows
+from resbench.crossbar.tile import Tile
+
+__all__ = ["Drive", "Flow", "is_covered", "key_of", "run"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a channel does between the fast tile and the next one.
+
+    Args:
+        rule: its buffer.
+        factor: factor on what is written.
+        chopping: its signs and references.
+    """
+
+    rule: Rule
+    factor: float
+    chopping: Chopping = PLAIN
+
+
+def is_covered(tiles: Sequence[Tile], trains: Sequence[PulseTrain], channel: Channel) -> bool:
+    """Whether compiled code has all that these tiles, pulse trains and this channel do."""
+    return (
+        type(channel) in PASSES
+        and all(type(tile) is Tile and kernels.is_numba(tile) and vectors.is_covered(tile) for tile in tiles)
+        and all(train.is_plain for train in trains)
+    )
+
+
+def key_of(stream: Stream) -> np.uint64:
+    """The key of a stream as compiled code takes it."""
+    return np.uint64(stream.key)
+
+
+def run(
+    tiles: Sequence[Tile],
+    channel: Channel,
+    x: Rows,
+    d: Rows,
+    drive: Drive,
+    transfer_pulses: PulseTrain,
+    flow: Flow,
+    rate: float,
+    batch: int,
+) -> int:
+    """Pulse the first tile with vectors and make its transfers; returns the line to read next.
+
+    Args:
+        tiles: the fast tile and the one after it.
+        channel: what is between them.
+        x: ``[n, in]``, some vectors of a mini-batch.
+        d: ``[n, out]``.
+        drive: how the fast tile is pulsed.
+        transfer_pulses: pulse trains of the transfers.
+        flow: when which lines are read.
+        rate: factor on the values that are read.
+        batch: vectors of the whole mini-batch.
+    """
+    source, target = tiles
+    x, d = fitting("x", x, source.shape[1], source.weight), fitting("d", d, source.shape[0], source.weight)
+    through = PASSES[type(channel)](channel, rate, drive.lr, batch)
+    write = Drive(-through.factor, transfer_pulses, target.granularity)
+    done = vectors.run(source, target, x, d, (drive, write), flow, through.rule, through.chopping)
+    source.updates += done.updates
+    target.updates += done.writes
+    source.transfers_out += done.lines_read
+    target.transfers_in += done.lines_written
+    if isinstance(channel, Chopped):
+        channel.sweeps, channel.last_rate = done.sweeps, done.last_rate
+        channel.largest_x, channel.largest_d = done.largest_x, done.largest_d
+    for tile in tiles:
+        if tile.slots > MOST_COUNTED:
+            stop_counts(tile.pulses_up, tile.pulses_down)
+        tile.show()
+    return done.pointer
+
+
+def _direct(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+    return Pass(Rule(NONE, 0.0, 1.0, 0.0, False, 0), rate)
+
+
+def _buffered(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+    assert isinstance(channel, Buffer)
+    (threshold, momentum, forget, longest), scale = channel.rules[0], channel.scales[0]
+    assert longest is not None, "continuous tiles are not covered"
+    rule = Rule(channel.held("buffer_0"), rate * scale, threshold, float(momentum), forget, longest)
+    return Pass(rule, channel.step * step_of(channel.owner.tiles[1]))
+
+
+def _chopped(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+    assert isinstance(channel, Chopped)
+    _, momentum, forget, longest = channel.rule
+    assert longest is not None, "continuous tiles are not covered"
+    rule = Rule(channel.held("buffer"), rate, channel.base_threshold, float(momentum), forget, longest)
+    stream = channel.owner.stream
+    chopping = Chopping(
+        line_signs=channel.held("line_signs"),
+        cross_signs=channel.held("cross_signs"),
+        sweeps=channel.sweeps,
+        largest_x=float(channel.largest_x),
+        largest_d=float(channel.largest_d),
+        scales=channel.auto_scale,
+        tau=(1 - channel.auto_momentum) / batch,
+        numerator=fast_rate * channel.pulses.desired_bl * channel.fast_step,
+        in_prob=float(channel.in_chop_prob),
+        in_random=channel.in_chop_random,
+        out_prob=float(channel.out_chop_prob),
+        key=key_of(stream.child("chop")),
+        cross_key=key_of(stream.child("cross chop")),
+        phase=channel.sweeps_per_phase if channel.in_chop_prob > 0 else 0,
+        corrects=channel.correct_gradient_magnitudes,
+        fast_step=float(channel.fast_step),
+        slow_step=float(channel.slow_step),
+        no_buffer=channel.no_buffer,
+        mean=NONE,
+        reference=NONE,
+        flipped=NOWHERE,
+        decay=0.0,
+        bound=0.0,
+    )
+    return Pass(rule, channel.step * channel.slow_step, chopping)
+
+
+def _dynamic(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+    assert isinstance(channel, Dynamic)
+    chopped = _chopped(channel, rate, fast_rate, batch)
+    chopping = chopped.chopping._replace(
+        mean=channel.held("mean"),
+        reference=channel.held("reference"),
+        flipped=channel.held("flipped"),
+        decay=float(channel.decay),
+        bound=float(channel.bound),
+    )
+    return Pass(chopped.rule, chopped.factor, chopping)
+
+
+#: What each channel does, by its exact class: one that derives from it may do something else.
+PASSES: dict[type[Channel], Callable[[Channel, float, float, int], Pass]] = {
+    Channel: _direct,
+    Buffer: _buffered,
+    Chopped: _chopped,
+    Dynamic: _dynamic,
+}
