@@ -58,7 +58,9 @@ def check_values(values: Rows, lines: Tensor, axis: Axis, shape: tuple[int, int]
     expected = (lines.shape[0], shape[axis == "row"])
     if values.shape != expected:
         raise BadValue(
-            "values", f"{list(values.shape)} for {expected[0]} {axis}s", f"; write {list(expected)}, a row for each"
+            "values",
+            f"{list(values.shape)} for {expected[0]} {axis}s",
+            f"; write {list(expected)}, a row for each {axis}",
         )
 
 

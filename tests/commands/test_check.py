@@ -151,7 +151,7 @@ def test_what_stops_every_check_is_said_once_with_its_place(
 
 def test_a_transposed_write_is_found_with_its_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "careless.Transposed"]) == 1
-    line = "ValueError: values: [3, 4] for 4 columns; write [4, 3], a row for each column (careless.py:49, in update)"
+    line = "BadValue: values: [3, 4] for 4 columns; write [4, 3], a row for each column (careless.py:49, in update)"
     assert capsys.readouterr().out.count(line) == 1
 
 
