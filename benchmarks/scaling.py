@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from benchmarks import dense, report
+from benchmarks import report
 from resbench.algorithms import AnalogSGD, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
 from resbench.nn import AnalogOptimizer, analog_layers, to_analog
@@ -213,7 +213,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--iterations", type=int, default=8, help="of each point in a round")
     parser.add_argument("--largest", type=int, default=2**20, help="leave out larger values of an axis")
-    parser.add_argument("--dense", type=int, nargs="*", default=[128, 512], metavar="SIZE", help="many pulses: layers")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")
     args = parser.parse_args(argv)
@@ -223,12 +222,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     measure([point for points in by_axis.values() for point in points], args.rounds, args.iterations)
     for points in by_axis.values():
         print(table(points) + "\n")
-    crowded = dense.measure(args.dense, args.rounds)
-    if crowded:
-        print(dense.table(crowded))
     fits = {axis: exponents(points) for axis, points in by_axis.items()}
     results = {axis: [asdict(point) for point in points] for axis, points in by_axis.items()}
-    report.write_json(args.json, {"axes": results, "exponents": fits, "dense": [asdict(case) for case in crowded]})
+    report.write_json(args.json, {"axes": results, "exponents": fits})
     if args.plot and by_axis:
         plot(by_axis, args.plot)
     return 0

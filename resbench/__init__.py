@@ -7,21 +7,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resbench import algorithms, networks
-    from resbench.crossbar import devices, presets
-    from resbench.crossbar.periphery import IOParameters
-    from resbench.crossbar.pulses import PulseTrain
+    from resbench import algorithms, networks, nn
+    from resbench.crossbar import devices, periphery, presets, pulses
     from resbench.crossbar.tile import Tile
     from resbench.leaderboard.compile import compile_leaderboard
-    from resbench.nn import AnalogOptimizer, analog_layers, end_epoch, summary, tiles, to_analog
+    from resbench.nn import analog_layers, end_epoch, summary, tiles, to_analog
     from resbench.records.schema import read_record
     from resbench.training.in_python import fit
     from resbench.training.process import set_arithmetic
 
 __all__ = [
-    "AnalogOptimizer",
-    "IOParameters",
-    "PulseTrain",
     "Tile",
     "algorithms",
     "analog_layers",
@@ -30,7 +25,10 @@ __all__ = [
     "end_epoch",
     "fit",
     "networks",
+    "nn",
+    "periphery",
     "presets",
+    "pulses",
     "read_record",
     "set_arithmetic",
     "summary",
@@ -39,17 +37,18 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-#: The modules among these names, and where the others are.
+#: The modules among these names, and where the others are. Classes that a config may name are not among them: their
+#: class_path would become the shorter one.
 _MODULES = {
     "algorithms": "resbench.algorithms",
     "devices": "resbench.crossbar.devices",
     "networks": "resbench.networks",
+    "nn": "resbench.nn",
+    "periphery": "resbench.crossbar.periphery",
     "presets": "resbench.crossbar.presets",
+    "pulses": "resbench.crossbar.pulses",
 }
 _PLACES = {
-    "AnalogOptimizer": "resbench.nn",
-    "IOParameters": "resbench.crossbar.periphery",
-    "PulseTrain": "resbench.crossbar.pulses",
     "Tile": "resbench.crossbar.tile",
     "analog_layers": "resbench.nn",
     "compile_leaderboard": "resbench.leaderboard.compile",

@@ -17,7 +17,9 @@ from resbench.training.cli import RunCLI
 from resbench.training.fit import fit
 
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
-FILES = {path: read_config(path) for path in sorted(CONFIGS.glob("**/*.yaml")) if path.parent.name != "sweeps"}
+#: Folders of files that are no configs of a run.
+PLANS = ("sweeps", "spaces", "tuning")
+FILES = {path: read_config(path) for path in sorted(CONFIGS.glob("**/*.yaml")) if path.parent.name not in PLANS}
 EXPERIMENTS = [path for path, config in FILES.items() if "name" in config.get("experiment", {})]
 COMPOSED = {CONFIGS / name for path in FILES for name in read_mapping(path).get("compose", [])}
 #: Fragments for the command line, which no experiment composes.

@@ -104,6 +104,8 @@ def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, 
         sections: what sections of the config are made into.
     """
     error = _original(error)
+    if isinstance(error, UserError):  # it says all
+        return error
     raiser = _raiser(error, config, sections)
     text = next(iter(_innermost(str(error)).reasons), str(error))
     if isinstance(error, ImportError) and (match := _PACKAGE.search(str(error))):
@@ -119,7 +121,7 @@ def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, 
 
 def _original(error: Exception) -> Exception:
     """What a class raised, without what the parser of configs made of it."""
-    while not isinstance(error, BadValue) and isinstance(error.__cause__, Exception):
+    while not isinstance(error, BadValue | UserError) and isinstance(error.__cause__, Exception):
         frames = list(traceback.walk_tb(error.__traceback__))
         if not frames or not frames[-1][0].f_globals.get("__name__", "").startswith("jsonargparse"):
             break

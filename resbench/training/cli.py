@@ -41,6 +41,7 @@ from resbench.training.process import Arithmetic, keep_freed_memory, set_arithme
 from resbench.training.progress import EpochLines
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 from resbench.training.stop import StopOnSignal
+from resbench.training.trainer import RunTrainer
 from resbench.training.unprofiled import Unprofiled
 from resbench.tuning.entry import tuning_of
 
@@ -128,6 +129,7 @@ class RunCLI(LightningCLI):
             Task,
             LightningDataModule,
             save_config_callback=None,
+            trainer_class=RunTrainer,
             trainer_defaults={
                 "deterministic": True,
                 "enable_model_summary": False,  # the table of analog layers stands for it

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import arithmetic, dense, iteration, memory, report, scaling, trainer, update
+from benchmarks import arithmetic, iteration, memory, report, scaling, trainer, update
 from benchmarks.cases import DEVICE
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.randomness import Stream
@@ -71,7 +71,7 @@ def test_update(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_scaling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, figure = tmp_path / "scaling.json", tmp_path / "scaling.png"
-    small = ["--axes", "size", "--largest", "256", "--rounds", "2", "--iterations", "1", "--dense", "16"]
+    small = ["--axes", "size", "--largest", "256", "--rounds", "2", "--iterations", "1"]
     assert scaling.main([*small, "--json", str(file), "--plot", str(figure)]) == 0
     found = json.loads(file.read_text())
     assert [point["size"] for point in found["axes"]["size"]] == [128, 256]
@@ -79,17 +79,6 @@ def test_scaling(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     # Four times the crosspoints are four times the memory.
     assert found["exponents"]["size"]["bytes"] == pytest.approx([2.0, 2.0], abs=0.01)
     assert "exponent (of the work)" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("sigma", [0.0, 0.3])
-def test_the_dense_form_is_the_update(sigma: float) -> None:
-    crowd = dense.Crowd(12, sigma, 0.3)
-    crowd.by_events()
-    by_events = crowd.tile.weight.clone()
-    crowd.tile.weight.zero_()
-    crowd.by_rows()
-    assert crowd.case.pulses > 1
-    torch.testing.assert_close(crowd.tile.weight, by_events, atol=1e-5, rtol=0)
 
 
 def test_memory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ LOGGERS = "lightning.pytorch.loggers"
         (["--experiment.name=a/b"], "experiment.name: 'a/b': write letters, digits"),
         (["--tile_state.bins=0"], "tile_state.bins: 0 is too few; write a whole number of 1 or more"),
         (["--modl.seed=3"], "modl: there is no such key; did you mean model?"),
-        (["--config", "nowhere.yaml"], "nowhere.yaml: No such file or directory; 'resbench list configs' shows"),
+        (["--config", "qqqqqq.yaml"], "qqqqqq.yaml: No such file or directory; 'resbench list configs' shows"),
         (["--config"], "--config: the file is missing; write --config FILE.yaml"),
         (
             ["--config", "digits_4bit_sg.yaml"],

@@ -1,5 +1,7 @@
 """The command line of a run."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,9 @@ def test_what_changes_numbers_changes_the_hash(cli: RunCLI, flag: str) -> None:
 
 RULED = """
 from __future__ import annotations
+
+import subprocess
+import sys
 import dataclasses
 from resbench.algorithms import AnalogSGD
 
@@ -104,3 +109,17 @@ def test_a_build_that_takes_long_says_so(monkeypatch: pytest.MonkeyPatch, capsys
     monkeypatch.setattr("resbench.training.cli.PATIENCE", 0.0)
     RunCLI(["--config", str(CONFIG)], "test")
     assert capsys.readouterr().err == "building: the devices of a large network take a while\n"
+
+
+@pytest.mark.parametrize("before", ["", "import sklearn.datasets"])
+def test_one_mini_batch_is_not_all_of_them_whatever_was_imported_before(before: str) -> None:
+    """SciPy writes a type that Python then gives Lightning as its own; it reads 1 as 1.0, which means all."""
+    code = f"""
+{before}
+from resbench.training.cli import RunCLI
+flags = ["--config=digits_digital.yaml", "--trainer.limit_train_batches=1", "--trainer.limit_val_batches=1.0"]
+trainer = RunCLI(flags, "resbench fit", build=False).resolved["trainer"]
+print(repr(trainer["limit_train_batches"]), repr(trainer["limit_val_batches"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "1 1.0\n"
