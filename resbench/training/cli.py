@@ -70,7 +70,7 @@ MADE: dict[str, type] = {
     "experiment": Experiment,
     "checkpoint": CheckpointTimes,
     "tile_state": TileState,
-    "trainer": Trainer,
+    "trainer": RunTrainer,
 }
 
 
