@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from resbench.crossbar.kernels.compiled import NOTICE
+
 #: Seconds after which a command hangs.
 LIMIT = 20
-#: How a line begins that the first training of an installation prints before all others.
-COMPILES = "resbench: compiling kernels"
 
 
 class Ended(NamedTuple):
@@ -34,7 +34,7 @@ class Ended(NamedTuple):
             return f"traceback: {self.err.strip().splitlines()[-1][:200]}"
         if self.status not in (0, 1, 2):
             return f"exit status {self.status}: {self.err.strip()[-200:]}"
-        lines = [line for line in self.err.strip().splitlines() if not line.startswith(COMPILES)]
+        lines = [line for line in self.err.strip().splitlines() if line != NOTICE]
         if self.status == 2 and len(lines) != 1:
             return f"{len(lines)} lines: {self.err.strip()[:300]}"
         return None

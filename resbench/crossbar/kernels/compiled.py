@@ -96,17 +96,17 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         return cast(Callable[P, R], njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
+#: What a process says on stderr when it begins to compile.
+NOTICE = "resbench: compiling kernels, which takes a while and is kept ('resbench warmup' compiles all of them)"
+
+
 class _Announcement(Listener):
     """Says, once in a process, that something has to be compiled, because that takes seconds."""
 
     def on_start(self, event: Event) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith("resbench."):
             unregister(COMPILING, self)  # type: ignore[no-untyped-call]
-            print(
-                "resbench: compiling kernels, which takes a while and is kept ('resbench warmup' compiles all of them)",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(NOTICE, file=sys.stderr, flush=True)
 
     def on_end(self, event: Event) -> None:
         """Nothing to say."""
