@@ -3,9 +3,9 @@
 from resbench.nn.convert import to_analog
 from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
 from resbench.nn.optimizer import AnalogOptimizer
+from resbench.nn.overview import end_epoch, summary, tiles
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 from resbench.nn.tiled import TiledLayer
-from resbench.nn.tiles import end_epoch, summary, tiles
 
 __all__ = [
     "AnalogConv2d",

@@ -21,7 +21,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from resbench.config.trust import options, refusals
 from resbench.errors import Diverged, UserError
 from resbench.nn import ForeignWrite
-from resbench.nn.tiles import analog_table
+from resbench.nn.overview import analog_table
 from resbench.records.files import write_text_atomically
 from resbench.records.names import CHECKPOINT, CONFIG, ERROR, RECORD
 from resbench.records.schema import Record, RecordError, metric_differences, read_record, write_record
