@@ -1,4 +1,4 @@
-"""RIDER and E-RIDER: residual learning that tracks the symmetric point of the residual tile while it trains."""
+"""RIDER: residual learning that tracks the symmetric point of the residual tile while it trains."""
 
 from __future__ import annotations
 
@@ -27,12 +27,21 @@ class Tracking(Channel):
     Attributes:
         sign: c.
         batches: mini-batches so far, the counter of the draws of c.
+
+    Raises:
+        BadValue: for a rate or a probability outside its range.
     """
 
     counters: ClassVar[tuple[str, ...]] = ("sign", "batches")
 
     track_lr: float
-    chop_prob: float
+    chop_prob: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.track_lr <= 1:
+            raise BadValue("track_lr", self.track_lr, "is outside (0, 1]; write a small rate such as 0.01")
+        if not 0 <= self.chop_prob <= 1:
+            raise BadValue("chop_prob", self.chop_prob, "is not a probability; write 0 to 1")
 
     def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
         super().allocate(owner, axis, transfer_pulses)
@@ -105,12 +114,10 @@ class RIDER(TileChain):
     ) -> None:
         if not 0 <= gamma <= 1:
             raise BadValue("gamma", gamma, "is outside [0, 1]; write 0.1 to 0.4, or 0 to hide the residual tile")
-        if not 0 < track_lr <= 1:
-            raise BadValue("track_lr", track_lr, "is outside (0, 1]; write a small rate such as 0.01")
         super().__init__(
             shares=(gamma, 1.0),
             schedule=Schedule([transfer_every, 0.0], units_in_mbatch=True),
-            channel=Tracking(track_lr=track_lr, chop_prob=0.0),
+            channel=Tracking(track_lr=track_lr),
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
             fast_lr=fast_lr,
@@ -130,53 +137,3 @@ class RIDER(TileChain):
             residual, main = self.tiles
             difference = residual.weight - self.get_buffer("average")
             torch.add(main.weight, difference, alpha=self.gammas[0] * self.channel.sign, out=self.composite)
-
-
-class ERIDER(RIDER):
-    """E-RIDER: RIDER whose residual tile takes gradients with a sign c that flips by chance.
-
-    With the gradient at ``W + gamma c (P - Q)``: ``P <- P - fast_lr c d x^T``, ``W <- W + transfer_lr c (P - Q)``, and
-    Q as in :class:`RIDER`. What P learns changes its sign with c, and the symmetric point does not; so Q averages the
-    former out and follows the latter, also where gradients have a direction.
-
-    Args:
-        chop_prob: probability that c flips after a mini-batch.
-
-    The other arguments are those of :class:`RIDER`.
-
-    Raises:
-        BadValue: for a parameter outside its range.
-    """
-
-    title = "E-RIDER"
-    citation = "Xiao, Li, Wu, Gokmen and Chen, arXiv:2602.21321, 2026"
-
-    def __init__(
-        self,
-        chop_prob: float = 0.02,
-        gamma: float = 0.2,
-        track_lr: float = 0.01,
-        transfer_every: float = 1.0,
-        transfer_lr: float = 0.01,
-        scale_transfer_lr: bool = False,
-        fast_lr: float | None = None,
-        n_reads_per_transfer: int | None = None,
-        transfer_io: IOParameters | None = None,
-        pulses: PulseTrain = PulseTrain(),
-        transfer_pulses: PulseTrain = PulseTrain(),
-    ) -> None:
-        super().__init__(
-            gamma=gamma,
-            track_lr=track_lr,
-            transfer_every=transfer_every,
-            transfer_lr=transfer_lr,
-            scale_transfer_lr=scale_transfer_lr,
-            fast_lr=fast_lr,
-            n_reads_per_transfer=n_reads_per_transfer,
-            transfer_io=transfer_io,
-            pulses=pulses,
-            transfer_pulses=transfer_pulses,
-        )
-        if not 0 <= chop_prob <= 1:
-            raise BadValue("chop_prob", chop_prob, "is not a probability; write 0 to 1")
-        self.channel.chop_prob = chop_prob
