@@ -8,7 +8,7 @@ from resbench.algorithms import AGAD, ChoppedTikiTaka
 from resbench.algorithms.chopping import Chopped
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.pulses import PulseTrain
-from tests.algorithms.helpers import build, drive, exact
+from tests.algorithms.helpers import ONES, build, drive, exact
 
 #: One pulse of the fast tile and one column read at each vector, nothing scaled.
 PLAIN: dict[str, Any] = {
@@ -108,6 +108,23 @@ def test_the_buffer_may_sum_the_gradient_itself() -> None:
     algorithm.step([(torch.ones(1, 3), torch.tensor([[0.0, 0.0625]]))], 0.1)
     drive(algorithm, 3)
     assert chopped(algorithm).threshold() == 0.125 * 0.125 * 2
+
+
+@pytest.mark.parametrize("units_in_mbatch", [True, False])
+def test_a_run_may_begin_without_an_error(units_in_mbatch: bool) -> None:
+    """There is no mean of d yet, and as in aihwkit the rate is not divided by it: 0.5 times 5 slots of one step."""
+    algorithm = build(
+        ChoppedTikiTaka(
+            correct_gradient_magnitudes=True, fast_lr=0.5, in_chop_prob=0.0, units_in_mbatch=units_in_mbatch
+        ),
+        exact(0.125),
+        exact(0.25),
+    )
+    algorithm.step([(ONES.repeat(2, 1), torch.zeros(2, 2))], 0.1)
+    assert chopped(algorithm).threshold() == 0.5 * 5 * 0.125 * 0.125 * 2
+    assert not any(tile.weight.any() for tile in algorithm.tiles)
+    drive(algorithm, 1, batch=2)
+    assert algorithm.tiles[0].weight.any()
 
 
 def test_agad_subtracts_what_the_fast_tile_held_in_the_last_phase() -> None:

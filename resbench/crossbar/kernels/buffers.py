@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
-"""Digital memory beside the tiles, compiled by Numba: the arithmetic of the algorithms on a few lines, in one call."""
+"""Digital buffers beside the tiles, compiled by Numba: the arithmetic of the algorithms on a few lines, in one call."""
 
 from __future__ import annotations
 
@@ -80,12 +80,16 @@ def take_steps(chi, first, count, epsilon):
 
 @compiled
 def running_rates(largest_x, largest_d, mean_x, mean_d, tau, numerator):
-    """Rates ``numerator / (m_x m_d)`` with m_x and m_d running means, sample by sample; the rates and both means."""
-    rates = np.zeros(largest_x.size)
+    """Rates ``numerator / (m_x m_d)`` with m_x and m_d running means, sample by sample; the rates and both means.
+
+    As in aihwkit, the rate is ``numerator`` itself while all x or all d have been 0. Such samples cause no pulses, but
+    ``correct_gradient_magnitudes`` divides by the rate.
+    """
+    rates = np.empty(largest_x.size)
     for m in range(rates.size):
         mean_x, mean_d = follow(mean_x, largest_x[m], tau), follow(mean_d, largest_d[m], tau)
-        if mean_x * mean_d != 0:
-            rates[m] = numerator / (mean_x * mean_d)
+        product = mean_x * mean_d
+        rates[m] = numerator / product if product != 0 else numerator
     return rates, mean_x, mean_d
 
 

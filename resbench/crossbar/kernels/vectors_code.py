@@ -82,8 +82,6 @@ def run(fast: Devices, slow: Devices, fast_train: Train, slow_train: Train, x, d
                 theta = rule.threshold
                 if chopping.corrects:
                     theta *= rate_of(rising, rate) * chopping.slow_step / chopping.fast_step
-                    if theta == 0:
-                        raise ZeroDivisionError("float division by zero")
                 line = start % lines
                 signal(chopping, line, flow.by_column, n, values[0])
                 if chopping.no_buffer:
