@@ -19,7 +19,7 @@ from resbench.crossbar.checks import fitting
 from resbench.crossbar.kernels import vectors
 from resbench.crossbar.kernels.vectors import Drive
 from resbench.crossbar.kernels.vectors_records import NONE, NOWHERE, PLAIN, Chopping, Flow, Rule
-from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
+from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import Rows
 from resbench.crossbar.tile import Tile
@@ -85,17 +85,11 @@ def run(
     through = PASSES[type(channel)](channel, rate, drive.lr, batch)
     write = Drive(-through.factor, transfer_pulses, target.granularity)
     done = vectors.run(source, target, x, d, (drive, write), flow, through.rule, through.chopping)
-    source.updates += done.updates
-    target.updates += done.writes
-    source.transfers_out += done.lines_read
-    target.transfers_in += done.lines_written
+    source.note_pulses(done.updates, lines_read=done.lines_read)
+    target.note_pulses(done.writes, lines_written=done.lines_written)
     if isinstance(channel, Chopped):
         channel.sweeps, channel.last_rate = done.sweeps, done.last_rate
         channel.largest_x, channel.largest_d = done.largest_x, done.largest_d
-    for tile in tiles:
-        if tile.slots > MOST_COUNTED:
-            stop_counts(tile.pulses_up, tile.pulses_down)
-        tile.show()
     return done.pointer
 
 

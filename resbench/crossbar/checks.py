@@ -68,7 +68,12 @@ def check_carry(source: tuple[int, int], target: tuple[int, int], first: int, la
     """Raise BadValue unless columns (rows) ``first`` to ``last - 1`` can go from a tile of a shape to another."""
     if target != source:
         raise BadValue("target", f"a tile {list(target)}", f"does not fit one {list(source)}; give one of that shape")
-    count = _lines(source, axis)
+    check_range(first, last, axis, source)
+
+
+def check_range(first: int, last: int, axis: Axis, shape: tuple[int, int]) -> None:
+    """Raise BadValue unless a tile has columns (rows) ``first`` to ``last - 1``."""
+    count = _lines(shape, axis)
     if not 0 <= first < last <= count:
         raise BadValue("first, last", f"{first} to {last - 1}", f", the tile has {axis}s 0 to {count - 1}")
 

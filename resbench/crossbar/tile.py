@@ -9,7 +9,7 @@ from torch import Tensor
 
 from resbench.crossbar import kernels
 from resbench.crossbar.array import DeviceArray
-from resbench.crossbar.checks import Axis, check_carry, check_lines, check_values, fitting
+from resbench.crossbar.checks import Axis, check_carry, check_lines, check_range, check_values, fitting
 from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
 from resbench.crossbar.rows import OneHotRows, Rows
 from resbench.errors import BadValue
@@ -62,10 +62,7 @@ class Tile(DeviceArray):
                 "x, d", f"they have {x.shape[0]} and {d.shape[0]} rows", "; write one of each for every sample"
             )
         kernels.update(self, x, d, lr, pulses, self.granularity if granularity is None else granularity)
-        self.updates += 1
-        if self.slots > MOST_COUNTED:  # a pulse takes a slot, so before that no count can be at its end
-            stop_counts(self.pulses_up, self.pulses_down)
-        self.show()
+        self.note_pulses(1)
 
     def read(self, lines: Tensor, axis: Axis = "column") -> Tensor:
         """Read whole columns (or rows) exactly.
@@ -84,6 +81,25 @@ class Tile(DeviceArray):
         self.transfers_out += lines.numel()
         weight = self.weight.t() if axis == "column" else self.weight
         return weight.index_select(0, lines)
+
+    def view_lines(self, first: int, last: int, axis: Axis = "column") -> Tensor:
+        """Read neighbouring columns (or rows) exactly, without a copy: the values change when the tile does.
+
+        Args:
+            first: first column (row).
+            last: the one after the last.
+            axis: ``column`` or ``row``.
+
+        Returns:
+            Values as those of :meth:`read`, a view of the weight.
+
+        Raises:
+            BadValue: for lines that the tile does not have.
+        """
+        check_range(first, last, axis, self.shape)
+        self.transfers_out += last - first
+        weight = cast(Tensor, self._buffers["weight"])  # as an attribute torch would find it last
+        return weight[:, first:last].t() if axis == "column" else weight[first:last]
 
     def write(
         self, lines: Tensor, values: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, axis: Axis = "column"
@@ -133,14 +149,19 @@ class Tile(DeviceArray):
         check_carry(self.shape, target.shape, first, last, axis)
         if type(target) is Tile and kernels.carry(self, target, first, last, rate, pulses, axis):
             self.transfers_out += last - first
-            target.transfers_in += last - first
-            target.updates += 1
-            if target.slots > MOST_COUNTED:
-                stop_counts(target.pulses_up, target.pulses_down)
-            target.show()
+            target.note_pulses(1, lines_written=last - first)
         else:
             lines = torch.arange(first, last, device=self.weight.device)
             target.write(lines, self.read(lines, axis), rate, pulses, axis)
+
+    def note_pulses(self, calls: int, lines_read: int = 0, lines_written: int = 0) -> None:
+        """Count calls of a kernel that have pulsed the devices, and the lines that it has read and written."""
+        self.updates += calls
+        self.transfers_out += lines_read
+        self.transfers_in += lines_written
+        if self.slots > MOST_COUNTED:  # a pulse takes a slot, so before that no count can be at its end
+            stop_counts(self.pulses_up, self.pulses_down)
+        self.show()
 
     # -- what happens to devices beside pulses -------------------------------------------------------------------------
 

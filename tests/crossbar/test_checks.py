@@ -79,6 +79,7 @@ MISFITS: dict[str, tuple[Callable[[Tile], object], str]] = {
     "a read beyond": (lambda t: t.read(lines(0, IN)), "lines: 0 to 7"),
     "a read before": (lambda t: t.read(lines(-1), "row"), "lines: -1 to -1"),
     "a read of floats": (lambda t: t.read(ones(2)), r"lines: \[2\] of torch.float32"),
+    "a view beyond": (lambda t: t.view_lines(3, IN + 1), "first, last: 3 to 7"),
     "a carry beyond": (lambda t: t.carry(t, 3, IN + 1, 0.1), "first, last: 3 to 7"),
     "a carry before": (lambda t: t.carry(t, -1, 2, 0.1), "first, last: -1 to 1"),
     "a carry of nothing": (lambda t: t.carry(t, 2, 2, 0.1), "first, last: 2 to 1"),

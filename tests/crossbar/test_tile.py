@@ -78,6 +78,15 @@ def test_read_gives_lines() -> None:
     assert tile.transfers_out == 3
 
 
+def test_a_view_of_lines_is_a_read_of_them_that_follows_the_tile() -> None:
+    tile = Tile(FINE, (3, 4), STREAM)
+    columns, rows = tile.view_lines(1, 3), tile.view_lines(2, 3, "row")
+    tile.program(torch.arange(12.0).reshape(3, 4) / 16)
+    assert torch.equal(columns, tile.weight[:, 1:3].T)
+    assert torch.equal(rows, tile.weight[2:])
+    assert tile.transfers_out == 3
+
+
 @pytest.mark.parametrize("axis", ["column", "row"])
 @pytest.mark.parametrize("states", [None, math.inf])
 def test_write_adds_to_lines_in_expectation(axis: str, states: float | None) -> None:
