@@ -23,11 +23,13 @@ class Refusal(Entry):
         key: Its dotted key.
         text: What is wrong with it.
         class_path: The class that it names, where it would be enough to trust its module; else null.
+        lacking: The class of resbench, or the key of one, that this version does not have; else null.
     """
 
     key: str
     text: str
     class_path: str | None = None
+    lacking: str | None = None
 
 
 #: Keys of a config that hold plain data, and those of its sections that do.
@@ -58,7 +60,7 @@ TRAINER_NULL = ("default_root_dir", "model_registry", "plugins")
 #: What may stand in place of an object: Lightning's own names for its profilers.
 NAMES = {"profilers": ("simple", "advanced", "pytorch"), "loggers": (True, False)}
 
-#: Said of classes of resbench that this version does not have, by who made the config.
+#: Said of classes and arguments that this version does not have; the field is the version that made the config.
 ANOTHER_VERSION = "which this version of resbench does not have; made by {0}: install that version"
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
@@ -82,8 +84,8 @@ def refusals(config: Mapping[str, Any], trusted: Sequence[str] = (), own_paths: 
 
 
 def missing(refused: Iterable[Refusal]) -> list[str]:
-    """Of what is refused the classes of resbench: another version had them, or has them."""
-    return sorted({path for refusal in refused if (path := refusal.class_path or "").startswith("resbench.")})
+    """The classes and keys of resbench that this version does not have, but the one that made the config."""
+    return sorted({refusal.lacking for refusal in refused if refusal.lacking})
 
 
 def why(refused: Sequence[Refusal], command: str, made_by: str) -> str:
@@ -162,14 +164,23 @@ class _Check:
             elif key == "trainer":
                 checks = {name: self.word for name in TRAINER_PLAIN} | {name: self.null for name in TRAINER_NULL}
                 objects = {name: self.one_or_more(kind) for name, kind in TRAINER_OBJECTS.items()}
-                yield from self.mapping(key, value, {**checks, **objects})
+                yield from self.mapping(key, value, {**checks, **objects}, ours=False)
             elif key in PLAIN:
                 yield from self.plain(key, value)
             else:
                 yield Refusal(key=key, text="there is no such key")
 
-    def mapping(self, key: str, value: Any, checks: Mapping[str, Callable[[str, Any], Refusals]]) -> Refusals:
-        """Null, or a mapping of known names to what each of them allows."""
+    def mapping(
+        self, key: str, value: Any, checks: Mapping[str, Callable[[str, Any], Refusals]], ours: bool = True
+    ) -> Refusals:
+        """Null, or a mapping of known names to what each of them allows.
+
+        Args:
+            key: Its dotted key.
+            value: What the config has there.
+            checks: What each name allows.
+            ours: Whether the names are those of resbench, so that another version may have others.
+        """
         if value is None:
             return
         if not isinstance(value, Mapping):
@@ -180,7 +191,7 @@ class _Check:
             if name in checks:
                 yield from checks[name](place, item)
             else:
-                yield Refusal(key=place, text="there is no such key")
+                yield Refusal(key=place, text="there is no such key", lacking=place if ours else None)
 
     def tuning(self, key: str, value: Any) -> Refusals:
         yield from self.mapping(key, value, dict.fromkeys(TUNING, self.plain))
@@ -221,7 +232,9 @@ class _Check:
                 yield from check(f"{key}.{name}", value)
         else:
             key = key.removesuffix(".init_args")
-            yield Refusal(key=key, text=f"{path} is none of the {kind} that resbench offers", class_path=path)
+            lacking = path if path.startswith("resbench.") else None
+            text = f"{path} is none of the {kind} that resbench offers"
+            yield Refusal(key=key, text=text, class_path=path, lacking=lacking)
 
     def _checks(self, arguments: Mapping[str, Argument]) -> dict[str, Callable[[str, Any], Refusals]]:
         checks: dict[str, Callable[[str, Any], Refusals]] = {}

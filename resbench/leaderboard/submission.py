@@ -93,7 +93,7 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
     if foreign := sorted({refusal.class_path for refusal in refused if refusal.class_path} - set(paths)):
         yield False, f"config: {', '.join(foreign)} is not part of resbench; bring its code in the same pull request"
     for refusal in refused:
-        if refusal.class_path is None:
+        if refusal.class_path is None and refusal.lacking is None:
             yield True, f"config: {refusal.key}: {refusal.text}; nobody could run it with resbench verify"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from resbench.cli import main
 from resbench.config.imports import only_named
-from resbench.config.trust import refusals
+from resbench.config.trust import missing, refusals
 from resbench.errors import UserError
 from resbench.records.identity import config_hash
 from resbench.training.cli import RunCLI
@@ -145,6 +145,28 @@ def test_a_link_out_of_a_run_folder_is_refused(name: str, here: Path, capsys: py
     (folder / name).symlink_to(here / "outside")
     assert main(["resume", str(folder)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {folder.absolute() / name}: a link out of the folder")
+
+
+@pytest.mark.parametrize(
+    ("place", "is_ours"),
+    [
+        ("model.init_args.former", True),
+        ("model.init_args.algorithm.init_args.pulses.former", True),
+        ("optimizer.init_args.momentum", True),
+        ("experiment.former", True),
+        ("optimizer.init_args.digital.init_args.former", False),  # of torch
+        ("trainer.former", False),  # of Lightning
+        ("former", False),  # a key that only a parser knows, such as `compose`
+    ],
+)
+def test_an_argument_that_another_version_had_counts_as_missing(place: str, is_ours: bool) -> None:
+    config = corpus.base()
+    corpus.put("model.init_args.algorithm.init_args.pulses", {})(config)
+    corpus.put("optimizer.init_args.digital", corpus.an("torch.optim.Adam"))(config)
+    corpus.put(place, [{"class_path": "evil.Cb"}])(config)
+    refused = refusals(config)
+    assert [refusal.key for refusal in refused] == [place]
+    assert missing(refused) == ([place] if is_ours else [])
 
 
 def test_every_record_of_the_leaderboard_passes() -> None:

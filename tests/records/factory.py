@@ -109,14 +109,15 @@ def make_record(
 
 
 def old_record() -> Record:
-    """A record of a version whose optimiser had a name that this one does not know."""
-    config = copy.deepcopy(make_record().config)
+    """A record of a version whose optimiser and one of whose arguments had names that this one does not know."""
+    config: dict[str, Any] = copy.deepcopy(make_record().config)
+    config["model"]["init_args"]["algorithm"]["init_args"]["former"] = 1
     config["optimizer"] = {"class_path": "resbench.nn.AnalogSGD", "init_args": {"lr": 0.05}}
     return make_record().model_copy(update={"config": config, "config_hash": config_hash(config)})
 
 
 #: What is said of it.
 OLD = (
-    "resbench.nn.AnalogSGD, which this version of resbench does not have; made by resbench 0.1.0, commit 032c4200032c: "
-    "install that version"
+    "model.init_args.algorithm.init_args.former, resbench.nn.AnalogSGD, which this version of resbench does not have; "
+    "made by resbench 0.1.0, commit 032c4200032c: install that version"
 )
