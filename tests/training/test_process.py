@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import re
@@ -22,6 +23,7 @@ from resbench.training.process import (
     SETTINGS,
     SPINS,
     effective_arithmetic,
+    fast_imports,
     is_x86_64,
     share_cores,
     use_huge_pages,
@@ -54,6 +56,31 @@ def test_waiting_threads_sleep_soon_unless_the_environment_says_otherwise(
         monkeypatch.setenv(name, value)
     share_cores()
     assert os.environ.get("GOMP_SPINCOUNT") == spins
+
+
+IMPORTS = """
+import gc
+from resbench.training.process import fast_imports
+try:
+    with fast_imports():
+        during = gc.isenabled()
+        import {}
+except ModuleNotFoundError:
+    pass
+print(during, gc.isenabled(), gc.get_freeze_count() > 0)
+"""
+
+
+@pytest.mark.parametrize("module", ["decimal", "no_such_module"])
+def test_garbage_is_collected_again_after_an_import(module: str) -> None:
+    assert run(IMPORTS.format(module)) == (0, "False True True")
+
+
+def test_where_torch_is_imported_already_garbage_is_collected_as_before() -> None:
+    frozen = gc.get_freeze_count()
+    with fast_imports():
+        assert gc.isenabled()
+    assert (gc.isenabled(), gc.get_freeze_count()) == (True, frozen)
 
 
 @x86_64
