@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {
         *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "records", "config", "tuning"),
     },
-    "sweep": {"records", "config", "tuning", "leaderboard", "training"},
+    "sweep": {"records", "config", "tuning", "training"},
 }
 OPEN = {"errors", "registry", "__version__"}
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors", "registry"}

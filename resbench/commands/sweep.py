@@ -2,23 +2,21 @@
 
 import argparse
 import sys
-from pathlib import Path
 
-from resbench.sweep.options import add_executor_arguments, check_executor_arguments, executor_of
+from resbench.sweep.options import add_plan_arguments, at_a_time, check_executor_arguments, executor_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench sweep``."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="sweep file; docs/sweeps.md explains it")
-    parser.add_argument(
-        "--plan", action="store_true", help="list the runs, which are complete, and how long the others will take"
+    add_plan_arguments(
+        parser,
+        file="sweep file; docs/sweeps.md explains it",
+        plan="list the runs, which are complete, and how long the others will take",
+        retry="also repeat runs that failed, diverged or were refused",
     )
     parser.add_argument(
         "--measure", action="store_true", help="for this estimate, train each experiment without a complete run for 5 s"
     )
-    parser.add_argument("--retry", action="store_true", help="also repeat runs that failed, diverged or were refused")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results, instead of the file's")
-    add_executor_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: for a plan that cannot be run.
     """
     from resbench.sweep.estimate import Estimate, trials
-    from resbench.sweep.jobs import carry_out, make_folder, resolve
+    from resbench.sweep.jobs import carry_out, make_folder, read_states, resolve
     from resbench.sweep.plan import read_plan
     from resbench.sweep.report import conclude, counts, show_plan
 
@@ -36,10 +34,8 @@ def run(args: argparse.Namespace) -> int:
     check_executor_arguments(args)
     executor = executor_of(args) if args.measure or not args.plan else None
     jobs = resolve(cells, folder)
-    states = {job: job.state() for job in jobs}
     estimate = Estimate()
-    for job, state in states.items():
-        estimate.add(job, state)
+    states = read_states(jobs, estimate)
     left = [job for job, state in states.items() if not state.done and (args.retry or not state.failed)]
     if executor is not None and left:
         make_folder(folder)
@@ -48,10 +44,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"training {many} for a few seconds", file=sys.stderr, flush=True)
             estimate.take(trials(unknown, executor))
     if args.plan:
-        show_plan(states, left, estimate, args.jobs or (1 if args.executor == "local" else None))
+        show_plan(states, left, estimate, at_a_time(args))
         return 0
     print(f"{counts(states.values())}; results in {folder}", flush=True)
     if executor is not None and left:
         carry_out(left, states, estimate, executor)
-    # What another sweep worked on may be complete by now.
-    return conclude([job.state() if state.status == "running" else state for job, state in states.items()])
+    return conclude(states.values())

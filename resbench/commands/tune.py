@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resbench.sweep.options import add_executor_arguments, check_executor_arguments, executor_of
+from resbench.sweep.options import add_plan_arguments, at_a_time, check_executor_arguments, executor_of
 
 if TYPE_CHECKING:
     from resbench.sweep.estimate import Estimate
@@ -16,13 +15,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench tune``."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="tuning file; docs/tuning.md explains it")
-    parser.add_argument(
-        "--plan", action="store_true", help="list the runs, which are complete, and the points chosen so far"
+    add_plan_arguments(
+        parser,
+        file="tuning file; docs/tuning.md explains it",
+        plan="list the runs, which are complete, and the points chosen so far",
+        retry="also repeat runs that failed or were refused",
     )
-    parser.add_argument("--retry", action="store_true", help="also repeat runs that failed or were refused")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results, instead of the file's")
-    add_executor_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,21 +55,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(what: str, jobs: "list[Job]", args: argparse.Namespace, estimate: "Estimate") -> "dict[Job, State]":
     """Run what is left of some jobs, or with ``--plan`` show it; how far they are then."""
-    from resbench.sweep.jobs import carry_out
+    from resbench.sweep.jobs import carry_out, read_states
     from resbench.sweep.report import counts, show_plan
 
-    states = {job: job.state() for job in jobs}
-    for job, state in states.items():
-        estimate.add(job, state)
+    states = read_states(jobs, estimate)
     again = ("failed", "refused") if args.retry else ()
     left = [job for job, state in states.items() if state.status in again or not (state.done or state.failed)]
     if args.plan:
-        show_plan(states, left, estimate, args.jobs or (1 if args.executor == "local" else None))
+        show_plan(states, left, estimate, at_a_time(args))
         return states
     print(f"{what}: {counts(states.values())}; results in {jobs[0].root}", flush=True)
     if left:
         carry_out(left, states, estimate, executor_of(args))
-    return {job: job.state() if state.status == "running" else state for job, state in states.items()}
+    return states
 
 
 def _choose(searches: "list[Search]", states: "dict[Cell, State]") -> "dict[Search, dict[int, int]]":

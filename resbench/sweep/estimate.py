@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resbench.leaderboard.statistics import mean
 from resbench.records.schema import Record, RecordError, read_record
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import LOGS, Job, State
@@ -45,15 +44,19 @@ class Estimate:
         """Of one run; NaN while nothing is known."""
         name = job.cell.name
         if name in self._complete:
-            return mean(self._complete[name])
+            return _mean(self._complete[name])
         if name in self._trials:
             return self._trials[name]
         everything = [seconds for runs in self._complete.values() for seconds in runs] + list(self._trials.values())
-        return mean(everything) if everything else math.nan
+        return _mean(everything) if everything else math.nan
 
     def total(self, jobs: Iterable[Job]) -> float:
         """Of these runs one after the other; NaN while nothing is known."""
         return sum(map(self.seconds, jobs))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def trials(jobs: Sequence[Job], executor: Executor) -> dict[str, float]:

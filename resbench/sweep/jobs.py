@@ -12,6 +12,7 @@ from resbench.sweep.estimate import Estimate
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import Job, State
 from resbench.sweep.plan import Cell
+from resbench.sweep.progress import SweepProgress
 from resbench.training.process import fast_imports
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"out: {folder} cannot be written (no permission); name another with --out")
 
 
+def read_states(jobs: Sequence[Job], estimate: Estimate) -> dict[Job, State]:
+    """How far each job is; the estimate takes into account those that are complete."""
+    states = {job: job.state() for job in jobs}
+    for job, state in states.items():
+        estimate.add(job, state)
+    return states
+
+
 def carry_out(jobs: Sequence[Job], states: dict[Job, State], estimate: Estimate, executor: Executor) -> None:
     """Execute jobs and show how far they are.
 
@@ -69,8 +78,6 @@ def carry_out(jobs: Sequence[Job], states: dict[Job, State], estimate: Estimate,
     Raises:
         KeyboardInterrupt: when interrupted, after the runs have left their checkpoints.
     """
-    # Not earlier: typing gives Lightning's `int | float` the order of rich.progress if that is imported first, and a
-    # number of batches would be read as a fraction of them.
-    from resbench.sweep.progress import SweepProgress
-
     SweepProgress(states, estimate).run(jobs, executor)
+    # Another sweep may have completed meanwhile what it was working on.
+    states |= {job: job.state() for job, state in states.items() if state.status == "running"}

@@ -1,8 +1,9 @@
-"""Where the runs of a plan are executed: the options of the command line, and the executor that they name."""
+"""What `resbench sweep` and `resbench tune` have in common on the command line, and the executor that it names."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from resbench.errors import UserError
 from resbench.sweep.executor import Executor
@@ -18,8 +19,19 @@ BELONGS = {
 }
 
 
-def add_executor_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of all executors."""
+def add_plan_arguments(parser: argparse.ArgumentParser, file: str, plan: str, retry: str) -> None:
+    """Declare the file of a plan, what to do with it, and the options of all executors.
+
+    Args:
+        parser: the parser of the command.
+        file: help of the file.
+        plan: help of ``--plan``.
+        retry: help of ``--retry``.
+    """
+    parser.add_argument("file", type=Path, metavar="FILE", help=file)
+    parser.add_argument("--plan", action="store_true", help=plan)
+    parser.add_argument("--retry", action="store_true", help=retry)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results, instead of the file's")
     parser.add_argument(
         "--executor",
         choices=("local", "ray", "slurm"),
@@ -67,6 +79,12 @@ def check_executor_arguments(args: argparse.Namespace) -> None:
         whole = "a whole number" if args.executor == "slurm" else "0 or more"
         raise UserError(f"--gpus: {args.gpus:g}: write {whole}")
     _options(args)
+
+
+def at_a_time(args: argparse.Namespace) -> int | None:
+    """How many runs the options allow at the same time; None for as many as the cluster does."""
+    jobs: int | None = args.jobs
+    return jobs or (1 if args.executor == "local" else None)
 
 
 def executor_of(args: argparse.Namespace) -> Executor:

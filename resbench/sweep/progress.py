@@ -91,7 +91,7 @@ class _TimeLeft(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Called by Rich."""
         seconds = self._sweep.seconds_left()
-        return Text("unknown" if math.isnan(seconds) else duration(seconds), style="progress.remaining")
+        return Text(duration(seconds) if math.isfinite(seconds) else "unknown", style="progress.remaining")
 
 
 def _line(job: Job, state: State) -> str:

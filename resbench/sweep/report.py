@@ -33,7 +33,7 @@ def show_plan(states: Mapping[Job, State], left: Sequence[Job], estimate: Estima
 
 
 def _time(seconds: float, workers: int) -> str:
-    if math.isnan(seconds):
+    if not math.isfinite(seconds):
         return "time left: unknown until a run is complete"
     many = f"{workers} runs at a time" if workers > 1 else "one run at a time"
     return f"time left: about {duration(seconds / workers)} of training, {many}"
