@@ -85,13 +85,15 @@ def _with_steps(device: Device) -> Device:
 
 
 def _responses() -> list[Device]:
-    """A device for each built-in response to pulses."""
+    """A device for each built-in response to pulses; PCM stands for the noise of ExpStep, which has one of its own."""
     from resbench.crossbar import devices
 
-    models = [model for model in vars(devices).values() if inspect.isclass(model) and not inspect.isabstract(model)]
+    models = [named(offer.path) for offer in offers("devices")]
     pulsed = [model() for model in models if issubclass(model, devices.PulsedDevice)]
-    pulsed.append(devices.ExpStep(dw_min_std_add=0.1))  # its noise has a response of its own
-    return list({device.response: device for device in pulsed}.values())
+    found: dict[Any, Device] = {}
+    for device in pulsed:
+        found.setdefault(device.response, device)
+    return list(found.values())
 
 
 def _uses(devices: Sequence[Device]) -> Iterator[str]:
