@@ -1,6 +1,6 @@
-"""The ground floor: what a run leaves behind, and how it is identified, named and written. No torch, no Lightning.
+"""The results of runs: their schema, identity, names and files. This room imports neither torch nor Lightning.
 
-:mod:`~resbench.records.schema` is the record of one run, :mod:`~resbench.records.identity` the hash of its config,
-:mod:`~resbench.records.names` the files of a run folder, :mod:`~resbench.records.files` writes any of them whole or
-not at all, and :mod:`~resbench.records.text` makes text that others wrote fit for a terminal.
+:mod:`~resbench.records.schema` defines the record of a run, and :mod:`~resbench.records.identity` the hash of its
+config. :mod:`~resbench.records.names` names the files of a run folder. :mod:`~resbench.records.files` writes a file
+completely or not at all. :mod:`~resbench.records.text` makes text of others safe for a terminal.
 """

@@ -1,4 +1,4 @@
-"""Writing a file so that a reader never sees half of it."""
+"""Writing files atomically: a reader never sees half of a file."""
 
 import os
 import secrets
@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-#: Names of files that a killed process may have left half written.
+#: Pattern of the temporary files, which a killed process may leave behind.
 TEMPORARY = ".*.tmp"
 
 
 @contextmanager
 def replacing(path: Path | str) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of ``path`` when the block ends without an error.
+    """Open a file that replaces ``path`` when the block ends without an error.
 
-    What is written goes to a hidden file in the same folder, reaches the disk and then takes the name, so whoever opens
-    ``path`` sees the old file or the whole new one. Missing folders are made.
+    It is a hidden file in the same folder. At the end it is flushed to the disk and then renamed. So a reader of
+    ``path`` sees either the old file or the complete new one. Missing folders are made.
 
     Raises:
         OSError: where the folder cannot be written or the disk is full; ``path`` is then unchanged.
@@ -45,10 +45,10 @@ def write_text_atomically(path: Path | str, text: str) -> None:
 
 
 def keep_lines(path: Path, count: int) -> bool:
-    """Cut a text file after its first ``count`` lines, atomically; a file that is not there has no lines.
+    """Cut a text file after its first ``count`` lines, atomically. A missing file counts as an empty one.
 
     Returns:
-        Whether the file had as many.
+        Whether the file had at least ``count`` lines.
     """
     lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
     if len(lines) > count:

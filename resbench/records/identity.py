@@ -1,4 +1,4 @@
-"""The identity of a run: the hash of its resolved config, without the keys that cannot change its numbers."""
+"""The identity of a run: the hash of its resolved config, without the keys that cannot change its result."""
 
 import hashlib
 import json
@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from resbench.errors import BadValue
 
-#: Dotted keys of a resolved config that say where a run writes, what it shows or where it starts from, never what it
-#: computes. Where the data lie is left out too: the record holds their checksums.
+#: Dotted keys of a resolved config that do not change the result: they say where a run writes, what it shows and where
+#: it starts from. The folder of the data is one of them, because the record has the checksums of the data.
 RESULT_FREE_KEYS = frozenset(
     {
         "checkpoint",
@@ -33,7 +33,7 @@ RESULT_FREE_KEYS = frozenset(
     }
 )
 
-#: Callbacks (by class path, shell patterns) that only watch; any other entry of ``trainer.callbacks`` counts.
+#: Shell patterns for the class paths of callbacks that only watch. All other callbacks are part of the identity.
 RESULT_FREE_CALLBACKS = (
     "resbench.callbacks.*",
     "lightning.pytorch.callbacks.DeviceStatsMonitor",
@@ -43,31 +43,31 @@ RESULT_FREE_CALLBACKS = (
     "lightning.pytorch.callbacks.*ProgressBar",
 )
 
-#: Keys that came after records had been published, with what computes the same as before there was the key. A config
-#: that holds it has the hash of one without the key, so that old records stay comparable.
+#: Keys that were added after the first records had been published, each with the value that computes the same as before
+#: the key was added. A config with this value has the same hash as one without the key, so old records stay comparable.
 LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "arithmetic": "native", "tuning": None}
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
-    """SHA-256 (64 hex digits) of what a resolved config computes.
+    """SHA-256 (64 hex digits) of the part of a resolved config that decides the result.
 
-    The config is made plain (:func:`plain`), loses :data:`RESULT_FREE_KEYS`, :data:`RESULT_FREE_CALLBACKS` and those of
-    the :data:`LATER_KEYS` that change nothing, and is written as JSON with sorted keys, no whitespace and floats as
-    Python's ``repr``. The seed is part of it: one hash is one run.
+    The config is converted to plain data (:func:`plain`). :data:`RESULT_FREE_KEYS`, :data:`RESULT_FREE_CALLBACKS` and
+    :data:`LATER_KEYS` with the value of before are removed. The rest is written as JSON with sorted keys, no whitespace
+    and floats as Python's ``repr``. The seed is included, so each run has its own hash.
 
     Raises:
-        BadValue: where the config holds something that JSON cannot, naming the key.
+        BadValue: if the config has a value that JSON cannot represent; it names the key.
     """
     return hash_of(result_config(config))
 
 
 def result_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved config that decides the numbers, as plain data."""
+    """The part of a resolved config that decides the result, as plain data."""
     return deciding(plain(config))
 
 
 def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
-    """As :func:`result_config`, of a config that is plain data already."""
+    """The same as :func:`result_config`, for a config that is plain data already."""
     kept = _as_before(without(config, lambda path: path in RESULT_FREE_KEYS))
     trainer = kept.get("trainer")
     if isinstance(trainer, dict) and (counted := counted_callbacks(trainer.pop("callbacks", None))):
@@ -76,7 +76,7 @@ def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def counted_callbacks(callbacks: Any) -> list[Any]:
-    """Of the callbacks of a config, none, one or a list, those that do more than watch."""
+    """The callbacks of a config (None, one, or a list) that do more than watch."""
     return [callback for callback in _as_list(callbacks or []) if not _only_watches(callback)]
 
 
@@ -87,7 +87,7 @@ def hash_of(value: Any) -> str:
 
 
 def without(config: Mapping[str, Any], drop: Callable[[str], bool], parent: str = "") -> dict[str, Any]:
-    """A copy of plain data without the keys whose dotted path ``drop`` names; lists are kept whole."""
+    """A copy of plain data without the keys for whose dotted path ``drop`` is true. Lists are not searched."""
     kept = {}
     for key, value in config.items():
         path = f"{parent}.{key}" if parent else key
@@ -97,9 +97,9 @@ def without(config: Mapping[str, Any], drop: Callable[[str], bool], parent: str 
 
 
 def plain(value: Any, path: str = "") -> Any:
-    """Plain data that strict JSON can hold.
+    """The value as plain data, which strict JSON can represent.
 
-    Paths become strings, tuples lists, and infinity and NaN the strings ``"inf"``, ``"-inf"`` and ``"nan"``.
+    Paths become strings and tuples become lists. Infinity and NaN become ``"inf"``, ``"-inf"`` and ``"nan"``.
 
     Raises:
         BadValue: for any other type, naming the key and the type.
@@ -123,7 +123,7 @@ def plain(value: Any, path: str = "") -> Any:
 
 
 def _as_before(value: Any) -> Any:
-    """Plain data without the later keys that hold what computes the same as before."""
+    """Plain data without those of the later keys that have the value of before."""
     if isinstance(value, list):
         return [_as_before(item) for item in value]
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a config trains and tests on, where that is not all of the data: it decides which results can be compared."""
+"""The parts of the data that a config trains and tests on. Results on different parts cannot be compared."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from resbench.records.text import one_line
 
 
 def limits(config: Mapping[str, Any]) -> list[str]:
-    """What makes an epoch of a resolved config shorter or its steps larger than the data and the batch size say."""
+    """Settings of a resolved config that make an epoch shorter, or a step larger, than data and batch size say."""
     trainer = _section(config, "trainer")
     found = []
     if part := _part(trainer.get("limit_train_batches")):
@@ -25,7 +25,7 @@ def limits(config: Mapping[str, Any]) -> list[str]:
 
 
 def untested(config: Mapping[str, Any]) -> str | None:
-    """Why the test of a resolved config was not on all of the test set; null where it was."""
+    """Why a resolved config does not test on the whole test set; None if it does."""
     trainer = _section(config, "trainer")
     for key in ("limit_test_batches", "fast_dev_run"):
         if part := _part(trainer.get(key)):
@@ -34,9 +34,9 @@ def untested(config: Mapping[str, Any]) -> str | None:
 
 
 def _part(value: Any) -> str:
-    """What a setting leaves of an epoch; nothing where it leaves all.
+    """The part of an epoch that a setting of Lightning leaves, in words; empty if it leaves all of it.
 
-    As Lightning means it a whole number counts mini-batches, and a share of 1.0, null and false are all of them.
+    A whole number counts mini-batches and a float is a share of them. 1.0, null and false stand for all of them.
     """
     if value is None or value is False or (isinstance(value, float) and value >= 1):
         return ""

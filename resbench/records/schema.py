@@ -1,8 +1,7 @@
 """The record of a run: a versioned schema, and writing and reading it as strict JSON.
 
-JSON has no infinity and no NaN: both are written as the strings ``"inf"``, ``"-inf"`` and ``"nan"``, in ``states``, in
-every metric and inside ``config``. All other numbers survive the round trip bit for bit. ``docs/records.md`` describes
-each field.
+JSON has no infinity and no NaN. They are written as the strings ``"inf"``, ``"-inf"`` and ``"nan"``, in ``states``, in
+metrics and in ``config``. All other numbers are read back bit for bit. ``docs/records.md`` describes each field.
 """
 
 import json
@@ -34,19 +33,19 @@ from resbench.records.titles import title
 
 SCHEMA_VERSION = 1
 MAX_RECORD_BYTES = 16 * 2**20
-#: The commit of a checkout that git could not be asked about.
+#: The commit of a checkout if git is missing or fails.
 UNKNOWN_COMMIT = "unknown"
-#: Characters of a name, and of what is said of a file that is no record.
+#: Most characters of a name, and of the reason why a file is not a record.
 LONGEST_TEXT, LONGEST_REASON = 10_000, 500
 
-#: Neither control characters nor marks of direction, and no space but the plain one.
+#: Text without control characters and direction marks, whose only whitespace is the plain space.
 PRINTABLE = r"^(?: |[^\p{C}\p{Z}])*$"
 
 _SPECIAL = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
 
 
 class RecordError(ValueError):
-    """A file is not a record; the message is one line that says why, without what a terminal would act on."""
+    """A file is not a record. The message says why, in one line that is safe for a terminal."""
 
     def __init__(self, reason: str) -> None:
         line = one_line(reason)
@@ -65,34 +64,34 @@ def _to_json_number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
-#: Whole numbers as 64 bits hold them: no larger one can be a count, and sums and products of them stay floats.
+#: Whole numbers of 64 bits. No count is larger, and sums and products of such numbers can be converted to floats.
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
-#: A name: what tables, terminals and figures show as it is.
+#: A name, which tables, terminals and figures show unchanged.
 Text = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=PRINTABLE)]
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
 
 
 class Entry(BaseModel):
-    """Base of everything in a record: frozen, no conversion of types, unknown fields refused."""
+    """Base of all parts of a record. Fields are frozen, types are not converted, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
 class Budget(Entry):
-    """How long a run may train; null where the track sets no such limit."""
+    """How long a run may train. A limit that the track does not set is null."""
 
     epochs: Positive | None = None
     max_steps: Positive | None = None
 
 
 class Track(Entry):
-    """What is the same for every row of one table: task, network, data, analog layers and budget.
+    """Everything that is the same for all rows of a table: task, network, data, analog layers and budget.
 
-    ``analog_layers`` are the name patterns of the layers that the track puts on crossbars; the digital reference
-    states them too. ``train_size`` counts training examples. ``limits`` are what makes an epoch shorter, or a step
-    larger, than these say: those of the trainer and of the data module, in words.
+    ``analog_layers`` are name patterns of the layers that are on crossbars; the digital reference has them too.
+    ``train_size`` counts training examples. ``limits`` lists, in words, the settings of the trainer and of the data
+    module that make an epoch shorter or a step larger.
     """
 
     name: Text
@@ -109,7 +108,7 @@ class Track(Entry):
 class AlgorithmEntry(Entry):
     """A training algorithm: its name, its class and its hyper-parameters.
 
-    ``name`` is the ``title`` that the class gives itself, else the name of the class.
+    ``name`` is the ``title`` of the class if it has one, else the name of the class.
     """
 
     name: Text
@@ -118,7 +117,7 @@ class AlgorithmEntry(Entry):
 
     @property
     def title(self) -> str:
-        """As tables show it."""
+        """Its name in tables."""
         return title(self.name, self.class_path)
 
 
@@ -131,13 +130,14 @@ class DeviceEntry(Entry):
 
 
 class TileEntry(Entry):
-    """What one tile of a layer went through.
+    """The writes to one tile of a layer.
 
-    ``pulses_up`` and ``pulses_down`` are totals over its devices, ``transfers`` counts columns or rows written to it
-    from another tile, and ``max_writes`` is the number of pulses of its most written device. ``slots`` sums the lengths
-    of all pulse trains on its lines, one for each vector of the gradient and for each line written; 0 where it changed
-    without trains. ``write_histogram`` counts devices by their number of pulses w: entry 0 those never written, entry k
-    those with 2^(k-1) <= w < 2^k. Both are null where a run did not record them.
+    ``pulses_up`` and ``pulses_down`` are totals over its devices. ``transfers`` counts the columns or rows that were
+    written to it from another tile. ``max_writes`` is the number of pulses of the device with the most pulses.
+    ``slots`` is the total length of all pulse trains: there is one for each vector of the gradient and for each line
+    that is written. It is 0 if the tile changed without pulse trains. ``write_histogram`` counts devices by their
+    number of pulses w. Entry 0 counts those without a pulse, and entry k those with 2^(k-1) <= w < 2^k. ``slots`` and
+    ``write_histogram`` are null in records of versions that did not count them.
     """
 
     name: Text
@@ -158,9 +158,9 @@ class TileEntry(Entry):
 
 
 class LayerEntry(Entry):
-    """One analog layer, weights ``[out_features, in_features]``, tiles fast first.
+    """One analog layer with weights ``[out_features, in_features]``. The fast tile is the first.
 
-    ``reuse`` counts the vectors that one sample puts through it: 1, or the output positions of a convolution.
+    ``reuse`` is the number of vectors of one sample: 1, or the number of output positions of a convolution.
     """
 
     name: Text
@@ -179,16 +179,16 @@ class EpochMetrics(Entry):
 
 
 class GitState(Entry):
-    """The commit that ran, and whether files differed from it; ``unknown`` where git could not say."""
+    """The commit that ran, and whether files differed from it. The commit is ``unknown`` if git could not be asked."""
 
     commit: Text
     dirty: bool
 
 
 class Accelerator(Entry):
-    """What decides the last bits of a GPU's results: its architecture, its libraries, and whether TF32 was allowed.
+    """What the last bits of a GPU's results depend on: its architecture, its libraries, and whether TF32 was allowed.
 
-    ``driver`` is null where it does not tell its version.
+    ``driver`` is null if its version is unknown.
     """
 
     compute_capability: Text
@@ -201,11 +201,12 @@ class Accelerator(Entry):
 
 
 class Hardware(Entry):
-    """What the run ran on: processor, threads, and torch's device (``cpu`` or the model of the accelerator).
+    """Processor, threads and torch's device (``cpu`` or the model of the accelerator).
 
-    ``instructions``, ``onednn`` and ``mkl`` are what the three libraries of torch computed with on the processor, by
-    their own word: their sums are rounded by it. Null where they do not tell, and in records from before it was noted;
-    ``architecture`` (``x86_64``) likewise. ``accelerator`` is null for a run on the CPU.
+    ``instructions``, ``onednn`` and ``mkl`` are the instruction sets that the three libraries of torch report for the
+    processor. The rounding of sums depends on them. They are null if a library does not report one. They and
+    ``architecture`` (``x86_64``) are also null in records of versions that did not note them. ``accelerator`` is null
+    for a run on the CPU.
     """
 
     cpu: Text
@@ -221,12 +222,12 @@ class Hardware(Entry):
 class Record(Entry):
     """The result of one run, finished or not.
 
-    ``states`` is null for a digital run and ``inf`` for devices without granularity; ``bits`` is log2 of it. ``tiles``
-    counts device arrays a weight, 0 for a digital run. ``final`` holds the metrics after the last epoch (``test/acc``
-    as a fraction).
+    ``states`` is null for a digital run and ``inf`` for devices without granularity. ``bits`` is log2 of ``states``.
+    ``tiles`` is the number of device arrays for each weight, and 0 for a digital run. ``final`` has the metrics after
+    the last epoch; accuracies such as ``test/acc`` are fractions.
 
     Raises:
-        ValidationError: for a missing, unknown or wrong field, or where fields contradict each other.
+        ValidationError: for a missing, unknown or wrong field, or if fields contradict each other.
     """
 
     schema_version: Literal[1] = 1
@@ -257,7 +258,7 @@ class Record(Entry):
 
     @property
     def made_by(self) -> str:
-        """The resbench that made it: its version, and the commit of a checkout."""
+        """The version of resbench that made it, with the commit if it was a checkout."""
         commit = f", commit {self.git.commit[:12]}" if self.git else ""
         return f"resbench {self.versions.get('resbench', 'of an unknown version')}{commit}"
 
@@ -289,10 +290,10 @@ class Record(Entry):
 
 
 def write_record(path: Path | str, record: Record) -> None:
-    """Write a record as JSON, atomically: a reader or a killed run never leaves half a file. Missing folders are made.
+    """Write a record as JSON. The file is complete or not there, even if the run is killed. Missing folders are made.
 
     Raises:
-        OSError: where ``path`` cannot be written.
+        OSError: if ``path`` cannot be written.
     """
     write_text_atomically(path, record.model_dump_json(indent=1) + "\n")
 
@@ -301,12 +302,12 @@ def read_record(path: Path | str) -> Record:
     """Read a record; nothing in the file is executed, imported or unpickled.
 
     Raises:
-        RecordError: where the file is missing, larger than 16 MiB, not strict JSON, of another schema version, or not
-        a valid record.
+        RecordError: if the file is missing, larger than 16 MiB, not strict JSON, of another schema version, or not a
+        valid record.
     """
     try:
         with Path(path).open("rb") as file:
-            size = os.fstat(file.fileno()).st_size  # 0 for a pipe; a read makes room for all that it may get
+            size = os.fstat(file.fileno()).st_size  # 0 for a pipe; a read reserves the whole size
             content = file.read(1 + (size if 0 < size <= MAX_RECORD_BYTES else MAX_RECORD_BYTES))
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror}") from None
@@ -340,7 +341,7 @@ def _not_json(constant: str) -> None:
 
 
 def metric_differences(a: Record, b: Record) -> list[str]:
-    """Where the metrics of two records (per epoch and final) differ in any bit, one line each; NaN equals NaN."""
+    """A line for each metric, of an epoch or final, in which two records differ in any bit. NaN equals NaN."""
     left, right = _metrics(a), _metrics(b)
     return [
         f"{key}: {left.get(key, 'absent')} and {right.get(key, 'absent')}"
@@ -350,12 +351,12 @@ def metric_differences(a: Record, b: Record) -> list[str]:
 
 
 def metrics_equal(a: Record, b: Record) -> bool:
-    """Whether two records hold the same metrics bit for bit; :func:`metric_differences` says where they do not."""
+    """Whether two records have the same metrics bit for bit; :func:`metric_differences` lists the differences."""
     return not metric_differences(a, b)
 
 
 def _metrics(record: Record) -> dict[str, str]:
-    """Every metric by place; ``repr`` tells all floats apart, and -0.0 from 0.0, but calls any two NaN the same."""
+    """Every metric by its place, as ``repr``, which differs for 0.0 and -0.0 and is equal for any two NaN."""
     metrics = {}
     for entry in record.epochs:
         metrics[f"epoch {entry.epoch}, step"] = str(entry.step)
@@ -364,7 +365,7 @@ def _metrics(record: Record) -> dict[str, str]:
 
 
 def _reason(error: ValidationError) -> str:
-    """One line for the first of the errors, and how many more there are."""
+    """The first error in one line, and the number of the others."""
     first, *others = error.errors(include_url=False, include_context=False)
     place = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""What algorithms are called in tables: the names that their papers give them."""
+"""Titles of algorithms in tables, which are the names that their papers give them."""
 
 from functools import cache
 
@@ -6,7 +6,10 @@ from resbench.registry import describe
 
 
 def title(name: str, class_path: str) -> str:
-    """The title of an algorithm: its own ``name``, or for a class of resbench without one what the class says."""
+    """The title of an algorithm: its ``name``, unless that is only the class name of a class of resbench.
+
+    Older records have no titles, so such a class is asked for its ``title``.
+    """
     package, _, class_name = class_path.rpartition(".")
     return _ours(class_path) if package.partition(".")[0] == "resbench" and name == class_name else name
 
