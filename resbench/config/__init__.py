@@ -1,7 +1,7 @@
-"""Configs as files and data: no torch, no Lightning.
+"""Configs as files and data. This room imports neither torch nor Lightning.
 
-:mod:`~resbench.config.files` finds and composes them, :mod:`~resbench.config.yaml` reads their YAML within limits,
-:mod:`~resbench.config.keys` and :mod:`~resbench.config.values` say what a run can have, and
-:mod:`~resbench.config.messages` how a mistake is told. :mod:`~resbench.config.trust` and
-:mod:`~resbench.config.imports` are for configs that somebody else wrote.
+:mod:`~resbench.config.files` finds and composes configs, and :mod:`~resbench.config.yaml` reads their YAML within
+limits. :mod:`~resbench.config.keys` and :mod:`~resbench.config.values` check keys and values, and
+:mod:`~resbench.config.messages` writes the messages about mistakes. :mod:`~resbench.config.trust` and
+:mod:`~resbench.config.imports` check configs of other people.
 """

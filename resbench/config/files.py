@@ -1,4 +1,4 @@
-"""Files of configs: found by their names, composed of fragments, merged with the flags of a command line."""
+"""Finds config files, composes them of fragments, and merges them with the flags of a command line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import yaml
 from resbench.config.yaml import Unfit, dump_yaml, load_yaml
 from resbench.errors import UserError
 
-#: Key of a list of files whose keys come before those of the file that names them.
+#: Key of a list of files. The keys of the file itself override those of the files in the list.
 COMPOSE = "compose"
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def merged_arguments(argv: Sequence[str]) -> list[str]:
-    """A command line whose ``--config`` files are merged into one YAML text at its beginning.
+    """The command line with its ``--config`` files merged into one YAML text at the beginning.
 
-    Files count from left to right, and flags override files. ``inf`` is a number and ``null`` is none as in files.
+    Later files override earlier ones, and flags override files. ``inf`` and ``null`` mean the same as in files.
 
     Raises:
         UserError: for a file that cannot be used.
@@ -45,12 +45,15 @@ def merged_arguments(argv: Sequence[str]) -> list[str]:
 
 
 def _is_complete(flags: Sequence[str]) -> bool:
-    """Whether the last flag has its value, so that what comes next is none."""
+    """Whether the last flag already has its value, so that the next argument is not its value."""
     return not flags or "=" in flags[-1] or not flags[-1].startswith("-")
 
 
 def _null_in_class(config: Mapping[str, Any], argument: str) -> bool:
-    """Take ``--KEY=null`` into the config if it is for an argument of a class there: the parser would read ``None``."""
+    """Set ``--KEY=null`` in the config if KEY is an argument of a class there, and return whether this was done.
+
+    The parser would take the value for the string ``None``.
+    """
     flag, _, value = argument.partition("=")
     *path, last = flag.removeprefix("--").replace(".init_args", "").split(".")
     node: Any = config
@@ -67,8 +70,8 @@ def _null_in_class(config: Mapping[str, Any], argument: str) -> bool:
 def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The keys of a config file, merged with those of the fragments that it composes.
 
-    ``compose: [task/digits.yaml, device/softbounds.yaml]`` names files relative to the one that holds it, or to
-    ``configs`` of the working directory or of the package; the file's own keys come last.
+    ``compose: [task/digits.yaml, device/softbounds.yaml]`` names files relative to the folder of the config, or to
+    ``configs`` of the working directory or of the package. The file's own keys override those of the fragments.
 
     Raises:
         UserError: for a file that does not exist, is not a YAML mapping, or composes itself.
@@ -88,7 +91,7 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
 
 
 def _check_keys(value: Any, path: Path, parent: str = "") -> None:
-    """Refuse a key, at any depth, that is no string."""
+    """Refuse keys, at any depth, that are not strings."""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
@@ -100,10 +103,11 @@ def _check_keys(value: Any, path: Path, parent: str = "") -> None:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Both configs, ``over`` on top of ``base``.
+    """Both configs merged; ``over`` overrides ``base``.
 
-    Mappings merge key by key, all else is replaced. Another ``class_path`` drops the ``init_args`` of the class before
-    it, also those that the new class knows by the same name. ``key+`` appends to the list ``key``.
+    Mappings are merged key by key, and all other values are replaced. A different ``class_path`` drops all
+    ``init_args`` of the class before it, even if the new class has arguments of the same names. ``key+`` appends to the
+    list ``key``.
     """
     result = dict(base)
     for key, value in over.items():
@@ -119,7 +123,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _same_class(before: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
-    """By the last part of the name: short names and full paths may be mixed."""
+    """Whether both name the same class, by the last part of the name, since a short name may stand for a full path."""
     names = [str(config.get("class_path", "")).rpartition(".")[2] for config in (before, value)]
     return not names[1] or names[0] in ("", names[1])
 
@@ -128,7 +132,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file.
 
     Raises:
-        UserError: naming the file and what is wrong.
+        UserError: with the file and the problem.
     """
     try:
         content = load_yaml(path.read_text(encoding="utf-8"))
@@ -148,7 +152,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def named_config(name: str) -> Path:
-    """The file that ``--config`` names: where it says, or else from ``configs``, as ``compose`` finds it."""
+    """The file that ``--config`` names: the path itself if it exists, else a file in one of :func:`folders`."""
     found = Path(name)
     if not found.exists():
         found = next((folder / name for folder in folders() if (folder / name).is_file()), found)
@@ -156,7 +160,7 @@ def named_config(name: str) -> Path:
 
 
 def find_config(name: str, composer: Path) -> Path:
-    """The file that ``compose`` or a sweep names, from the folder of the composer or from ``configs``.
+    """The file that ``compose`` or a sweep names, in the folder of the composer or in one of :func:`folders`.
 
     Raises:
         UserError: if there is none.
@@ -169,7 +173,7 @@ def find_config(name: str, composer: Path) -> Path:
 
 
 def folders() -> list[Path]:
-    """Where configs are: those of the working directory and those that come with the package."""
+    """Folders of configs: that of the working directory, then those that come with the package."""
     return [Path("configs"), PACKAGE / "configs", PACKAGE.parent / "configs"]
 
 

@@ -1,4 +1,4 @@
-"""What the parser of configs may import while it reads one of somebody else."""
+"""Limits what the parser may import while it reads a config of somebody else."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from resbench.config.trust import class_paths, is_trusted
 from resbench.errors import UserError
 from resbench.registry import DIGITAL, OPTIMIZER, named
 
-#: Class of ``experiment.tuning``, which a config gives without its name.
+#: Class of ``experiment.tuning``, whose name a config does not contain.
 TUNING = "resbench.tuning.entry.Tuning"
 
 
 @contextmanager
 def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterator[None]:
-    """Have jsonargparse import the classes that a config names and nothing else, until the block ends.
+    """Inside this block, jsonargparse can only import the classes that a config names.
 
-    :func:`resbench.config.trust.refusals` has checked them before. This is a second wall, for what the parser
-    would find in other places: strings, files, values of any type.
+    :func:`resbench.config.trust.refusals` has checked these classes before. This is a second wall: the parser would
+    also import what it finds in strings, files, and values of any type.
 
     Args:
         config: the config.
@@ -45,9 +45,9 @@ def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterat
 
 
 def _where_defined(path: str) -> str:
-    """The path of a class in the module that defines it, which the parser asks for too.
+    """The path of a class in the module that defines it, which the parser checks too.
 
-    For a class of a trusted module it is not asked: that module may have imported what nobody meant to trust.
+    Classes of trusted modules do not come here, because such a module may have imported a class that nobody trusts.
     """
     try:
         found = named(path)

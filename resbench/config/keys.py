@@ -1,7 +1,8 @@
-"""The keys of a config: which section holds what, and which keys of Lightning's trainer a run does not have.
+"""Checks the keys of a config: the form of its sections and objects, and keys that a run must not have.
 
-Sections are mappings, and the arguments of a class lie under its ``init_args``. The parser takes a mapping that is none
-of this for something else, and its words are about that; what is found here names the key and says what to write.
+Sections are mappings, and the arguments of a class are under its ``init_args``. If a mapping has another form, the
+parser takes it for something else and its message is about that. These checks come first, name the key and say what to
+write.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from resbench.registry import offers
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
 SECTIONS = ("experiment", "checkpoint", "tile_state", "trainer")
-#: Keys that hold one object, and those of the trainer that hold one or more.
+#: Keys with one object, and keys of the trainer with one or more objects.
 OBJECTS = ("model", "data", "optimizer", "lr_scheduler")
 TRAINER_OBJECTS = ("callbacks", "logger")
-#: What a mapping that stands for an object may have.
+#: Keys of a mapping that describes an object.
 PARTS = ("class_path", "init_args", "dict_kwargs")
-#: Keys of the trainer that a run does not have, with what each would do.
+#: Keys of the trainer that a run must not have, with the reason.
 REFUSED = {
     "barebones": "leaves out the metrics that the record is made of",
     "default_root_dir": "the run folder follows from experiment.root; write that instead",
@@ -30,7 +31,7 @@ REFUSED = {
 
 
 def check_shape(config: Mapping[str, Any]) -> None:
-    """Refuse a merged config that is not of this shape.
+    """Refuse a merged config that does not have this form.
 
     Raises:
         UserError: with the key and what to write.
@@ -51,7 +52,7 @@ def check_shape(config: Mapping[str, Any]) -> None:
 
 
 def _check_object(key: str, value: Any) -> None:
-    """An object, the name of its class, or nothing."""
+    """Refuse a value that is neither an object, the name of a class, nor null."""
     if value is None or isinstance(value, str):
         return
     if not isinstance(value, Mapping):
@@ -72,7 +73,7 @@ def _check_object(key: str, value: Any) -> None:
 
 
 def _objects(key: str, class_path: str) -> set[str]:
-    """Names of the arguments that are objects: of any task for the model, of the class where it is one of resbench."""
+    """Names of the arguments that are objects: those of all tasks for the model, else those of a class of resbench."""
     kinds = ("tasks",) if key == "model" else ("algorithms", "devices", "networks", "data", "optimizers")
     found = [offer for kind in kinds for offer in offers(kind) if key == "model" or offer.path == class_path]
     return {name for offer in found for name, argument in offer.arguments.items() if argument.shelf is not None}
@@ -83,7 +84,7 @@ def _shown(value: Any) -> str:
 
 
 def check_seeds(config: Mapping[str, Any], arguments: Sequence[str]) -> None:
-    """Refuse a seed that follows from another one: the parser would take it, and drop it without a word.
+    """Refuse seeds that follow from ``seed_everything``. The parser would accept and ignore them without a message.
 
     Args:
         config: the merged config.
@@ -101,7 +102,7 @@ def check_seeds(config: Mapping[str, Any], arguments: Sequence[str]) -> None:
 
 
 def check_trainer(trainer: Mapping[str, Any]) -> None:
-    """Refuse what leaves no training, or no result of it.
+    """Refuse keys with which there would be no training, or no result of it.
 
     Args:
         trainer: the section of the resolved config.

@@ -1,4 +1,4 @@
-"""What jsonargparse says about a wrong config, in one or two lines: the dotted key, the reason, what to write."""
+"""Turns errors about a config into one line: the dotted key, the reason, and what to write instead."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NO_NAME = re.compile(r"module '([^']+)' has no attribute '([^']+)'|No module na
 _NOT_A_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _WRONG_CLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\S+)")
 _NOT_RETURNED = re.compile(r"Expected '([^']+)' to be a subclass of <class '([^']+)'>")
-#: Of an argument that is a class which is made later, such as an optimiser; the reason, and the class that was named.
+#: The message for an argument that is a class which is built later, such as an optimiser: the reason, and the class.
 _MADE_LATER = re.compile(
     r"Type .+ expects a function or a callable class: (.+?)(?:\. Got value: (?:.*?class_path='([^']+)')?.*)?$"
 )
@@ -34,7 +34,7 @@ _FRAME = (
     *("Does not validate", "Subtypes:", "Errors:", "Given value type:", "Subclass types expect one of:"),
     *("a class path (str)", "a dict with class_path entry", "a dict without class_path", "a dict with parameters"),
 )
-#: Said of each type that a value does not fit, beside the reason for the one that was meant.
+#: Start of the message for each type that a value does not fit. The type that was meant has a more exact reason.
 _NO_SUBCLASS = "Not a valid subclass of "
 _WORDS = {
     "NoneType": "null",
@@ -47,7 +47,14 @@ _WORDS = {
 
 @dataclass
 class _Problem:
-    """The innermost thing that jsonargparse complains about: where, inside which classes, why, about what value."""
+    """The innermost problem in a message of jsonargparse.
+
+    Attributes:
+        path: parts of the dotted key.
+        classes: the classes that the key is inside of, the outermost first.
+        reasons: why the value does not fit.
+        given: the value.
+    """
 
     path: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
@@ -65,7 +72,7 @@ def explain(message: str, keys: Iterable[str]) -> str:
     """Shorten the message of a failed parse.
 
     Args:
-        message: what jsonargparse says.
+        message: the message of jsonargparse.
         keys: the keys of the parser, for hints.
     """
     problem = _innermost(message)
@@ -96,15 +103,15 @@ def explain(message: str, keys: Iterable[str]) -> str:
 
 
 def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, type]) -> UserError:
-    """What a class said that would not be made, for the user: with its key, or else with the class and where that is.
+    """The error of a class in a config as a :class:`UserError`, with the key, or with the class and its place.
 
     Args:
-        error: what was raised while the classes of a config were made or used.
+        error: an error that was raised while the classes of a config were built or used.
         config: the resolved config.
-        sections: what sections of the config are made into.
+        sections: classes of the sections of the config.
     """
     error = _original(error)
-    if isinstance(error, UserError):  # it says all
+    if isinstance(error, UserError):  # its message is complete
         return error
     raiser = _raiser(error, config, sections)
     text = next(iter(_innermost(str(error)).reasons), str(error))
@@ -120,7 +127,7 @@ def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, 
 
 
 def _original(error: Exception) -> Exception:
-    """What a class raised, without what the parser of configs made of it."""
+    """The error that a class raised, without the one that jsonargparse raised from it."""
     while not isinstance(error, BadValue | UserError) and isinstance(error.__cause__, Exception):
         frames = list(traceback.walk_tb(error.__traceback__))
         if not frames or not frames[-1][0].f_globals.get("__name__", "").startswith("jsonargparse"):
@@ -130,7 +137,10 @@ def _original(error: Exception) -> Exception:
 
 
 def _raiser(error: Exception, config: Mapping[str, Any], sections: Mapping[str, type]) -> str | None:
-    """Where a config names the class that raised an error: the innermost such class, if it is named once."""
+    """The place in a config of the class that raised an error.
+
+    It is the innermost class of the traceback that the config names at exactly one place; None if there is no such one.
+    """
     places = {place: _class(path) for place, path in _nodes(config) if place.endswith(".class_path")}
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         kind = type(frame.f_locals.get("self"))
@@ -148,12 +158,16 @@ def _class(path: Any) -> Any:
 
 
 def _class_at(place: str, config: Mapping[str, Any]) -> str:
-    """The name of the class that is written at a place."""
+    """The name of the class at a place of a config."""
     return next(str(path).rpartition(".")[2] for key, path in _nodes(config) if key == f"{place}.class_path")
 
 
 def _prefix(error: BadValue, config: Mapping[str, Any], raiser: str | None) -> str:
-    """What stands before a key in a config: of several places that in the class that said it, or with the value."""
+    """The part of the dotted key before the key of an error; empty if the place of the key is not certain.
+
+    If the key is at several places, the right one is inside the class that raised the error, or has the value that the
+    message shows.
+    """
     key = error.key.split(",")[0]
     places = {place: str(value) for place, value in _nodes(config) if place.rpartition(".")[2] == key}
     own = {place: value for place, value in places.items() if raiser and place.startswith(f"{raiser}.")}
@@ -164,12 +178,12 @@ def _prefix(error: BadValue, config: Mapping[str, Any], raiser: str | None) -> s
 
 
 def shortened(text: str) -> str:
-    """A message in one line, in which nobody has to read a number of thousands of digits."""
+    """A message in one line, with very long words cut, such as numbers of thousands of digits."""
     return re.sub(r"\S{100,}", lambda match: f"{match[0][:60]}...", " ".join(text.split()))
 
 
 def _without_package(package: str, config: Mapping[str, Any]) -> str:
-    """That a package is missing, by the key of the class that asks for it, if one is called like it."""
+    """The message that a package is missing, with the key of the class whose path contains the name of the package."""
     name = re.split(r"[^a-z]", package.lower())[0]
     places = [place for place, value in _nodes(config) if place.endswith("class_path") and name in str(value).lower()]
     place = places[0].removesuffix(".class_path") if len(places) == 1 else ""
@@ -177,7 +191,7 @@ def _without_package(package: str, config: Mapping[str, Any]) -> str:
 
 
 def _innermost(message: str) -> _Problem:
-    """Follow the nesting down to the first group of reasons; what comes after is about the keys around it."""
+    """Follow the nested message down to the first group of reasons. The lines after it are about the keys around it."""
     problem = _Problem()
     for line in map(str.strip, message.splitlines()):
         text = line.removeprefix("- ")
@@ -193,7 +207,7 @@ def _innermost(message: str) -> _Problem:
                 problem.path.append("init_args")
         if match := _CLASS.search(text):
             problem.classes.append(match[1])
-            if problem.path[-1:] != ["init_args"]:  # else another type of the same value
+            if problem.path[-1:] != ["init_args"]:  # otherwise it is another type of the same value
                 problem.path.append("init_args")
         elif text.startswith("Given value:"):
             given = text.removeprefix("Given value:").strip()
@@ -202,7 +216,7 @@ def _innermost(message: str) -> _Problem:
         elif text and not text.startswith(_FRAME):
             problem.reasons.append(text)
     others = [reason for reason in problem.reasons if not reason.startswith(_NO_SUBCLASS)]
-    if any(reason != "Expected a <class 'NoneType'>" for reason in others):  # else the class is what was meant
+    if any(reason != "Expected a <class 'NoneType'>" for reason in others):  # otherwise a class was meant
         problem.reasons = others
     said = [reason for reason in problem.reasons if not _EXPECTED.match(reason)]
     problem.reasons = said or problem.reasons
@@ -213,7 +227,7 @@ def _wrong_type(problem: _Problem) -> str | None:
     matches = [match for reason in problem.reasons if (match := _EXPECTED.match(reason))]
     if not matches:
         return None
-    if matches[0][2] is not None:  # a single type, so what follows is about a key around it
+    if matches[0][2] is not None:  # a single type; later reasons are about a key around it
         problem.given, matches = matches[0][2], matches[:1]
     given = re.sub(r"^NestedArg\(key='[^']*', val='(.*)'\)$", r"\1", problem.given or "this")
     kinds = " or ".join(dict.fromkeys(plain_type(match[1]) for match in matches))
@@ -221,7 +235,7 @@ def _wrong_type(problem: _Problem) -> str | None:
 
 
 def _unknown_argument(name: str, problem: _Problem) -> str:
-    """A key that the class of its section does not take."""
+    """The message for an argument that its class does not have."""
     class_path = problem.classes[-1]
     parameters = _parameters(class_path)
     head, _, rest = name.partition(".")
@@ -234,14 +248,14 @@ def _unknown_argument(name: str, problem: _Problem) -> str:
         other = f"{problem.path[-2]}_{head}"
         if other in _parameters(problem.classes[-2]):
             return f"{place}: there is no such key; write {'.'.join([*problem.path[:-2], other])}"
-    if head in parameters:  # what makes the object gives it this argument
+    if head in parameters:  # whatever builds the object passes this argument
         return f"{place}: {owner} gets its {head} from outside; leave it out"
     hint = _hint(head, parameters) or f"; it has {', '.join(parameters) or 'none'}"
     return f"{place}: {owner} has no such key{hint}"
 
 
 def _unknown_key(name: str, keys: Iterable[str]) -> str:
-    """A key outside of any class: said up to the first part that is unknown."""
+    """The message for an unknown key outside of all classes. It shows the key up to the first unknown part."""
     keys = list(keys)
     parts = name.split(".")
     for end in range(1, len(parts) + 1):
@@ -276,7 +290,7 @@ def _names(module: str) -> list[str]:
 
 
 def plain_type(text: str) -> str:
-    """A type in the words of people, from how Python prints it."""
+    """A type in plain words, from its representation in Python."""
     text = re.sub(r"<class '([^']+)'>", r"\1", text)
     text = re.sub(r"^collections\.abc\.Callable\[.*\W(\w+)\]$", r"the class_path of an \1", text)
     text = re.sub(r"^(?:typing|collections\.abc)\.(?:Sequence|List).*", "a list", text)
@@ -284,11 +298,11 @@ def plain_type(text: str) -> str:
 
 
 def _nodes(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
-    """Every dotted key of a config with its value; what stands in a list has the key of the list."""
+    """Every dotted key of a config with its value. Items of a list have the key of the list."""
     if parent:
         yield parent, config
     if isinstance(config, Mapping):
-        if "class_path" in config:  # an object counts as a value too
+        if "class_path" in config:  # an object is also a value, named by its class
             yield parent, config["class_path"]
         for key, value in config.items():
             yield from _nodes(value, f"{parent}.{key}" if parent else str(key))

@@ -1,10 +1,10 @@
-"""What a config of somebody else may say: an explicit list, checked before anything that it names is imported.
+"""An explicit list of what a config of somebody else may contain. It is checked before anything is imported.
 
-The config of a record is data, but to run it is to run the code of the classes that it names, with what it gives them.
-So everything in it has to be on the list: its keys, and the classes in :mod:`resbench.registry`, those of resbench with
-their arguments and those of torch and Lightning, which take numbers and a few words. Objects are mappings
-of ``class_path`` and ``init_args`` in the places for them and nowhere else: a parser imports what a string names in
-such a place, or reads the file.
+The config of a record is data, but running it runs the code of the classes that it names, with its arguments. So
+everything in it has to be on the list: its keys, and the classes in :mod:`resbench.registry`. Classes of resbench may
+have their own arguments, and those of torch and Lightning numbers and a few words. An object is a mapping with
+``class_path`` and ``init_args`` at one of the places for objects. It must not be a string there, because the parser
+would import the class that the string names, or read the file.
 """
 
 import re
@@ -32,7 +32,7 @@ class Refusal(Entry):
     lacking: str | None = None
 
 
-#: Keys of a config that hold plain data, and those of its sections that do.
+#: Keys of a config with plain data, and keys of its sections with plain data.
 PLAIN = ("seed_everything", "threads", "ckpt_path", "weights_only", "arithmetic")
 SECTIONS: Mapping[str, Sequence[str]] = {
     "experiment": ("name", "track", "root"),
@@ -41,10 +41,10 @@ SECTIONS: Mapping[str, Sequence[str]] = {
 }
 #: Keys of ``experiment.tuning``.
 TUNING = ("space", "digest", "keys", "point", "trial")
-#: Keys that hold an object, with the kind of its class.
+#: Keys with an object, and the kind of its class.
 OBJECTS = {"model": "tasks", "data": "data", "optimizer": "optimizers", "lr_scheduler": "schedulers"}
-#: Keys of the trainer that hold objects, those that hold numbers and single words, and those that have to be null,
-#: since they say where to write or what to load.
+#: Keys of the trainer with objects, those with numbers and single words, and those that have to be null because they
+#: say where to write or what to load.
 TRAINER_OBJECTS = {"callbacks": "callbacks", "logger": "loggers", "profiler": "profilers"}
 TRAINER_PLAIN = (
     *("accelerator", "accumulate_grad_batches", "barebones", "benchmark", "check_val_every_n_epoch"),
@@ -57,7 +57,7 @@ TRAINER_PLAIN = (
 )
 TRAINER_NULL = ("default_root_dir", "model_registry", "plugins")
 
-#: What may stand in place of an object: Lightning's own names for its profilers.
+#: Values that may replace an object: Lightning's names for its profilers, and whether there is a logger.
 NAMES = {"profilers": ("simple", "advanced", "pytorch"), "loggers": (True, False)}
 
 #: Said of classes and arguments that this version does not have; the field is the version that made the config.
@@ -66,19 +66,19 @@ ANOTHER_VERSION = "which this version of resbench does not have; made by {0}: in
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
 _OUTSIDE = re.compile(r"^[/~\\]|^[A-Za-z]:|://|(^|[/\\])\.\.([/\\]|$)|[\x00-\x1f]")
 _WORD = re.compile(r"[\w:+-]*", re.ASCII)
-#: Folders and files of the data, of which a config of somebody else chooses only those below the folder for data.
+#: Arguments that are folders or files of the data. In a config of somebody else they must be below the present folder.
 _PATHS = ("root", "path")
 
 Refusals = Iterator[Refusal]
 
 
 def refusals(config: Mapping[str, Any], trusted: Sequence[str] = (), own_paths: bool = False) -> list[Refusal]:
-    """Everything in a resolved config that is not on the list, so that it must not be run.
+    """Everything in a resolved config that is not on the list. If there is anything, the config must not be run.
 
     Args:
         config: The config, as plain data.
         trusted: Modules whose classes it may name, with any arguments.
-        own_paths: Whether it may say where data lie on this machine; else only folders below the present one.
+        own_paths: Whether data may be anywhere on this machine; otherwise only below the present folder.
     """
     return list(_Check(tuple(trusted), own_paths).config(config))
 
@@ -89,10 +89,10 @@ def missing(refused: Iterable[Refusal]) -> list[str]:
 
 
 def why(refused: Sequence[Refusal], command: str, made_by: str) -> str:
-    """Why a config is not run, in one line, and how to run it where it would be enough to trust modules.
+    """Why a config is not run, in one line, and how to run it if trusting its modules would be enough.
 
     Args:
-        refused: What is not on the list, at least one.
+        refused: The entries that are not on the list, at least one.
         command: The command that takes ``--trust``.
         made_by: The version of resbench that made the config, in words.
     """
@@ -129,9 +129,9 @@ def is_trusted(path: str, modules: Sequence[str]) -> bool:
 
 
 def is_inside(text: str) -> bool:
-    """Whether a name of a file stays below the folder that it is meant from, on every system.
+    """Whether a file name, relative to a folder, stays below that folder on every system.
 
-    It may have fields in braces, as names of checkpoints have, whatever they become.
+    It may have fields in braces, as names of checkpoints have. The answer holds for all values of the fields.
     """
     fixed = re.sub(r"\{[^{}]*\}", "", text)
     return not any(_OUTSIDE.search(form) for form in (text, fixed)) and not re.search("[{}]", fixed)
@@ -139,7 +139,7 @@ def is_inside(text: str) -> bool:
 
 @cache
 def _offered(kind: str) -> dict[str, Mapping[str, Argument]]:
-    """Classes of resbench of a kind by the paths to write and those of their modules, with their arguments."""
+    """Arguments of the classes of resbench of a kind, by both paths of a class: the exported one, and its module's."""
     shelf = offers(kind) if kind in SHELVES else ()
     return {
         path: offer.arguments
@@ -249,7 +249,7 @@ class _Check:
         return checks
 
     def anything(self, key: str, value: Any) -> Refusals:
-        """What a trusted class may be given: plain data, and objects of any kind."""
+        """Arguments of a trusted class: plain data, and objects of any kind."""
         if isinstance(value, list):
             for index, item in enumerate(value):
                 yield from self.anything(f"{key}.{index}", item)
@@ -270,20 +270,20 @@ class _Check:
                 yield Refusal(key=key, text=f"{_shown(item)} is a mapping in place of a value")
 
     def number(self, key: str, value: Any) -> Refusals:
-        """Null, a number, or a list of them; infinity and NaN are strings in a record."""
+        """Null, a number, or a list of them. Infinity and NaN are strings in a record."""
         for item in value if isinstance(value, list) else [value]:
             if not (item is None or isinstance(item, bool | int | float) or item in ("inf", "-inf", "nan")):
                 yield Refusal(key=key, text=f"{_shown(item)} is no number")
 
     def word(self, key: str, value: Any) -> Refusals:
-        """Plain data that no parser can take for the name of a class or of a file."""
+        """Plain data that the parser cannot mistake for the name of a class or of a file."""
         yield from self.plain(key, value)
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, str) and not _WORD.fullmatch(item):
                 yield Refusal(key=key, text=f"{_shown(item)} is no single word")
 
     def words(self, key: str, value: Any) -> Refusals:
-        """Plain data or a mapping of such, whose strings name no file outside of the folder they are meant from."""
+        """Plain data or a mapping of it, whose strings do not name a file outside of the folder of the run."""
         if isinstance(value, Mapping) and "class_path" not in value:
             for name, item in value.items():
                 yield from self.words(f"{key}.{name}", item)
@@ -294,7 +294,7 @@ class _Check:
                 yield Refusal(key=key, text=f"{_shown(item)} leads out of the folder of the run")
 
     def path(self, key: str, value: Any) -> Refusals:
-        """A folder or file of the data below the present folder."""
+        """A folder or file of the data, below the present folder."""
         yield from self.plain(key, value)
         if isinstance(value, str) and not is_inside(value):
             yield Refusal(

@@ -1,4 +1,4 @@
-"""What the values of a config have to be beyond their types: there, of a size that numbers have, and plain."""
+"""Checks of the values of a config beyond their types: null where it does not fit, size of numbers, plain data."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from resbench.config.messages import plain_type
 from resbench.errors import UserError
 from resbench.registry import named
 
-#: More threads than any machine has use for would only end it.
+#: No machine needs more threads, and a much larger number would bring it down.
 THREADS = 4096
 #: Names of experiments and tracks; they are names of folders too.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-#: Types of which a file holds every value as it is.
+#: Types whose values a file represents exactly.
 PLAIN = (type(None), bool, int, float, str)
 
 
 def check_values(config: Namespace, made: Mapping[str, type]) -> None:
-    """Refuse values that the parser takes but no run can have.
+    """Refuse values that the parser accepts but no run can have.
 
     Args:
         config: the parsed config.
-        made: what keys are made into: the class of a section, or the type of a value.
+        made: the class of each section, or the type of a value, by key.
 
     Raises:
-        UserError: for null where the class does not take it, a whole number beyond 64 bits, or a string with NUL.
+        UserError: for null where the class does not take it, a whole number beyond 64 bits, NaN, or a string with NUL.
     """
     for key, value in _items(config):
         _check(key, value, made.get(key))
@@ -62,7 +62,7 @@ def check_run(config: Namespace) -> None:
 
 
 def odd_values(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Key and value of what a file may not hold as it is, such as an object that is the default of an argument."""
+    """Key and value of everything that a file may not represent, such as an object as the default of an argument."""
     if isinstance(config, Namespace | Mapping):
         for name, item in _items(config):
             yield from odd_values(item, f"{key}.{name}" if key else str(name))
@@ -100,13 +100,13 @@ def _items(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _parts(hint: Any) -> tuple[Any, ...]:
-    """The types of a union, or the one."""
+    """The types of a union, or the single type."""
     return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
 @cache
 def _hints(made: Any) -> dict[str, Any]:
-    """Types of the arguments of a class, but for those whose default is null whatever their type says."""
+    """Types of the arguments of a class, without those whose default is null: they accept null whatever their type."""
     try:
         parameters = inspect.signature(made).parameters
         hints = typing.get_type_hints(made) if dataclasses.is_dataclass(made) else _of_init(made)
@@ -116,7 +116,7 @@ def _hints(made: Any) -> dict[str, Any]:
 
 
 def _of_init(made: Any) -> dict[str, Any]:
-    """Types of the arguments, but for those that cannot be told."""
+    """Types of the arguments, without those that cannot be resolved."""
     found: dict[str, Any] = {}
     for name, annotation in made.__init__.__annotations__.items():
         alone = types.SimpleNamespace(__annotations__={name: annotation})

@@ -1,4 +1,4 @@
-"""YAML of configs: numbers as people write them, each key once, and nothing that no config needs."""
+"""YAML of configs: numbers as people write them, no key twice, and no features that configs do not need."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 import yaml
 
 FLOAT = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|[-+]?\.?(inf|Inf|INF)|\.(nan|NaN|NAN)")
-#: How deep a file may be nested, and how many values it may have when its aliases are written out.
+#: Most levels of nesting, and most values of a file with all its aliases written out.
 DEPTH = 50
 VALUES = 100_000
 
 
 class Unfit(yaml.MarkedYAMLError):
-    """YAML that no config is."""
+    """The text is YAML, but it cannot be a config."""
 
 
 class Loader(yaml.SafeLoader):
-    """YAML in which 1e-3, inf and .inf are numbers and dates are strings, unlike in YAML 1.1.
+    """Reads YAML in which 1e-3, inf and .inf are numbers and dates are strings, unlike in YAML 1.1.
 
-    A key that is there twice is an error, and so is what no config needs and no program takes well: nesting without
-    end, aliases that multiply, and whole numbers beyond 64 bits.
+    A key that occurs twice is an error. So are very deep nesting, aliases that multiply, and whole numbers beyond 64
+    bits: no config needs them, and they bring programs down.
     """
 
     def __init__(self, stream: str) -> None:
@@ -31,7 +31,7 @@ class Loader(yaml.SafeLoader):
         self._sizes: dict[int, int] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """A node with all below it, if that is not too much."""
+        """A node with all nodes below it, within the limits of depth and size."""
         self._depth += 1
         if self._depth > DEPTH:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -46,7 +46,7 @@ class Loader(yaml.SafeLoader):
         return node
 
     def _count(self, node: yaml.Node) -> int:
-        """Number of the values of a node, written out."""
+        """Number of the values of a node with all its aliases written out."""
         inner: list[yaml.Node] = node.value if isinstance(node, yaml.SequenceNode) else []
         if isinstance(node, yaml.MappingNode):
             inner = [part for pair in node.value for part in pair]
@@ -67,7 +67,7 @@ class Loader(yaml.SafeLoader):
             seen.add(key.value)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        """The value of a node, as its tag says."""
+        """The value of a node, by its tag."""
         try:
             value = super().construct_object(node, deep)
         except (ValueError, KeyError, AttributeError):
@@ -87,7 +87,7 @@ Loader.add_implicit_resolver(*_FLOAT)
 
 
 class Dumper(yaml.SafeDumper):
-    """Puts strings in quotes that :class:`Loader` would read as numbers."""
+    """Writes YAML, with quotes around strings that :class:`Loader` would read as numbers."""
 
 
 Dumper.add_implicit_resolver(*_FLOAT)
@@ -97,16 +97,16 @@ def load_yaml(text: str) -> Any:
     """The value of a YAML text.
 
     Raises:
-        yaml.YAMLError: where it is none.
+        yaml.YAMLError: if the text is not YAML.
     """
     return yaml.load(text, Loader)
 
 
 def dump_yaml(value: Any) -> str:
-    """Plain data as YAML, which gives them again.
+    """Plain data as YAML. :func:`load_yaml` gives the same data again.
 
     Raises:
-        yaml.YAMLError: where they are not plain.
+        yaml.YAMLError: if the data are not plain.
     """
     text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True)
     return text
