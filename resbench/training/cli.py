@@ -1,4 +1,4 @@
-"""LightningCLI as resbench uses it: composed configs, exact keys, one seed, errors for people."""
+"""LightningCLI for resbench: composed configs, exact keys, one seed, and errors in plain words."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ from resbench.training.trainer import RunTrainer
 from resbench.training.unprofiled import Unprofiled
 from resbench.tuning.entry import tuning_of
 
-#: What `ckpt_path` says to go on from the newest checkpoint in the run's own folder, or from the beginning.
+#: Value of `ckpt_path` to continue from the newest checkpoint in the run's folder, or to begin if there is none.
 LAST = "last"
-#: Seconds of building after which a word is due: the 20 million crosspoints of a ResNet take half a minute.
+#: Seconds of building after which a message is printed: the 20 million crosspoints of a ResNet take half a minute.
 PATIENCE = 5.0
 set_dumper("yaml", dump_yaml)  # so that strings are read again as strings
-#: Warnings of Lightning about what is meant so here: metrics are logged once an epoch, a run folder holds the config
-#: before the first logger writes to it, and an evaluation needs no callbacks of the training.
+#: Warnings of Lightning about things that are intended here: metrics are logged once an epoch, a run folder contains
+#: the config before the first logger writes to it, and an evaluation has no callbacks of the training.
 EXPECTED = (
     ".*exists and is not empty",
     ".*The number of training batches",
@@ -59,11 +59,11 @@ EXPECTED = (
     ".*callbacks used to create the checkpoint need to be provided",
     r".*isinstance\(treespec, LeafSpec\)",
     ".*It is recommended to use .self.log",  # every process evaluates all samples
-    ".*Total length of `list` across ranks is zero",  # no validation: what val_size 0 asks for
+    ".*Total length of `list` across ranks is zero",  # no validation, as val_size 0 asks for
 )
 
 
-#: What the keys of a config are made into, as far as it says whether they may be null.
+#: Types of values and classes of sections, by key; they tell which arguments may be null.
 MADE: dict[str, type] = {
     "seed_everything": int,
     "threads": int,
@@ -75,14 +75,14 @@ MADE: dict[str, type] = {
 
 
 class RunParser(LightningArgumentParser):
-    """A parser without abbreviated keys, at any depth, that builds a network from the seed alone."""
+    """A parser without abbreviated keys, at any depth. The initial weights it builds depend on the seed alone."""
 
     def __init__(self, *args: Any, allow_abbrev: bool = False, **kwargs: Any) -> None:
         # jsonargparse makes one parser of this class for each nested class, with its own choice of arguments.
         super().__init__(*args, allow_abbrev=allow_abbrev, **kwargs)
 
     def instantiate_classes(self, cfg: Namespace, instantiate_groups: bool = True) -> Namespace:
-        """Build everything; whatever else is built may draw random numbers, the initial weights do not see it."""
+        """Build everything. Random numbers that other objects draw do not change the initial weights."""
         seeded = False
 
         def seed_once(class_type: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
@@ -103,15 +103,15 @@ class RunCLI(LightningCLI):
     Args:
         argv: arguments of the command, without its name.
         prog: the program's name in help.
-        training: whether the trainer shall train: with loggers, history and checkpoints.
-        build: False only parses.
+        training: whether the trainer trains, with loggers, history and checkpoints.
+        build: whether task, data and trainer are built, after parsing.
 
     Attributes:
         resolved: the resolved config as plain data.
         config_hash: its hash.
         continues: whether `ckpt_path: last` was asked for, which the resolved config leaves out.
         folder: the run folder.
-        history: what happened in the training.
+        history: metrics of the epochs and time of the training.
         stop: ends the training at Ctrl-C.
 
     Raises:
@@ -120,7 +120,7 @@ class RunCLI(LightningCLI):
 
     def __init__(self, argv: Sequence[str], prog: str, training: bool = True, build: bool = True) -> None:
         for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
-            logging.getLogger(name).setLevel(logging.WARNING)  # no word on devices, seeds and products
+            logging.getLogger(name).setLevel(logging.WARNING)  # no messages about devices, seeds and products
         for message in EXPECTED:
             warnings.filterwarnings("ignore", message=message)
         self.argv, self.training, self.build = argv, training, build
@@ -145,11 +145,11 @@ class RunCLI(LightningCLI):
         )
 
     def add_default_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """The one seed, a number: a run with a seed of chance cannot be repeated."""
+        """The only seed. It is a number, because a run with a random seed could not be repeated."""
         parser.add_argument("--seed_everything", type=int, default=0, help="Seed of weights, tiles and data order.")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Keys beside those of Lightning."""
+        """Keys in addition to those of Lightning."""
         parser.add_argument(
             "--arithmetic",
             type=Arithmetic,
@@ -183,7 +183,7 @@ class RunCLI(LightningCLI):
         self.load(args)
 
     def load(self, argv: Sequence[str]) -> None:
-        """Take the config of a command line, with its hash and its folder.
+        """Read the config of a command line and set hash and folder.
 
         Raises:
             UserError: for a config that no run can have.
@@ -201,7 +201,7 @@ class RunCLI(LightningCLI):
         self._identify()
 
     def reseed(self, seed: int) -> None:
-        """Take the same config with another seed, much faster than :meth:`load`; for a CLI that builds nothing."""
+        """Use the same config with another seed. Much faster than :meth:`load`; for a CLI that builds nothing."""
         self.config.seed_everything = self.resolved["seed_everything"] = seed
         for key in SEEDS:
             init_args = self.resolved[key.split(".")[0]]["init_args"]
@@ -238,14 +238,14 @@ class RunCLI(LightningCLI):
         return config
 
     def plain(self, config: Namespace) -> dict[str, Any]:
-        """A resolved config as plain data, links applied."""
+        """A resolved config as plain data, including linked keys such as the seeds."""
         text = self.parser.dump(config, skip_link_targets=False, skip_unset=False, skip_validation=True)
         dumped: dict[str, Any] = load_yaml(text)
         dumped.pop("config", None)
         return dumped
 
     def _refuse_unwritable(self) -> None:
-        """Refuse a config that its own file would not give again, because it has a value that YAML has not.
+        """Refuse a config that cannot be written to a file and read again, because YAML lacks one of its values.
 
         Raises:
             UserError: with the argument.
@@ -254,7 +254,7 @@ class RunCLI(LightningCLI):
         if odd is None:
             return
         try:
-            with warnings.catch_warnings(action="ignore"):  # the parser warns of what is said below
+            with warnings.catch_warnings(action="ignore"):  # the parser warns of the same problem
                 text = self.config_yaml()
                 again = self.parser.parse_args(["--config", text])
                 if self.parser.dump(again, skip_unset=False, skip_validation=True) == text:
@@ -273,14 +273,14 @@ class RunCLI(LightningCLI):
         return text
 
     def _identity(self) -> dict[str, str]:
-        """What Weights & Biases calls this run, unless the config says otherwise."""
+        """Names of this run in Weights & Biases, unless the config has others."""
         experiment, digits = self.config.experiment, self.folder.complete.name
         parts = [self.resolved["data"]["class_path"], self.resolved["model"]["init_args"]["network"]["class_path"]]
         track = experiment.track or "-".join(part.rpartition(".")[2] for part in parts)
         return {"name": f"{experiment.name}-{digits}", "group": track, "job_type": digits}
 
     def before_instantiate_classes(self) -> None:
-        """Arithmetic, threads and memory, before the first operation."""
+        """Set arithmetic, threads and memory before the first operation."""
         if not self.build:
             return
         set_arithmetic(self.config.arithmetic)
@@ -314,7 +314,7 @@ class RunCLI(LightningCLI):
             self.config = original
 
     def _find_data(self) -> None:
-        """Have the data module find its files, or download them, before the devices of a large network are made."""
+        """Let the data module find or download its files before the devices of a large network are built."""
         try:
             config = Namespace(data=self.config.data)  # type: ignore[no-untyped-call]
             self.parser.instantiate(config, instantiate_groups=False).data.prepare_data()
@@ -322,17 +322,17 @@ class RunCLI(LightningCLI):
             raise refused(error, self.resolved, MADE) from error
 
     def tensors(self) -> Iterator[Tensor]:
-        """What a training holds in memory from beginning to end: its model, and inputs that were read."""
+        """Tensors that stay in memory during the whole training: those of the model, and the inputs of the data."""
         yield from itertools.chain(self.model.buffers(), self.model.parameters())
         if isinstance(self.datamodule, InMemoryData):
             yield from (self.datamodule.split("train").inputs, self.datamodule.split("test").inputs)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """The trainer: in training with ``metrics.csv`` beside all loggers of the config, else without any."""
+        """The trainer. In training it has ``metrics.csv`` and the loggers of the config, otherwise no logger."""
         config = self.config_init.trainer
         callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
         bar = config.enable_progress_bar
-        if bar is None:  # whoever names a bar wants to see it, in a file too
+        if bar is None:  # a bar that the config names is shown, in a file too
             bar = sys.stdout.isatty() or any(isinstance(callback, ProgressBar) for callback in callbacks)
         arguments: dict[str, Any] = {"default_root_dir": self.folder.attempt, "enable_progress_bar": bar}
         if config.profiler is None:

@@ -1,4 +1,4 @@
-"""`resbench fit`: train, test with the final weights, leave one record, whatever happens.
+"""`resbench fit`: train, test with the final weights, and write one record, also if the training fails.
 
 With `trainer.limit_test_batches: 0` there is no test, as in the trials of a tuning.
 """
@@ -42,19 +42,19 @@ EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}
 def fit(argv: Sequence[str]) -> int:
     """Run one training and return the exit status: 0, 1 for a failed or diverged run, 130 for an interrupted one.
 
-    A run that was killed or interrupted is taken up again from the newest checkpoint in its folder that can be read;
-    where there is none it starts from the beginning. With ``--ckpt_path=last`` so is one that failed or diverged, and
-    one that is complete is left alone. Either way it ends with the bits of a run that was never stopped, so whoever
-    starts runs that may be killed passes it always.
+    A run that was killed or interrupted continues from the newest readable checkpoint in its folder, or from the
+    beginning if there is none. With ``--ckpt_path=last``, a run that failed or diverged continues too, and a complete
+    run is left alone. The result has the same bits as that of a run that was never stopped. So programs that start runs
+    which may be killed can always pass this flag.
 
     Raises:
-        UserError: for a config that cannot be run; nothing is written then.
+        UserError: for a config that cannot be run; then nothing is written.
     """
     return run(RunCLI(argv, "resbench fit"))
 
 
 def run(cli: RunCLI) -> int:
-    """As :func:`fit`, for a command line that is parsed already."""
+    """The same as :func:`fit`, for a command line that is parsed already."""
     checkpoint = check_training(cli)
     use_huge_pages(cli.tensors())
     if not cli.trainer.is_global_zero:
@@ -66,7 +66,7 @@ def run(cli: RunCLI) -> int:
             return 0
         with cli.stop:  # until the record is written
             return _run(cli, checkpoint)
-    except OSError as error:  # those of the training are in its record; here that could not be written
+    except OSError as error:  # not one of the training: the record could not be written
         print(f"failed: {error}; what was saved before is still in {cli.folder.attempt}", file=sys.stderr)
         return EXIT["failed"]
     finally:
@@ -74,7 +74,7 @@ def run(cli: RunCLI) -> int:
 
 
 def _help(cli: RunCLI, checkpoint: Path | None) -> int:
-    """What a further process of a distributed training does: compute, and leave words and files to the first."""
+    """Compute as a further process of a distributed training; only the first process prints and writes files."""
     with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing), cli.stop:
         try:
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
@@ -109,7 +109,7 @@ def _run(cli: RunCLI, checkpoint: Path | None) -> int:
         more = f"; traceback: {folder / ERROR}" if (folder / ERROR).exists() else ""
         print(f"{record.status}: {record.error}{more}", file=sys.stderr)
     if record.status in ("interrupted", "failed") and not end.refused and (folder / CHECKPOINT).exists():
-        trusted = options(refusals(cli.resolved, own_paths=True))  # classes of one's own are named again
+        trusted = options(refusals(cli.resolved, own_paths=True))  # classes of one's own have to be trusted again
         command = f"resbench resume {shlex.quote(str(folder))} {trusted}".rstrip()
         print(f"continue with: {command}", file=sys.stderr)
     print(f"record: {folder / RECORD}", flush=True)
@@ -119,9 +119,9 @@ def _run(cli: RunCLI, checkpoint: Path | None) -> int:
 
 
 def _take_up(cli: RunCLI, checkpoint: Path | None) -> Path | None:
-    """The checkpoint to go on from; the folder is cleared unless that lies in it.
+    """The checkpoint to continue from. The folder is cleared unless the checkpoint is in it.
 
-    A record in the folder is that of the attempt before: it goes when another one begins, which may be killed.
+    A record in the folder belongs to the attempt before. It is removed now, because the new attempt may be killed.
     """
     attempt = cli.folder.attempt
     if checkpoint is None and (cli.continues or was_interrupted(attempt)):
@@ -142,10 +142,10 @@ class End(NamedTuple):
     """How a training ended.
 
     Attributes:
-        status: that of the record.
-        error: why it is not complete.
-        metrics: of the test set.
-        refused: whether what went wrong is the config's fault, and showed only in the training.
+        status: status of the record.
+        error: why the run is not complete.
+        metrics: metrics of the test set.
+        refused: whether the config was wrong, which only the training could show.
     """
 
     status: Status
@@ -184,12 +184,12 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> End:
 
 
 def _tests(cli: RunCLI) -> bool:
-    """Whether the run is tested; the trials of a tuning are not."""
+    """Whether the run is tested. Trials of a tuning are not."""
     return bool(cli.config.trainer.limit_test_batches != 0)
 
 
 def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:
-    """Give the loggers what a run ends with.
+    """Close the loggers, with the record and the checkpoint for Weights & Biases.
 
     Returns:
         Folders that can be uploaded later, relative to the run folder.
@@ -209,7 +209,7 @@ def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:
 
 
 def _plan(cli: RunCLI) -> list[str]:
-    """What is about to be trained: the run, and a line for each analog layer."""
+    """A line about the run that is about to start, and a line for each analog layer."""
     table = analog_table(cli.model.network)
     config = cli.config
     head = f"{config.experiment.name}: seed {config.seed_everything}, threads {config.threads}, {cli.folder.attempt}"
@@ -217,7 +217,7 @@ def _plan(cli: RunCLI) -> list[str]:
 
 
 def _compare(path: Path, record: Record) -> None:
-    """Say so if an earlier complete run of the same config gave other metrics."""
+    """Print a warning if an earlier complete run of the same config has other metrics."""
     try:
         differences = metric_differences(read_record(path), record)
     except RecordError:

@@ -1,4 +1,4 @@
-"""``metrics.csv``: what is logged, one row each time, in a file that survives a killed run."""
+"""Writes logged metrics to ``metrics.csv``, which stays complete if the run is killed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from resbench.records.names import METRICS
 class MetricsFile(Logger):
     """Writes the metrics that a run logs to ``metrics.csv``, columns sorted by name.
 
-    Lightning's own CSV logger deletes the file when a run resumes and rewrites it in place for each new column; here a
-    new column makes a new file, which then replaces the old one.
+    Each call adds a row. Lightning's own CSV logger deletes the file when a run resumes, and rewrites it in place for
+    each new column. Here, a new column is written to a new file, which then replaces the old one.
 
     Args:
         folder: the run folder.
@@ -37,12 +37,12 @@ class MetricsFile(Logger):
 
     @property
     def name(self) -> str:
-        """Lightning asks for it; the file has a fixed one."""
+        """Empty. Lightning asks for a name, but the file has a fixed one."""
         return ""
 
     @property
     def version(self) -> str:
-        """Lightning asks for it; a run folder holds one."""
+        """Empty. Lightning asks for a version, but a run folder has one file."""
         return ""
 
     @property
@@ -52,11 +52,11 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
-        """Nothing: the resolved config lies beside the file."""
+        """Do nothing, because the resolved config is in the same folder."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Append a row: the metrics, and the optimiser step that they belong to."""
+        """Append a row with the metrics and their optimiser step."""
         row = {**metrics, "step": step}
         columns = sorted({*self._columns, *row})
         if columns == self._columns:
@@ -69,7 +69,7 @@ class MetricsFile(Logger):
 
     @rank_zero_only
     def resume(self, rows: int) -> bool:
-        """Go on after the first ``rows`` rows of the file that is there; False if it has fewer."""
+        """Continue after the first ``rows`` rows of an existing file; False if it has fewer."""
         complete = keep_lines(self.path, rows + 1 if rows else 0)
         earlier = self._read()
         self.rows, self._columns = len(earlier), list(earlier[0]) if earlier else []

@@ -1,9 +1,9 @@
 """Kernels of torch that portable arithmetic replaces on the CPU: square roots, products, a gradient of convolutions.
 
-Torch takes square roots of tensors from MKL's vector library, which rounds some of them down or up by the model of the
-processor. Its matrix products come from MKL too, whose one branch that is the same everywhere takes two to three times
-as long as oneDNN's product, which is the same everywhere as well. And oneDNN's AVX2 kernel for the gradient of the
-weights of a convolution fills up a single input channel to eight.
+Torch computes square roots of tensors with MKL's vector library, whose rounding depends on the model of the processor.
+Its matrix products come from MKL too. MKL has one branch that gives the same bits everywhere, and it takes two to three
+times as long as oneDNN's product, which also gives the same bits everywhere. The third kernel is replaced for speed:
+oneDNN's AVX2 kernel for the gradient of the weights of a convolution pads a single input channel to eight.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _library: torch.library.Library | None = None
 def replace_kernels() -> None:
     """Replace ``sqrt``, ``pow`` with exponent 1/2, ``mm``, ``addmm`` and a case of ``convolution_backward``.
 
-    This holds in this process from now on. NumPy takes the square root by the instruction of the processor, which IEEE
-    754 makes the same everywhere. Other types of numbers, other exponents, small products and all other gradients of
-    convolutions go to torch's own kernels.
+    The replacement stays for the rest of the process. NumPy computes the square root with the processor's instruction,
+    whose result IEEE 754 defines exactly. Other number types, other exponents, small products and all other gradients
+    of convolutions still go to torch's own kernels.
     """
     global _library
     if _library is not None:
@@ -47,7 +47,7 @@ def replace_kernels() -> None:
 
 
 def _replace(library: torch.library.Library, name: str, compute: Callable[..., Any]) -> None:
-    """Put ``compute(*arguments, out)`` before torch's kernel, which stays where that returns None."""
+    """Call ``compute(*arguments, out)`` before torch's kernel, which is used if it returns None."""
     original = torch.library.get_kernel(f"aten::{name}", "CPU")
     in_place = name.split(".")[0].endswith("_")
 
@@ -58,7 +58,7 @@ def _replace(library: torch.library.Library, name: str, compute: Callable[..., A
         return found
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # some versions of torch warn of what is meant here
+        warnings.simplefilter("ignore")  # some versions of torch warn that a kernel is replaced
         library.impl(name, kernel, "CPU", with_keyset=True)
 
 
@@ -66,7 +66,7 @@ def _root(x: Tensor, exponent: float = 0.5, out: Tensor | None = None) -> Tensor
     if x.dtype not in EXACT or exponent != 0.5 or (out is not None and out.dtype != x.dtype):
         return None
     out = torch.empty_like(x) if out is None else out.resize_(x.shape)
-    with np.errstate(invalid="ignore"):  # NaN where x is negative, as torch does it
+    with np.errstate(invalid="ignore"):  # NaN for negative x, as in torch
         np.sqrt(_array(x), out=_array(out))
     return out
 
@@ -77,7 +77,7 @@ def _array(x: Tensor) -> NDArray[Any]:
 
 
 def _is_large(a: Tensor, b: Tensor) -> bool:
-    fits = a.dim() == b.dim() == 2 and a.shape[1] == b.shape[0]  # else torch says what is wrong
+    fits = a.dim() == b.dim() == 2 and a.shape[1] == b.shape[0]  # otherwise torch raises the error
     return fits and a.dtype is b.dtype is torch.float32 and a.shape[0] * a.shape[1] * b.shape[1] >= LARGE
 
 

@@ -1,4 +1,4 @@
-"""When a run saves its state, and how: so that it goes on from there with the same bits, wherever it was killed."""
+"""Saves the state of a run, so that it continues with the same bits wherever it was killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEXT = "next.ckpt"
 
 @dataclass
 class CheckpointTimes:
-    """When a run writes a checkpoint, beside the end of its training; none of it changes the result.
+    """When a run writes checkpoints, in addition to the end of its training. This does not change the result.
 
     Args:
         every_n_epochs: epochs between two checkpoints; 0 for none at the end of epochs.
@@ -47,16 +47,17 @@ class CheckpointTimes:
 
 
 class DurableCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint with a checksum to a temporary file beside it, flushes it to the disk and renames it.
+    """Writes a checkpoint with a checksum.
 
-    Lightning's own first makes a copy in memory and a file in the system's temporary folder.
+    It goes to a temporary file in the same folder, which is flushed to the disk and renamed. Lightning's own class
+    makes a copy in memory first, and a file in the system's temporary folder.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write the file.
 
         Raises:
-            OSError: for a full disk, for example; the file that was there is as before.
+            OSError: for example if the disk is full; an earlier file is unchanged.
         """
         try:
             with replacing(path) as file:
@@ -64,7 +65,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
                 torch.save(checkpoint, sealed)  # type: ignore[arg-type]
                 sealed.close()
         except RuntimeError as error:
-            if isinstance(error.__context__, OSError):  # torch speaks of positions where the disk is full
+            if isinstance(error.__context__, OSError):  # on a full disk, torch's message is about file positions
                 raise error.__context__ from None
             raise
 
@@ -72,11 +73,12 @@ class DurableCheckpointIO(TorchCheckpointIO):
 class RunCheckpoint(Checkpoint):
     """Keeps the newest state of a run as ``last.ckpt`` and the one before as ``previous.ckpt``.
 
-    A state is saved where it is whole: between two epochs, when all of one is logged and nothing of the next has begun;
-    after a step inside an epoch, unless it accumulates gradients, ends the epoch or is followed by a validation, which
-    Lightning would leave out on resume; and after the training. There a training that was asked to stop ends, too.
-    Beside Lightning's state a checkpoint holds the config, the state of torch's random number generator, which only
-    digital layers draw from, and how many rows ``metrics.csv`` had.
+    A state is saved only when it is complete. This is so between two epochs, when everything of one epoch is logged and
+    nothing of the next has begun, and after the training. It is also so after a step inside an epoch, unless gradients
+    are being accumulated, the epoch ends, or a validation follows, which Lightning would skip on resume. A training
+    that was asked to stop ends at one of these places. In addition to Lightning's state, a checkpoint contains the
+    config, the number of rows of ``metrics.csv``, and the state of torch's random number generator, which only digital
+    layers use.
 
     Args:
         folder: the folder of the attempt.
@@ -94,7 +96,7 @@ class RunCheckpoint(Checkpoint):
     # -- when ------------------------------------------------------------------------------------------------------
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Go on from the state that was loaded, if one was."""
+        """Continue from the loaded state, if there is one."""
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
         state, self._loaded = self._loaded, None
         if state is None:
@@ -102,23 +104,23 @@ class RunCheckpoint(Checkpoint):
         torch.set_rng_state(state["rng"])
         if state["cuda_rng"] is not None and trainer.strategy.root_device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda_rng"], trainer.strategy.root_device)
-        # At the end of an epoch that it takes up, Lightning would leave out the schedulers that follow a metric, as its
-        # checkpoints have no metrics. These have them, those of earlier epochs too.
+        # Lightning's checkpoints have no metrics. So at the end of a resumed epoch it skips schedulers that follow a
+        # metric. These checkpoints contain the metrics, also those of earlier epochs.
         trainer.fit_loop._restarting = False
         trainer.callback_metrics.update(state["metrics"])
         if state["between_epochs"]:
-            # With `max_steps` Lightning takes every checkpoint for one inside an epoch, and would end that epoch again.
+            # With `max_steps` Lightning takes every checkpoint for one inside an epoch. It would end that epoch twice.
             trainer.fit_loop.epoch_loop.restarting = False
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Save, if it is time to and the state is whole; stop, if asked to."""
+        """Save if it is time and the state is complete; stop if asked to."""
         if self._is_whole(trainer) and self._agreed(trainer, self.stop.asked or self._is_due(trainer)):
             self._save(trainer)
 
     def between_epochs(self, trainer: Trainer) -> None:
-        """Save, if it is time to; stop, if asked to."""
+        """Save if it is time; stop if asked to."""
         times, epoch = self.times, trainer.current_epoch
         due = times.every_n_epochs > 0 and epoch % times.every_n_epochs == 0
         if self._agreed(trainer, due or self.stop.asked or self._is_due(trainer)):
@@ -127,13 +129,13 @@ class RunCheckpoint(Checkpoint):
             self._between_epochs = False
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the trained network; the test stops, if asked to."""
+        """Save the trained network. If the run was asked to stop, the test stops."""
         self._finished = True
         self._write(trainer, pl_module)
 
     @staticmethod
     def _agreed(trainer: Trainer, decision: bool) -> bool:
-        """Whether any process says so."""
+        """Whether any of the processes has decided so."""
         return decision if trainer.world_size == 1 else trainer.strategy.reduce_boolean_decision(decision, all=False)
 
     def _is_due(self, trainer: Trainer) -> bool:
@@ -144,7 +146,7 @@ class RunCheckpoint(Checkpoint):
 
     @staticmethod
     def _is_whole(trainer: Trainer) -> bool:
-        """Whether a training that resumes after this mini-batch goes on as if it had not stopped."""
+        """Whether a training that resumes after this mini-batch continues as if it had not stopped."""
         loop = trainer.fit_loop.epoch_loop
         count = loop.batch_idx + 1
         last = trainer.is_last_batch or count >= trainer.num_training_batches
@@ -163,7 +165,7 @@ class RunCheckpoint(Checkpoint):
             raise Interrupted(f"{self.stop.reason} at step {trainer.global_step}")
 
     def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """At every moment there is one good checkpoint: between the last two lines it is the previous one."""
+        """Write the checkpoint. There is always a good one: between the last two lines it is the previous one."""
         check_state(pl_module)
         self._is_ours = True
         trainer.save_checkpoint(self.folder / NEXT)
@@ -174,7 +176,7 @@ class RunCheckpoint(Checkpoint):
             (self.folder / NEXT).replace(self.folder / CHECKPOINT)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add what Lightning leaves out."""
+        """Add the state that Lightning does not save."""
         device = trainer.strategy.root_device
         checkpoint[KEY] = self.config
         checkpoint[STATE] = {
@@ -188,12 +190,12 @@ class RunCheckpoint(Checkpoint):
         }
         if self._between_epochs:
             for progress in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
-                progress["ready"] = progress["processed"]  # the next epoch was announced, no more
+                progress["ready"] = progress["processed"]  # the next epoch was only announced
         for name in (METRICS, TILES):
             _flush(self.folder / name)  # the lines that the checkpoint counts on
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Take the state of a checkpoint."""
+        """Keep the state of a checkpoint until the training starts."""
         self._loaded = checkpoint[STATE]
         if not _metrics_file(trainer).resume(self._loaded["metrics_rows"]):
             print(f"warning: {self.folder / METRICS} lacks rows that were there at the checkpoint")
@@ -202,13 +204,13 @@ class RunCheckpoint(Checkpoint):
 
 
 class BetweenEpochs(Callback):
-    """The first callback of a trainer: before any other one begins an epoch, the state may be saved."""
+    """The first callback of a trainer. It saves between epochs, before any other callback begins the next epoch."""
 
     def __init__(self, checkpoint: RunCheckpoint) -> None:
         self.checkpoint = checkpoint
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save, unless the training has only begun here."""
+        """Save, unless the training has just started here."""
         if trainer.global_step > self.checkpoint._saved_step:
             self.checkpoint.between_epochs(trainer)
 
