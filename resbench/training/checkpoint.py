@@ -1,4 +1,4 @@
-"""The checkpoint of a run, which knows its config: it is never loaded into another one."""
+"""Reads the checkpoint of a run. It contains the config and is never loaded into a run of another config."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from resbench.errors import UserError
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, CONFIG, PREVIOUS
 
-#: Where the checkpoint keeps the config.
+#: Key of the config in a checkpoint.
 KEY = "resbench_config"
-#: Where it keeps what Lightning does not.
+#: Key of the state that Lightning does not save.
 STATE = "resbench_state"
-#: What a trained network depends on that an evaluation needs to repeat.
+#: Sections of the config that have to be the same for an evaluation.
 EVALUATED = ("model", "data", "seed_everything")
 
-
-#: A zip archive ends with the length of its comment, which torch leaves at 0; here the comment is the checksum.
+#: A zip archive ends with its comment and the length of the comment. Torch writes none; here it is the checksum.
 NO_COMMENT, COMMENT = b"\0\0", b"\x08\0"
 BLOCK = 2**20
 
 
 class Sealed:
-    """A file for ``torch.save`` that ends with a checksum of all of it, the directory of the archive included.
+    """A file for ``torch.save`` that ends with a checksum of everything before, including the archive's directory.
 
     Args:
         file: a new file, open for writing.
@@ -45,17 +44,17 @@ class Sealed:
         return self.file.write(data)
 
     def flush(self) -> None:
-        """As any file."""
+        """Flush the file."""
         self.file.flush()
 
     def close(self) -> None:
-        """Add the checksum, after the last part; the file stays open."""
+        """Add the checksum after the last part. The file stays open."""
         self.file.seek(-len(NO_COMMENT), os.SEEK_END)
         self.file.write(COMMENT + b"%08x" % self._checksum)
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file is as it was when it was written, to the last bit."""
+    """Whether all bits of a file are as they were written, by its checksum."""
     size = path.stat().st_size - len(COMMENT) - 8
     checksum = 0
     with path.open("rb") as file:
@@ -74,10 +73,10 @@ def newest_checkpoint(folder: Path, config: Mapping[str, Any], model: nn.Module)
     Args:
         folder: the folder of an attempt.
         config: the resolved config of this command.
-        model: what it made of it.
+        model: the model that was built from it.
 
     Returns:
-        The file, None if there is none; and a line for each newer one that cannot be read.
+        The file, or None if there is none; and a line for each newer file that cannot be read.
 
     Raises:
         UserError: for a checkpoint that was written by another config or version.
@@ -95,24 +94,26 @@ def newest_checkpoint(folder: Path, config: Mapping[str, Any], model: nn.Module)
 def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Module, evaluate: bool) -> Path:
     """The checkpoint file, if a run of this config wrote it.
 
+    Only tensors and plain types are read from it, and nothing in it is executed.
+
     Args:
-        path: what the user named.
+        path: the path that the user named.
         config: the resolved config of this command.
-        model: what it made of it.
-        evaluate: compare task, network, devices and data only, not how long and with what it was trained.
+        model: the model that was built from it.
+        evaluate: compare only task, network, devices and data, but not the length and the optimiser of the training.
 
     Raises:
-        UserError: for a file that is missing, is no checkpoint of resbench, or is of another config or version.
-        Damaged: for a file that cannot be read: only tensors and plain types are, and nothing in it is executed.
+        UserError: for a file that is missing, is not a checkpoint of resbench, or is of another config or version.
+        Damaged: for a file that cannot be read.
     """
     file = Path(path)
     if not file.is_file():
         raise UserError(f"ckpt_path: there is no file {file}; a run keeps its checkpoint in its folder as {CHECKPOINT}")
     try:
-        if not is_sealed(file):  # torch reads what it finds
+        if not is_sealed(file):  # torch itself does not notice flipped bits
             raise ValueError("its checksum is missing or wrong")
         checkpoint = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # there is no end to what reading a damaged file can raise
+    except Exception as error:  # reading a damaged file can raise almost anything
         raise Damaged(f"ckpt_path: {file} cannot be read as a checkpoint ({_first_sentence(error)})") from None
     if not isinstance(checkpoint, dict) or KEY not in checkpoint:
         raise UserError(f"ckpt_path: {file} was not written by 'resbench fit'; name the {CHECKPOINT} of a run folder")

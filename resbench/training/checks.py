@@ -1,4 +1,4 @@
-"""What is checked before any work begins and any file is touched."""
+"""Checks of a training before any work begins and any file is written."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import MADE, RunCLI
 from resbench.training.distributed import check_processes
 
-#: Callbacks that set what a config says, and the key to write instead.
+#: Callbacks that change a value of the config, and the key to write instead.
 CHANGING = {
     BatchSizeFinder: "data.init_args.batch_size",
     LearningRateFinder: "optimizer.init_args.lr",
     GradientAccumulationScheduler: "trainer.accumulate_grad_batches",
 }
-#: Arguments of networks that say how many outputs there are.
+#: Arguments of networks for the number of outputs.
 OUTPUTS = ("classes", "vocabulary", "out_features")
-#: Precisions in which tiles would be held in half.
+#: Precisions that would store tiles in half precision.
 HALF = ("16-true", "bf16-true")
-#: Callbacks of Lightning that write to parameters. Others that do are found in the training, by what they do.
+#: Callbacks of Lightning that write to parameters. Other such callbacks are found in the training, when they write.
 WRITERS = (WeightAveraging, StochasticWeightAveraging, ModelPruning)
 
 
 def check_training(cli: RunCLI) -> Path | None:
-    """Refuse a training that cannot work; read its data.
+    """Refuse a training that cannot work, and read its data.
 
     Returns:
         The checkpoint to continue from, if the config names a file.
@@ -99,7 +99,7 @@ def check_training(cli: RunCLI) -> Path | None:
 
 
 def _check_callbacks(cli: RunCLI) -> None:
-    """Refuse callbacks that change, while the run goes on, what the config and the record say of it."""
+    """Refuse callbacks that change values during the run, so that they differ from the config and the record."""
     for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
         for kind, key in CHANGING.items():
             if isinstance(callback, kind):
@@ -110,7 +110,7 @@ def _check_callbacks(cli: RunCLI) -> None:
 
 
 def _check_monitors(cli: RunCLI) -> None:
-    """Refuse to wait for a metric that is never logged; only a task of one's own may log others than are known here."""
+    """Refuse monitors of a metric that is never logged. Tasks of one's own are not checked: they may log any metric."""
     if not type(cli.model).__module__.startswith("resbench."):
         return
     validates = cli.config.trainer.limit_val_batches != 0
@@ -140,7 +140,7 @@ def _check_monitors(cli: RunCLI) -> None:
 
 
 def _schedulers(cli: RunCLI) -> Iterator[tuple[Any, str | None]]:
-    """Each scheduler of the learning rate with the metric that it is given."""
+    """Each scheduler of the learning rate with the metric that it follows."""
     configured = cli.model.configure_optimizers()
     found = configured.get("lr_scheduler") if isinstance(configured, dict) else None
     if isinstance(configured, tuple) and len(configured) == 2:
@@ -153,17 +153,17 @@ def _schedulers(cli: RunCLI) -> Iterator[tuple[Any, str | None]]:
 
 
 def read_data(cli: RunCLI, stage: str) -> None:
-    """Read the data set, so that what is wrong with it is said first.
+    """Read the data set, so that its problems are found first.
 
     Raises:
-        UserError: where it is not there or does not fit the config.
+        UserError: if it is not there or does not fit the config.
     """
     if not callable(getattr(cli.datamodule, "describe", None)):
         raise UserError(
             f"data: {type(cli.datamodule).__name__} does not say what it read; derive it from "
             "resbench.data.base.InMemoryData, or give it a method describe()"
         )
-    cli.datamodule.trainer = cli.trainer  # it looks there for how many processes share a mini-batch
+    cli.datamodule.trainer = cli.trainer  # the number of processes that share a mini-batch is there
     try:
         cli.datamodule.prepare_data()
         cli.datamodule.setup(stage)
@@ -172,7 +172,7 @@ def read_data(cli: RunCLI, stage: str) -> None:
 
 
 def check_limits(cli: RunCLI, *splits: str) -> None:
-    """Refuse a share of mini-batches that is less than one of them.
+    """Refuse a share of mini-batches that is less than one mini-batch.
 
     Args:
         cli: the run, with its data read.
@@ -193,11 +193,11 @@ def check_limits(cli: RunCLI, *splits: str) -> None:
 
 
 def _check_network(cli: RunCLI) -> None:
-    """Refuse a network that takes other inputs than the data have, or gives fewer outputs than they have classes.
+    """Refuse a network that does not fit the inputs of the data, or has fewer outputs than they have classes.
 
-    Two samples pass through a digital network of the same arguments in evaluation mode. It is made for this, because
-    the layers of the one that is trained count what passes. Only tasks of resbench are checked, on data modules of its
-    contract: only of those is it known what fits.
+    Two samples pass through a digital network with the same arguments, in evaluation mode. It is built for this check,
+    because the layers of the trained network count the samples. Only tasks of resbench with data modules of its
+    contract are checked, because the right sizes are not known for others.
 
     Raises:
         UserError: with the network, the key and the sizes.

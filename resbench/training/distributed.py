@@ -1,4 +1,4 @@
-"""Several processes that train one network with the same mini-batch: Lightning's ``ddp``, and what it takes here."""
+"""Several processes that train one network with the same mini-batch, by Lightning's ``ddp``."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from resbench.data.base import InMemoryData
 from resbench.errors import UserError
 from resbench.nn import analog_layers
 
-#: Set for the processes that the first one starts, to its process id.
+#: Variable that is set for further processes; its value is the process id of the first one.
 HELPER = "RESBENCH_HELPER"
-#: Seconds that a process which fails alone leaves the first one to write its record.
+#: Seconds that a process which failed alone waits for the first one to write its record.
 GRACE = 30
-#: Seconds within which the first one is gone, if its not answering means that it was killed.
+#: If the first process does not answer because it was killed, it is gone within so many seconds.
 MOMENT = 2
 
 
 class SharedBatchDDP(DDPStrategy):
     """``trainer.strategy: ddp``: each process computes its part of every mini-batch.
 
-    The pairs (x, d) of analog layers are gathered in the order of the ranks, and every process trains the same tiles
-    with all of them and the same random numbers: nothing of the tiles is sent. Gradients of digital parameters are
-    averaged by torch's DistributedDataParallel, which adds them up in another order than one process would.
+    The pairs (x, d) of analog layers are gathered in the order of the ranks. Every process trains its copy of the tiles
+    with all pairs and the same random numbers, so tiles are never sent. Torch's DistributedDataParallel averages the
+    gradients of digital parameters. It adds them in another order than a single process would.
 
     Attributes:
         arguments: command line of `resbench fit` for the other processes.
@@ -52,11 +52,11 @@ class SharedBatchDDP(DDPStrategy):
         self._launcher = _Launcher(self)
 
     def _setup_model(self, model: nn.Module) -> nn.Module:  # type: ignore[override]
-        """Wrap the digital parameters only, if there are any; buffers are those of tiles, and equal everywhere."""
+        """Wrap the digital parameters, if there are any. Buffers belong to tiles and are equal in all processes."""
         analog = {id(layer.weight) for _, layer in analog_layers(model)}
         names = [name for name, parameter in model.named_parameters() if id(parameter) in analog]
         buffers = [name for name, _ in model.named_buffers()]
-        # Before the test Lightning sends all else from the first process to the others.
+        # Before the test, Lightning sends everything that is not ignored from the first process to the others.
         DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(model, [*names, *buffers])
         if all(id(p) in analog for p in model.parameters() if p.requires_grad):
             return model
@@ -69,7 +69,7 @@ class SharedBatchDDP(DDPStrategy):
 
 
 class _Launcher(_SubprocessScriptLauncher):
-    """Starts `resbench fit` for each further process, whatever program this one runs in."""
+    """Starts `resbench fit` for each further process, also if this process runs another program."""
 
     def __init__(self, strategy: SharedBatchDDP) -> None:
         assert strategy.cluster_environment is not None
@@ -93,7 +93,7 @@ class _Launcher(_SubprocessScriptLauncher):
 
 
 def check_strategy(trainer: Mapping[str, Any]) -> None:
-    """Refuse what would not train as one process does.
+    """Refuse settings with which several processes would not train like a single one.
 
     Args:
         trainer: the section of the resolved config.
@@ -119,7 +119,7 @@ def check_strategy(trainer: Mapping[str, Any]) -> None:
 def check_processes(
     model: LightningModule, data: LightningDataModule, trainer: Mapping[str, Any], processes: int
 ) -> None:
-    """Refuse what is not the same when each process sees a part of the mini-batch.
+    """Refuse models and data that give other results if each process only has a part of the mini-batch.
 
     Raises:
         UserError: with the reason.
@@ -150,10 +150,11 @@ def check_processes(
 
 
 def fail_as_helper() -> None:
-    """End a helping process in which something went wrong: the first process hears of it, and writes the record."""
+    """End a further process after an error. The first process notices this and writes the record."""
     first = int(os.environ[HELPER])
-    # A process that is killed closes its connections first; that it is gone shows a moment later.
-    if not _ends(first, within=MOMENT):  # else all that went wrong here is that it does not answer
+    # If the first process was killed, the error here is only that it does not answer, and needs no traceback. Its
+    # connections close a moment before it is gone.
+    if not _ends(first, within=MOMENT):
         traceback.print_exc()
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
@@ -161,7 +162,7 @@ def fail_as_helper() -> None:
 
 
 def _ends(parent: int, within: float) -> bool:
-    """Wait for the process that started this one to end, so many seconds at most; whether it has."""
+    """Wait at most so many seconds for the end of the process that started this one. Return whether it has ended."""
     last = time.monotonic() + within
     while os.getppid() == parent and time.monotonic() < last:
         time.sleep(0.1)
@@ -169,5 +170,5 @@ def _ends(parent: int, within: float) -> bool:
 
 
 def command_line(argv: Sequence[str], checkpoint: Path | None) -> list[str]:
-    """What the other processes run: the same config, from the checkpoint that the first one has chosen."""
+    """Command line of the other processes: the same config, and the checkpoint that the first process has chosen."""
     return [*argv, f"--ckpt_path={'null' if checkpoint is None else checkpoint}"]

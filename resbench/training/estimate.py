@@ -1,4 +1,4 @@
-"""How long a training will take, told early: some configs want a week of a machine."""
+"""Tells early how long a training will take, because some configs take a week."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from lightning.pytorch.callbacks import Callback
 
 from resbench.records.text import duration
 
-#: Steps after which the estimate is told, counted from the start or from where the training was resumed.
+#: Steps after which the estimate is printed, counted from the start or from where the training was resumed.
 MILESTONES = {2, *(10**k for k in range(1, 9))}
-#: Seconds left that are worth a line.
-WORTH_A_LINE = 60
+#: The estimate is printed if more seconds than these are left.
+NOTEWORTHY = 60
 
 
 class TimeEstimate(Callback):
-    """Prints after 2, 10, 100, 1000, ... steps how long one takes and how long the training goes on, if over a minute.
+    """Prints the time of a step and of the rest of the training after 2, 10, 100, 1000, ... steps.
 
-    The first step is left out of the mean, because it compiles. Validation and test are not in the estimate.
+    It prints nothing if less than a minute is left. The first step is not part of the mean, because it may compile
+    kernels. The estimate does not contain validation and test.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start to count."""
+        """Start to count steps."""
         self._before = self._seen = trainer.global_step
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Print the line where it is due."""
+        """Print the line if it is due."""
         step, now = trainer.global_step, time.perf_counter()
         if step == self._seen:
             return  # a mini-batch of an accumulated gradient
@@ -41,7 +42,7 @@ class TimeEstimate(Callback):
         elif taken in MILESTONES:
             seconds, total = (now - self._first) / (taken - 1), trainer.estimated_stepping_batches
             left = seconds * (total - step)
-            if WORTH_A_LINE < left < math.inf:
+            if NOTEWORTHY < left < math.inf:
                 bar = trainer.progress_bar_callback
                 line = f"step {step} of {total}: {seconds:.3g} s a step, {duration(left)} of training to go"
                 (bar.print if bar else print)(line, flush=True)

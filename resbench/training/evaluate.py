@@ -1,4 +1,4 @@
-"""`resbench validate`, `test` and `predict`: what a trained network does, from its checkpoint."""
+"""`resbench validate`, `test` and `predict`: evaluate a trained network from its checkpoint."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from resbench.training.cli import RunCLI
 def evaluate(command: str, argv: Sequence[str]) -> int:
     """Run ``validate``, ``test`` or ``predict`` and return 0.
 
-    Metrics are printed; predictions go to ``predictions.csv`` beside the checkpoint, in the columns of the task.
+    Metrics are printed. Predictions are written to ``predictions.csv`` in the folder of the checkpoint, with the
+    columns of the task.
 
     Raises:
-        UserError: without a checkpoint, or with one of another config; where there is nothing to predict.
+        UserError: without a checkpoint, with one of another config, or if there is nothing to predict.
     """
     cli = RunCLI(argv, f"resbench {command}", training=False)
     if cli.config.ckpt_path is None:
@@ -68,10 +69,10 @@ def _joined(batches: Sequence[object], model: Task) -> Tensor:
 
 
 def _write(path: Path, columns: Sequence[str], lines: Iterable[Sequence[float]]) -> None:
-    """Write a table as CSV, atomically and line by line: the probabilities of a text are many."""
+    """Write a table as CSV, atomically. It is written line by line, because a text has very many predictions."""
     with replacing(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="")
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(lines)
-        text.detach()  # with all of it written; the file is closed by whoever opened it
+        text.detach()  # this flushes the text; `replacing` closes the file

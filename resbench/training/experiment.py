@@ -1,4 +1,4 @@
-"""What a run is called, where it goes, and what it is part of: the key `experiment` of a config."""
+"""The section `experiment` of a config: names and folder of a run, and its place in a tuning."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from resbench.tuning.entry import Tuning
 
 @dataclass
 class Experiment:
-    """What a run is called and where it goes.
+    """Names and folder of a run.
 
     Args:
         name: folder of the runs of this experiment.
-        track: leaderboard table that the run belongs to; null for one named after data and network.
+        track: leaderboard table of the run; null for one named after data and network.
         root: folder of all experiments.
-        tuning: place in a tuning, which `resbench tune` gives.
+        tuning: place in a tuning, set by `resbench tune`.
     """
 
     name: str = "unnamed"

@@ -1,4 +1,4 @@
-"""The folder of a run, named by the hash of its config: a complete result is replaced only by a complete result."""
+"""The folder of a run, named by the hash of its config. Only a complete result replaces a complete result."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ DIGITS = 12
 class RunFolder:
     """Where a run writes.
 
-    A run works in ``root/name/HASH.attempt``. When it is complete the folder takes the name ``root/name/HASH``, in the
-    place of an earlier complete run; a run that fails or is interrupted stays an attempt, with its record and its
+    A run works in ``root/name/HASH.attempt``. When it is complete, the folder is renamed to ``root/name/HASH`` and
+    replaces an earlier complete run. A run that fails or is interrupted stays an attempt, with its record and its
     checkpoint, until the next attempt.
 
     Args:
@@ -40,11 +40,11 @@ class RunFolder:
         """Take the folder for an attempt.
 
         Returns:
-            Whether the run is complete already, and no attempt at another one has begun. An attempt that was complete
-            but for its name, because its process was killed at its end, has it now.
+            Whether the run is complete already and there is no newer attempt. If the process of a complete attempt was
+            killed before it could rename the folder, this is done first.
 
         Raises:
-            UserError: while another process works on the same run, or where the folder cannot be written.
+            UserError: if another process works on the same run, or if the folder cannot be written.
         """
         try:
             self.attempt.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class RunFolder:
             ) from None
 
     def clear(self) -> None:
-        """Begin with an empty folder, without what an earlier attempt left."""
+        """Make the folder of the attempt empty."""
         _remove(self.attempt)
         self.attempt.mkdir()
 
@@ -75,14 +75,14 @@ class RunFolder:
                 return False
         except Timeout:
             return True
-        except OSError:  # a folder that cannot be written
+        except OSError:  # the folder cannot be written
             return False
 
     def end(self, complete: bool) -> Path:
         """Give the folder its final name and release it.
 
         Returns:
-            Where the files are now.
+            The folder with the files.
         """
         if complete:
             self._promote()
@@ -90,11 +90,11 @@ class RunFolder:
         return self.complete if complete else self.attempt
 
     def release(self) -> None:
-        """Let other processes take the folder, if this one has it."""
+        """Let other processes use the folder, if this one has it."""
         if not self._lock.is_locked:
             return
-        with contextlib.suppress(OSError):  # Windows keeps a locked file
-            Path(self._lock.lock_file).unlink()  # while it is locked: later it could be the lock of somebody else
+        with contextlib.suppress(OSError):  # Windows cannot remove a locked file
+            Path(self._lock.lock_file).unlink()  # while it is locked; later it could be the lock of another process
         self._lock.release()
 
     @property
@@ -102,7 +102,7 @@ class RunFolder:
         return self.complete.with_name(f"{self.complete.name}.old")
 
     def _settle(self) -> None:
-        """Where a process was killed while it renamed folders, do the rest."""
+        """If a process was killed while it renamed folders, finish that."""
         if is_complete(self.attempt):
             self._promote()
         elif self._old.exists() and not self.complete.exists():
@@ -110,7 +110,7 @@ class RunFolder:
         _remove(self._old)
 
     def _promote(self) -> None:
-        """The attempt takes the place of the complete run; at every moment one of the two is there whole."""
+        """Replace the complete run by the attempt. At every moment one of the two is there completely."""
         (self.attempt / PREVIOUS).unlink(missing_ok=True)
         if os.path.lexists(self.complete):
             _remove(self._old)
@@ -120,7 +120,7 @@ class RunFolder:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder if it is there; of one that is a link, the link."""
+    """Remove a folder if it exists. If it is a link, remove only the link."""
     if folder.is_symlink():
         folder.unlink()
     else:
@@ -128,7 +128,7 @@ def _remove(folder: Path) -> None:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a folder holds the record of a complete run."""
+    """Whether a folder contains the record of a complete run."""
     try:
         return read_record(folder / RECORD).status == "complete"
     except RecordError:
@@ -136,7 +136,7 @@ def is_complete(folder: Path) -> bool:
 
 
 def was_interrupted(attempt: Path) -> bool:
-    """Whether an attempt was killed or interrupted: one that failed or diverged has come to an end, with its record."""
+    """Whether an attempt was killed or interrupted. One that failed or diverged has ended and has a record."""
     try:
         return read_record(attempt / RECORD).status == "interrupted"
     except RecordError:

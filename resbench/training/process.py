@@ -1,8 +1,9 @@
-"""What a process must be told before it computes: how its threads wait, how it holds memory, and its arithmetic.
+"""Settings of a process before it computes: how its threads wait, how it keeps memory, and its arithmetic.
 
-On the CPU torch computes with three libraries, its own kernels (ATen), oneDNN and MKL, and each chooses its
-instructions by the processor. Sums are rounded by them, so the same training ends in other numbers on another
-processor. Portable arithmetic holds all three to what every x86-64 processor with AVX2 computes alike.
+On the CPU, torch computes with three libraries: its own kernels (ATen), oneDNN and MKL. Each chooses its instructions
+by the model of the processor. The rounding of sums depends on the instructions, so the same training gives different
+numbers on different processors. Portable arithmetic makes all three use instructions with which every x86-64 processor
+with AVX2 gives the same bits.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 
 Arithmetic = Literal["portable", "native"]
 
-#: Turns that a thread of GNU's OpenMP, which torch brings, waits actively for more work: half a millisecond or less.
+#: Number of turns for which a thread of GNU's OpenMP, which torch uses, spins while it waits: at most 0.5 ms.
 SPINS = "30000"
-#: Variables that hold the libraries to one choice. They read them when they compute for the first time. MKL's AVX2
-#: branch is no choice: it runs other code on processors of other vendors.
+#: Variables that fix the choice of the libraries, which read them when they compute for the first time. MKL's AVX2
+#: branch cannot be used, because it runs different code on processors of other vendors.
 PORTABLE = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "COMPATIBLE"}
-#: Further variables that change results; portable arithmetic needs them unset or as here.
+#: Further variables that change results. Portable arithmetic needs them unset or with these values.
 REFUSED = {
     "DNNL_MAX_CPU_ISA": "AVX2",
     "DNNL_DEFAULT_FPMATH_MODE": "STRICT",
@@ -40,9 +41,9 @@ REFUSED = {
     "NVIDIA_TF32_OVERRIDE": "0",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "0",
 }
-#: What the libraries then say of themselves.
+#: What the libraries report in portable arithmetic.
 EFFECTIVE = {"aten": "AVX2", "onednn": "Intel AVX2", "mkl": "COMPATIBLE"}
-#: What oneDNN says of processors without AVX2.
+#: What oneDNN reports on processors without AVX2.
 TOO_OLD = ("Intel SSE4.1", "Intel AVX")
 #: Names of MKL's branches (``mkl_types.h``), and the bit that its strict mode adds.
 MKL_BRANCHES = {
@@ -50,12 +51,12 @@ MKL_BRANCHES = {
     **{11: "AVX512_MIC", 12: "AVX512", 13: "AVX512_MIC_E1", 14: "AVX512_E1"},
 }
 MKL_STRICT, MKL_ALL = 0x10000, -1
-#: Options of glibc's ``mallopt`` and what they become, in bytes: how much free memory stays at the end of the heap, and
-#: the size from which a block is mapped for itself and always goes back. Activations of a ResNet have 32 MiB, which is
-#: the most that older versions take.
+#: Options of glibc's ``mallopt`` with their values in bytes. The first is the free memory that stays at the end of the
+#: heap. The second is the size from which a block is mapped separately, and so always returned when it is freed.
+#: Activations of a ResNet have 32 MiB, which is also the largest value that older versions accept.
 M_TRIM_THRESHOLD, KEPT = -1, 2**30
 M_MMAP_THRESHOLD, MAPPED, MAPPED_BEFORE = -3, 2**26, 2**25
-#: Bytes of a huge page, and the advice of Linux's ``madvise`` that asks for them, later and (since 6.1) at once.
+#: Bytes of a huge page, and the advice of Linux's ``madvise`` for huge pages: later, and (since 6.1) immediately.
 HUGE, MADV_HUGEPAGE, MADV_COLLAPSE = 2**21, 14, 25
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
@@ -64,9 +65,9 @@ _chosen: Arithmetic | None = None
 
 
 def share_cores() -> None:
-    """Have OpenMP's threads go to sleep soon, where the environment does not say otherwise; before torch is imported.
+    """Let OpenMP's threads go to sleep soon, unless the environment says otherwise. Call it before importing torch.
 
-    By default they hold their cores for some milliseconds, and the threads of the pulsed update want them.
+    By default they keep their cores busy for some milliseconds, and the threads of the pulsed update need these cores.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
@@ -74,11 +75,11 @@ def share_cores() -> None:
 
 @contextlib.contextmanager
 def fast_imports() -> Iterator[None]:
-    """Import inside this block without garbage collection, and leave what was imported to it for good.
+    """Imports in this block run without garbage collection, and their objects are never looked at by it later.
 
-    Importing torch and Lightning makes a million objects. The collector looks at all of them again and again, which is
-    a fifth of the time of the import, and later for each full collection of a training. Hardly any of them is garbage.
-    Where torch has been imported before, this does nothing.
+    Importing torch and Lightning creates a million objects, of which hardly any is garbage. The collector would check
+    all of them again and again. This is a fifth of the time of the import, and it would slow down each full collection
+    of a training. If torch has been imported before, this does nothing.
     """
     if "torch" in sys.modules:
         yield
@@ -87,16 +88,16 @@ def fast_imports() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()  # forked processes also share its memory for longer
-        atexit.register(gc.unfreeze)  # compiled modules complain of objects that outlive the interpreter
+        gc.freeze()  # forked processes also share this memory for longer
+        atexit.register(gc.unfreeze)  # compiled modules warn about objects that outlive the interpreter
         gc.enable()
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep freed memory, where the environment does not say otherwise; with other C libraries do nothing.
+    """Let glibc keep freed memory, unless the environment says otherwise. Other C libraries stay as they are.
 
-    Activations come and go with every mini-batch. By default glibc gives them back to the system or not as the heap
-    happens to lie, and fetching them again, page by page, takes up to a third of an iteration.
+    Activations are allocated and freed in every mini-batch. By default, the layout of the heap decides whether glibc
+    returns their memory to the system. Getting it back, page by page, takes up to a third of an iteration.
     """
     if any(name in os.environ for name in SETTINGS):
         return
@@ -108,9 +109,10 @@ def keep_freed_memory() -> None:
 
 
 def use_huge_pages(tensors: Iterable[Tensor]) -> None:
-    """Have Linux hold large tensors in pages of 2 MiB in place of 4 KiB, unless it is set never to.
+    """Let Linux keep large tensors in pages of 2 MiB instead of 4 KiB, unless the system is set to never do so.
 
-    A pulse, or an image of a mini-batch, is anywhere in a large tensor, and finding the page takes longer than reading.
+    Pulses and the images of a mini-batch are spread over a large tensor. With small pages, finding the page takes
+    longer than reading it.
     """
     if not sys.platform.startswith("linux") or not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text():
         return
@@ -124,12 +126,12 @@ def use_huge_pages(tensors: Iterable[Tensor]) -> None:
 
 
 def set_arithmetic(arithmetic: Arithmetic = "portable") -> None:
-    """Choose how torch computes in this process, once and before it computes anything.
+    """Choose how torch computes in this process. Call it once, before torch computes anything.
 
     ``portable`` gives the same bits on every x86-64 processor with AVX2, for the same versions of the packages and the
-    same number of threads, and switches TF32 off on GPUs. ``native`` takes what this processor does fastest. Child
-    processes inherit the choice through the environment. ``resbench fit`` and the other commands call this with the
-    config's ``arithmetic``; in a program of your own call it first::
+    same number of threads. It switches TF32 off on GPUs. ``native`` uses the fastest instructions of this processor.
+    Child processes inherit the choice through the environment. ``resbench fit`` and the other commands call this
+    function with the config's ``arithmetic``. In a program of your own, call it first::
 
         import resbench
         resbench.set_arithmetic("portable")
@@ -138,7 +140,7 @@ def set_arithmetic(arithmetic: Arithmetic = "portable") -> None:
         arithmetic: ``portable`` or ``native``.
 
     Raises:
-        UserError: where the processor cannot, a variable of the environment says otherwise, or it comes too late.
+        UserError: if the processor has no AVX2, the environment contradicts, or torch has computed before.
     """
     global _chosen
     if arithmetic not in ("portable", "native"):
@@ -167,9 +169,9 @@ def _refuse_contradictions(environment: Mapping[str, str]) -> None:
 
 def _check_effect() -> None:
     if not is_x86_64():
-        return  # nothing is promised there; the record says what was used
+        return  # no promise there; the record has the instructions that were used
     found = effective_arithmetic()
-    if found["onednn"] in TOO_OLD:  # ATen takes the variable at its word
+    if found["onednn"] in TOO_OLD:  # ATen would believe the variable
         raise UserError("arithmetic: portable needs a processor with AVX2; write arithmetic: native")
     for library, value in EFFECTIVE.items():
         if found[library] not in (value, None):
@@ -192,19 +194,19 @@ def _settle_torch() -> None:
 
 
 def c_library() -> dict[str, str]:
-    """Name and version of the C library, whose mathematical functions Python's floats use; empty where unknown."""
+    """Name and version of the C library, because Python's floats use its functions; empty if unknown."""
     name, version = platform.libc_ver()
     return {name: version} if name else {}
 
 
 def is_x86_64() -> bool:
-    """Whether this machine is one that portable arithmetic speaks of."""
+    """Whether portable arithmetic makes its promise for this machine."""
     return platform.machine().lower() in ("x86_64", "amd64")
 
 
 @functools.cache
 def effective_arithmetic() -> dict[str, str | None]:
-    """What ATen, oneDNN and MKL compute with in this process, by their own word; None where they do not tell."""
+    """Instruction sets that ATen, oneDNN and MKL report for this process; None for a library that reports none."""
     import torch
 
     return {"aten": torch.backends.cpu.get_cpu_capability(), "onednn": _onednn(), "mkl": _mkl()}
@@ -225,7 +227,7 @@ def _mkl() -> str | None:
 
 
 def _onednn() -> str | None:
-    """What oneDNN says in the log that it writes to the standard output; it tells nowhere else."""
+    """The instruction set from oneDNN's log on the standard output, which is the only place that shows it."""
     import torch
 
     if not torch.backends.mkldnn.is_available() or os.name != "posix":

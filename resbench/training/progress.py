@@ -1,4 +1,4 @@
-"""Progress where there is no terminal to draw a bar on: one line an epoch."""
+"""Progress without a terminal, which cannot show a bar: one line for each epoch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Checkpoint
 class EpochLines(Checkpoint):
     """Prints the metrics after each epoch, for logs and pipes.
 
-    A ``Checkpoint`` for the reason given in :class:`~resbench.callbacks.history.History`.
+    It is a ``Checkpoint`` for the reason given in :class:`~resbench.callbacks.history.History`.
     """
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,4 +1,4 @@
-"""From a run to its record."""
+"""Makes the record of a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from resbench.registry import named
 from resbench.training.cli import RunCLI
 from resbench.training.process import c_library, effective_arithmetic
 
-#: Variables by which a hook of git names the repository that it is for.
+#: Variables that are set inside a hook of git. They would make git look at the repository of the hook.
 OTHER_CHECKOUT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 Status = Literal["complete", "interrupted", "failed", "diverged"]
@@ -48,28 +48,28 @@ PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "numba
 
 
 def draft_record(cli: RunCLI) -> Record:
-    """The record of a run that is about to begin, so that one which can have none is refused before its training.
+    """The record of a run that is about to begin. A run of which no record can be made is refused before its training.
 
     Raises:
         UserError: with the reason.
     """
     try:
         return _record(cli, "failed", "it has not ended", {}, datetime.now(UTC))
-    except Exception as error:  # a data module or network of others may say anything of itself
+    except Exception as error:  # a data module or network of others may describe itself in any way
         raise UserError(f"no record can be made of this run: {_reason(error)}") from error
 
 
 def final_record(
     cli: RunCLI, draft: Record, status: Status, error: str | None, test_metrics: Mapping[str, float]
 ) -> Record:
-    """The record of a run that has ended; where it cannot be made, that of a failed one, with the reason.
+    """The record of a run that has ended. If it cannot be made, the record of a failed run with the reason.
 
     Args:
         cli: the run.
         draft: its record before the training.
         status: how it ended.
         error: why it is not complete.
-        test_metrics: metrics of the test set, empty if it did not come so far.
+        test_metrics: metrics of the test set; empty if there was no test.
     """
     try:
         return _record(cli, status, error, test_metrics, draft.started)
@@ -146,7 +146,7 @@ def _track(cli: RunCLI) -> Track:
 
 
 def _trained_on(cli: RunCLI, samples: int) -> int:
-    """Of the training samples those that an epoch takes, where the trainer limits its mini-batches."""
+    """Number of training samples of an epoch, since the trainer may limit the mini-batches."""
     limit = cli.config.trainer.limit_train_batches
     if limit is None:
         return samples
@@ -161,13 +161,13 @@ def _component(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _algorithm(config: Mapping[str, Any]) -> AlgorithmEntry:
-    """The algorithm by the ``title`` of its own class, which one that derives from it does not inherit."""
+    """The algorithm with the ``title`` of its class. A subclass does not inherit the title."""
     entry = AlgorithmEntry(**_component(config))
     return entry.model_copy(update={"name": vars(named(entry.class_path)).get("title", entry.name)})
 
 
 def _states(device: Device, config: Mapping[str, Any]) -> float:
-    """As the config gives it, because the quotient of ranges and steps is rounded."""
+    """The number of states, from the config if it is there, because the quotient of range and step is rounded."""
     states = (config.get("init_args") or {}).get("states")
     return float(device.state_count if states is None else states)
 
@@ -180,7 +180,7 @@ def _layer(name: str, layer: AnalogLayer, reuse: int) -> LayerEntry:
 
 def _tile(name: str, tile: Tile) -> TileEntry:
     writes = (tile.pulses_up.long() + tile.pulses_down.long()).flatten()
-    # w = m 2^k with m in [0.5, 1): k is 0 for none, then the number of binary digits of w.
+    # w = m 2^k with m in [0.5, 1), so k is the number of binary digits of w, and 0 for w = 0.
     digits = torch.frexp(writes.double()).exponent
     return TileEntry(
         name=name,
@@ -194,9 +194,9 @@ def _tile(name: str, tile: Tile) -> TileEntry:
 
 
 def git_state(root: Path) -> GitState | None:
-    """State of the checkout in a folder; None where there is none, as around an installed package.
+    """State of the checkout in a folder; None if it is not a checkout, as with an installed package.
 
-    Where git is missing or refuses the folder, nobody can say which code ran: the commit is ``unknown``, and dirty.
+    If git is missing or refuses the folder, the code that ran is not known: the commit is ``unknown`` and dirty.
     """
     if not (root / ".git").exists():
         return None

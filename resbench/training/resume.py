@@ -1,4 +1,4 @@
-"""`resbench resume RUN_DIR`: a run that was killed goes on, from its own config and its newest checkpoint."""
+"""`resbench resume RUN_DIR`: continue a run that was killed, from its own config and its newest checkpoint."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from resbench.training.folder import is_complete
 def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
     """Continue the run of a folder and return the exit status of `resbench fit`; 0 for a run that is complete.
 
-    Nothing in the folder says who began the run. So its config may name what resbench offers and what is trusted, the
-    run writes into this folder only, and no data are downloaded.
+    The folder may come from somebody else. So its config may only name classes that resbench offers or that are
+    trusted, the run writes into this folder only, and no data are downloaded.
 
     Args:
-        folder: ``HASH.attempt``, where the run was killed; or ``HASH``, whether it is there yet or not.
+        folder: ``HASH.attempt``, the folder of the killed run; or ``HASH``, which need not exist yet.
         trusted: modules whose classes the config may name.
 
     Raises:
-        UserError: where there is no run, its config names other classes, or it is not the one that the folder is named
-            by; for a folder of several runs, with those that can be resumed.
+        UserError: if there is no run, its config names other classes, or the hash of the config is not that of the
+            folder. For a folder of several runs, the message lists those that can be resumed.
     """
     given = folder.absolute()
     attempt = given if given.name.endswith(ATTEMPT) else given.with_name(f"{given.name}{ATTEMPT}")
@@ -66,7 +66,7 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
 
 
 def _made_by(attempt: Path) -> str:
-    """The resbench that began a run, as far as its folder tells: one that was killed has no record."""
+    """The version of resbench that began a run. It is unknown for a run that was killed, which has no record."""
     try:
         return read_record(attempt / RECORD).made_by
     except RecordError:
@@ -76,12 +76,12 @@ def _made_by(attempt: Path) -> str:
 def _is_below(path: Path, folder: Path) -> bool:
     try:
         return path.resolve(strict=True).is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # it leads nowhere, or round in a circle
+    except (OSError, RuntimeError):  # the link is broken or circular
         return False
 
 
 def _described(attempt: Path) -> str:
-    """An attempt, with what is known of it."""
+    """An attempt with its status and steps, as far as they are known."""
     try:
         record = read_record(attempt / RECORD)
     except RecordError:

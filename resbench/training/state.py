@@ -1,4 +1,4 @@
-"""What is looked at before a state is saved or tested: that it is finite, and that the tiles hold what layers show."""
+"""Checks a state before it is saved or tested: it is finite, and layers compute with the weights of their tiles."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from resbench.nn import ForeignWrite, analog_layers
 
 
 def check_state(model: nn.Module) -> None:
-    """Refuse a state that is no result of a training on tiles.
+    """Refuse a state that cannot be the result of a training on tiles.
 
     Args:
         model: a task or a network.
 
     Raises:
-        Diverged: where a parameter, a weight of a tile or a digital memory of an algorithm is not finite.
-        ForeignWrite: where the visible weight of a layer is not the one that its tiles hold.
+        Diverged: if a parameter, a weight of a tile or a digital buffer of an algorithm is not finite.
+        ForeignWrite: if the visible weight of a layer is not the one of its tiles.
     """
     for name, values in _trained(model):
         if not bool(values.isfinite().all()):
@@ -28,7 +28,7 @@ def check_state(model: nn.Module) -> None:
         layer.weight.check_writes()
         algorithm = layer.algorithm
         if algorithm.composite is None:
-            continue  # the weight is that of the one tile
+            continue  # there is one tile, and its weight is the visible one
         seen = algorithm.composite.clone()
         for tile in algorithm.tiles:
             tile.touch(None)

@@ -1,4 +1,4 @@
-"""Ctrl-C, or the end of its time, ends a run where it can be continued."""
+"""Ends a run at Ctrl-C, or when its time is over, at a point from which it can be continued."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from lightning.pytorch.callbacks import Callback
 
 
 class Interrupted(Exception):
-    """The user asked the run to stop, by a signal or by the time that it has."""
+    """The user asked the run to stop, by a signal or by a time limit."""
 
 
 class StopOnSignal(Callback):
-    """Notes SIGINT or SIGTERM, so that the training ends where its state can be saved; a second SIGINT stops at once.
+    """Notes SIGINT or SIGTERM, so that the training ends where its state can be saved. A second SIGINT stops at once.
 
-    A second SIGTERM does not: whoever ends a whole group of processes sends it to a run and to the sweep that passes
-    it on.
+    A second SIGTERM does not stop at once. A program that ends a whole group of processes sends SIGTERM to the run and
+    also to its sweep, which passes it on, so the run receives it twice.
 
-    In the middle of a step the tiles are half updated, and in a validation Lightning cannot resume: nothing that is
-    saved there could be continued. Whoever saves looks at :attr:`asked` and raises :class:`Interrupted`; after the
-    training, which is saved whole, the test stops at its next batch. Signals are watched inside a ``with`` block.
+    A state that is saved in the middle of a step or in a validation could not be continued: tiles would be half
+    updated, and Lightning does not resume inside a validation. So the callback that saves checks :attr:`asked` and
+    raises :class:`Interrupted`. After the training, whose state is saved, the test stops at its next batch. Signals are
+    watched inside a ``with`` block.
 
-    ``trainer.max_time`` ends a training in the same way. A result that is complete is the same on any machine, so where
-    the clock ends a training it is not complete; each attempt has this time anew.
+    ``trainer.max_time`` ends a training in the same way. A complete result is the same on any machine. So a training
+    that the clock ends is not complete. Each attempt has the whole time again.
 
     Attributes:
-        seconds: time of a training; None for as long as it takes.
+        seconds: time limit of a training; None for no limit.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class StopOnSignal(Callback):
 
     @property
     def asked(self) -> bool:
-        """Whether a signal has come, or the time of the training is over."""
+        """Whether a signal was received, or the time of the training is over."""
         return self._signalled or time.monotonic() >= self._deadline
 
     @property
@@ -77,10 +78,10 @@ class StopOnSignal(Callback):
             signal.signal(signal.SIGTERM, self._ask)
 
     def on_train_end(self, *_: Any) -> None:
-        """The time is that of the training."""
+        """End the time limit, which is for the training only."""
         self._deadline = math.inf
 
     def on_test_batch_end(self, *_: Any) -> None:
-        """Stop, if asked to; the training is complete and saved."""
+        """Stop if asked to. The training is complete and saved."""
         if self.asked:
             raise Interrupted("stopped in the test, after the training")

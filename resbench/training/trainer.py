@@ -1,4 +1,4 @@
-"""Lightning's Trainer, with types that mean the same whatever was imported before."""
+"""Lightning's Trainer, with types that do not depend on what was imported before."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from lightning.pytorch import Trainer
 class RunTrainer(Trainer):
     """Lightning's Trainer.
 
-    Numbers that may be whole or a share are tried as whole numbers first: ``limit_train_batches: 1`` is one mini-batch,
-    ``1.0`` all of them. Lightning's own types do not promise that. Python holds ``Optional[Union[int, float]]`` and
-    ``Optional[Union[float, int]]`` for one, and keeps whichever was written first in the process, for example by SciPy.
+    A number that may be a count or a share is read as a whole number if it is one: ``limit_train_batches: 1`` is one
+    mini-batch and ``1.0`` all of them. Lightning's own types do not guarantee this. For Python,
+    ``Optional[Union[int, float]]`` and ``Optional[Union[float, int]]`` are the same, and it keeps the one that was
+    written first in the process, for example by SciPy.
 
     Args:
         limit_train_batches: mini-batches of a training epoch, or their share.
         limit_val_batches: the same of validation.
         limit_test_batches: the same of the test; 0 for no test.
         limit_predict_batches: the same of prediction.
-        overfit_batches: train on so many mini-batches, or such a share, again and again.
+        overfit_batches: number or share of mini-batches on which the training runs again and again.
         val_check_interval: mini-batches between two validations, or the share of an epoch.
-        gradient_clip_val: bound of the digital gradients.
-        kwargs: as for Lightning's Trainer.
+        gradient_clip_val: largest norm or value of digital gradients.
+        kwargs: other arguments of Lightning's Trainer.
     """
 
     def __init__(

@@ -19,15 +19,15 @@ CHECKPOINT_TYPE = "checkpoint"
 
 
 class WandbRunLogger(WandbLogger):
-    """Lightning's logger for Weights & Biases, with what a run of resbench has beside metrics.
+    """Lightning's logger for Weights & Biases, which also logs histograms of tiles, the record and the checkpoint.
 
-    The group of a run is its track and its job type the hash of its config, so the pages of a project can be grouped by
-    both. Offline a run needs no account and no network: ``wandb sync FOLDER`` uploads it later.
+    The group of a run is its track, and its job type is the hash of its config, so the pages of a project can be
+    grouped by both. An offline run needs neither an account nor a network; ``wandb sync FOLDER`` uploads it later.
 
     Args:
         project: project of the run.
         entity: user or team; null for the default one.
-        offline: write to the run folder only; false uploads while the run goes on and needs an account.
+        offline: write to the run folder only; false uploads during the run and needs an account.
         save_dir: folder of W&B's files, relative to the run folder.
         name: name of the run; null for experiment and hash.
         group: null for the track.
@@ -56,10 +56,10 @@ class WandbRunLogger(WandbLogger):
             entity=entity,
             group=group,
             job_type=job_type,
-            # Offline, its last words name the folder of the attempt, which a complete run leaves.
+            # Offline, its last message names the folder of the attempt, which is renamed when the run is complete.
             settings=wandb.Settings(silent=offline),
         )
-        # Lightning still passes this on, which wandb answers with a warning in every run.
+        # Lightning still passes this, and wandb would warn about it in every run.
         self._wandb_init.pop("anonymous", None)
         self.is_offline = offline
         self.with_checkpoint = checkpoint
@@ -69,7 +69,7 @@ class WandbRunLogger(WandbLogger):
         """Begin the run with its config.
 
         Raises:
-            UserError: where W&B refuses, for example without an account.
+            UserError: if W&B refuses, for example without an account.
         """
         from wandb.errors import Error
 
@@ -91,11 +91,11 @@ class WandbRunLogger(WandbLogger):
 
     @rank_zero_only
     def log_results(self, record: Path, checkpoint: Path, about: Mapping[str, Any]) -> None:
-        """Keep the record, and the checkpoint if there is one, as artifacts of the run.
+        """Save the record, and the checkpoint if there is one, as artifacts of the run.
 
         Args:
             record: file of the record.
-            checkpoint: file of the checkpoint, which need not exist.
+            checkpoint: file of the checkpoint; it need not exist.
             about: metadata; ``config_hash`` names the artifacts.
         """
         self._log_file(record, RECORD_TYPE, about)
