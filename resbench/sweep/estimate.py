@@ -1,4 +1,4 @@
-"""How long the rest of a sweep takes, from the runs that are complete and from short trials."""
+"""Estimates how long the rest of a sweep takes, from complete runs and from short trials."""
 
 from __future__ import annotations
 
@@ -13,35 +13,38 @@ from resbench.records.schema import Record, RecordError, read_record
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import LOGS, Job, State
 
-#: What makes a trial of a run: no validation, no loggers and one mini-batch of the test.
+#: Flags that turn a run into a trial: no validation, no loggers, and one mini-batch of the test.
 TRIAL = ("--trainer.limit_val_batches=0", "--trainer.limit_test_batches=1", "--trainer.logger=false")
-#: A trial is one step, after which the kernels are compiled, and then some seconds, which count.
+#: A trial has two parts: one step, after which the kernels are compiled, and then five seconds that are measured.
 LENGTHS = ("--trainer.max_steps=1", "--trainer.max_time=00:00:00:05")
 
 
 class Estimate:
-    """Expected seconds of training of each run: of the complete runs of its experiment, its trial, or all of these."""
+    """Expected seconds of training of each run.
+
+    The value is the mean of the complete runs of its experiment, else that of its trial, else the mean of all of these.
+    """
 
     def __init__(self) -> None:
         self._complete: dict[str, list[float]] = {}
         self._trials: dict[str, float] = {}
 
     def add(self, job: Job, state: State) -> None:
-        """Take a run into account, if it is complete."""
+        """Add a run if it is complete."""
         if state.done and state.record is not None:
             self._complete.setdefault(job.cell.name, []).append(state.record.wall_time_s)
 
     def take(self, seconds: Mapping[str, float]) -> None:
-        """What trials say of experiments of which no run is complete yet."""
+        """Add the results of trials, by name of the experiment."""
         self._trials |= seconds
 
     def unknown(self, jobs: Iterable[Job]) -> list[Job]:
-        """One run of each experiment about which nothing is known."""
+        """One run of each experiment that has neither a complete run nor a trial."""
         first = {job.cell.name: job for job in reversed(list(jobs))}
         return [job for name, job in first.items() if name not in self._complete and name not in self._trials]
 
     def seconds(self, job: Job) -> float:
-        """Of one run; NaN while nothing is known."""
+        """Expected seconds of one run; NaN while nothing is known."""
         name = job.cell.name
         if name in self._complete:
             return _mean(self._complete[name])
@@ -51,7 +54,7 @@ class Estimate:
         return _mean(everything) if everything else math.nan
 
     def total(self, jobs: Iterable[Job]) -> float:
-        """Of these runs one after the other; NaN while nothing is known."""
+        """Expected seconds of these runs, one after the other; NaN while nothing is known."""
         return sum(map(self.seconds, jobs))
 
 
@@ -60,11 +63,11 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def trials(jobs: Sequence[Job], executor: Executor) -> dict[str, float]:
-    """Train each of these runs, at least one, for five seconds, in a folder that is thrown away.
+    """Train each of these runs (at least one) for five seconds, in a temporary folder.
 
     Returns:
-        By name of the experiment, the seconds that its whole training will take, without validation; experiments whose
-        trial failed, or whose budget is no number of epochs or steps, are left out.
+        Expected seconds of a whole training without validation, by name of the experiment. Experiments whose trial
+        failed, or whose budget is not a number of epochs or steps, are left out.
     """
     seconds = {}
     logs = jobs[0].root / LOGS
@@ -90,7 +93,7 @@ def _trial(job: Job, root: Path, length: str) -> Job:
 
 
 def _steps(record: Record) -> int:
-    """Optimiser steps of the whole run, 0 where its budget is none of epochs or steps."""
+    """Optimiser steps of the whole run; 0 if its budget is not a number of epochs or steps."""
     track, budget = record.track, record.track.budget
     trainer: Any = record.config["trainer"]
     batches = math.ceil(track.train_size / track.batch_size)

@@ -1,4 +1,4 @@
-"""Who runs the jobs of a sweep: the interface that `local`, `ray` and `slurm` have in common."""
+"""The interface of executors, which run the jobs of a sweep; `local`, `ray` and `slurm` implement it."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from resbench.sweep.job import Job
 
 
 class Executor(Protocol):
-    """Runs jobs, each as ``resbench.sweep.job.work`` in a process of its own on a file system that all of them see.
+    """Runs each job as ``resbench.sweep.job.work`` in a process of its own, on a file system that all processes share.
 
-    What becomes of a job is read off its files, so an executor only says when one starts and when it has ended.
+    The result of a job is read from its files. So an executor only reports when a job starts and when it has ended.
     """
 
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         """Run jobs until each has ended.
 
-        A job whose process is killed is taken up again, at most ``ATTEMPTS`` times in all; then the reason is noted in
-        its log.
+        A job whose process is killed is started again, until it has been started ``ATTEMPTS`` times. Its log has the
+        reason.
 
         Args:
-            jobs: what to run, in this order.
+            jobs: the jobs, in the order in which they start.
             started: called with each job when it starts.
             ended: called with each job when it has ended.
 
         Raises:
-            KeyboardInterrupt: at Ctrl-C or SIGTERM, after the jobs have left their records and checkpoints and ended.
-            UserError: where the jobs cannot be run at all.
+            KeyboardInterrupt: at Ctrl-C or SIGTERM, after the jobs have written records and checkpoints and ended.
+            UserError: if the jobs cannot be run at all.
         """
 
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """In this block SIGTERM, by which `kill`, systemd and batch systems end a process, is what Ctrl-C is."""
-    if threading.current_thread() is not threading.main_thread():  # only that one can take signals
+    """In this block SIGTERM has the effect of Ctrl-C. `kill`, systemd and batch systems end a process with SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():  # other threads cannot set handlers
         yield
         return
 

@@ -1,4 +1,4 @@
-"""One run of a sweep: its identity, how far it is, and its work in a process of its own."""
+"""One run of a sweep: its identity, its state, and its work in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from resbench.records.schema import Record, RecordError, read_record
 from resbench.sweep.plan import Cell
 from resbench.training.folder import RunFolder
 
-#: Folder of the logs, beside the folders of the runs.
+#: Folder of the logs, in the same folder as the runs.
 LOGS = ".logs"
-#: How often a run is begun in one sweep where its process is killed each time.
+#: How often a sweep starts a run whose process is killed each time.
 ATTEMPTS = 3
 
 Status = Literal["complete", "failed", "diverged", "refused", "running", "interrupted", "open"]
@@ -25,12 +25,12 @@ Status = Literal["complete", "failed", "diverged", "refused", "running", "interr
 
 @dataclass(frozen=True)
 class State:
-    """How far a run is.
+    """The state of a run.
 
     Attributes:
-        status: ``refused`` is a config that `resbench fit` did not run, ``running`` is one in progress in any process,
-            ``interrupted`` has begun, and ``open`` has not.
-        record: its record, where there is one.
+        status: that of its record, or one of these: ``refused`` if `resbench fit` did not run the config, ``running``
+            if any process works on it, ``interrupted`` if it has begun, and ``open`` if it has not.
+        record: its record, if there is one.
         error: why it failed, diverged or was refused.
     """
 
@@ -45,20 +45,20 @@ class State:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended without a result; it is run again on request only."""
+        """Whether it ended without a result. Such a run is repeated on request only."""
         return self.status in ("failed", "diverged", "refused")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run with its identity, in plain values that any process on the same file system can take up.
+    """A run with its identity. It has plain values only, so any process on the same file system can run it.
 
     Attributes:
-        cell: what to run.
+        cell: the run.
         root: folder of the results of the sweep.
         config_hash: hash of the resolved config.
         threads: CPU threads of the run.
-        directory: working directory that relative paths are meant from.
+        directory: working directory, for relative paths.
     """
 
     cell: Cell
@@ -69,21 +69,21 @@ class Job:
 
     @property
     def folder(self) -> RunFolder:
-        """Where the run writes."""
+        """The folder of the run."""
         return RunFolder(self.root, self.cell.name, self.config_hash)
 
     @property
     def log(self) -> Path:
-        """File for what the run prints."""
+        """File for the output of the run."""
         return self.root / LOGS / f"{self.cell.name}-{self.folder.complete.name}.log"
 
     @property
     def refusal(self) -> Path:
-        """File for why `resbench fit` did not run this config; a run that never began has no folder."""
+        """File for the reason why `resbench fit` did not run this config. Such a run has no folder."""
         return self.log.with_suffix(".refused")
 
     def state(self) -> State:
-        """Read off the files how far the run is."""
+        """The state of the run, from its files."""
         folder = self.folder
         record = _record(folder.complete)
         if record is not None and record.status == "complete":
@@ -104,14 +104,14 @@ class Job:
             file.write(f"{line}\n")
 
     def stamp(self) -> int:
-        """When the log was last written to, 0 if there is none; it changes when the job starts."""
+        """When the log was last written to, or 0 if there is none. It changes when the job starts."""
         try:
             return self.log.stat().st_mtime_ns
         except OSError:
             return 0
 
     def last_line(self) -> str:
-        """What the run printed last."""
+        """The last line that the run printed."""
         try:
             lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         except OSError:
@@ -120,17 +120,17 @@ class Job:
 
 
 def work(job: Job) -> int:
-    """Run a job in this process, which is to end with it, and return the exit status of `resbench fit`.
+    """Run a job in this process and return the exit status of `resbench fit`. The process should end afterwards.
 
-    A run that was interrupted or killed goes on from its checkpoint, one that failed begins anew, and one that is
-    complete or in progress elsewhere is left alone. Output goes to the log.
+    A run that was interrupted or killed continues from its checkpoint. One that failed begins again. One that is
+    complete or runs in another process is left alone. Output goes to the log.
     """
     os.chdir(job.directory)
     if str(job.directory) not in sys.path:
-        sys.path.append(str(job.directory))  # a class_path finds modules here, as in `resbench fit`
+        sys.path.append(str(job.directory))  # for modules of a class_path, as in `resbench fit`
     before = job.state()
     job.log.parent.mkdir(parents=True, exist_ok=True)
-    with job.log.open("ab") as file:  # appends, because another sweep may be at the same run
+    with job.log.open("ab") as file:  # appends, because another sweep may work on the same run
         if before.failed:
             file.truncate(0)
         os.dup2(file.fileno(), 1)
@@ -147,7 +147,7 @@ def work(job: Job) -> int:
         if not job.folder.in_progress():
             write_text_atomically(job.refusal, f"{error}\n")
         return 2
-    except KeyboardInterrupt:  # before there was anything to record
+    except KeyboardInterrupt:  # before the run had begun
         return 130
 
 

@@ -1,4 +1,4 @@
-"""From the cells of a plan to jobs, whose configs are all resolved before anything runs, and their execution."""
+"""Turns the cells of a plan into jobs, and executes them. All configs are resolved before anything runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def resolve(cells: Sequence[Cell], folder: Path) -> list[Job]:
-    """Every run with the hash of its resolved config, so that all mistakes in configs are found first."""
+    """A job for each cell, with the hash of its resolved config. So all mistakes in configs are found first."""
     with fast_imports():
         from resbench.training.cli import RunCLI
 
@@ -48,7 +48,7 @@ def make_folder(folder: Path) -> None:
     """Make the folder of the results.
 
     Raises:
-        UserError: where it cannot be written.
+        UserError: if it cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def make_folder(folder: Path) -> None:
 
 
 def read_states(jobs: Sequence[Job], estimate: Estimate) -> dict[Job, State]:
-    """How far each job is; the estimate takes into account those that are complete."""
+    """The state of each job. Complete jobs are added to the estimate."""
     states = {job: job.state() for job in jobs}
     for job, state in states.items():
         estimate.add(job, state)
@@ -67,17 +67,17 @@ def read_states(jobs: Sequence[Job], estimate: Estimate) -> dict[Job, State]:
 
 
 def carry_out(jobs: Sequence[Job], states: dict[Job, State], estimate: Estimate, executor: Executor) -> None:
-    """Execute jobs and show how far they are.
+    """Execute jobs and show the progress.
 
     Args:
-        jobs: what to run.
-        states: all jobs of the plan and how far they are; updated as runs end.
+        jobs: the jobs to run.
+        states: all jobs of the plan and their states, which are updated as runs end.
         estimate: expected seconds of each run.
-        executor: who runs them.
+        executor: runs the jobs.
 
     Raises:
-        KeyboardInterrupt: when interrupted, after the runs have left their checkpoints.
+        KeyboardInterrupt: when interrupted, after the runs have written their checkpoints.
     """
     SweepProgress(states, estimate).run(jobs, executor)
-    # Another sweep may have completed meanwhile what it was working on.
+    # In the meantime another sweep may have completed the runs that it was working on.
     states |= {job: job.state() for job, state in states.items() if state.status == "running"}

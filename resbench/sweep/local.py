@@ -15,15 +15,15 @@ from multiprocessing.process import BaseProcess
 from resbench.sweep.executor import sigterm_interrupts
 from resbench.sweep.job import ATTEMPTS, Job, work
 
-#: Each run is a fork of one process that has imported everything: importing takes longer than many a run.
+#: Each run is a fork of one process that has imported everything, because importing takes longer than many runs.
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 CONTEXT = multiprocessing.get_context("forkserver") if FORKS else multiprocessing.get_context("spawn")
 
 
 class LocalExecutor:
-    """At most ``workers`` processes at a time.
+    """Runs at most ``workers`` processes at a time.
 
-    The process that they are forked from begins to import at once, while the caller does something else.
+    The process from which they are forked starts to import immediately, while the caller continues.
 
     Args:
         workers: number of processes.
@@ -31,8 +31,8 @@ class LocalExecutor:
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers
-        # A library that starts one thread a core in each of several processes makes all of them slow; a run has as many
-        # as its config says.
+        # If a library starts one thread for each core in several processes, all of them become slow. The number of
+        # threads of a run is in its config.
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         if FORKS:
             CONTEXT.set_forkserver_preload(["resbench.training.preload"])
@@ -41,8 +41,8 @@ class LocalExecutor:
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         """See ``Executor``.
 
-        At Ctrl-C or SIGTERM every running job gets SIGTERM, leaves its record and checkpoint, and is waited for; the
-        second time they are killed. A job whose sweep is gone ends by itself, in the same way.
+        At Ctrl-C or SIGTERM, every running job gets SIGTERM and writes its record and checkpoint, and the sweep waits
+        for it. The second time, all jobs are killed. If the sweep itself is gone, its jobs end in the same way.
         """
         with sigterm_interrupts():
             self._execute(jobs, started, ended)
@@ -88,14 +88,14 @@ class LocalExecutor:
 
 def _process(job: Job) -> None:
     if sys.platform != "win32":
-        os.setsid()  # the terminal's Ctrl-C reaches the sweep only, which passes it on once
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the training looks for it
+        os.setsid()  # so that the terminal sends Ctrl-C to the sweep only, which passes it on once
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the training sets its own handler
     threading.Thread(target=_end_with_the_sweep, daemon=True).start()
     sys.exit(work(job))
 
 
 def _end_with_the_sweep() -> None:
-    """Wait for the end of the process that started this one, which after a `kill -9` cannot tell it anything."""
+    """Wait for the end of the sweep's process, which after a `kill -9` cannot stop this one."""
     sweep = multiprocessing.parent_process()
     assert sweep is not None
     sweep.join()

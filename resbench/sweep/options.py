@@ -1,4 +1,4 @@
-"""What `resbench sweep` and `resbench tune` have in common on the command line, and the executor that it names."""
+"""Arguments that `resbench sweep` and `resbench tune` share, and the executor that they choose."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BELONGS = {
 
 
 def add_plan_arguments(parser: argparse.ArgumentParser, file: str, plan: str, retry: str) -> None:
-    """Declare the file of a plan, what to do with it, and the options of all executors.
+    """Declare the file of a plan, the options of plans, and the options of all executors.
 
     Args:
         parser: the parser of the command.
@@ -82,16 +82,16 @@ def check_executor_arguments(args: argparse.Namespace) -> None:
 
 
 def at_a_time(args: argparse.Namespace) -> int | None:
-    """How many runs the options allow at the same time; None for as many as the cluster does."""
+    """How many runs the options allow at the same time; None for as many as the cluster allows."""
     jobs: int | None = args.jobs
     return jobs or (1 if args.executor == "local" else None)
 
 
 def executor_of(args: argparse.Namespace) -> Executor:
-    """The executor that the options ask for; they have been checked.
+    """The executor that the checked options choose.
 
     Raises:
-        UserError: where a package that it needs is missing.
+        UserError: if a package that it needs is missing.
     """
     if args.executor == "ray":
         from resbench.sweep.ray import RayExecutor

@@ -1,4 +1,4 @@
-"""The plan of a sweep: a YAML file becomes a list of command lines of `resbench fit`."""
+"""Reads the plan of a sweep: a YAML file becomes a list of command lines of `resbench fit`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from resbench.errors import UserError
 
 KEYS = ("out", "base", "seeds", "runs")
 RUN_KEYS = ("name", "config", "set", "grid")
-#: What the sweep says of each run itself, and what to do instead.
+#: Keys of a run that the sweep sets itself, and what to write instead.
 TAKEN = {
     "seed_everything": "write seeds",
     "experiment.name": "write name",
@@ -31,9 +31,9 @@ class Cell:
     """One run of a sweep.
 
     Attributes:
-        name: name of its experiment: that of its entry and the values of its grid.
+        name: name of its experiment, made of the name of its entry and the values of its grid.
         seed: its seed.
-        arguments: arguments of `resbench fit` but for the seed.
+        arguments: arguments of `resbench fit`, without the seed.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Header:
-    """What all runs of a plan share.
+    """Settings that all runs of a plan share, and the entries of the file.
 
     Attributes:
         folder: folder of the results.
-        seeds: seeds of every run.
-        base: arguments of `resbench fit` that all runs begin with.
-        entries: what is to be run, as the file says it.
+        seeds: seeds of every experiment.
+        base: first arguments of `resbench fit` for all runs.
+        entries: the entries of ``runs``, as they are in the file.
     """
 
     folder: Path
@@ -63,17 +63,17 @@ class Header:
     entries: Sequence[Mapping[str, Any]]
 
     def arguments(self, name: str, own: Sequence[str]) -> tuple[str, ...]:
-        """Arguments of `resbench fit` of one experiment, but for the seed."""
+        """Arguments of `resbench fit` for one experiment, without the seed."""
         return *self.base, *own, *value_arguments({"experiment.root": str(self.folder), "experiment.name": name})
 
 
 def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
     """The folder of the results of a sweep file, and its runs.
 
-    ``base`` lists the config files of all runs and ``seeds`` their seeds. Each entry of ``runs`` has a ``name``, and
-    ``config`` files, ``set`` (values by dotted key) and ``grid`` (lists of values by dotted key, every combination is
-    a run) of its own; the key ``config`` of a grid lists files, such as those of several algorithms. Files are looked
-    up as in ``compose``.
+    ``base`` lists the config files of all runs, and ``seeds`` their seeds. Each entry of ``runs`` has a ``name``. It
+    may have its own ``config`` files, ``set`` (values by dotted key) and ``grid`` (lists of values by dotted key).
+    Every combination of the values of a grid is a run. The key ``config`` of a grid lists files, for example one for
+    each of several algorithms. Files are found in the same way as those of ``compose``.
 
     Args:
         path: the sweep file.
@@ -97,7 +97,7 @@ def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
 
 
 def read_header(content: Mapping[str, Any], path: Path, out: Path | None) -> Header:
-    """What all runs share, from the content of the file of a plan.
+    """The settings that all runs share, from the content of a plan.
 
     Raises:
         UserError: for a value that does not fit.
@@ -137,7 +137,7 @@ def combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, li
 
 
 def _dotted(values: Mapping[str, Any], parent: str = "") -> Iterator[str]:
-    """Every key of nested values with those above it."""
+    """Every dotted key of nested values, including the keys of inner mappings."""
     for key, value in values.items():
         yield f"{parent}{key}"
         if isinstance(value, dict):
@@ -164,7 +164,7 @@ def _flag(value: Any) -> str:
 
 
 def _label(key: str, value: Any) -> str:
-    """What a value of a grid adds to the name: ``states4``, or the name of a config file."""
+    """The part of a run's name for a value of a grid, such as ``states4`` or the name of a config file."""
     text = Path(value).stem if key == "config" and isinstance(value, str) else f"{key.rpartition('.')[2]}{value}"
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_")
 
@@ -178,10 +178,10 @@ def _mapping(value: Any, place: str) -> dict[str, Any]:
 
 
 def only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
-    """Refuse other keys than the known ones.
+    """Refuse unknown keys.
 
     Raises:
-        UserError: with the key that is closest.
+        UserError: with the closest known key.
     """
     for key in content:
         if key not in known:

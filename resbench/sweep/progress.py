@@ -1,4 +1,4 @@
-"""A sweep as it runs: a line for each run that ends, and on a terminal a bar for the whole."""
+"""Shows the progress of a sweep: a line for each run that ends, and on a terminal a bar for all runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from resbench.sweep.job import Job, State
 
 
 class SweepProgress:
-    """Runs what is left of a sweep and shows it.
+    """Executes jobs of a sweep and shows the progress of the whole sweep.
 
     Args:
-        states: every run and how far it is; updated as runs end.
+        states: all runs of the sweep and their states, which are updated as runs end.
         estimate: expected seconds of each run.
     """
 
@@ -54,7 +54,7 @@ class SweepProgress:
 
             def started(job: Job) -> None:
                 self._running[job] = time.monotonic()
-                if job in self._waiting:  # not one that is taken up again
+                if job in self._waiting:  # a job that is started again is not there
                     self._waiting.remove(job)
                 show()
 
@@ -74,7 +74,7 @@ class SweepProgress:
             executor.execute(jobs, started, ended)
 
     def seconds_left(self) -> float:
-        """Until the last run ends, if as many run at a time as now; NaN while that is unknown."""
+        """Seconds until the last run ends, with as many runs at a time as now; NaN while they are unknown."""
         now = time.monotonic()
         left = [max(self._estimate.seconds(job) - (now - begun), 0) for job, begun in self._running.items()]
         together = sum(left) + self._estimate.total(self._waiting)
@@ -95,7 +95,7 @@ class _TimeLeft(ProgressColumn):
 
 
 def _line(job: Job, state: State) -> str:
-    """What became of a run."""
+    """The result of a run in one line."""
     name = f"{job.cell.name} seed {job.cell.seed}"
     if state.done and state.record is not None:
         final = state.record.final

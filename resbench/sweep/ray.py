@@ -1,4 +1,4 @@
-"""Runs as tasks of a Ray cluster."""
+"""An executor whose runs are tasks of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -14,33 +14,32 @@ from resbench.sweep.job import ATTEMPTS, Job, work
 if TYPE_CHECKING:
     import ray
 
-#: Seconds between two looks at what has started.
+#: Seconds between two checks of the tasks.
 POLL = 0.5
-
-#: How often a cluster is asked: the head node forks a process for each client, and now and then one dies at birth.
+#: Number of attempts to connect. The head node forks a process for each client, which sometimes dies immediately.
 CONNECTIONS = 3
 
 
 class RayExecutor:
-    """Each run is a plain remote task, in a worker process of its own; a killed worker's run goes on in another one.
+    """Each run is a remote task in a worker process of its own. If a worker is killed, its run continues in another.
 
     The nodes share a file system and an environment: working directory, data and results have the same paths on all.
 
     Args:
-        address: ``ray://HOST:PORT``, ``HOST:PORT``, or None for ``RAY_ADDRESS``, else a cluster that runs on this
-            machine, else one that is started here and ends with the sweep.
-        workers: runs at a time, None for as many as the cluster holds.
-        cpus: CPUs that a run asks for, None for the ``threads`` of its config.
-        gpus: GPUs that a run asks for; 0.5 lets two runs share one.
+        address: ``ray://HOST:PORT`` or ``HOST:PORT``. None means ``RAY_ADDRESS`` if it is set, else a cluster that runs
+            on this machine, else a new one that ends with the sweep.
+        workers: runs at a time; None for as many as the cluster allows.
+        cpus: CPUs of a run; None for the ``threads`` of its config.
+        gpus: GPUs of a run; with 0.5, two runs share one.
 
     Raises:
-        UserError: where Ray is not installed.
+        UserError: if Ray is not installed.
     """
 
     def __init__(
         self, address: str | None = None, workers: int | None = None, cpus: float | None = None, gpus: float = 0
     ) -> None:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent unless the user says so
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no statistics are sent unless the user asks for it
         try:
             import ray  # noqa: F401
         except ModuleNotFoundError as error:
@@ -50,8 +49,8 @@ class RayExecutor:
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         """See ``Executor``.
 
-        At Ctrl-C or SIGTERM what has not started is dropped and what runs gets SIGINT, leaves its record and
-        checkpoint, and is waited for; the second time it is killed.
+        At Ctrl-C or SIGTERM, jobs that have not started are dropped. Running ones get SIGINT and write their records
+        and checkpoints, and the sweep waits for them. The second time they are killed.
         """
         import ray
 
@@ -59,7 +58,7 @@ class RayExecutor:
         if owner:
             self._connect()
         try:
-            with sigterm_interrupts():  # not earlier: Ray takes SIGTERM for itself when it connects
+            with sigterm_interrupts():  # not earlier: Ray sets its own handler of SIGTERM when it connects
                 self._warn_of_missing_resources(jobs)
                 self._execute(jobs, started, ended)
         finally:
@@ -69,7 +68,7 @@ class RayExecutor:
     def _execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         import ray
 
-        # A process that has run once has numbers of threads set and modules imported: the next run gets a fresh one.
+        # After a run, a process has a number of threads set and modules imported. So each run gets a fresh process.
         task: Any = ray.remote(max_calls=1, max_retries=ATTEMPTS - 1)(work)
         waiting = list(jobs)
         pending: dict[ray.ObjectRef[int], Job] = {}
@@ -138,7 +137,7 @@ class RayExecutor:
 
 
 def _ask(address: str) -> None:
-    """Connect to the cluster at an address; one that breaks off is asked again."""
+    """Connect to the cluster at an address. If the connection breaks off, try again."""
     import ray
 
     for left in reversed(range(CONNECTIONS)):
@@ -152,13 +151,13 @@ def _ask(address: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error; where that announces a traceback of the head node, with its last one."""
+    """The first line of an error. If a traceback of the head node follows, also the last line."""
     first, *rest = str(error).strip().splitlines() or [type(error).__name__]
     return f"{first} {rest[-1]}" if first.endswith(":") and rest else first
 
 
 def _await(reference: ray.ObjectRef[int], job: Job) -> None:
-    """Note in the log of a job why its task has not ended by itself."""
+    """If the task of a job was cancelled or killed, note it in the log of the job."""
     import ray
 
     try:

@@ -1,4 +1,4 @@
-"""What a sweep says: how far its runs are, how long the rest takes, and how to go on."""
+"""Prints the state of a sweep: how many runs are complete, how long the others take, and how to continue."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def counts(states: Iterable[State]) -> str:
 
 
 def show_plan(states: Mapping[Job, State], left: Sequence[Job], estimate: Estimate, workers: int | None) -> None:
-    """Print the plan: a line for each run, then a summary of what is left."""
+    """Print a line for each run, then the counts and the time left."""
     width = max(len(job.cell.name) for job in states)
     for job, state in states.items():
         error = f": {one_line(state.error)}" if state.error else ""
@@ -40,7 +40,7 @@ def _time(seconds: float, workers: int) -> str:
 
 
 def conclude(states: Iterable[State]) -> int:
-    """Print which runs are not complete, and how to continue."""
+    """Print how many runs are not complete and how to continue. Return 0 if all are complete, else 1."""
     states = list(states)
     failed = sum(state.failed for state in states)
     if failed:

@@ -1,4 +1,4 @@
-"""Runs as job arrays of SLURM."""
+"""An executor whose runs are jobs of SLURM arrays."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from resbench.sweep.job import LOGS, Job, work
 if TYPE_CHECKING:
     import submitit
 
-#: Seconds between two looks at the jobs.
+#: Seconds between two checks of the jobs.
 POLL = 1.0
-#: Jobs in one array: what SLURM takes unless its MaxArraySize says otherwise.
+#: Jobs in one array, which is SLURM's default MaxArraySize.
 ARRAY = 1000
-#: How often a run may reach its time limit and go on in a new job.
+#: How often a run may reach its time limit and continue in a new job.
 REQUEUES = 100
 
 
 class SlurmExecutor:
-    """Each run is one job of an array, submitted by submitit; a run that reaches its time limit is put in line again.
+    """Each run is one job of an array, submitted by submitit. A run that reaches its time limit is queued again.
 
-    Submitted functions, outputs and scripts lie in ``OUT/.logs/slurm``. The nodes share a file system and an
+    Submitted functions, outputs and scripts are in ``OUT/.logs/slurm``. The nodes share a file system and an
     environment with the machine that submits.
 
     Args:
-        workers: runs at a time, None for as many as the cluster gives.
-        cpus: CPUs of a run, None for the largest ``threads`` of the configs.
+        workers: runs at a time; None for as many as the cluster allows.
+        cpus: CPUs of a run; None for the largest ``threads`` of the configs.
         gpus: GPUs of a run.
         minutes: time limit of a job.
         partition: partition to submit to.
         options: further options of sbatch, by their long names.
-        cluster: ``local`` runs the jobs on this machine, for a trial.
+        cluster: ``local`` runs the jobs on this machine, for tests.
 
     Raises:
-        UserError: where submitit is not installed.
+        UserError: if submitit is not installed.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class SlurmExecutor:
     def execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         """See ``Executor``.
 
-        At Ctrl-C or SIGTERM what has not started is cancelled and what runs gets SIGINT, leaves its record and
-        checkpoint, and is waited for; the second time the rest is left to SLURM.
+        At Ctrl-C or SIGTERM, jobs that have not started are cancelled. Running ones get SIGINT and write their records
+        and checkpoints, and the sweep waits for them. The second time, the rest is left to SLURM.
         """
         with sigterm_interrupts():
             for first in range(0, len(jobs), ARRAY):
@@ -117,15 +117,16 @@ class SlurmExecutor:
                 slurm_additional_parameters=self.options,
             )
             return dict(zip(jobs, executor.map_array(Task(), jobs), strict=True))
-        except (RuntimeError, subprocess.CalledProcessError) as error:  # no SLURM here, or it refuses the options
+        except (RuntimeError, subprocess.CalledProcessError) as error:  # there is no SLURM, or it refuses the options
             reason = " ".join(str(error).split())
             raise UserError(f"--executor slurm: {reason}") from None
 
 
 class Task:
-    """What a job of the array does: one run, which at the time limit stops with a checkpoint and is put in line again.
+    """The function of each job: one run. At the time limit it stops with a checkpoint and is queued again.
 
-    submitit announces the limit by a signal, 90 s before, and would end the process in the middle of a step.
+    submitit announces the limit with a signal 90 s before. Its own handler would end the process in the middle of a
+    step.
     """
 
     def __call__(self, job: Job) -> int:
@@ -133,7 +134,7 @@ class Task:
         from submitit import JobEnvironment
 
         number = JobEnvironment._usr_sig()
-        put_in_line: Any = signal.getsignal(number)
+        queue_again: Any = signal.getsignal(number)
         announced = False
 
         def stop(number: int, frame: FrameType | None) -> None:
@@ -144,17 +145,17 @@ class Task:
         signal.signal(number, stop)
         status = work(job)
         if announced and not job.state().done:
-            put_in_line(number, None)
+            queue_again(number, None)
         return status
 
     def checkpoint(self, job: Job) -> submitit.helpers.DelayedSubmission:
-        """The same again: the run finds its checkpoint itself."""
+        """Submit the same task again. The run finds its checkpoint itself."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, job)
 
 
 def _note_failure(submitted: submitit.Job[int], job: Job) -> None:
-    """Note in the log of a job why it has not ended by itself."""
+    """If SLURM ended a job, note it in the log of the job."""
     if submitted.exception() is not None:
         job.note(f"SLURM job {submitted.job_id}: {submitted.state}; see {submitted.paths.stderr}")

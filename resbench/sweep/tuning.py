@@ -1,4 +1,4 @@
-"""The plan of a tuning: trials of the points of a search space, then the best of each study with the board's seeds."""
+"""Reads the plan of a tuning: trials of all points of a search space, then trainings of the best ones."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ RUN_KEYS = ("spaces", "config", "set", "grid")
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """The tuning of one algorithm at one precision: 15 trials, and the trainings of the best of each study.
+    """The tuning of one algorithm at one precision: 15 trials, and trainings of the best point of each study.
 
     Attributes:
-        name: that of the space and the values of the grid.
+        name: name of the space and the values of the grid.
         space: the search space.
-        header: what the whole plan shares.
+        header: settings that the whole plan shares.
         own: arguments of `resbench fit` that are the same for all points.
     """
 
@@ -68,7 +68,7 @@ class Search:
             records: of all trials, in order, complete or diverged.
 
         Raises:
-            UserError: where nothing was validated.
+            UserError: if no trial was validated.
         """
         best = winners(dict(enumerate(records, start=1)))
         if not best and any(record.status == "complete" for record in records):
