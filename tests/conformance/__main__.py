@@ -1,7 +1,7 @@
 """`python -m tests.conformance FILE...`: replay test vectors of devices, periphery, algorithms or costs.
 
-Prints one line a vector and a closing count; exits 1 if any fails. The format of a file is told by the fields of its
-vectors; a vector that cannot be interpreted counts as failed.
+It prints one line for each vector and the counts, and exits with status 1 if any vector fails. The fields of the
+vectors tell the format of a file. A vector that cannot be interpreted counts as failed.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.conformance.result import Result
 
-#: Fields by which a vector of each format is known; the module of that name replays it.
+#: Typical fields of the vectors of each format. The module with the name of the format replays them.
 FORMATS = {
     "cost": {"metric", "printed", "cell"},
     "algorithms": {"algorithm", "initial_weights"},
@@ -23,22 +23,18 @@ FORMATS = {
 
 
 def replay(document: dict[str, Any]) -> list[Result]:
-    """Results of all vectors of a document; those of a format that is not there fail with that reason."""
+    """The results of all vectors of a document. Vectors of an unknown format fail with that reason."""
     vectors = document["vectors"]
     fields = {field for vector in vectors for field in vector}
     found = max(FORMATS, key=lambda name: len(FORMATS[name] & fields) / len(FORMATS[name]))
     if not FORMATS[found] & fields:
         return [Result(str(vector.get("id", "?")), False, "no known format") for vector in vectors]
-    try:
-        module = importlib.import_module(f"tests.conformance.{found}")
-    except ModuleNotFoundError as error:
-        return [Result(str(vector["id"]), False, f"no replay of {found} vectors: {error}") for vector in vectors]
-    results: list[Result] = module.replay(document)
+    results: list[Result] = importlib.import_module(f"tests.conformance.{found}").replay(document)
     return results
 
 
 def main(paths: Sequence[str]) -> int:
-    """Replay files, print the outcome, return the exit status."""
+    """Replay files, print the results, and return the exit status."""
     if not paths:
         print("usage: python -m tests.conformance FILE...", file=sys.stderr)
         return 2

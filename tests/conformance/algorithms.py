@@ -1,8 +1,8 @@
 """Replay vectors of the training algorithms.
 
-A deterministic vector is followed step by step. A statistical one is run many times; where copies can share one tall
-array they do, because every copy then has its own samples: see :class:`StackedTile`. Parameters carry aihwkit's names,
-and one that a vector leaves out has aihwkit's default, not ours.
+A deterministic vector is compared after every step. A statistical one is run many times. If possible, many copies share
+one tall array, in which every copy has its own samples: see :class:`StackedTile`. Parameters have aihwkit's names. A
+parameter that a vector leaves out has aihwkit's default, not ours.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import Rows, matrix
 from resbench.crossbar.tile import DEFAULT_PULSES, Tile
-from tests.conformance.result import Result
+from tests.conformance.result import CannotInterpret, Result, result_of
 
 Vector = dict[str, Any]
 Parameters = dict[str, Any]
 Run = Callable[[Algorithm, int], Iterator[None]]
 
-RUNS = 2000  # what the tolerances of the vectors are meant for; fewer runs meet the same ones less easily
-SLOW_RUNS = 500  # where copies cannot share an array, or make thousands of steps
+RUNS = 2000  # the tolerances of the vectors are made for this number
+SLOW_RUNS = 500  # if copies cannot share an array, or make thousands of steps
 STACK = 100  # copies in one tall array
 NOISELESS = dict.fromkeys(
     ("dw_min_dtod", "dw_min_std", "w_max_dtod", "w_min_dtod", "up_down_dtod", "reset_std", "reset_dtod"), 0.0
@@ -48,26 +48,14 @@ ONE_PULSE = {"desired_bl": 1, "update_management": False, "update_bl_management"
 CLOSED_LOOP = "2*(visible*x-target)*x"
 
 
-class CannotInterpret(Exception):
-    """A vector says something that this module does not understand."""
-
-
 def replay(document: dict[str, Any]) -> list[Result]:
-    """Replay every vector of a document; one that cannot be interpreted counts as failed."""
-    return [_replay(vector) for vector in document["vectors"]]
-
-
-def _replay(vector: Vector) -> Result:
-    try:
-        kinds = {"deterministic": deterministic, "statistical": statistical}
-        complaints = kinds[vector["kind"]](vector)
-    except (ArithmeticError, AttributeError, CannotInterpret, LookupError, TypeError, ValueError) as error:
-        complaints = [f"cannot be interpreted: {error!r}"]
-    return Result(vector["id"], not complaints, "; ".join(complaints))
+    """The results of all vectors of a document."""
+    kinds = {"deterministic": deterministic, "statistical": statistical}
+    return [result_of(vector, lambda vector: kinds[vector["kind"]](vector)) for vector in document["vectors"]]
 
 
 def deterministic(vector: Vector) -> list[str]:
-    """Complaints about the first step after which something is off; any seed must give the same."""
+    """Complaints about the first step with a wrong value. The seed must not matter."""
     algorithm = build(vector, seed=1)
     expectations = vector["expected_after_each_step"]
     for number, (_, expected) in enumerate(zip(run(vector, algorithm), expectations, strict=True), start=1):
@@ -107,7 +95,7 @@ def statistical(vector: Vector) -> list[str]:
 
 
 def build(vector: Vector, seed: int, copies: int = 1) -> Algorithm:
-    """The algorithm of a vector on its tiles, programmed; ``copies`` of it one above the other."""
+    """The algorithm of a vector on programmed tiles, with ``copies`` of it above each other."""
     shape = (vector["shape"]["out"] * copies, vector["shape"]["in"])
     algorithm = algorithm_of(vector).build(
         shape, [device_of(spec) for spec in vector["devices"]], Stream.from_seed(seed)
@@ -154,7 +142,7 @@ def state(algorithm: Algorithm, name: str, copies: int) -> Tensor:
 
 
 class StackedTile(Tile):
-    """Copies of one array above each other that know nothing of each other, as one tall array.
+    """One tall array of independent copies of an array, above each other.
 
     A sample drives every copy in a train of its own: it becomes one sample for each copy, whose d is zero outside the
     rows of that copy. Bit lengths and scales come from that copy alone, bits are drawn for each sample, and rows of
@@ -177,7 +165,7 @@ class StackedTile(Tile):
 
 
 def can_stack(vector: Vector) -> bool:
-    """Whether no draw of the algorithm itself, and no size, is shared by what would be copies in one tall array."""
+    """Whether copies can share one tall array: the algorithm draws nothing itself, and uses no size of its array."""
     p = vector["parameters"]
     random_signs = vector["algorithm"] == "c_tt_v2" and p.get("in_chop_random", True) and p.get("in_chop_prob", 0.1) > 0
     random_signs |= vector["algorithm"] == "agad" and p.get("in_chop_random", False)
@@ -192,14 +180,14 @@ def can_stack(vector: Vector) -> bool:
 
 
 def device_of(spec: dict[str, Any]) -> Device:
-    """A device without any spread or noise but what the vector names."""
+    """A device without spread and noise, except for those that the vector names."""
     fields = dict(spec)
     kind: type[Device] = getattr(devices, fields.pop("kind"))
     return kind(**(NOISELESS | fields))
 
 
 def algorithm_of(vector: Vector) -> Algorithm:
-    """The algorithm with the parameters of a vector; all of them must be understood."""
+    """The algorithm with the parameters of a vector. All parameters must be known."""
     parameters = Reader(vector)
     algorithm = READERS[vector["algorithm"]](parameters)
     parameters.finish()
@@ -207,7 +195,7 @@ def algorithm_of(vector: Vector) -> Algorithm:
 
 
 class Reader:
-    """The parameters of a vector, of which each must be taken once."""
+    """The parameters of a vector. Each of them must be taken once."""
 
     def __init__(self, vector: Vector) -> None:
         self.left = dict(vector["parameters"])
@@ -220,28 +208,28 @@ class Reader:
         return self.left.pop(name, default)
 
     def take_renamed(self, names: dict[str, tuple[str, Any]]) -> Parameters:
-        """Parameters by our name, from theirs and its default."""
+        """Parameters by our names, from aihwkit's names and defaults."""
         return {ours: self.take(theirs, default) for ours, (theirs, default) in names.items()}
 
     def expect(self, name: str, *values: Any) -> None:
-        """A parameter that is without effect here if it has one of these values; any value if there are none."""
+        """Take a parameter that has no effect here with these values, or with any value if there are none."""
         found = self.left.pop(name, values[0] if values else None)
         if values and found not in values:
             raise CannotInterpret(f"{name} = {found}")
 
     def finish(self) -> None:
-        """Refuse what nobody took."""
+        """Refuse parameters that were not taken."""
         if self.left:
             raise CannotInterpret(f"parameters {sorted(self.left)}")
 
     def variants(self, names: dict[str | None, Any]) -> Any:
-        """What a variant stands for."""
+        """Parameters of a variant."""
         if self.variant not in names:
             raise CannotInterpret(f"variant {self.variant}")
         return names[self.variant]
 
     def transfers(self, units_in_mbatch: bool, transfer_pulses: Parameters) -> Parameters:
-        """What all algorithms with transfers have."""
+        """Parameters of all algorithms with transfers."""
         self.expect("no_self_transfer")
         io = self.take("transfer_io", "default")
         peer_io = {"perfect": PERFECT, "default": IOParameters()}
@@ -259,7 +247,7 @@ class Reader:
         }
 
     def chain(self, transfer_pulses: Parameters) -> Parameters:
-        """What chains of tiles have; a vector ``*_vec`` replaces the rule for one number."""
+        """Parameters of chains of tiles. A vector ``*_vec`` replaces the rule for one number."""
         parameters = self.transfers(True, transfer_pulses)
         parameters["gamma"] = self.take("gamma", 0.0)
         for name in ("gamma", "transfer_every", "transfer_lr"):

@@ -1,9 +1,10 @@
 """Replay vectors of the cost model ("cost-vectors/1"): recompute each value and compare it with the printed number.
 
-A vector names a metric, the inputs it was computed with, ``computed`` (the value under those inputs, including an
-unstated choice that some vectors try out) and ``tool_should_print`` (the model's value without such a choice). Where
-the inputs leave out the algorithm or the network, the vector's id and its text name them, or it varies the vector whose
-id is its cell. Both values must come out, and ``printed`` must compare as ``match`` says.
+A vector has a metric, its inputs, ``computed`` and ``tool_should_print``. ``computed`` is the value for these inputs;
+some vectors also try out a choice that the publication does not state. ``tool_should_print`` is the value of the model
+without such a choice. If the inputs do not have the algorithm or the network, they are in the vector's id or its text,
+or the vector varies the one whose id is its cell. Both values must be reproduced, and ``printed`` must compare as
+``match`` says.
 """
 
 import math
@@ -31,7 +32,7 @@ from resbench.costs import (
     tt_v2,
 )
 from resbench.costs.paper import PRINTED_LATENCY_NS, PRINTED_MP_FP_NS, PRINTED_STORAGE_KB
-from tests.conformance.result import Result
+from tests.conformance.result import CannotInterpret, Result, result_of
 
 #: Constants by their name in the documents, and in :class:`Hardware`.
 CONSTANTS = {
@@ -86,36 +87,24 @@ NETWORK_METRICS: dict[str, Callable[[NetworkCost], float]] = {
 }
 
 
-class CannotInterpret(Exception):
-    """A vector says something that this module does not understand."""
-
-
 def replay(document: dict[str, Any]) -> list[Result]:
-    """Replay every vector of a document; one that cannot be interpreted counts as failed."""
-    return [_replay(vector, document) for vector in document["vectors"]]
+    """The results of all vectors of a document."""
+    return [result_of(vector, lambda vector: _complaints(vector, document)) for vector in document["vectors"]]
 
 
-def _replay(vector: dict[str, Any], document: dict[str, Any]) -> Result:
-    try:
-        complaint = _complaint(vector, document)
-    except (CannotInterpret, KeyError, TypeError, ValueError) as error:
-        complaint = f"cannot be interpreted: {error!r}"
-    return Result(vector["id"], not complaint, complaint)
-
-
-def _complaint(vector: dict[str, Any], document: dict[str, Any]) -> str:
-    """What the model gets wrong about a vector, empty if nothing."""
+def _complaints(vector: dict[str, Any], document: dict[str, Any]) -> list[str]:
+    """The first value of a vector that the model does not reproduce; empty if there is none."""
     stated = Reading(vector, document, as_stated=True).value()
     default = Reading(vector, document, as_stated=False).value()
     tolerance = {"exact": 1e-9, "approx": 1e-6}[vector["expected_flag"]]
     for name, value in (("computed", stated), ("tool_should_print", default)):
         if not math.isclose(value, vector[name], rel_tol=tolerance):
-            return f"{name}: {value!r} is not {vector[name]!r}"
+            return [f"{name}: {value!r} is not {vector[name]!r}"]
     if vector["printed"] is not None:
         matches = _prints_as(stated, vector["printed"], vector["relation"], vector["printed_step"])
         if matches != vector["match"] or matches == (vector["status"] == "mismatch"):
-            return f"printed: {stated!r} {'matches' if matches else 'does not match'} {vector['printed']!r}"
-    return ""
+            return [f"printed: {stated!r} {'matches' if matches else 'does not match'} {vector['printed']!r}"]
+    return []
 
 
 def _prints_as(value: float, printed: float, relation: str, step: float | None) -> bool:
@@ -142,7 +131,7 @@ class Reading:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """Its own; where no network is named, beside those of the vector that it varies, as long as they are stated."""
+        """Its own inputs. Without a network, they are added to the stated inputs of the vector that it varies."""
         own: dict[str, Any] = self.vector["inputs"]
         if own.keys() & NETWORK_KEYS or _network_in(self.vector["id"]):
             return own
@@ -234,13 +223,13 @@ class Reading:
         periods, in_batches = self.inputs.get("periods"), bool(self.inputs.get("units_in_mbatch", False))
         if periods is None:
             return None, False
-        batch = re.search(r"batch\w* of (\d+)", self.quantity)  # a batch of its own, beside that of the model
+        batch = re.search(r"batch\w* of (\d+)", self.quantity)  # a batch that differs from the model's
         if batch and (in_batches or ",".join(map(str, periods)) in self.quantity):
             return tuple(period * int(batch[1]) for period in periods), False
         return tuple(periods), in_batches
 
     def _mp_factor(self) -> int:
-        """Operations a weight that the vector tries out, as an input or as the formula in its text."""
+        """Operations for each weight that the vector tries out, as an input or as the formula in its text."""
         lost_factor = re.search(r"(?<!2\*)in\*out\+in", self.quantity)
         return int(self.inputs.get("mp_factor", 1 if lost_factor else 2))
 

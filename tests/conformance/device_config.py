@@ -1,4 +1,4 @@
-"""From aihwkit's names, as test vectors use them, to this project's devices and pulse trains."""
+"""Makes devices and pulse trains from aihwkit's names, which the test vectors use."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from resbench.crossbar import devices as models
 from resbench.crossbar import presets
 from resbench.crossbar.devices import Device, Drift, Ideal, OneSidedCell, PulsedDevice, ReferenceCell, VectorCell
 from resbench.crossbar.pulses import PulseTrain, PulseType
+from tests.conformance.result import CannotInterpret
 
 Config = dict[str, Any]
 
 
-class CannotInterpret(Exception):
-    """A vector says something that this module does not understand."""
-
-
-#: Fields of aihwkit that choose no physics.
+#: Fields of aihwkit without effect on the physics.
 SILENT = {"model", "construction_seed", "count_pulses", "drift", "preset"}
-#: What a soft-bounds device is, as the parameters of the linear-step device that it is made of.
+#: A soft-bounds device of aihwkit is a linear-step device with these parameters.
 FIXED = {
     "SoftBounds": {
         "gamma_up": 1.0,
@@ -48,7 +45,7 @@ def device(config: Config | str, drift: Config | None = None) -> Device:
 
     Args:
         config: name of a preset, or fields with the name of the model under ``model``.
-        drift: fields of the drift beside it.
+        drift: fields of a drift that is not in the config.
     """
     if isinstance(config, str):
         return preset(config)
@@ -98,7 +95,7 @@ def _element_fields(config: Config) -> Config:
 
 
 def _cell(name: str, config: Config) -> Device:
-    """Unit cells; fields that are left out have aihwkit's defaults."""
+    """A unit cell. Missing fields have aihwkit's defaults."""
     listed = config.get("unit_cell_devices") or [config["unit_cell_device"]]
     elements = [device(element) for element in (listed if isinstance(listed, list) else [listed])]
     pulsed = tuple(element for element in elements if isinstance(element, PulsedDevice))
@@ -128,7 +125,7 @@ def pulse_train(config: Config) -> PulseTrain | None:
     """The pulse train of a vector.
 
     Returns:
-        None for bin widths above 1: aihwkit then rounds every probability to 0, this project refuses them.
+        None for bin widths above 1. With these, aihwkit rounds every probability to 0; this project refuses them.
     """
     names = {field.name for field in dataclasses.fields(PulseTrain)} - {"pulse_type"}
     fields = {key: value for key, value in config.items() if key in names}

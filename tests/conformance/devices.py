@@ -1,6 +1,6 @@
-"""Replay vectors of devices and pulsed updates: many repeats of a small experiment, and its mean and spread.
+"""Replay vectors of devices and pulsed updates: mean and spread of many repeats of a small experiment.
 
-The kinds: ``update`` (a mini-batch on a small array), ``pulse_sequence`` (single pulses on one device),
+The kinds are ``update`` (a mini-batch on a small array), ``pulse_sequence`` (single pulses on one device),
 ``construction`` (constants of many devices), ``operation`` (decay, diffusion, reset, clip, drift) and ``scalar``.
 """
 
@@ -20,36 +20,29 @@ from resbench.crossbar.randomness import Stream
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 from tests.conformance import device_config
-from tests.conformance.device_config import CannotInterpret
-from tests.conformance.result import Result
+from tests.conformance.result import CannotInterpret, Result, result_of
 
 Vector = dict[str, Any]
 Array = NDArray[np.float64]
 
-#: Repeats of an ``update`` vector that share a tile; each pays for the silent rows of the others.
+#: Repeats of an ``update`` vector that share a tile. Each also computes the silent rows of the others.
 REPEATS = 128
 #: Pulses in one call of a ``pulse_sequence``.
 CHUNK = 2_000_000
 COUNTS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "ten": 10}
-#: Names of constants where the vectors' differ from ours, and values of constants that a device does without.
+#: Our names of constants that have other names in the vectors, and values of constants that a device does not have.
 CONSTANTS = {"diffusion_rate": "diffusion", "decay_scale": "decay_factor", "nu": "drift_nu"}
 ABSENT = {"diffusion": 0.0, "decay_factor": 1.0, "reference": 0.0, "drift_nu": 0.0}
 
 
 def replay(document: dict[str, Any]) -> list[Result]:
-    """Results of all vectors of a document."""
+    """The results of all vectors of a document."""
     return [replay_vector(vector) for vector in document["vectors"]]
 
 
 def replay_vector(vector: Vector) -> Result:
-    """Run one vector and compare what it expects."""
-    try:
-        deviations = KINDS[vector["kind"]](vector)
-    except CannotInterpret as error:
-        deviations = [f"cannot interpret {error}"]
-    except Exception as error:  # whatever a vector provokes is its failure, not that of the others
-        deviations = [f"{type(error).__name__}: {error}"]
-    return Result(str(vector.get("id", "?")), not deviations, "; ".join(deviations))
+    """The result of one vector."""
+    return result_of(vector, lambda vector: KINDS[vector["kind"]](vector))
 
 
 # -- the kinds ---------------------------------------------------------------------------------------------------------
@@ -58,7 +51,7 @@ def replay_vector(vector: Vector) -> Result:
 def update(vector: Vector) -> list[str]:
     """A mini-batch on fresh weights, ``n_repeats`` times.
 
-    Many repeats share one tile: repeat r has rows of its own, and its samples drive only these, so the bits of its
+    Many repeats share one tile. Repeat r has its own rows and its samples drive only these. So the pulses of its
     columns are its own too.
     """
     inputs, config = vector["inputs"], vector["config"]
@@ -97,7 +90,7 @@ def pulse_sequence(vector: Vector) -> list[str]:
     inputs, device, pulses = vector["inputs"], _device(vector), _pulses(vector["config"])
     train = [way for what, times in inputs["pulses"] for way in _directions(what) * int(times)]
     quantity = vector["quantity"].lower()
-    # Where chance chooses an element for each sample, repeats must not share their samples.
+    # If an element is chosen at random for each sample, repeats must not share their samples.
     apart = isinstance(device, VectorCell) and device.update_policy == "single_random"
     found = list[Array]()
     while (done := sum(part.shape[0] for part in found)) < vector["n_repeats"]:
@@ -139,7 +132,7 @@ def construction(vector: Vector) -> list[str]:
         deviations += _compare_quantiles(name, column, vector["expected_quantiles_percent"], expected)
     if (expected := vector.get("expected_corr_up_down")) is not None:
         found = float(np.corrcoef(drawn("step_up"), drawn("step_down"))[0, 1])
-        # 4.5 standard errors, as heavy tails of the steps widen them, and the digits that are printed
+        # 4.5 standard errors, doubled for the heavy tails of the steps, plus the rounding of the printed digits
         tolerance = 4.5 * 2 * (1 - expected**2) / values.shape[0] ** 0.5 + 1e-4
         if abs(found - expected) > tolerance:
             deviations.append(
@@ -149,7 +142,7 @@ def construction(vector: Vector) -> list[str]:
 
 
 def operation(vector: Vector) -> list[str]:
-    """Something that happens to devices beside pulses; a list of steps, or what the description says."""
+    """Changes of devices without pulses: a list of steps, or those that the description names."""
     inputs, repeats = vector["inputs"], vector["n_repeats"]
     tile = make_tile(_device(vector), (repeats, 1), _stream(vector))
     tile.program(torch.full((repeats, 1), float(inputs.get("w0", 0.0))))
@@ -286,7 +279,7 @@ def _pulse(tile: Tile, train: Sequence[int], pulses: PulseTrain | None, apart: b
 
 
 def _counts_samples(device: Device) -> bool:
-    """Whether what a sample does depends on how many came before it, so that repeats cannot share a tile."""
+    """Whether the effect of a sample depends on the number of samples before it. Then repeats cannot share a tile."""
     if isinstance(device, OneSidedCell):
         return device.refresh_every > 0 and not device.units_in_mbatch
     return isinstance(device, VectorCell) and device.update_policy == "single_sequential"

@@ -21,20 +21,20 @@ from resbench.nn import AnalogLayer, AnalogOptimizer, TiledLayer, analog_layers,
 from tests.conformance.reading import (
     EXACT_PULSES,
     SAMPLES,
-    CannotInterpret,
     Vector,
     device_of,
     differs,
     differs_in_distribution,
     io_parameters,
 )
+from tests.conformance.result import CannotInterpret
 
 
 def analog(vector: Vector, digital: nn.Module) -> nn.Module:
     """The layer of a vector on analog tiles that are trained in floating point."""
     forward_io = dataclasses.replace(io_parameters(vector.get("io")), grad_mask="peer")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # flags without effect are what some vectors are about
+        warnings.simplefilter("ignore", UserWarning)  # some vectors are about flags without effect
         mapping = MappingParameters(**vector.get("mapping", {}))
     return to_analog(
         nn.Sequential(digital),
@@ -70,7 +70,7 @@ def only_layer(model: nn.Module) -> AnalogLayer:
 
 
 def linear(vector: Vector) -> list[str]:
-    """One layer, forward, backward and one step: every quantity that the vector expects."""
+    """Forward, backward and one step of a layer, compared in every quantity that the vector expects."""
     model = analog(vector, digital_layer(vector))
     if vector.get("learned_out_scale") is not None:
         only_layer(model).out_scaling.data = torch.tensor(vector["learned_out_scale"])  # type: ignore[union-attr]
@@ -81,7 +81,7 @@ def linear(vector: Vector) -> list[str]:
     expected = vector.get("expected")
     if not isinstance(expected, dict):
         backward = "grad_output" in vector and "forward" not in vector["op"]
-        name = "grad_input" if backward else "output"  # what a bare matrix stands for
+        name = "grad_input" if backward else "output"  # a vector may be a bare matrix
         expected = {} if expected is None else {name: expected}
     expected |= {name.removeprefix("expected_"): v for name, v in vector.items() if name.startswith("expected_")}
     if not expected:
@@ -90,7 +90,7 @@ def linear(vector: Vector) -> list[str]:
 
 
 def quantities(model: nn.Module, x: Tensor, grad_output: Any, lr: float) -> dict[str, Any]:
-    """What one forward, backward and step of a layer produce, by the names of the vectors."""
+    """Results of one forward, backward and step of a layer, by the names of the vectors."""
     got: dict[str, Any] = {"output": model(x)}
     if isinstance(model[0], TiledLayer):  # type: ignore[index]
         return got
@@ -143,7 +143,7 @@ def compound_set_weights(vector: Vector) -> list[str]:
 
 
 def set_get_weights(vector: Vector) -> list[str]:
-    """``set_weights(get_weights())`` leaves a layer as it is, learned scale included."""
+    """``set_weights(get_weights())`` does not change a layer, with or without learned scale."""
     layer = only_layer(analog(vector, digital_layer(vector)))
     assert layer.out_scaling is not None
     layer.out_scaling.data = torch.tensor(vector["learned_out_scale"])
@@ -166,7 +166,7 @@ def convert(vector: Vector) -> list[str]:
 
 @dataclasses.dataclass
 class Training:
-    """A layer with its optimiser, fed with the one batch of a vector."""
+    """A layer with its optimiser and the only batch of a vector."""
 
     vector: Vector
 
@@ -197,7 +197,7 @@ class Training:
 
 
 def optimizer(vector: Vector) -> list[str]:
-    """What reaches the tile. The scenario is in the vector's id; a vector with an expected change takes one step."""
+    """Compares the update of the tile. The vector's id has the scenario. With an expected change, it takes one step."""
     training = Training(vector)
     scenario = vector["id"][:3]
     if scenario == "O07":

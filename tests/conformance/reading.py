@@ -1,4 +1,4 @@
-"""Reading the vectors of periphery and layers, and comparing with what they expect."""
+"""Reads the vectors of periphery and layers, and compares results with them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from torch import Tensor
 from resbench.crossbar.devices import ConstantStep, Device, SoftBounds
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.pulses import PulseTrain
+from tests.conformance.result import CannotInterpret
 
 Vector = dict[str, Any]
 EXACT_PULSES = PulseTrain(pulse_type="exact")
 SAMPLES = 40000
 
 
-class CannotInterpret(ValueError):
-    """A vector says something that the replay does not understand."""
-
-
 def differs(vector: Vector, name: str, value: Any, expected: Any) -> list[str]:
-    """A complaint if a value is further than ``atol`` from what is expected."""
+    """A complaint if a value is further than ``atol`` from the expected one."""
     if value is None or expected is None:
         return [] if value is None and expected is None else [f"{name}: {value} is not {expected}"]
     got, want = (torch.as_tensor(v, dtype=torch.float64).detach() for v in (value, expected))
@@ -45,7 +42,7 @@ def differs_in_distribution(vector: Vector, samples: Tensor) -> list[str]:
 
 
 def io_parameters(io: dict[str, Any] | str | None) -> IOParameters:
-    """Parameters of one direction: fields by aihwkit's names, or a sentence that says perfect or default."""
+    """Parameters of one direction, from fields with aihwkit's names, or a sentence with "perfect" or "default"."""
     if io is None or (isinstance(io, str) and "perfect" in io):
         return PERFECT
     if isinstance(io, str):
@@ -53,14 +50,14 @@ def io_parameters(io: dict[str, Any] | str | None) -> IOParameters:
             return IOParameters()
         raise CannotInterpret(f"io {io!r}")
     fields: dict[str, Any] = {name: value.lower() if isinstance(value, str) else value for name, value in io.items()}
-    for name in ("inp_res", "out_res"):  # few steps must be written as a bin width here
+    for name in ("inp_res", "out_res"):  # here, a number of steps must be written as a bin width
         if fields.get(name, 0) > 1 and fields[name] <= 16:
             fields[name] = 1 / fields[name]
     return IOParameters(**fields)
 
 
 def device_of(vector: Vector) -> Device:
-    """The device in the words of a vector, without any spread; bounds far away where it names none."""
+    """The device that a vector describes in words, without any spread. Bounds that it does not name are far away."""
     text = vector.get("device", "")
     fields: dict[str, Any] = dict.fromkeys(
         ("dw_min_dtod", "dw_min_std", "w_max_dtod", "w_min_dtod", "up_down_dtod"), 0.0

@@ -1,4 +1,4 @@
-"""Vectors in the published format that the files may or may not hold; numbers from runs and formulas of aihwkit."""
+"""Vectors in the published format, with numbers from runs and formulas of aihwkit. The files need not contain them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ REPEATS = 4000
 
 
 def pulsed(lr: float, options: dict[str, Any], cells: dict[tuple[int, int], tuple[float, float]]) -> dict[str, Any]:
-    """An update vector that states mean and spread of some counts of the 2 x 4 array; the others are as computed."""
+    """An update vector with mean and spread of some counts of the 2 x 4 array. The others may have any value."""
     mean = [[0.0] * 4 for _ in range(2)]
     std = [[0.0] * 4 for _ in range(2)]
     room = [[1e9] * 4 for _ in range(2)]
@@ -223,8 +223,8 @@ def test_operations(vector: dict[str, Any]) -> None:
     ("change", "reason"),
     [
         ({"expected_mean": 0.2}, "mean 0.3, expected 0.2"),
-        ({"description": "Anneal"}, "cannot interpret operation 'Anneal'"),
-        ({"config": {"device": {"model": "Memtransistor"}}}, "cannot interpret device model 'Memtransistor'"),
+        ({"description": "Anneal"}, "cannot be interpreted: CannotInterpret(\"operation 'Anneal'\")"),
+        ({"config": {"device": {"model": "Memtransistor"}}}, "CannotInterpret(\"device model 'Memtransistor'\")"),
     ],
 )
 def test_what_a_failure_says(change: dict[str, Any], reason: str) -> None:
