@@ -1,1 +1,1 @@
-"""Fuzzers that anyone can run, outside the default suite: `python -m tests.fuzz NAME --count N --seed S`."""
+"""Fuzzers, which are not part of the default tests: `python -m tests.fuzz NAME --count N --seed S`."""

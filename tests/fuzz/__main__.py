@@ -1,7 +1,7 @@
-"""`python -m tests.fuzz NAME ...`: try many wrong inputs with a fixed seed, and say what went wrong.
+"""`python -m tests.fuzz NAME ...`: try many wrong inputs with a fixed seed, and print the faults.
 
-Each module of this package that has `add_arguments(parser)` and `run(args) -> int` is a fuzzer by its own name; it
-prints a count of what it tried and returns 1 where something went wrong. None of them belongs to the default tests.
+Each module of this package with `add_arguments(parser)` and `run(args) -> int` is a fuzzer, which has the name of the
+module. It prints the number of its tries and returns 1 if there was a fault. No fuzzer is part of the default tests.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import tests.fuzz
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the fuzzer that is named first and return its exit status."""
+    """Run the fuzzer that the first argument names and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz")
     names = parser.add_subparsers(dest="name", required=True, metavar="NAME")
     modules = {}

@@ -1,4 +1,4 @@
-"""One command line in a process of its own: how it ended, what it printed, and whether it was in time."""
+"""Runs one command line in a process of its own, with a time limit."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 from resbench.crossbar.kernels.compiled import NOTICE
 
-#: Seconds after which a command hangs.
+#: A command that takes more seconds than these counts as hanging.
 LIMIT = 20
 
 
 class Ended(NamedTuple):
-    """Exit status (None for one that was stopped), what it wrote to stderr, and seconds."""
+    """Exit status (None if it was stopped), text on stderr, and seconds."""
 
     status: int | None
     err: str
@@ -27,7 +27,7 @@ class Ended(NamedTuple):
 
     @property
     def wrong(self) -> str | None:
-        """What no input may lead to: a hang, an end by a signal, a traceback, or a refusal of more than a line."""
+        """The fault, if there is one: a hang, an end by a signal, a traceback, or an error of more than one line."""
         if self.status is None:
             return f"hangs for {LIMIT} s"
         if "Traceback (most recent call last)" in self.err:
@@ -41,7 +41,7 @@ class Ended(NamedTuple):
 
 
 def ended(argv: Sequence[str], folder: Path) -> Ended:
-    """Run a command line of resbench in a fork of this process, in a folder."""
+    """Run a command line of resbench in a fork of this process, with a folder as its working directory."""
     out = folder / ".stderr"
     start = time.monotonic()
     child = os.fork()

@@ -1,4 +1,4 @@
-"""Configs with mistakes, in files and on command lines: each ends in one line or trains, none in a traceback."""
+"""Configs with mistakes, in files and on command lines. Each must be refused in one line, or train."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from tests.fuzz._child import ended
 
 Config = dict[str, Any]
-#: On top of a config that comes with resbench.
+#: Config of resbench to which BASE is added.
 COMPOSED = "digits_2bit_residual.yaml"
 BASE = """
 seed_everything: 0
@@ -59,9 +59,9 @@ VALUES: tuple[Any, ...] = (
     *({"class_path": "torch.nn.Linear", "init_args": {"in_features": 64, "out_features": 10}},),
     *({"class_path": "resbench.algorithms.TikiTaka"}, [{"class_path": "EarlyStopping"}], {"class_path": "MLP"}),
 )
-#: Numbers that may be right or wrong.
+#: Numbers that may be valid or not.
 NUMBERS = (0, 1, -1, 2, 3, 7, 63, 1000, 0.0, 0.5, -0.5, 1.5, 1e-9, 1e9, 1e30, float("inf"), True)
-#: Keys of the trainer and classes that the base has not.
+#: Keys of the trainer, and classes, that the base does not have.
 MORE = (
     *("benchmark", "check_val_every_n_epoch", "detect_anomaly", "deterministic", "devices", "enable_checkpointing"),
     *("enable_model_summary", "enable_progress_bar", "gradient_clip_val", "gradient_clip_algorithm", "inference_mode"),
@@ -76,15 +76,15 @@ CLASSES = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How many configs, and of which seed."""
+    """Declare the arguments of ``python -m tests.fuzz configs``."""
     parser.add_argument("--count", type=int, default=600)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int, help="one of them, and print it")
+    parser.add_argument("--only", type=int, help="number of a single config to try and print")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try them; 0 if none went wrong."""
-    import resbench.training.fit  # noqa: F401 - once, in the process that all others are forks of
+    """Try configs; return 0 if there was no fault."""
+    import resbench.training.fit  # noqa: F401 - once, because all commands run in forks of this process
 
     ends: Counter[str] = Counter()
     wrong = late = 0
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
             text, flags = config(chance)
             (home / "fuzz.yaml").write_text(text, encoding="utf-8")
             end = ended(["fit", "--config", "fuzz.yaml", *flags], home)
-            trains = end.status is None and any(home.glob("runs/*/*.attempt/config.yaml"))  # as long as it was told to
+            trains = end.status is None and any(home.glob("runs/*/*.attempt/config.yaml"))  # a long training is no hang
             names = {0: "trained", 1: "failed or diverged", 2: "refused", None: "still in training"}
             ends[names.get(end.status, "ended otherwise")] += 1
             problem = None if trains else end.wrong
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _failed(home: Path) -> str | None:
-    """A config that was taken and could not be trained."""
+    """The error of a config that was accepted and could not be trained."""
     from resbench.records.schema import read_record
 
     for path in home.glob("runs/*/*/record.json"):
@@ -157,14 +157,14 @@ def _any(content: Config, chance: random.Random) -> tuple[str, Config]:
 
 
 def _value(content: Config, chance: random.Random) -> None:
-    """Another value."""
+    """Replace a value."""
     key, holder = _any(content, chance)
     if key in holder:
         holder[key] = copy.deepcopy(chance.choice(VALUES))
 
 
 def _key(content: Config, chance: random.Random) -> None:
-    """A slip in a key."""
+    """Change a letter of a key."""
     key, holder = _any(content, chance)
     letters = [*key]
     letters[chance.randrange(len(letters))] = chance.choice("aeiou_.+")
@@ -172,13 +172,13 @@ def _key(content: Config, chance: random.Random) -> None:
 
 
 def _away(content: Config, chance: random.Random) -> None:
-    """A key that is missing."""
+    """Remove a key."""
     key, holder = _any(content, chance)
     holder.pop(key)
 
 
 def _up(content: Config, chance: random.Random) -> None:
-    """Arguments beside `init_args`, or one `init_args` too many."""
+    """Move arguments out of `init_args`, or into a second `init_args`."""
     holders = [holder for place, holder in _places(content) if place.endswith("init_args")]
     if not holders:
         return
@@ -189,14 +189,14 @@ def _up(content: Config, chance: random.Random) -> None:
 
 
 def _trainer(content: Config, chance: random.Random) -> None:
-    """A key of the trainer with any value."""
+    """Set a key of the trainer to any value."""
     section = content.get("trainer")
     if isinstance(section, dict):
         section[chance.choice(MORE)] = copy.deepcopy(chance.choice(VALUES))
 
 
 def _class(content: Config, chance: random.Random) -> None:
-    """A callback with or without arguments, or an object of the model with another value."""
+    """Add a callback with or without arguments, and sometimes replace an object of the model."""
     section = content.get("trainer")
     if isinstance(section, dict):
         arguments = {chance.choice(("monitor", "patience", "mode", "every")): copy.deepcopy(chance.choice(VALUES))}
@@ -208,8 +208,8 @@ def _class(content: Config, chance: random.Random) -> None:
 
 
 def _number(content: Config, chance: random.Random) -> None:
-    """Another number where there is one."""
-    places = _places(content)  # a key that has a dot is passed over
+    """Replace a number."""
+    places = _places(content)  # keys with a dot are skipped
     numbers = [(place, holder) for place, holder in places if isinstance(holder.get(_last(place)), int | float)]
     if numbers:
         place, holder = chance.choice(numbers)
@@ -220,7 +220,7 @@ MISTAKES = (*[_value] * 3, *[_number] * 5, *[_trainer] * 3, *[_class] * 2, _key,
 
 
 def _garbled(text: str, chance: random.Random) -> str:
-    """The text with what no program writes."""
+    """The text with a mistake that only people make."""
     lines = text.splitlines()
     where = chance.randrange(len(lines))
     bomb = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9))]

@@ -1,4 +1,4 @@
-"""Configs of records that try to run code of somebody else, or to write outside of the folder of the run."""
+"""Configs of records that try to run foreign code, or to write outside of the folder of the run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 Config = dict[str, Any]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-#: A record of the leaderboard, whose config each of them changes in one place.
+#: A record of the leaderboard. Each hostile config changes its config at one place.
 RECORD = next((REPOSITORY / "leaderboards/records/digits-mlp").glob("ResidualLearning-4-seed0-*.json"))
-#: What says that code ran, written into the present folder.
+#: File in the present folder that shows that code ran.
 MARK = "code-ran"
-#: The module that is not to be imported: to import it, to call anything of it or to make an object leaves the mark.
+#: A module that must not be imported. Importing it, calling its function or building its objects writes the mark.
 EVIL = f"""
 from pathlib import Path
 Path({MARK!r}).touch()
@@ -47,13 +47,13 @@ def base() -> Config:
 def renewed(config: Config) -> Config:
     """The config of a record that is older than :class:`resbench.nn.AnalogOptimizer`, with that as its optimiser."""
     optimizer = config["optimizer"]
-    if optimizer["class_path"] == "resbench.nn.AnalogSGD":  # all of them are by SGD without momentum or decay
+    if optimizer["class_path"] == "resbench.nn.AnalogSGD":  # all records have SGD without momentum and weight decay
         optimizer = an("resbench.nn.AnalogOptimizer", lr=optimizer["init_args"]["lr"])
     return config | {"optimizer": optimizer}
 
 
 def prepare(folder: Path) -> None:
-    """Lay the files out that the corpus names."""
+    """Write the files that the corpus names."""
     (folder / "evil.py").write_text(EVIL)
     (folder / "evil.yaml").write_text(EVIL_YAML)
     (folder / "plain").write_text(EVIL_YAML)
@@ -62,14 +62,14 @@ def prepare(folder: Path) -> None:
 
 
 def at(config: Config, place: str) -> Any:
-    """What lies at a dotted place, from the end of which the last part is left out."""
+    """The value at a dotted place without its last part; missing mappings are made."""
     for part in place.split(".")[:-1]:
         config = config.setdefault(part, {})
     return config
 
 
 def put(place: str, value: Any) -> Callable[[Config], None]:
-    """Write a value at a dotted place."""
+    """A change of a config that sets the value at a dotted place."""
     return lambda config: at(config, place).__setitem__(place.rpartition(".")[2], value)
 
 
@@ -83,7 +83,7 @@ DIGITAL = "optimizer.init_args.digital"
 CALLBACKS = "lightning.pytorch.callbacks"
 SCHEDULERS = "torch.optim.lr_scheduler"
 
-#: By name, what each does to the config of a record.
+#: Changes of the config of a record, by name.
 HOSTILE: dict[str, Callable[[Config], None]] = {
     # classes of others, as objects
     "network_class": put(f"{ARGUMENTS}.network", an("evil.Net", **LINEAR)),
@@ -204,7 +204,7 @@ def configs() -> Iterator[tuple[str, Config]]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Everything in a folder, so that one byte more can be told."""
+    """The content of all files in a folder, which shows every change."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")
     }

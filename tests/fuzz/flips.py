@@ -1,7 +1,7 @@
-"""Flip one bit in a file of a run, use the run, and see that it is found or changes nothing.
+"""Flips one bit in a file of a run and uses the run: the flip must be found, or change nothing.
 
-Nothing may end in a traceback or take longer than 20 s, and a training that comes to its end has the metrics of the run
-whose files are whole.
+No command may end in a traceback or take longer than 20 s. A training that ends must have the same metrics as the run
+with the original files.
 """
 
 import argparse
@@ -24,9 +24,9 @@ from tests.training.killing import in_process
 from tests.training.runs import CONFIG, SHORT
 
 SECONDS = 20
-#: Checkpoints after which the run that all begin with is interrupted: it has two of them then, and an epoch.
+#: Number of checkpoints after which the first run is interrupted. Then it has two of them, and a complete epoch.
 SAVED = 4
-#: Files, how often each is hit, and what is then tried. Most bits are those of checkpoints, and a look finds a flip.
+#: Files, their weights in the random choice, and the actions that are tried afterwards.
 TARGETS = {
     "last.ckpt": (6, ("test", "test", "test", "test", "resume")),
     "previous.ckpt": (1, ("resume",)),
@@ -41,8 +41,8 @@ class Trial:
 
     Args:
         file: name of the file.
-        bit: which one.
-        action: what is tried.
+        bit: number of the bit.
+        action: the action that is tried.
     """
 
     file: str
@@ -51,7 +51,7 @@ class Trial:
 
 
 class Fuzzer:
-    """A run that was interrupted, and what becomes of copies of it.
+    """An interrupted run, of which copies with flipped bits are used.
 
     Args:
         folder: an empty folder.
@@ -62,7 +62,7 @@ class Fuzzer:
         root = folder / "start"
         fit = ["fit", "--config", str(CONFIG), *SHORT, "--checkpoint.every_n_steps=3"]
         interrupt_after(SAVED)
-        # Not in a fork: what is imported and compiled here, all forks have.
+        # Not in a fork, so that all later forks have the imported and compiled code.
         assert in_process([*fit, f"--experiment.root={root}"], self.log) == 130, self.log.read_text()
         (self.attempt,) = root.glob("*/*.attempt")
         copied = self.copy()
@@ -105,14 +105,14 @@ class Fuzzer:
         return None
 
     def choose(self, chance: random.Random) -> Trial:
-        """A file, a bit of it, and what to try."""
+        """A random file, bit and action."""
         names = list(TARGETS)
         name = chance.choices(names, [TARGETS[name][0] for name in names])[0]
         bits = 8 * (self.attempt / name).stat().st_size
         return Trial(name, chance.randrange(bits), chance.choice(TARGETS[name][1]))
 
     def wrong(self, trial: Trial) -> str | None:
-        """What went wrong, if anything did."""
+        """The fault, if there is one."""
         copied = self.copy()
         file = copied / trial.file
         content = bytearray(file.read_bytes())
@@ -151,7 +151,7 @@ class Fuzzer:
 
 
 def interrupt_after(checkpoints: int) -> None:
-    """Have this process send SIGINT to itself when it has saved so many."""
+    """Let this process send SIGINT to itself after so many saved checkpoints."""
     left = checkpoints
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -165,7 +165,7 @@ def interrupt_after(checkpoints: int) -> None:
 
 
 def complete(attempt: Path) -> Path:
-    """Where an attempt goes when it is complete."""
+    """The folder of an attempt when it is complete."""
     return attempt.with_name(attempt.name.removesuffix(".attempt"))
 
 
@@ -176,7 +176,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Flip so many bits, one at a time; print what went wrong, and how many were tried."""
+    """Flip bits, one at a time; print the faults and the number of tries."""
     chance = random.Random(args.seed)
     tried: Counter[str] = Counter()
     failures = 0

@@ -1,4 +1,4 @@
-"""Records and run folders that try to run code or to write elsewhere: none does, each ends in one line."""
+"""Records and run folders that try to run code or to write elsewhere. Each must be refused in one line."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.fuzz._child import ended
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """How many beyond the corpus itself, and of which seed."""
-    parser.add_argument("--count", type=int, default=200)
+    """Declare the arguments of ``python -m tests.fuzz hostile``."""
+    parser.add_argument("--count", type=int, default=200, help="mixtures of two (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try each config of the corpus as a record and as a run folder, then mixtures of two; 0 if none went wrong."""
-    import resbench.training.fit  # noqa: F401 - once, in the process that all others are forks of
+    """Try each config of the corpus as a record and as a run folder, then mixtures of two. Return 0 without a fault."""
+    import resbench.training.fit  # noqa: F401 - once, because all commands run in forks of this process
     from resbench.records.identity import config_hash
 
     names = [[name] for name in corpus.HOSTILE]
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _config(names: list[str]) -> dict[str, Any] | None:
-    """The config with all of these changes, where they can be made together."""
+    """The config with all of these changes; None if they exclude each other."""
     config = copy.deepcopy(corpus.base())
     try:
         for name in names:

@@ -1,9 +1,9 @@
-"""Damaged and hostile records through every command that reads records.
+"""Runs every command that reads records on damaged and hostile records.
 
-Each record is a sound one with strange values, keys or bytes in one to three places. It goes alone through `record`,
-`cost`, `verify --dry-run` and `submit`, and with seven others through `leaderboard` with all its files and figures.
-A fault is a traceback, a command that takes more than 20 seconds, another exit status than 0, 1 and 2, an error of more
-than two lines, output that a terminal would act on, or a file outside of the folders that were named.
+Each record is a valid one with strange values, keys or bytes in one to three places. `record`, `cost`, `verify
+--dry-run` and `submit` read it alone. `leaderboard`, with all its files and figures, reads it together with seven
+others. A fault is a traceback, a command that takes more than 20 seconds, an exit status other than 0, 1 and 2, an
+error of more than two lines, output that is unsafe for a terminal, or a file outside of the named folders.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from tests.records.factory import make_record
 SECONDS = 20
 MEMORY = 6 * 2**30
 TOGETHER = 8
-#: Values that go where others belong; OUTSIDE stands for a folder that nothing may be written to.
+#: Values that replace others. OUTSIDE stands for a folder to which nothing may be written.
 OUTSIDE = "OUTSIDE"
 STRANGE: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 7, 2**31, 2**63 - 1, 2**63, 10**18, -(10**30), 10**400),
@@ -64,7 +64,7 @@ STRANGE: tuple[Any, ...] = (
     *([], {}, [[]], [None], {"": None}, {"class_path": "os.system", "init_args": {"command": "touch evil"}}),
     *({"a": {"b": {"c": [1, {"d": None}]}}}, [0] * 300, {str(key): key for key in range(300)}, list(range(50))),
 )
-#: Places of a config that commands look at.
+#: Places of a config that commands read.
 WATCHED: tuple[tuple[str, ...], ...] = (
     ("trainer", "limit_train_batches"),
     ("trainer", "limit_test_batches"),
@@ -80,11 +80,11 @@ WATCHED: tuple[tuple[str, ...], ...] = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``python -m tests.fuzz records``."""
     parser.add_argument("--count", type=int, default=800, help="records to try (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the damage (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the damage (default: %(default)s)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Try records and print what was found; returns 1 where there was a fault."""
+    """Try records and print the faults; return 1 if there was one."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
     outcomes: Counter[str] = Counter()
     faults: list[str] = []
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _try(folder: Path, numbers: range, seed: int, outcomes: Counter[str]) -> Iterator[str]:
-    """The faults of some records, each with the number that makes it again."""
+    """The faults of some records, each with the number that reproduces it."""
     records, work, outside = (folder / name for name in ("records", "work", OUTSIDE))
     for place in (records, work, outside):
         place.mkdir()
@@ -129,7 +129,7 @@ def _try(folder: Path, numbers: range, seed: int, outcomes: Counter[str]) -> Ite
 
 
 def _run(command: list[str], what: str, outcomes: Counter[str]) -> Iterator[str]:
-    """Run one command in this process; the faults that it shows."""
+    """Run one command in this process and yield its faults."""
     out, err = io.StringIO(), io.StringIO()
     name = " ".join(part for part in command[:2] if not part.startswith("/"))
     start = time.monotonic()
@@ -158,7 +158,7 @@ def _run(command: list[str], what: str, outcomes: Counter[str]) -> Iterator[str]
 
 @contextlib.contextmanager
 def _deadline() -> Iterator[None]:
-    """Ends what takes three times as long as anything may."""
+    """End a block that takes three times as long as a command may take."""
 
     def stop(*_: object) -> None:
         raise TimeoutError(f"no end after {3 * SECONDS} s")
@@ -173,7 +173,7 @@ def _deadline() -> Iterator[None]:
 
 
 def damaged(chance: random.Random, outside: str) -> bytes:
-    """A sound record with damage."""
+    """A valid record with damage."""
     status = chance.choice(["complete"] * 4 + ["failed", "diverged"])
     sound = make_record(
         chance.choice(["Residual learning", "Analog SGD", "Digital"]),
@@ -184,7 +184,7 @@ def damaged(chance: random.Random, outside: str) -> bytes:
         error=None if status == "complete" else "Traceback\nRuntimeError: x",
     )
     document: dict[str, Any] = json.loads(sound.model_dump_json())
-    document["data"]["sha256"] = {"train": "00", "test": "11"}  # as `submit` asks for
+    document["data"]["sha256"] = {"train": "00", "test": "11"}  # `submit` needs them
     for _ in range(chance.choice([1, 1, 1, 2, 3])):
         _damage(document, chance)
     if isinstance(document.get("config"), dict) and chance.random() < 0.9:
@@ -195,14 +195,14 @@ def damaged(chance: random.Random, outside: str) -> bytes:
 
 
 def _damage(document: dict[str, Any], chance: random.Random) -> None:
-    """Put something strange into one place."""
+    """Damage the record at one place."""
     kind = chance.random()
     parents: list[Any]
     key: Any
     if kind < 0.15:
         *parents, key = ("config", *chance.choice(WATCHED))
     else:
-        section = chance.choice(list(document))  # each as often as the others, however large it is
+        section = chance.choice(list(document))  # all sections equally often, whatever their size
         *parents, key = chance.choice([(section, *path) for path in _paths(document[section])])
     node: Any = document
     for parent in parents:
@@ -224,7 +224,7 @@ def _damage(document: dict[str, Any], chance: random.Random) -> None:
 
 
 def _alike(value: Any) -> Sequence[Any]:
-    """Strange values of the kind of a value, which a record may well hold."""
+    """Strange values of the same type, which a valid record may contain."""
     if isinstance(value, str):
         return [other for other in STRANGE if isinstance(other, str)]
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -241,7 +241,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def _torn(text: bytes, chance: random.Random) -> bytes:
-    """Bytes lost, changed, doubled, or in another encoding."""
+    """The text with bytes that are lost, changed or doubled, or in another encoding."""
     place = chance.randrange(len(text))
     return chance.choice(
         [
