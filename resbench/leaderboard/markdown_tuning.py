@@ -1,7 +1,7 @@
 """What a tuning did, and the summary over tracks, as lines of Markdown."""
 
 from resbench.leaderboard.markdown_text import escape, table_lines
-from resbench.leaderboard.summary import Summary, words
+from resbench.leaderboard.summary import Summary, explained, words
 from resbench.leaderboard.tables import Cell, Metric, Study, Table, Tuned
 from resbench.leaderboard.wording import interval, number, precision
 
@@ -46,8 +46,7 @@ def summary_lines(summary: Summary) -> list[str]:
     return [
         f"## Over all tracks: {summary.ruleset}",
         "",
-        f"{summary.levels} precisions of {summary.tables} tracks. Close means within one point of accuracy, or 0.05 of "
-        "loss, of the best mean at that precision.",
+        explained(summary),
         "",
         *table_lines(header, rows),
     ]
@@ -70,7 +69,7 @@ def _value(value: float | None, low: float | None, high: float | None, metric: M
 
 def _study(study: Study, metric: Metric) -> str:
     if study.point is None:
-        return "none left"
+        return "all trials diverged"
     return f"{study.point}, {'-' if study.mean is None else number(study.mean, metric)}"
 
 

@@ -14,7 +14,7 @@ from resbench.leaderboard.page_view import (
     TunedLine,
     TuningView,
 )
-from resbench.leaderboard.summary import summaries, words
+from resbench.leaderboard.summary import explained, summaries, words
 from resbench.leaderboard.tables import Metric, Study, Table, Tuned
 from resbench.leaderboard.wording import interval, number, precision
 
@@ -28,10 +28,7 @@ def summary_views(tables: Sequence[Table]) -> list[SummaryView]:
     return [
         SummaryView(
             ruleset=summary.ruleset,
-            text=(
-                f"{summary.levels} precisions of {summary.tables} tracks. Close means within one point of accuracy, or "
-                "0.05 of loss, of the best mean at that precision; a precision without a result counts as not close."
-            ),
+            text=explained(summary),
             lines=[
                 SummaryLine(
                     label=row.label,

@@ -84,6 +84,14 @@ def _severity(worst: WorstCase | None) -> float:
     return inf if worst is None else worst.behind / worst.metric.tolerance
 
 
+def explained(summary: Summary) -> str:
+    """What the numbers of a summary mean, in words."""
+    return (
+        f"{summary.levels} precisions of {summary.tables} tracks. Close means within one point of accuracy, or 0.05 of "
+        "loss, of the best mean at that precision; a precision without a result counts as not close."
+    )
+
+
 def words(worst: WorstCase | None) -> str:
     """A worst case for people: "12.34 points behind: digits-mlp, 4 states"."""
     if worst is None:
