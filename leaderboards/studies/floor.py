@@ -4,8 +4,8 @@ It reads the records of ``configs/sweeps/digits_spread.yaml``. Printed are the s
 spread of the differences of two rows, and what six seeds find with different floors.
 """
 
+import argparse
 import itertools
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +44,12 @@ def claims(rows: dict[str, Scores], pairs: list[tuple[str, str]], floor: float) 
 
 def main() -> None:
     """Print the figures."""
-    rows = read(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(prog="floor.py", description="The floor of rule 7, from repeated runs.")
+    parser.add_argument("folder", type=Path, help="results of configs/sweeps/digits_spread.yaml")
+    folder = parser.parse_args().folder
+    rows = read(folder)
+    if not rows:
+        parser.error(f"folder: {folder} has no record; run `resbench sweep configs/sweeps/digits_spread.yaml` first")
     for name, scores in rows.items():
         values = np.array(list(scores.values()))
         print(f"{name}: {len(values)} seeds, mean {100 * values.mean():.2f}, spread {100 * values.std(ddof=1):.2f}")
