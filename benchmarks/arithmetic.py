@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks import report
 from benchmarks.cases import DEVICE
 from benchmarks.loop import LR, Loop, Timing
-from resbench.algorithms import AnalogSGD as AnalogSGDAlgorithm
+from resbench.algorithms import AnalogSGD
 from resbench.networks import CharGPT, LeNet5, ResNet20
 from resbench.nn import AnalogOptimizer, to_analog
 from resbench.training.process import PORTABLE, keep_freed_memory
@@ -62,7 +62,7 @@ def make_loop(name: str, analog: bool) -> Loop:
     torch.manual_seed(0)
     network = build()
     if analog:
-        network = to_analog(network, AnalogSGDAlgorithm(), DEVICE)
+        network = to_analog(network, AnalogSGD(), DEVICE)
     if len(shape) == 1:
         inputs = torch.randint(VOCABULARY, (2 * batch, *shape)).to(torch.int16)
         targets = torch.randint(VOCABULARY, (2 * batch, *shape))

@@ -59,7 +59,10 @@ class TunedRuns:
 
 
 def split(runs: Iterable[Run]) -> tuple[list[Run], list[Run], list[tuple[Run, str]]]:
-    """Runs of the ruleset `default`, runs of tunings, and with the reason those whose place in a tuning is none."""
+    """Runs of the ruleset `default`, runs of tunings, and runs whose config names an impossible place in a tuning.
+
+    The last ones come with the reason.
+    """
     plain: list[Run] = []
     tuned: list[Run] = []
     odd: list[tuple[Run, str]] = []
@@ -81,7 +84,7 @@ def is_trial(record: Record) -> bool:
 
 
 def searches(runs: Iterable[Run]) -> list[TunedRuns]:
-    """The tunings that runs belong to; runs without one are passed over."""
+    """The tunings that runs belong to; runs that belong to none are skipped."""
     found: dict[str, TunedRuns] = {}
     for run in runs:
         tuning = _tuning(run)
@@ -116,9 +119,10 @@ def _identity(run: Run, tuning: Tuning) -> str:
 
 
 def untuned_config(record: Record, keys: Sequence[str]) -> dict[str, Any]:
-    """What all runs of a tuning compute alike: without seed, the values of some keys, and their place in the tuning.
+    """The part of a config that all runs of a tuning share.
 
-    A run of the ruleset `default` with the same settings but for these keys has the same.
+    It leaves out the seed, the values of ``keys``, and the place in the tuning. A run of the ruleset `default` has the
+    same part if it differs from the tuned runs in these keys only.
     """
     config: dict[str, Any] = copy.deepcopy(seedless_config(record))
     experiment, trainer = config.get("experiment"), config.get("trainer")
@@ -174,7 +178,7 @@ def _trial_problem(run: Run) -> str | None:
 
 
 def submission_problems(search: TunedRuns) -> Iterator[tuple[Run, str]]:
-    """As :func:`problems`, with what is checked before records come to the board: points of the space, and seeds."""
+    """As :func:`problems`, and also the checks of a submission: values are those of the space, no seed is missing."""
     yield from problems(search)
     try:
         space = find_space(search.space)

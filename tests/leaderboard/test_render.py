@@ -24,10 +24,6 @@ GOLDEN = Path(__file__).parent / "golden"
 
 @pytest.fixture
 def leaderboard(tmp_path: Path, make_record: MakeRecord) -> Leaderboard:
-    return golden_leaderboard(tmp_path, make_record)
-
-
-def golden_leaderboard(folder: Path, make_record: MakeRecord) -> Leaderboard:
     """Two tracks with every kind of cell: several seeds, one seed, none; digital, unlimited, diverged, refused."""
     records = [
         *(make_record("Digital", states=None, tiles=0, seed=s, accuracy=a) for s, a in enumerate((0.9818, 0.9830))),
@@ -40,9 +36,9 @@ def golden_leaderboard(folder: Path, make_record: MakeRecord) -> Leaderboard:
         make_record("TT-v2 | variant", tiles=2, states=4, track="text", final={"test/loss": 1.84321}),
     ]
     for index, record in enumerate(records):
-        write_record(folder / f"{index}.json", record)
-    (folder / "notes.txt").touch()
-    return compile_leaderboard(folder)
+        write_record(tmp_path / f"{index}.json", record)
+    (tmp_path / "notes.txt").touch()
+    return compile_leaderboard(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,8 @@ def test_an_incomplete_tuning_is_refused(runs: list[Run], problem: str) -> None:
 
 def test_values_that_are_not_those_of_the_point_are_refused() -> None:
     own = [final(point, 0, 0.9) for point in WINNERS]
-    config = own[0].record.config | {"optimizer": {"class_path": "resbench.nn.AnalogSGD", "init_args": {"lr": 0.123}}}
+    optimizer = {"class_path": "resbench.nn.AnalogOptimizer", "init_args": {"lr": 0.123}}
+    config = own[0].record.config | {"optimizer": optimizer}
     forged = Run(file="forged.json", record=own[0].record.model_copy(update={"config": config}))
     found = [finding for finding in check([*trials(), forged, *own[1:]]) if finding.problem]
     wanted = f"point 3 of the space analog_sgd has optimizer.lr {SPACE.point(3)['optimizer.lr']}, the config 0.123"
