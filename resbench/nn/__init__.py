@@ -1,7 +1,9 @@
 """Analog layers, their optimiser, and the conversion of digital models."""
 
+from resbench.nn.base import AnalogLayer, analog_layers
 from resbench.nn.convert import to_analog
-from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
+from resbench.nn.convolution import AnalogConv2d
+from resbench.nn.linear import AnalogLinear
 from resbench.nn.optimizer import AnalogOptimizer
 from resbench.nn.overview import end_epoch, summary, tiles
 from resbench.nn.parameter import AnalogWeight, ForeignWrite

@@ -17,7 +17,9 @@ from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
 from resbench.errors import BadValue
-from resbench.nn.layers import AnalogConv2d, AnalogLayer, AnalogLinear, analog_layers
+from resbench.nn.base import AnalogLayer, analog_layers
+from resbench.nn.convolution import AnalogConv2d
+from resbench.nn.linear import AnalogLinear
 from resbench.nn.parameter import AnalogWeight
 from resbench.nn.tiled import TiledLayer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from resbench.crossbar.tile import Tile
-from resbench.nn.layers import analog_layers
+from resbench.nn.base import analog_layers
 from resbench.nn.parameter import AnalogWeight
 
 

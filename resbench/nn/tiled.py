@@ -14,7 +14,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.nn.layers import AnalogLinear
+from resbench.nn.linear import AnalogLinear
 from resbench.nn.loading import program_digital
 from resbench.nn.patches import Patches
 

@@ -1,4 +1,4 @@
-"""Linear and convolutional layers whose weight lives on crossbar tiles."""
+"""The contract of an analog layer: a layer whose weight lives on crossbar tiles."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, mapping_scale
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.rows import PatchRows, Rows, matrix
 from resbench.errors import BadValue
 from resbench.nn.loading import program_digital
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
-from resbench.nn.patches import Patches
 from resbench.nn.product import Record, analog_product, anchor, mask_gradient, on_gradient
 
 
@@ -264,114 +263,6 @@ class AnalogLayer(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, metadata: Any, *rest: Any) -> None:
         program_digital(self, state_dict, prefix, "algorithm.", metadata)
         super()._load_from_state_dict(state_dict, prefix, metadata, *rest)
-
-
-class AnalogLinear(AnalogLayer):
-    """A linear layer on one array: ``y = x W^T + b`` with W ``[out, in]`` held by an algorithm.
-
-    Args:
-        layer: the digital layer to take shape, weights and bias from, the weights as far as the devices can hold them.
-        algorithm: how the weight is held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer; layers with different streams are independent.
-        forward_io: periphery of the forward product.
-        backward_io: periphery of the backward product.
-        mapping: scales and bias column.
-
-    Raises:
-        BadValue: where the mapping splits the layer, or scales its weight beyond the devices.
-    """
-
-    def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
-        return functional.linear(x, weight, offset)
-
-    def plain_product(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight.array, self.bias)
-
-    def input_rows(self, x: Tensor) -> Tensor:
-        return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
-
-    def output_rows(self, y: Tensor) -> Tensor:
-        return y if y.dim() == 2 else y.reshape(-1, y.shape[-1])
-
-    def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
-        return rows if x.dim() == 2 else rows.view(*x.shape[:-1], rows.shape[-1])
-
-    def per_output(self, values: Tensor) -> Tensor:
-        return values
-
-    def extra_repr(self) -> str:
-        """The geometry, as torch prints it."""
-        out, columns = self.kernel_shape
-        return f"in_features={columns}, out_features={out}, bias={self.bias is not None or self.bias_column}"
-
-
-class AnalogConv2d(AnalogLayer):
-    """A two-dimensional convolution on one array, there ``[out_channels, in_channels * kh * kw]``.
-
-    Every output position of every image is one row of the matrix-vector product, with its own noise and bound
-    management, and one rank-1 update.
-
-    Args:
-        layer: the digital convolution to take geometry, weights and bias from; ``groups`` must be 1.
-        algorithm: how the weight is held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer.
-        forward_io: periphery of the forward product.
-        backward_io: periphery of the backward product.
-        mapping: scales and bias column.
-
-    Raises:
-        BadValue: for a grouped convolution, or as :class:`AnalogLinear`.
-    """
-
-    def __init__(
-        self,
-        layer: nn.Conv2d,
-        algorithm: Algorithm,
-        device: Device | Sequence[Device],
-        stream: Stream,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
-        mapping: MappingParameters = ONE_ARRAY,
-    ) -> None:
-        super().__init__(layer, algorithm, device, stream, forward_io, backward_io, mapping)
-        self.patches = Patches(layer)
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 3:
-            return super().forward(self.patches.pad(x[None]))[0]
-        return super().forward(x if self.patches.outer_padding is None else self.patches.pad(x))
-
-    def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
-        return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)
-
-    def plain_product(self, x: Tensor) -> Tensor:
-        # Asked for the gradient of a bias inside the convolution, oneDNN would compute that of the weight as well.
-        stride, padding, dilation = self.patches.steps
-        y = torch.conv2d(x, self.weight.array, None, stride, padding, dilation)
-        bias: Tensor | None = self.bias
-        return y if bias is None else y.add_(bias.view(-1, 1, 1))
-
-    def input_rows(self, x: Tensor) -> PatchRows:
-        return self.patches.rows(x)
-
-    def output_rows(self, y: Tensor) -> Tensor:
-        return y.flatten(2).transpose(1, 2).flatten(0, 1)
-
-    def update_rows(self, x: Tensor, d: Tensor) -> tuple[Rows, Rows]:
-        return self.driven_rows(x), self.output_rows(d) if self.bias_column else MapRows(d)
-
-    def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
-        return rows if rows.dim() == 4 else self.patches.images(rows.view(x.shape[0], -1, rows.shape[-1]), x)
-
-    def per_output(self, values: Tensor) -> Tensor:
-        return values[:, None, None]
-
-    def extra_repr(self) -> str:
-        """The geometry, in torch's words."""
-        shape = "x".join(str(size) for size in self.kernel_shape)
-        return f"{shape}, " + ", ".join(f"{name}={value}" for name, value in self.patches.geometry.items())
 
 
 def _check_omega(omega: float, algorithm: Algorithm) -> None:
