@@ -77,5 +77,6 @@ def test_whole_steps_are_taken_out_of_rows_in_a_circle() -> None:
 def test_rates_follow_running_means_that_skip_zeros() -> None:
     largest_x, largest_d = (np.array(values, np.float32) for values in ([0, 2, 0, 4], [1, 1, 3, 0]))
     rates, *means = buffers.running_rates(largest_x, largest_d, 0.0, 0.0, 0.5, 6.0)
-    assert rates.tolist() == [0.0, 6.0 / 2, 6.0 / (2 * 2), 6.0 / (3 * 2)]
+    # All x have been 0 at the first, so its rate is not divided.
+    assert rates.tolist() == [6.0, 6.0 / 2, 6.0 / (2 * 2), 6.0 / (3 * 2)]
     assert means == [3.0, 2.0]
