@@ -83,6 +83,17 @@ def cifar_resnet(
     return (*layers, LayerShape("fc", before, classes))
 
 
+def resnet9(classes: int = 10, width: int = 64) -> tuple[LayerShape, ...]:
+    """All layers of ResNet-9 on 32 x 32 images: each of layer1 to layer3 halves the image behind itself."""
+    wide = {"prep": (3, 1, 32), "layer1": (1, 2, 32), "residual1.0": (2, 2, 16), "residual1.1": (2, 2, 16)}
+    wide |= {"layer2": (2, 4, 16), "layer3": (4, 8, 8), "residual3.0": (8, 8, 4), "residual3.1": (8, 8, 4)}
+    layers = [
+        LayerShape(f"{name}.0", 9 * (before if name == "prep" else before * width), after * width, side**2)
+        for name, (before, after, side) in wide.items()
+    ]
+    return (*layers, LayerShape("fc", 8 * width, classes))
+
+
 def char_gpt(context: int = 256, layers: int = 6, width: int = 384) -> tuple[LayerShape, ...]:
     """Linear layers of a GPT-2-style character model; each character of the context is one vector."""
 
@@ -119,6 +130,7 @@ _NETWORKS: dict[str, tuple[Callable[..., tuple[LayerShape, ...]], dict[str, Any]
     "ResNet18": (lambda classes: cifar_resnet((2, 2, 2, 2), (64, 128, 256, 512), classes), {"classes": 10}),
     "ResNet34": (lambda classes: cifar_resnet((3, 4, 6, 3), (64, 128, 256, 512), classes), {"classes": 10}),
     "ResNet20": (lambda classes: cifar_resnet((3, 3, 3), (16, 32, 64), classes, projection=False), {"classes": 10}),
+    "ResNet9": (resnet9, {"classes": 10, "width": 64}),
     "CharGPT": (char_gpt, {"context": 256, "layers": 6, "width": 384}),
 }
 #: Arguments that leave the shapes alone.

@@ -16,6 +16,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ResNet18": {"classes": 100},
     "ResNet34": {},
     "ResNet20": {"classes": 7},
+    "ResNet9": {"width": 3},
     "CharGPT": {"vocabulary": 65, "context": 64, "layers": 2, "heads": 4, "width": 128},
 }
 
