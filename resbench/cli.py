@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("resbench.commands.lightning", "run a trained network on a data set"),
     "sweep": ("resbench.commands.sweep", "run a plan of algorithms x precisions x seeds"),
     "tune": ("resbench.commands.tune", "search each algorithm's settings with an equal budget, train the best"),
+    "report": ("resbench.commands.report", "draw a run, or several side by side: one HTML page and PNG files"),
     "leaderboard": ("resbench.commands.leaderboard", "compile records into tables and pages"),
     "cost": ("resbench.commands.cost", "estimate hardware cost: storage, time, energy, area"),
     "verify": ("resbench.commands.verify", "run a record again and compare the metrics"),

@@ -31,10 +31,11 @@ ALLOWED: dict[str, set[str]] = {
         *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "records", "config", "tuning"),
     },
     "sweep": {"records", "config", "tuning", "training"},
+    "report": {"records", "config", "costs", "leaderboard", "training"},
 }
 OPEN = {"errors", "registry", "__version__"}
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors", "registry"}
-WITHOUT_TORCH = {"records", "config", "tuning", "costs", "leaderboard", "sweep", *ENTRY_POINTS}
+WITHOUT_TORCH = {"records", "config", "tuning", "costs", "leaderboard", "sweep", "report", *ENTRY_POINTS}
 OPTIONAL = {"ray", "submitit"}
 BROUGHT_BY_TORCH = {"triton"}  # where it is built for GPUs, and only there it is used
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "numba", "wandb", "sklearn"}

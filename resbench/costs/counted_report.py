@@ -16,6 +16,37 @@ if TYPE_CHECKING:  # pydantic takes longer to import than a table to print
 QUANTILES = (0.5, 0.9, 0.99)
 
 
+def totals(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> list[tuple[str, str]]:
+    """What a run counted over all layers, and the time and energy that follow, as names and texts.
+
+    The arguments are those of :func:`to_markdown`.
+    """
+    total = counts(layers, samples)
+    cost = counted_cost(layers, algorithm, model, samples)
+    spent = counted_energy_nj(layers, algorithm, model, samples)
+    seconds = cost.image_ns * samples / 1e9
+    rows = [
+        ("training samples", f"{samples:,}"),
+        ("pulses", f"{total.pulses:,}"),
+        ("transferred columns or rows", f"{total.transfers:,}"),
+        ("pulses a device, mean", f"{total.mean_writes:,.4g}"),
+        ("pulses a device, maximum", f"{total.max_writes:,}"),
+    ]
+    if total.histogram is not None:
+        rows += [
+            (f"pulses a device, {share:.0%} of devices at most", f"{total.write_quantile(share):,}")
+            for share in QUANTILES
+        ]
+    return [
+        *rows,
+        ("latency per vector pair", f"~{cost.latency_ns:,.6g} ns"),
+        ("latency per image", f"~{cost.image_ns / 1000:,.4g} µs"),
+        ("time of the whole training", f"~{seconds:,.4g} s"),
+        ("energy per image", f"~{spent:,.4g} nJ"),
+        ("energy of the whole training", f"~{spent * samples / 1e9:,.4g} J"),
+    ]
+
+
 def to_markdown(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> str:
     """Totals of a run, a line for each tile, and what was assumed.
 
@@ -25,29 +56,7 @@ def to_markdown(layers: Sequence[LayerEntry], algorithm: Formula, model: CostMod
         model: Assumptions where nothing was counted.
         samples: Training samples that the run saw.
     """
-    total = counts(layers, samples)
-    cost = counted_cost(layers, algorithm, model, samples)
-    spent = counted_energy_nj(layers, algorithm, model, samples)
-    seconds = cost.image_ns * samples / 1e9
-    rows = [
-        ["training samples", f"{samples:,}"],
-        ["pulses", f"{total.pulses:,}"],
-        ["transferred columns or rows", f"{total.transfers:,}"],
-        ["pulses a device, mean", f"{total.mean_writes:,.4g}"],
-        ["pulses a device, maximum", f"{total.max_writes:,}"],
-    ]
-    if total.histogram is not None:
-        rows += [
-            [f"pulses a device, {share:.0%} of devices at most", f"{total.write_quantile(share):,}"]
-            for share in QUANTILES
-        ]
-    rows += [
-        ["latency per vector pair", f"~{cost.latency_ns:,.6g} ns"],
-        ["latency per image", f"~{cost.image_ns / 1000:,.4g} µs"],
-        ["time of the whole training", f"~{seconds:,.4g} s"],
-        ["energy per image", f"~{spent:,.4g} nJ"],
-        ["energy of the whole training", f"~{spent * samples / 1e9:,.4g} J"],
-    ]
+    rows = [list(row) for row in totals(layers, algorithm, model, samples)]
     tiles = [
         [
             f"{layer.name}.{tile.name}",
@@ -92,7 +101,7 @@ def to_markdown(layers: Sequence[LayerEntry], algorithm: Formula, model: CostMod
             "- energy: the quoted figures for each vector; the update is quoted as one figure for digital sums and "
             "writes, so counted writes cannot enter",
         ]
-    if total.histogram is None:
+    if any(tile.write_histogram is None for layer in layers for tile in layer.tiles):
         lines.append("- the distribution of pulses over devices was not recorded")
     return "\n".join(lines) + "\n"
 

@@ -17,6 +17,7 @@ from resbench.crossbar.tile import Tile
 from resbench.data import DigitsData
 from resbench.networks import MLP
 from resbench.nn import AnalogOptimizer, analog_layers
+from resbench.report.tiles import read_tiles
 from resbench.tasks import Classification
 
 
@@ -47,6 +48,9 @@ def test_every_tile_has_a_line_for_each_epoch(tmp_path: Path, task: Task) -> Non
     assert [(entry["epoch"], entry["step"], entry["layer"], entry["tile"]) for entry in entries] == [
         (epoch, 3 * (epoch + 1), layer, name) for epoch in (0, 1) for layer in ("fc1", "fc2") for name in names
     ]
+    histories, notes = read_tiles(tmp_path / "tiles.jsonl")  # what the report reads
+    assert [(history.name, history.epochs) for history in histories] == [("fc1", [1, 2]), ("fc2", [1, 2])]
+    assert notes == []
     layers = dict(analog_layers(task.network))
     for entry in entries[6:]:
         tile = {name: tile for name, _, tile in layers[entry["layer"]].algorithm.named_tiles()}[entry["tile"]]

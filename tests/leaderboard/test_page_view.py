@@ -25,7 +25,7 @@ def named(*without: str) -> set[str]:
 
 def test_the_template_reads_every_field_of_the_view_and_no_other_name() -> None:
     read = set()
-    for name in ["page.css", *(path.name for path in TEMPLATES.glob("*.jinja"))]:
+    for name in ["look.css", "page.css", *(path.name for path in TEMPLATES.glob("*.jinja"))]:
         tree = environment().parse((TEMPLATES / name).read_text(encoding="utf-8"))
         read |= {node.attr for node in tree.find_all(nodes.Getattr)}
     assert read - OF_LOOPS == named(*OF_SCRIPTS) | set(Rejected.model_fields)

@@ -6,17 +6,6 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 const narrow = matchMedia("(max-width: 40rem)").matches;
 
-// Theme: as the system has it, then the other one, then back.
-const dark = matchMedia("(prefers-color-scheme: dark)");
-$("#theme").addEventListener("click", event => {
-  const root = document.documentElement, other = dark.matches ? "light" : "dark";
-  if (root.dataset.theme) delete root.dataset.theme;
-  else root.dataset.theme = other;
-  const says = root.dataset.theme ? `Colours: ${other}` : "Colours: as the system has them";
-  event.currentTarget.setAttribute("aria-label", says);
-  event.currentTarget.title = says;
-});
-
 // Tabs.
 const tabs = $$("[role=tab]"), panels = $$("[role=tabpanel]");
 function select(id, focus = false) {
