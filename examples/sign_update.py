@@ -5,11 +5,10 @@ Check it from this folder with ``resbench check sign_update.SignUpdate``; ``docs
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from resbench.algorithms import Algorithm
 from resbench.costs import DigitalGradient
 from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import Rows
 
 ONE_PULSE = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False)
 
@@ -35,8 +34,8 @@ class SignUpdate(Algorithm):
     def allocate(self) -> None:
         self.add_tile("W")
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        gradient, tile = x.T @ d, self.tiles[0]
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
+        gradient, tile = x.dense().T @ d.dense(), self.tiles[0]
         signs = gradient.sign() * (gradient.abs() > self.dead_zone * gradient.abs().max())
         columns = signs.any(dim=1).nonzero().flatten()
         tile.write(columns, signs[columns], -(tile.device.granularity or lr), ONE_PULSE)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from resbench.algorithms.base import Algorithm
 from resbench.costs import analog_sgd
 from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import Rows
 
 
 class AnalogSGD(Algorithm):
@@ -30,5 +29,5 @@ class AnalogSGD(Algorithm):
     def allocate(self) -> None:
         self.add_tile("W")
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         self.tiles[0].update(x, d, lr, self.pulses)

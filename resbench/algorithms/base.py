@@ -18,7 +18,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import cast_rows
+from resbench.crossbar.rows import Rows, rows_of
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 from resbench.errors import BadValue
@@ -107,12 +107,14 @@ class Algorithm(nn.Module, Counted, ABC):
         """Make the tiles with :meth:`add_tile`, fast tile first, and any digital buffers with ``register_buffer``."""
 
     @abstractmethod
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         """Train on one mini-batch, in place.
+
+        Tiles take rows as they are; ``x.dense()`` is the matrix. For a convolution it is laid out at that call, and
+        :func:`~resbench.crossbar.rows.outer_sum` computes the gradient without it.
 
         Args:
             x: float32 ``[n, in]``, the rows that entered the layer (all positions of a convolution, images outermost).
-                Rows of a convolution are laid out as a matrix only when something other than a tile takes them.
             d: float32 ``[n, out]``, derivative of the loss by the outputs; a mean over the mini-batch is in it already.
             lr: learning rate of the optimiser's parameter group; never 0.
         """
@@ -202,22 +204,17 @@ class Algorithm(nn.Module, Counted, ABC):
         self.start()
         self.compose()
 
-    def step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
+    def step(self, pairs: Sequence[tuple[Tensor | Rows, Tensor | Rows]], lr: float) -> None:
         """One optimiser step: the (x, d) pairs as one mini-batch, then what time does to the devices."""
         with self._changes or ALONE:
             self._step(pairs, lr)
         self.steps += 1
         self.compose()
 
-    def _step(self, pairs: Sequence[tuple[Tensor, Tensor]], lr: float) -> None:
+    def _step(self, pairs: Sequence[tuple[Tensor | Rows, Tensor | Rows]], lr: float) -> None:
         if pairs and lr != 0:
-            x, d = pairs[0]
-            dtype = self.tiles[-1].dtype
-            if x.dtype is not dtype or d.dtype is not dtype:  # digital buffers are kept in the precision of the tiles
-                pairs = [(cast_rows(x, dtype), cast_rows(d, dtype)) for x, d in pairs]  # type: ignore[misc]
-                x, d = pairs[0]
-            if len(pairs) > 1:
-                x, d = (torch.cat([pair[side] for pair in pairs]) for side in (0, 1))
+            dtype = self.tiles[-1].dtype  # digital buffers are kept in the precision of the tiles
+            x, d = (_joined([rows_of(pair[side]).cast(dtype) for pair in pairs]) for side in (0, 1))
             self.update(x, d, lr)
         for tile in self._restless:
             tile.end_of_step()
@@ -238,6 +235,11 @@ class Algorithm(nn.Module, Counted, ABC):
         """Take the counters of a checkpoint."""
         self.steps = state["steps"]
         self.restore(state)
+
+
+def _joined(parts: Sequence[Rows]) -> Rows:
+    """The rows of all parts, one after the other."""
+    return parts[0] if len(parts) == 1 else Rows(torch.cat([part.dense() for part in parts]))
 
 
 def place_of(function: Any) -> str:

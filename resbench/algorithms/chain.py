@@ -132,7 +132,7 @@ class TileChain(Algorithm):
         self.schedule.start()
         self.channel.start()
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         batch = x.shape[0]
         rate = lr if self.fast_lr is None else self.fast_lr
         period = self.inner_period(batch)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from resbench.algorithms.base import Algorithm
+from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 
 
@@ -18,5 +17,5 @@ class DigitalSGD(Algorithm):
     def allocate(self) -> None:
         raise BadValue("algorithm", "DigitalSGD", "has no tiles; leave the layer digital, or take AnalogSGD")
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         raise BadValue("algorithm", "DigitalSGD", "has no tiles; leave the layer digital, or take AnalogSGD")

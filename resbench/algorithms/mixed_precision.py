@@ -16,7 +16,7 @@ from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer, torch_
 from resbench.costs import mixed_precision
 from resbench.crossbar import kernels
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import outer_sum
+from resbench.crossbar.rows import Rows, outer_sum
 from resbench.errors import BadValue
 
 #: Where the rate of the optimiser belongs, for messages.
@@ -125,9 +125,9 @@ class MixedPrecision(Algorithm):
         for name in self.remembered:
             self.get_buffer(f"optimizer_{name}").zero_()
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         if any(self.bins):
-            x, d = (self.quantise(values, side) for side, values in enumerate((x, d)))
+            x, d = (Rows(self.quantise(rows.dense(), side)) for side, rows in enumerate((x, d)))
         batch = x.shape[0]
         if self.transfer_at == "batch_end":
             if self.optimizer is None:
@@ -158,11 +158,11 @@ class MixedPrecision(Algorithm):
                 buffer.copy_(state[name])
         return step
 
-    def gradient(self, x: Tensor, d: Tensor, first: int, stop: int) -> Tensor:
+    def gradient(self, x: Rows, d: Rows, first: int, stop: int) -> Tensor:
         """``sum_m d_m x_m^T`` over some vectors of a mini-batch; a whole one is summed without laying out patches."""
         if stop < x.shape[0]:
-            return d[first:stop].T @ x[first:stop]
-        return outer_sum(d, x) - d[:first].T @ x[:first] if first > 0 else outer_sum(d, x)
+            return outer_sum(d[first:stop], x[first:stop])
+        return outer_sum(d, x) - outer_sum(d[:first], x[:first]) if first > 0 else outer_sum(d, x)
 
     def transfer(self) -> None:
         """Move whole steps of the next rows from chi to the tile."""

@@ -9,6 +9,7 @@ from resbench.algorithms.base import Algorithm
 from resbench.algorithms.channels import ONE_PULSE
 from resbench.costs import InMemory
 from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 
 
@@ -52,7 +53,7 @@ class ResidualLearningV2(Algorithm):
     def start(self) -> None:
         self.average.zero_()
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         residual, main = self.tiles
         residual.update(x, d, lr, self.pulses)  # (10)
         columns = torch.arange(self.shape[1], device=self.average.device)

@@ -128,7 +128,7 @@ class RIDER(TileChain):
             names=("P", "W"),
         )
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         super().update(x, d, lr)
         self.channel.end_batch()
 

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from resbench.crossbar.rows import Rows, cast_rows
+from resbench.crossbar.rows import Rows, rows_of
 from resbench.errors import BadValue
 
 Axis = Literal["column", "row"]
@@ -16,28 +16,28 @@ Axis = Literal["column", "row"]
 PRECISIONS = (torch.float32, torch.float64)
 
 
-def fitting(name: str, rows: Rows, lines: int, weight: Tensor) -> Rows:
+def fitting(name: str, values: Tensor | Rows, lines: int, weight: Tensor) -> Rows:
     """Rows as the tile of a weight takes them, of its dtype.
 
     Args:
         name: what the caller calls them.
-        rows: ``[n, lines]`` of any real dtype.
+        values: ``[n, lines]`` of any real dtype.
         lines: rows or columns of the tile.
         weight: weight of the tile.
 
     Raises:
         BadValue: for another shape, another device, or complex numbers.
     """
-    shape = rows.shape
+    rows = rows_of(values)
+    shape, dtype = rows.shape, rows.dtype
     if len(shape) != 2 or shape[1] != lines:
         raise BadValue(name, list(shape), f"does not fit a tile {list(weight.shape)}; write [n, {lines}]")
     if rows.device != weight.device:
         raise BadValue(name, f"it is on {rows.device}", f", the tile on {weight.device}; move one of them")
-    if rows.dtype is not weight.dtype:
-        if rows.dtype.is_complex:
-            raise BadValue(name, rows.dtype, "is no real number; write float32")
-        rows = cast_rows(rows, weight.dtype)
-    return rows.detach() if isinstance(rows, Tensor) and rows.requires_grad else rows
+    if dtype.is_complex:
+        raise BadValue(name, dtype, "is no real number; write float32")
+    rows = rows.cast(weight.dtype)
+    return rows.of(rows.source.detach()) if rows.source.requires_grad else rows
 
 
 def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
@@ -53,7 +53,7 @@ def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
             raise BadValue("lines", f"{min(chosen)} to {max(chosen)}", f", the tile has {axis}s 0 to {count - 1}")
 
 
-def check_values(values: Rows, lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
+def check_values(values: Tensor, lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
     """Raise BadValue unless these are ``[n, out]`` values for n columns (``[n, in]`` for n rows)."""
     expected = (lines.shape[0], shape[axis == "row"])
     if values.shape != expected:

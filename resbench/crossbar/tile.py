@@ -11,7 +11,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.checks import Axis, check_carry, check_lines, check_range, check_values, fitting
 from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
-from resbench.crossbar.rows import OneHotRows, Rows
+from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 
 DEFAULT_PULSES = PulseTrain()
@@ -36,8 +36,8 @@ class Tile(DeviceArray):
 
     def update(
         self,
-        x: Rows,
-        d: Rows,
+        x: Tensor | Rows,
+        d: Tensor | Rows,
         lr: float,
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,
@@ -119,10 +119,12 @@ class Tile(DeviceArray):
         check_lines(lines, axis, self.shape)
         check_values(values, lines, axis, self.shape)
         self.transfers_in += lines.numel()
+        driven = torch.zeros(lines.numel(), self.shape[axis == "column"], dtype=self.dtype, device=lines.device)
+        driven.scatter_(1, lines[:, None], 1.0)
         if axis == "column":
-            self.update(OneHotRows(lines, self.shape[1]), values, -lr, pulses)
+            self.update(driven, values, -lr, pulses)
         else:
-            self.update(values, OneHotRows(lines, self.shape[0]), -lr, pulses)
+            self.update(values, driven, -lr, pulses)
 
     def carry(
         self,

@@ -71,8 +71,8 @@ class UnitCellTile(Tile):
 
     def update(
         self,
-        x: Rows,
-        d: Rows,
+        x: Tensor | Rows,
+        d: Tensor | Rows,
         lr: float,
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,
@@ -192,8 +192,8 @@ class OneSidedTile(UnitCellTile):
 
     def update(
         self,
-        x: Rows,
-        d: Rows,
+        x: Tensor | Rows,
+        d: Tensor | Rows,
         lr: float,
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,

@@ -15,7 +15,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, mapping_scale
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import PatchRows, Rows, matrix
+from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 from resbench.nn.loading import program_digital
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
@@ -96,7 +96,7 @@ class AnalogLayer(nn.Module):
         """The product in floating point plus the digital bias: all of the layer where nothing else is asked for."""
 
     @abstractmethod
-    def input_rows(self, x: Tensor) -> Tensor | PatchRows:
+    def input_rows(self, x: Tensor) -> Rows:
         """The inputs as rows of the matrix-vector product ``[n, in]``, images outermost, positions inner."""
 
     @abstractmethod
@@ -113,7 +113,7 @@ class AnalogLayer(nn.Module):
 
     def update_rows(self, x: Tensor, d: Tensor) -> tuple[Rows, Rows]:
         """The pair for the algorithm as rows ``[n, in]`` and ``[n, out]``, laid out only if somebody reads them so."""
-        return self.driven_rows(x), self.output_rows(d)
+        return self.driven_rows(x), Rows(self.output_rows(d))
 
     # -- forward and the recording of pairs --------------------------------------------------------------------------
 
@@ -146,10 +146,10 @@ class AnalogLayer(nn.Module):
         y = self.exact_product(x, weight, offset)
         return y if self.gradient_bound is None else mask_gradient(y, y.detach().abs() >= self.gradient_bound)
 
-    def driven_rows(self, x: Tensor) -> Tensor | PatchRows:
+    def driven_rows(self, x: Tensor) -> Rows:
         """What drives the array: the input rows, and a constant 1 for an analog bias."""
         rows = self.input_rows(x)
-        return functional.pad(matrix(rows), (0, 1), value=1.0) if self.bias_column else rows
+        return Rows(functional.pad(rows.dense(), (0, 1), value=1.0)) if self.bias_column else rows
 
     def record(self, x: Tensor, y: Tensor) -> Tensor:
         """Have backward append (x, dL/dy) to the pending pairs of the weight.
@@ -178,9 +178,9 @@ class AnalogLayer(nn.Module):
                 driven, d = driven.to(dtype), d.to(dtype)
             rows, errors = self.update_rows(driven, d)
             if not self.is_plain and self.mapping_scale is not None:
-                errors = matrix(errors) / (self.mapping_scale * weight.lr_scale)
+                errors = Rows(errors.dense() / (self.mapping_scale * weight.lr_scale))
             # A single row is a view of d, which autograd may hand to the bias as its gradient: keep a private copy.
-            weight.append(rows, errors.clone() if errors.shape[0] == 1 else errors)
+            weight.append(rows, Rows(errors.dense().clone()) if errors.shape[0] == 1 else errors)
 
         return append
 

@@ -72,7 +72,7 @@ class AnalogConv2d(AnalogLayer):
         return y.flatten(2).transpose(1, 2).flatten(0, 1)
 
     def update_rows(self, x: Tensor, d: Tensor) -> tuple[Rows, Rows]:
-        return self.driven_rows(x), self.output_rows(d) if self.bias_column else MapRows(d)
+        return self.driven_rows(x), Rows(self.output_rows(d)) if self.bias_column else MapRows(d)
 
     def from_output_rows(self, rows: Tensor, x: Tensor) -> Tensor:
         return rows if rows.dim() == 4 else self.patches.images(rows.view(x.shape[0], -1, rows.shape[-1]), x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from resbench.crossbar.rows import Rows
 from resbench.nn.base import AnalogLayer
 
 
@@ -30,8 +31,8 @@ class AnalogLinear(AnalogLayer):
     def plain_product(self, x: Tensor) -> Tensor:
         return functional.linear(x, self.weight.array, self.bias)
 
-    def input_rows(self, x: Tensor) -> Tensor:
-        return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
+    def input_rows(self, x: Tensor) -> Rows:
+        return Rows(x if x.dim() == 2 else x.reshape(-1, x.shape[-1]))
 
     def output_rows(self, y: Tensor) -> Tensor:
         return y if y.dim() == 2 else y.reshape(-1, y.shape[-1])

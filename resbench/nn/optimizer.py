@@ -12,7 +12,7 @@ from torch.optim.optimizer import ParamsT, register_optimizer_step_pre_hook
 
 from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer
 from resbench.crossbar.processes import gathered, share
-from resbench.crossbar.rows import matrix
+from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue, Diverged
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 
@@ -166,8 +166,8 @@ class AnalogOptimizer(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     parameter.grad.div_(scale)
         for weight in weights:
-            weight.pairs = [(x, matrix(d) / scale) for x, d in weight.pairs]
-        overflow = bool(found_inf) or not all(matrix(d).isfinite().all() for weight in weights for _, d in weight.pairs)
+            weight.pairs = [(x, Rows(d.dense() / scale)) for x, d in weight.pairs]
+        overflow = bool(found_inf) or not all(d.source.isfinite().all() for weight in weights for _, d in weight.pairs)
         if overflow:
             for weight in weights:
                 weight.pairs.clear()
@@ -232,7 +232,7 @@ def _take_options(group: dict[str, Any], part: dict[str, Any]) -> None:
 
 def _check_pairs(weights: list[AnalogWeight], parts: int) -> None:
     """A pulse or a digital buffer would keep what a gradient that is not finite does, and nothing else shows it."""
-    errors = [d if isinstance(d, Tensor) else d.source for weight in weights for _, d in weight.pairs]
+    errors = [d.source for weight in weights for _, d in weight.pairs]
     if not errors:
         return
     # A sum is not finite if one entry is not; one that overflows is looked at again.

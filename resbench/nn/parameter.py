@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.algorithms import Algorithm
-from resbench.crossbar.rows import Rows, gather_rows
+from resbench.crossbar.rows import Rows
 
 #: Backward passes without a step after which a word is due: more than anybody accumulates.
 MANY = 1000
@@ -133,9 +133,8 @@ class AnalogWeight(nn.Parameter):
         self.check_writes()
         pairs, self.pairs = self.pairs, []
         if parts > 1:
-            pairs = [(gather_rows(x), gather_rows(d, 1 / parts)) for x, d in pairs]
-        # Lazy rows pass for tensors: every torch function takes them.
-        self.algorithm.step(pairs, lr * self.lr_scale)  # type: ignore[arg-type]
+            pairs = [(x.gathered(), d.gathered(1 / parts)) for x, d in pairs]
+        self.algorithm.step(pairs, lr * self.lr_scale)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogWeight:
         if id(self) not in memo:

@@ -12,7 +12,7 @@ from torch import Tensor
 from resbench.crossbar.periphery import Periphery
 from resbench.crossbar.periphery.images import without_values
 from resbench.crossbar.periphery.passes import may_repeat
-from resbench.crossbar.rows import MapRows, PatchRows
+from resbench.crossbar.rows import MapRows, PatchRows, Rows
 
 Record = Callable[[Tensor], None]
 #: Key of a hook that nobody can remove; those of torch count from 0.
@@ -73,7 +73,7 @@ class _Anchor(torch.autograd.Function):
 
 
 def analog_product(
-    rows: Tensor | PatchRows,
+    rows: Rows,
     weight: Tensor,
     periphery: Periphery,
     owner: Tensor | None = None,
@@ -95,8 +95,8 @@ def analog_product(
     """
     # Asked here, because inside of a function gradients are always off.
     repeats = may_repeat(periphery.training)
-    x, patches = (rows, None) if isinstance(rows, Tensor) else (rows.source, rows)
-    return _Product.apply(x, patches, weight, periphery, repeats, owner, record)  # type: ignore[no-any-return]
+    patches = rows if isinstance(rows, PatchRows) else None
+    return _Product.apply(rows.source, patches, weight, periphery, repeats, owner, record)  # type: ignore[no-any-return]
 
 
 def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from resbench.algorithms import AGAD, ChoppedTikiTaka
 from resbench.algorithms.chopping import Chopped
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.rows import Rows
 from tests.algorithms.helpers import ONES, build, drive, exact
 
 #: One pulse of the fast tile and one column read at each vector, nothing scaled.
@@ -70,7 +71,7 @@ def test_scaling_follows_the_running_maxima_of_every_vector() -> None:
     for largest_x, largest_d in zip(*(_running(side, tau=0.01 / 6) for side in (x, d)), strict=True):
         expected.append(1.0 * 5 * 0.125 / (largest_x * largest_d))
     together.start()
-    factors, rate = chopped(together).scaled(x, d, rate=1.0, batch=6)
+    factors, rate = chopped(together).scaled(Rows(x), Rows(d), rate=1.0, batch=6)
     assert factors is not None
     torch.testing.assert_close(factors * rate, torch.tensor(expected))
 

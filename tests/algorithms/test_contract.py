@@ -25,6 +25,7 @@ from resbench.algorithms import (
 from resbench.algorithms.contract import CHECKS, made, outcomes, resumes_bit_for_bit, survives_copies, train
 from resbench.algorithms.schedules import WarmStart
 from resbench.crossbar.periphery import IOParameters
+from resbench.crossbar.rows import Rows, outer_sum
 
 EXPORTED: list[type[Algorithm]] = [
     member
@@ -106,9 +107,9 @@ class Sound(Algorithm):
     def start(self) -> None:
         self.get_buffer("memory").zero_()
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         memory = self.get_buffer("memory")
-        memory.mul_(0.5).addmm_(d.T, x, alpha=0.5)
+        memory.mul_(0.5).addmm_(d.dense().T, x.dense(), alpha=0.5)
         self.tiles[0].update(torch.eye(x.shape[1], dtype=x.dtype), memory.T.contiguous(), lr)
 
 
@@ -122,9 +123,9 @@ class TakesAnything(Sound):
 
 
 class SquareOnly(Sound):
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         super().update(x, d, lr)
-        self.get_buffer("memory").add_(0 * d.T @ d)
+        self.get_buffer("memory").add_(0 * d.dense().T @ d.dense())
 
 
 class SharesState(Sound):
@@ -145,13 +146,13 @@ class StaleWeight(Sound):
         super().allocate()
         self.add_tile("V", 0.5)
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         super().update(x, d, lr)
         self.tiles[1].weight.mul_(0.5)
 
 
 class MovesItsWeight(Sound):
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         super().update(x, d, lr)
         self.tiles[0].weight = self.tiles[0].weight.clone()
 
@@ -163,13 +164,13 @@ class LooseTensor(Sound):
 
 
 class ScalesItsInputs(Sound):
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        super().update(x, d.mul_(2), lr)
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
+        super().update(x, Rows(d.dense().mul_(2)), lr)
 
 
 class DrawsGlobally(Sound):
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        super().update(x, d * (1 + 0.1 * torch.rand(1)), lr)
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
+        super().update(x, Rows(d.dense() * (1 + 0.1 * torch.rand(1))), lr)
 
 
 class ForgetsItsCounter(Sound):
@@ -177,7 +178,7 @@ class ForgetsItsCounter(Sound):
         super().start()
         self.turns = 0
 
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
         self.turns += 1
         super().update(x, d, lr / self.turns)
 
@@ -194,18 +195,18 @@ class RemembersAfterProgramming(Sound):
 
 
 class Climbs(Sound):
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        super().update(x, -d, lr)
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
+        super().update(x, Rows(-d.dense()), lr)
 
 
 class PulsesAtRest(Sound):
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        super().update(x, d + 0.1, lr)
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
+        super().update(x, Rows(d.dense() + 0.1), lr)
 
 
 class MovesWithoutPulses(Sound):
-    def update(self, x: Tensor, d: Tensor, lr: float) -> None:
-        self.tiles[0].program(self.tiles[0].weight - lr * d.T @ x)
+    def update(self, x: Rows, d: Rows, lr: float) -> None:
+        self.tiles[0].program(self.tiles[0].weight - lr * outer_sum(d, x))
 
 
 class MeasuresInBytes(Sound):

@@ -75,7 +75,7 @@ class Transposed(Careless):
         self.add_tile("W")
 
     def update(self, x, d, lr):
-        gradient = d.T @ x
+        gradient = d.dense().T @ x.dense()
         lines = torch.arange(self.shape[1])
         self.tiles[0].write(lines, gradient, -lr)
 '''

@@ -29,7 +29,7 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import Rows, matrix
+from resbench.crossbar.rows import Rows, rows_of
 from resbench.crossbar.tile import DEFAULT_PULSES, Tile
 from tests.conformance.result import CannotInterpret, Result, result_of
 
@@ -154,14 +154,19 @@ class StackedTile(Tile):
         self.copies = copies
 
     def update(
-        self, x: Rows, d: Rows, lr: float, pulses: PulseTrain = DEFAULT_PULSES, granularity: float | None = None
+        self,
+        x: Tensor | Rows,
+        d: Tensor | Rows,
+        lr: float,
+        pulses: PulseTrain = DEFAULT_PULSES,
+        granularity: float | None = None,
     ) -> None:
-        x, d = matrix(x), matrix(d)
-        parts = d.reshape(len(d), self.copies, -1)
+        inputs, errors = rows_of(x).dense(), rows_of(d).dense()
+        parts = errors.reshape(len(errors), self.copies, -1)
         sample, copy = parts.any(dim=2).nonzero(as_tuple=True)
-        alone = torch.zeros(len(sample), *parts.shape[1:], dtype=d.dtype)
+        alone = torch.zeros(len(sample), *parts.shape[1:], dtype=errors.dtype)
         alone[torch.arange(len(sample)), copy] = parts[sample, copy]
-        super().update(x[sample], alone.flatten(1), lr, pulses, granularity)
+        super().update(inputs[sample], alone.flatten(1), lr, pulses, granularity)
 
 
 def can_stack(vector: Vector) -> bool:

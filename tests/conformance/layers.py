@@ -16,7 +16,6 @@ from resbench.algorithms import AnalogSGD as OneTile
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.mapping import MappingParameters, split_sizes
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import matrix
 from resbench.nn import AnalogLayer, AnalogOptimizer, TiledLayer, analog_layers, to_analog
 from tests.conformance.reading import (
     EXACT_PULSES,
@@ -101,7 +100,7 @@ def quantities(model: nn.Module, x: Tensor, grad_output: Any, lr: float) -> dict
     if grad_output is None:
         return got
     got["output"].backward(torch.tensor(grad_output))
-    rows, d = (matrix(side) for side in layer.weight.pairs[0])
+    rows, d = (side.dense() for side in layer.weight.pairs[0])
     compensated = 1.0 if layer.mapping_scale is None else layer.mapping_scale * layer.weight.lr_scale
     images = x.shape[0] if x.dim() == 4 else 1
     got |= {
@@ -193,7 +192,7 @@ class Training:
 
     @property
     def stored(self) -> list[Tensor]:
-        return [matrix(d) for _, d in self.layer.weight.pairs]
+        return [d.dense() for _, d in self.layer.weight.pairs]
 
 
 def optimizer(vector: Vector) -> list[str]:
@@ -235,7 +234,7 @@ def aliasing(training: Training) -> list[str]:
 def loss_scale(training: Training) -> list[str]:
     """Under a GradScaler the tile receives the true gradient, and so does the bias."""
     vector, received = training.vector, list[Tensor]()
-    training.layer.algorithm.update = lambda x, d, lr: received.append(d)  # type: ignore[method-assign]
+    training.layer.algorithm.update = lambda x, d, lr: received.append(d.dense())  # type: ignore[method-assign]
     layer = digital_layer(vector)
     bias = nn.Parameter(torch.zeros(layer.out_features))  # type: ignore[arg-type]
     scaler = torch.amp.GradScaler("cpu", init_scale=vector["loss_scale"])

@@ -82,7 +82,7 @@ def transfer_read(vector: Vector) -> list[str]:
     fast, slow = (tile for _, _, tile in algorithm.named_tiles())
     fast.program(torch.full((SAMPLES, columns), vector["fast_weight"]))
     for _ in range(columns):
-        algorithm.update(torch.zeros(1, columns), torch.zeros(1, SAMPLES), 0.1)
+        algorithm.step([(torch.zeros(1, columns), torch.zeros(1, SAMPLES))], 0.1)
     return [complaint for c in range(columns) for complaint in differs_in_distribution(vector, slow.weight[:, c])]
 
 

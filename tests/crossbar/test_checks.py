@@ -111,7 +111,7 @@ def convolution() -> tuple[Rows, Rows]:
 
 def matrices() -> tuple[Rows, Rows]:
     draw = torch.Generator().manual_seed(0)
-    return torch.randn(24, IN, generator=draw), torch.randn(24, OUT, generator=draw)
+    return Rows(torch.randn(24, IN, generator=draw)), Rows(torch.randn(24, OUT, generator=draw))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64])
@@ -121,8 +121,8 @@ def test_rows_of_every_precision_are_cast(
 ) -> None:
     """Values are rounded to the narrower type first, so that both tiles are asked for the same."""
     given, single = Tile(ELEMENT, (OUT, IN), Stream.from_seed(1)), Tile(ELEMENT, (OUT, IN), Stream.from_seed(1))
-    narrow = [side.cast(dtype) if not isinstance(side, Tensor) else (3 * side).to(dtype) for side in rows()]
-    wide = [side.cast(torch.float32) if not isinstance(side, Tensor) else side.to(torch.float32) for side in narrow]
+    narrow = [(Rows(3 * side.source) if type(side) is Rows else side).cast(dtype) for side in rows()]
+    wide = [side.cast(torch.float32) for side in narrow]
     given.update(narrow[0], narrow[1], 0.1)
     single.update(wide[0], wide[1], 0.1)
     assert int(single.pulses_up.sum() + single.pulses_down.sum()) > 20
@@ -143,9 +143,9 @@ def test_written_values_of_every_precision_are_cast(tile: Tile, dtype: torch.dty
 
 
 def test_rows_of_autograd_train_without_it(tile: Tile) -> None:
-    x, d = matrices()
-    assert isinstance(x, Tensor)
-    tile.update(x.requires_grad_(), d, 0.1)
+    x, d = (rows.dense().requires_grad_() for rows in matrices())
+    tile.update(x, d, 0.1)
+    tile.update(Rows(x), Rows(d), 0.1)
     assert not tile.weight.requires_grad
 
 

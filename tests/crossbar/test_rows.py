@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from resbench.crossbar.rows import LazyRows, MapRows, OneHotRows, PatchRows, ScaledRows, matrix, outer_sum
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows, outer_sum
 
 GEOMETRIES = [((1, 1), (1, 1)), ((2, 1), (1, 1)), ((1, 2), (2, 2)), ((3, 3), (1, 1))]
 
@@ -29,36 +29,32 @@ def test_the_matrix_is_that_of_unfold(pair: tuple[PatchRows, MapRows]) -> None:
     assert torch.equal(x.dense(), unfolded.transpose(1, 2).reshape(x.shape))
 
 
-def test_any_torch_function_and_operator_sees_the_matrix(pair: tuple[Any, Any]) -> None:
-    x, d = pair
-    assert torch.equal(d.T @ x, d.dense().T @ x.dense())
-    assert torch.equal(torch.cat([x, x]), torch.cat([x.dense(), x.dense()]))
-    assert torch.equal(2 * x - 1, 2 * x.dense() - 1)
-    assert torch.equal(x.abs().amax(dim=1), x.dense().abs().amax(dim=1))
-
-
-def test_rows_without_a_matrix_are_refused() -> None:
-    class Bare(LazyRows):
-        pass
-
-    with pytest.raises(TypeError, match=r"Bare lacks _lay_out\(source\)"):
-        Bare(torch.ones(1), (1, 1)).dense()
+def test_rows_are_no_tensor_and_say_how_to_get_one() -> None:
+    rows: Any = Rows(torch.ones(2, 3))
+    with pytest.raises(AttributeError, match=r"have no 'T'; write rows.dense\(\)"):
+        rows.T  # noqa: B018
+    with pytest.raises(TypeError):
+        rows * 2
+    with pytest.raises(TypeError):
+        torch.abs(rows)
 
 
 def test_to_know_the_kind_of_numbers_nothing_is_laid_out(pair: tuple[PatchRows, MapRows]) -> None:
-    for rows in (*pair, ScaledRows(pair[0], torch.ones(pair[0].shape[0])), OneHotRows(torch.tensor([1, 0]), 3)):
-        known = rows.dtype, rows.device, rows.shape
-        assert rows._matrix is None
-        assert known == (rows.dense().dtype, rows.dense().device, rows.dense().shape)
+    every = (*pair, ScaledRows(pair[0], torch.ones(pair[0].shape[0])))
+    known = [(rows.dtype, rows.device, rows.shape) for rows in every]
+    assert [rows._matrix for rows in pair] == [None, None]
+    assert known == [(rows.dense().dtype, rows.dense().device, rows.dense().shape) for rows in every]
 
 
 def test_a_slice_lays_out_only_its_images(pair: tuple[PatchRows, MapRows]) -> None:
     x, d = pair
-    assert torch.equal(x[1:7], x.dense()[1:7])
-    assert x[0 : x.shape[0]] is x
-    assert torch.equal(d[-2:], d.dense()[-2:])
+    assert torch.equal(x[1:7].dense(), x.dense()[1:7])
+    assert torch.equal(d[-2:].dense(), d.dense()[-2:])
+    factors, signs = torch.arange(float(x.shape[0])), torch.tensor([1.0, -1.0] * 9)
+    scaled = ScaledRows(x, factors, signs)
+    assert torch.equal(scaled[1:7].dense(), x.dense()[1:7] * factors[1:7, None] * signs)
 
 
 def test_outer_sum_is_the_product_of_the_matrices(pair: tuple[PatchRows, MapRows]) -> None:
     x, d = pair
-    torch.testing.assert_close(outer_sum(d, x), matrix(d).T @ matrix(x), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(outer_sum(d, x), d.dense().T @ x.dense(), atol=1e-4, rtol=1e-4)

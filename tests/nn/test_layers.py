@@ -12,7 +12,6 @@ from resbench.algorithms import AnalogSGD as OneTile
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.devices import Ideal, SoftBounds
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import matrix
 from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer
 
 STREAM = Stream.from_seed(0)
@@ -49,7 +48,7 @@ def weight_gradient(layer: AnalogLayer) -> Tensor:
     """What the pending pairs add up to, in the shape of the weight."""
     total = torch.zeros_like(layer.algorithm.weight)
     for x, d in layer.weight.pairs:
-        total += matrix(d).T @ matrix(x)
+        total += d.dense().T @ x.dense()
     return total.view(layer.weight.shape)
 
 

@@ -13,7 +13,6 @@ from resbench.crossbar.devices import ConstantStep, Ideal
 from resbench.crossbar.mapping import MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import matrix
 from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer, TiledLayer, analog_layers, to_analog
 from resbench.nn.product import on_gradient
 
@@ -153,7 +152,7 @@ def test_saturated_outputs_pass_no_gradient_but_train() -> None:
     analog(x).sum().backward()
     assert x.grad is not None
     assert x.grad.item() == 0.25
-    assert torch.equal(matrix(analog.weight.pairs[0][1]), torch.ones(1, 2))
+    assert torch.equal(analog.weight.pairs[0][1].dense(), torch.ones(1, 2))
 
 
 def test_the_peers_mask_acts_on_a_perfect_periphery() -> None:
@@ -165,7 +164,7 @@ def test_the_peers_mask_acts_on_a_perfect_periphery() -> None:
     analog(x).sum().backward()
     assert x.grad is not None
     assert x.grad.item() == 0.25
-    assert torch.equal(matrix(analog.weight.pairs[0][1]), torch.ones(1, 2))
+    assert torch.equal(analog.weight.pairs[0][1].dense(), torch.ones(1, 2))
 
 
 def test_no_backward_product_where_the_input_needs_no_gradient() -> None:
@@ -273,9 +272,7 @@ def trained(io: IOParameters, how: bool | None, mode: bool) -> tuple[list[Tensor
             loss.backward()
             assert x.grad is not None
             seen += [loss.detach(), x.grad]
-        seen += [
-            torch.as_tensor(side) for _, layer in analog_layers(net) for pair in layer.weight.pairs for side in pair
-        ]
+        seen += [side.dense() for _, layer in analog_layers(net) for pair in layer.weight.pairs for side in pair]
         optimizer.step()
     return seen, [layer.periphery.get_extra_state() for _, layer in analog_layers(net) if layer.periphery is not None]
 

@@ -21,7 +21,7 @@ from resbench.crossbar.changes import Changes
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.kernels import events, exact, reference
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.crossbar.views import Floats
 from resbench.errors import BadValue
 
@@ -136,7 +136,7 @@ def row_maxima(rows: Rows) -> Tensor:
         return torch.from_numpy(_numba().row_maxima(rows))
     if isinstance(rows, MapRows):
         return rows.source.abs().amax(dim=1).flatten()
-    return matrix(rows).abs().amax(dim=1)
+    return rows.dense().abs().amax(dim=1)
 
 
 def has_numba_kernels(weight: Tensor) -> bool:

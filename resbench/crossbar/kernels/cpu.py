@@ -17,7 +17,7 @@ from resbench.crossbar.kernels.maxima import image_maxima
 from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Sides, Train, scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32
-from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows
 from resbench.crossbar.views import CompositeViews, Floats, flat
 
 EVERYWHERE = np.empty(0, np.int64)
@@ -35,16 +35,16 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
     if isinstance(x, ScaledRows):
         if x.factors is not None:
             factors = x.factors.numpy()
-        flips, x = Flips(_turned(x.signs), flips.rows), x.source
+        flips, x = Flips(_turned(x.signs), flips.rows), x.rows
     if isinstance(d, ScaledRows) and d.factors is None:
-        flips, d = Flips(flips.columns, _turned(d.signs)), d.source
+        flips, d = Flips(flips.columns, _turned(d.signs)), d.rows
     # From here on in numpy, whose views and reshapes cost a fraction of torch's.
     if isinstance(x, PatchRows) and isinstance(d, MapRows):
         images, maps, geometry = np.ascontiguousarray(x.source.numpy()), d.source.numpy(), x.geometry
         errors = np.ascontiguousarray(maps).reshape(*maps.shape[:2], -1)
     else:
-        images, geometry = np.ascontiguousarray(_matrix(x))[:, :, None, None], POINT
-        errors = _transposed(_matrix(d))[None]
+        images, geometry = np.ascontiguousarray(x.dense().numpy())[:, :, None, None], POINT
+        errors = _transposed(d.dense().numpy())[None]
     _pulse(array, Sides(images, errors, factors), flips, train_of(array, geometry, lr, pulses, granularity))
 
 
@@ -165,14 +165,6 @@ def row_maxima(rows: PatchRows) -> Floats:
     maxima = np.empty(rows.shape[0], np.float32)
     image_maxima(images, rows.geometry, maxima.reshape(len(images), -1))
     return maxima
-
-
-def _matrix(rows: Rows) -> Floats:
-    if isinstance(rows, OneHotRows):
-        chosen = np.zeros(rows.shape, np.float32)
-        chosen[np.arange(len(chosen)), rows.source.numpy()] = 1.0
-        return chosen
-    return matrix(rows).numpy()
 
 
 def _transposed(values: Floats) -> Floats:

@@ -21,7 +21,7 @@ from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda_apply, cuda_scan, events
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32
-from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.errors import BadValue
 
 KEY_BITS = 63
@@ -196,7 +196,7 @@ def images(rows: Rows, positions: tuple[int, int, int]) -> Tensor:
     if isinstance(rows, (PatchRows, MapRows)):
         image = rows.source
     else:
-        image = matrix(rows).unflatten(0, positions).permute(0, 3, 1, 2)
+        image = rows.dense().unflatten(0, positions).permute(0, 3, 1, 2)
     return image.to(torch.float32)
 
 

@@ -17,7 +17,7 @@ from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream, philox
-from resbench.crossbar.rows import Rows, matrix
+from resbench.crossbar.rows import Rows
 
 
 class Events(NamedTuple):
@@ -37,7 +37,7 @@ class Events(NamedTuple):
 
 def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse an array with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    found, slots = find(array, matrix(x), matrix(d), lr, pulses, granularity)
+    found, slots = find(array, x.dense(), d.dense(), lr, pulses, granularity)
     array.slots += slots
     if found.crosspoint.numel() == 0:
         return

@@ -8,18 +8,13 @@ from torch import Tensor
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import Ideal, PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import Rows, matrix
+from resbench.crossbar.rows import Rows
 
 
 def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Change an array by the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    x, d = matrix(x), matrix(d)
-    if isinstance(array.device, Ideal):
-        ideal(array, x, d, lr)
-    elif array.is_continuous:
-        flow(array, x, d, lr)
-    else:
-        rank_one(array, x, d, lr)
+    rule = ideal if isinstance(array.device, Ideal) else flow if array.is_continuous else rank_one
+    rule(array, x.dense(), d.dense(), lr)
 
 
 def ideal(array: DeviceArray, x: Tensor, d: Tensor, lr: float) -> None:

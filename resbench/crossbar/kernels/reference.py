@@ -11,7 +11,7 @@ from torch import Tensor
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import Rows, matrix
+from resbench.crossbar.rows import Rows
 
 
 def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
@@ -25,23 +25,23 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
         pulses: pulse train parameters.
         granularity: mean step that sets the probabilities.
     """
-    x, d = matrix(x), matrix(d)
+    inputs, errors = x.dense(), d.dense()
     rounding = array.stream.child("rounding")
-    bl, x_scale, d_scale = pulses.scales(x, d, lr, granularity)
+    bl, x_scale, d_scale = pulses.scales(inputs, errors, lr, granularity)
     array.slots += int(bl.sum())
     if pulses.pulse_type == "stochastic":
-        column_thresholds = pulses.thresholds(x, x_scale, rounding.child("columns"), array.updates)
-        row_thresholds = pulses.thresholds(d, d_scale, rounding.child("rows"), array.updates)
+        column_thresholds = pulses.thresholds(inputs, x_scale, rounding.child("columns"), array.updates)
+        row_thresholds = pulses.thresholds(errors, d_scale, rounding.child("rows"), array.updates)
         row_bits, column_bits = array.stream.child("rows"), array.stream.child("columns")
-        for m in range(x.shape[0]):
-            up = torch.outer(torch.sign(d[m]), torch.sign(x[m])) * lr < 0
+        for m in range(inputs.shape[0]):
+            up = torch.outer(torch.sign(errors[m]), torch.sign(inputs[m])) * lr < 0
             for t in range(int(bl[m])):
-                slot, sample = torch.tensor([t], device=x.device), torch.tensor([m], device=x.device)
-                rows = row_bits.line_words(d.shape[1], slot, sample, array.updates)[0] < row_thresholds[m]
-                columns = column_bits.line_words(x.shape[1], slot, sample, array.updates)[0] < column_thresholds[m]
+                slot, sample = torch.tensor([t], device=inputs.device), torch.tensor([m], device=inputs.device)
+                rows = row_bits.line_words(errors.shape[1], slot, sample, array.updates)[0] < row_thresholds[m]
+                columns = column_bits.line_words(inputs.shape[1], slot, sample, array.updates)[0] < column_thresholds[m]
                 coincide(array, rows[:, None] & columns[None, :], up, slot=t, sample=m)
         return
-    for m, counts in enumerate(pulses.counts(x, d, lr, granularity, rounding, array.updates)):
+    for m, counts in enumerate(pulses.counts(inputs, errors, lr, granularity, rounding, array.updates)):
         for t in range(int(counts.abs().max())):
             coincide(array, counts.abs() > t, counts * lr < 0, slot=t, sample=m)
 

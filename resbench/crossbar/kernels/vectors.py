@@ -11,7 +11,7 @@ from resbench.crossbar.kernels import vectors_code as code
 from resbench.crossbar.kernels.cpu import POINT, train_of
 from resbench.crossbar.kernels.vectors_records import Chopping, Done, Flow, Rule
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import Rows, matrix
+from resbench.crossbar.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def run(
         train_of(array, POINT, drive.lr, drive.pulses, drive.granularity)
         for array, drive in zip((source, target), drives, strict=True)
     )
-    driven, errors = (np.ascontiguousarray(matrix(rows).numpy()) for rows in (x, d))
+    driven, errors = (np.ascontiguousarray(rows.dense().numpy()) for rows in (x, d))
     done = code.run(fast, slow, fast_train, slow_train, driven, errors, source.shape[0], flow, rule, chopping)
     source.slots += done.fast_slots
     target.slots += done.slow_slots

@@ -17,7 +17,7 @@ from resbench.crossbar.periphery.passes import Passes, is_repeated
 from resbench.crossbar.periphery.product import AnalogProduct
 from resbench.crossbar.processes import share
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import PatchRows, Rows, cast_rows, matrix
+from resbench.crossbar.rows import PatchRows, Rows, rows_of
 
 if TYPE_CHECKING:
     from resbench.crossbar.periphery.compiled import CompiledProduct
@@ -81,7 +81,7 @@ class Periphery(nn.Module):
         """
         return self.multiply(weight, x)[0]
 
-    def multiply(self, weight: Tensor, x: Rows, may_repeat: bool = False) -> tuple[Tensor, Tensor | None]:
+    def multiply(self, weight: Tensor, x: Tensor | Rows, may_repeat: bool = False) -> tuple[Tensor, Tensor | None]:
         """As :meth:`forward`, and bool of the shape of y where no gradient passes (``grad_mask``), None for nowhere.
 
         Args:
@@ -93,13 +93,13 @@ class Periphery(nn.Module):
             RuntimeError: inside backward, for a pass that repeats none.
         """
         direction = "forward" if self.training else "evaluation"
-        y, clipped = self._run(self._forward, weight, x, direction, may_repeat=may_repeat)
+        y, clipped = self._run(self._forward, weight, rows_of(x), direction, may_repeat=may_repeat)
         io = self._forward.product.io
         if io.grad_mask == "peer" and io.out_bound > 0:
             return y, y.abs() >= 0.999 * io.out_scale * io.out_bound
         return y, clipped if io.grad_mask == "saturated" else None
 
-    def backward(self, weight: Tensor, d: Rows, patches: PatchRows | None = None) -> Tensor:
+    def backward(self, weight: Tensor, d: Tensor | Rows, patches: PatchRows | None = None) -> Tensor:
         """``W^T d`` of every row; a row of zeros gives zeros whatever the noise.
 
         Args:
@@ -110,7 +110,7 @@ class Periphery(nn.Module):
         Returns:
             ``[n, in]`` in the dtype of ``d``; of patches the derivative by their image, added up where they overlap.
         """
-        return self._run(self._backward, weight, d, "backward", patches)[0]
+        return self._run(self._backward, weight, rows_of(d), "backward", patches)[0]
 
     def read_columns(self, weight: Tensor, columns: Tensor) -> Tensor:
         """Read columns by driving one input line at a time, without noise and bound management: the read of a transfer.
@@ -152,16 +152,16 @@ class Periphery(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         product, kernel, dtype = way.product, way.kernel, x.dtype
         if product.io.is_exact:
-            return _placed(product.exact(way.matrix(weight).to(dtype), matrix(x)), x, patches), None
+            return _placed(product.exact(way.matrix(weight).to(dtype), x.dense()), x, patches), None
         first_row, running = self._number(product.io, x, direction, may_repeat)
         if dtype is not torch.float32:
             if dtype is not torch.float64:
-                x = cast_rows(x, torch.float32)
+                x = x.cast(torch.float32)
             weight = weight.to(x.dtype)
         if kernel is not None and has_numba_kernels(weight):
             y, clipped = kernel.multiply(weight, x, running, self._keys[direction], first_row, patches)
             return y if dtype is torch.float32 else y.to(dtype), clipped
-        rows = matrix(x)
+        rows = x.dense()
         draws = Draws(self.noise[direction], torch.arange(len(rows), device=rows.device) + first_row)
         with torch.autocast(x.device.type, enabled=False):  # a converter's grid needs single precision
             y, clipped = product(way.matrix(weight), rows, running, draws)
@@ -177,11 +177,11 @@ class Periphery(nn.Module):
         first_row, running = self.rows[direction] + part * rows, self.running
         passes = self.passes.get(direction) if io.varies[self.training] else None
         if passes is not None and is_repeated():
-            _, _, first_row, running = passes.find(_memory(x))
+            _, _, first_row, running = passes.find(x.source.flatten(1))
             return first_row, running.clone()
         self.rows[direction] += parts * rows
         if passes is not None and may_repeat:
-            passes.remember(_memory(x), first_row, running)
+            passes.remember(x.source.flatten(1), first_row, running)
         return first_row, running
 
     def get_extra_state(self) -> dict[str, int]:
@@ -214,11 +214,6 @@ class _Way:
     def matrix(self, weight: Tensor) -> Tensor:
         """What multiplies rows: the weight ``[out, in]``, or its transpose."""
         return weight.T if self.is_turned else weight
-
-
-def _memory(x: Rows) -> Tensor:
-    """The tensor that rows come from, as a matrix."""
-    return x if isinstance(x, Tensor) else x.source.flatten(1)
 
 
 def _placed(rows: Tensor, x: Rows, patches: PatchRows | None) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from resbench.crossbar.kernels import product as kernel
 from resbench.crossbar.periphery.images import maps_shape
 from resbench.crossbar.periphery.noise_management import alpha_of
-from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.errors import BadValue
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class CompiledProduct:
             sources = kernel.maps_layout(self.inputs, source.shape[2] * source.shape[3])
             targets = kernel.patches_layout(tuple(shape[1:]), patches.geometry)
         else:
-            source = matrix(x)
+            source = x.dense()
             sources, targets = kernel.rows_layout(self.inputs), kernel.rows_layout(self.outputs)
             shape = (source.shape[0], self.outputs)
         adds = patches is not None
@@ -130,7 +130,7 @@ class CompiledProduct:
         return self.sigmas if spread is None else spread.numpy()
 
     def _alphas(self, x: Rows, running: Tensor) -> NDArray[np.float32]:
-        io, rows = self.product.effective(managed=True), matrix(x)
+        io, rows = self.product.effective(managed=True), x.dense()
         with torch.autocast("cpu", enabled=False):
             alphas: NDArray[np.float32] = alpha_of(io.noise_management, rows, io, running).numpy()
         return alphas

@@ -20,7 +20,7 @@ from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows
+from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 
@@ -62,9 +62,8 @@ def tile_of(device: PulsedDevice, shape: tuple[int, int], seed: int = 0) -> Tile
 triton.runtime.driver.set_active(AbsentGPU())
 JITFunction.run = compile_only
 for seed, (n, out, columns) in enumerate([(6, 5, 7), (16, 32, 64), (1, 1, 1), (7, 16, 1)]):
-    cuda.update(
-        tile_of(DEVICES[0], (out, columns), seed), torch.ones(n, columns), torch.ones(n, out), 0.1, PulseTrain(), 1
-    )
+    x, d = Rows(torch.ones(n, columns)), Rows(torch.ones(n, out))
+    cuda.update(tile_of(DEVICES[0], (out, columns), seed), x, d, 0.1, PulseTrain(), 1)
 variants = len(compiled["find"])
 
 patches = PatchRows(torch.ones(2, 3, 8, 9), (3, 2), (2, 1), (1, 1))

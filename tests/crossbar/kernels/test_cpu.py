@@ -80,7 +80,7 @@ def linear_rows(n: int, out: int, columns: int, calls: int = 2) -> list[tuple[Ro
     draw = torch.Generator().manual_seed(n + out + columns)
     sparse = torch.rand(calls, n, out, generator=draw) < 0.6
     return [
-        (torch.randn(n, columns, generator=draw), torch.randn(n, out, generator=draw) * sparse[call])
+        (Rows(torch.randn(n, columns, generator=draw)), Rows(torch.randn(n, out, generator=draw) * sparse[call]))
         for call in range(calls)
     ]
 

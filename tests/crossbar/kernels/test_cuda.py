@@ -27,7 +27,7 @@ from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows, Rows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 
@@ -88,11 +88,11 @@ def _restore() -> Iterator[None]:
     cuda.room = room
 
 
-def batch(n: int, out: int, columns: int) -> tuple[Tensor, Tensor]:
+def batch(n: int, out: int, columns: int) -> tuple[Rows, Rows]:
     """X and d of n samples, a part of d zero as after a ReLU."""
     draw = torch.Generator().manual_seed(n + out + columns)
     live = torch.rand(n, out, generator=draw) < 0.6
-    return torch.randn(n, columns, generator=draw), torch.randn(n, out, generator=draw) * live
+    return Rows(torch.randn(n, columns, generator=draw)), Rows(torch.randn(n, out, generator=draw) * live)
 
 
 def trained(
@@ -109,9 +109,7 @@ def trained(
 
 
 def moved(rows: Rows) -> Rows:
-    if isinstance(rows, PatchRows):
-        return PatchRows(rows.source.to(HARDWARE), rows.geometry[:2], rows.geometry[2:4], rows.geometry[4:6])
-    return MapRows(rows.source.to(HARDWARE)) if isinstance(rows, MapRows) else matrix(rows).to(HARDWARE)
+    return rows.of(rows.source.to(HARDWARE))
 
 
 def assert_same(tile: Tile, truth: Tile) -> None:
@@ -163,7 +161,7 @@ def test_arrays_larger_than_one_program() -> None:
     x[0, [3, 255, 256, 299]] = torch.tensor([1.0, -1.0, 1.0, -1.0])
     d[0, [4, 127, 128, 139]] = torch.tensor([1.0, 1.0, -1.0, -1.0])
     device, cuda.room = devices.SoftBounds(dw_min=0.1), 4
-    tile, truth = (trained(backend, device, x, d, 0.1, PulseTrain()) for backend in ("cuda", "reference"))
+    tile, truth = (trained(backend, device, Rows(x), Rows(d), 0.1, PulseTrain()) for backend in ("cuda", "reference"))
     assert_same(tile, truth)
     assert truth.pulses_up.sum() == truth.pulses_down.sum() == 8
     assert cuda.room > 4
@@ -187,7 +185,7 @@ def test_convolutions_are_read_from_the_image(
     width = x.geometry[-1]
     errors = torch.randn(2, 3, x.shape[0] // 2 // width, width, generator=draw)
     d = MapRows(errors * (torch.rand(errors.shape, generator=draw) < 0.2))
-    rows = (matrix(x) if laid_out == "patches" else x, matrix(d) if laid_out == "maps" else d)
+    rows = (Rows(x.dense()) if laid_out == "patches" else x, Rows(d.dense()) if laid_out == "maps" else d)
     device = devices.SoftBounds(states=4)
     tile, truth = (trained(backend, device, *rows, 0.05, SHORT) for backend in ("cuda", "reference"))
     assert_same(tile, truth)

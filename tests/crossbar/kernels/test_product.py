@@ -16,7 +16,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.periphery import IOParameters, Periphery
 from resbench.crossbar.periphery.parameters import GradientMask
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows, matrix
+from resbench.crossbar.rows import MapRows, PatchRows
 from resbench.errors import BadValue
 
 STREAM = Stream.from_seed(3)
@@ -162,11 +162,11 @@ def test_patches_stay_in_their_image(geometry: tuple[Any, ...], threads: int, mo
         gradient = images.backward(weight, MapRows(maps), patches)
     finally:
         torch.set_num_threads(before)
-    y, row_mask = laid_out.multiply(weight, matrix(patches))
+    y, row_mask = laid_out.multiply(weight, patches.dense())
     assert mask is not None
     assert row_mask is not None
-    assert torch.equal(matrix(MapRows(maps)), y)
-    assert torch.equal(matrix(MapRows(mask)), row_mask)
+    assert torch.equal(MapRows(maps).dense(), y)
+    assert torch.equal(MapRows(mask).dense(), row_mask)
     columns = laid_out.backward(weight, y).view(shape[0], rows // shape[0], lines).transpose(1, 2)
     folded = functional.fold(columns, shape[2:], kernel, dilation=dilation, stride=stride)
     assert torch.equal(gradient, folded)

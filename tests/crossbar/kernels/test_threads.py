@@ -35,8 +35,8 @@ def convolution(images: int, size: float) -> tuple[Rows, Rows]:
 def linear(rows: int, size: float) -> tuple[Rows, Rows]:
     draw = torch.Generator().manual_seed(0)
     signs = torch.randn(60, generator=draw).sign()
-    x = ScaledRows(torch.rand(rows, 60, generator=draw), torch.rand(rows, generator=draw), signs)
-    return x, size * torch.randn(rows, 30, generator=draw)
+    x = ScaledRows(Rows(torch.rand(rows, 60, generator=draw)), torch.rand(rows, generator=draw), signs)
+    return x, Rows(size * torch.randn(rows, 30, generator=draw))
 
 
 def trained(count: int, device: Device, rows: tuple[Rows, Rows], pulses: PulseTrain) -> tuple[Tile, set[int] | None]:
