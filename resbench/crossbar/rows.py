@@ -7,7 +7,7 @@ everything else calls :meth:`Rows.dense`.
 from __future__ import annotations
 
 import functools
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
@@ -61,8 +61,11 @@ class Rows:
     def __getitem__(self, part: slice) -> Rows:
         return Rows(self.source[part])
 
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"rows of a mini-batch have no {name!r}; write rows.dense() for the matrix as a tensor")
+    if not TYPE_CHECKING:  # which says by itself what is not there
+
+        def __getattr__(self, name: str) -> Any:
+            hint = "write rows.dense() for the matrix as a tensor"
+            raise AttributeError(f"rows of a mini-batch have no {name!r}; {hint}")
 
 
 class ImageRows(Rows):

@@ -200,7 +200,7 @@ def test_composite_follows_the_touched_cells() -> None:
     changes = Changes()
     kernels.compose(composite, tiles, gammas, changes)
     for tile in tiles:
-        x, d = (rows.to(HARDWARE) for rows in batch(1, 3, 4))
+        x, d = (moved(rows) for rows in batch(1, 3, 4))
         tile.update(x, d, 0.1, SHORT)
         kernels.compose(composite, tiles, gammas, changes)
         whole = torch.zeros_like(composite)
