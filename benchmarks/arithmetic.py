@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks import report
 from benchmarks.cases import DEVICE
 from benchmarks.loop import LR, Loop, Timing
+from benchmarks.worker import Worker
 from resbench.algorithms import AnalogSGD
 from resbench.networks import CharGPT, LeNet5, ResNet20
 from resbench.nn import AnalogOptimizer, to_analog
@@ -98,33 +98,11 @@ def work() -> int:
     return 0
 
 
-class Worker:
+def start(side: str) -> Worker:
     """A process that computes in one arithmetic."""
-
-    def __init__(self, side: str) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in PORTABLE}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.arithmetic", "--worker"],
-            cwd=Path(__file__).resolve().parent.parent,
-            env={**environment, "BENCHMARK_ARITHMETIC": side},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, request: dict[str, Any]) -> Timing:
-        """One measurement."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return Timing(**json.loads(self.process.stdout.readline()))
-
-    def close(self) -> None:
-        """End the process."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
+    environment = {name: value for name, value in os.environ.items() if name not in PORTABLE}
+    command = [sys.executable, "-m", "benchmarks.arithmetic", "--worker"]
+    return Worker(command, {**environment, "BENCHMARK_ARITHMETIC": side}, side)
 
 
 def measure(request: dict[str, Any], workers: dict[str, Worker], rounds: int) -> dict[str, list[float]]:
@@ -132,7 +110,7 @@ def measure(request: dict[str, Any], workers: dict[str, Worker], rounds: int) ->
     found: dict[str, list[float]] = {side: [] for side in SIDES}
     for number in range(rounds + 1):
         for side, worker in workers.items():
-            timing = worker.ask(request)
+            timing = Timing(**worker.ask(request))
             if number > 0:
                 found[side].append(1e3 * (timing.cpu if request["threads"] == 1 else timing.wall))
     return found
@@ -150,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.worker:
         return work()
     rows, results = [("network, batch", "layers", "threads", "native ms", "portable ms", "portable / native")], []
-    workers = {side: Worker(side) for side in SIDES}
+    workers = {side: start(side) for side in SIDES}
     try:
         for threads in args.threads:
             for network in args.networks:
@@ -166,7 +144,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         for worker in workers.values():
             worker.close()
     print(report.table(rows))
-    report.write_json(args.json, {"results": results})
+    ratios = {}
+    for result in results:
+        layers, threads = "analog" if result["analog"] else "digital", report.threads(result["threads"])
+        name = f"{result['network']}, {layers}, {threads}: portable / native"
+        ratios[name] = report.ratios(result["portable"], result["native"])
+    report.write_json(args.json, {"results": results}, ratios)
     return 0
 
 

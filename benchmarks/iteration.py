@@ -90,6 +90,21 @@ def ratio(over: Series, under: Series) -> float:
     return statistics.median(a / b for a, b in zip(over.clock, under.clock, strict=True))
 
 
+def ratios(results: Sequence[Series]) -> dict[str, list[float]]:
+    """Quartiles of ours / digital and of aihwkit / ours, for the history."""
+    by_key = {(s.case, s.batch, s.threads, s.side): s for s in results}
+    found = {}
+    for (case, batch, threads, side), series in by_key.items():
+        name = f"{case}, batch {batch}, {report.threads(threads)}"
+        ours = by_key.get((case, batch, threads, "resbench"))
+        floor = by_key.get((Case.of(case).floor, batch, threads, "resbench"))
+        if side == "resbench" and floor is not None and floor is not series:
+            found[f"{name}: ours / digital"] = report.ratios(series.clock, floor.clock)
+        elif side == "aihwkit" and ours is not None:
+            found[f"{name}: aihwkit / ours"] = report.ratios(series.clock, ours.clock)
+    return found
+
+
 def table(results: Sequence[Series]) -> str:
     """The results as text, one line for each algorithm, batch size and number of threads."""
     by_key = {(s.case, s.batch, s.threads, s.side): s for s in results}
@@ -182,7 +197,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if peer is not None:
                     peer.close()
     print(table(results))
-    report.write_json(args.json, {"images": source, "states": STATES, "results": [asdict(s) for s in results]})
+    measured = {"images": source, "states": STATES, "results": [asdict(s) for s in results]}
+    report.write_json(args.json, measured, ratios(results))
     if args.plot:
         plot(results, args.plot)
     return 0

@@ -23,7 +23,7 @@ import torch
 
 from benchmarks import report
 from benchmarks.cases import CASES, DEVICE
-from benchmarks.peer_process import REPOSITORY
+from benchmarks.worker import REPOSITORY
 from resbench.algorithms import Algorithm
 from resbench.crossbar import devices
 from resbench.crossbar.devices import Device

@@ -126,7 +126,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             cells += [f"{middle:.2f}", f"{low:.2f} - {high:.2f}"]
         rows.append((*cells, f"{overhead(result):.1%}"))
     print(report.table(rows))
-    report.write_json(args.json, {"results": results})
+    ratios = {
+        f"{result['case']}, batch {result['batch']}: Trainer / bare": report.ratios(result["trainer"], result["bare"])
+        for result in results
+    }
+    report.write_json(args.json, {"results": results}, ratios)
     return 0
 
 

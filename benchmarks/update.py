@@ -122,7 +122,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if peer is not None:
             peer.close()
     print(table(cases))
-    report.write_json(args.json, {"states": STATES, "cases": [asdict(case) for case in cases]})
+    ratios = {
+        f"{c.large.rows} x {c.large.columns}, {c.large.samples} samples, {c.large.pulses:g} pulses: aihwkit / ours": (
+            report.ratios(c.peer, c.ours)
+        )
+        for c in cases
+        if c.peer
+    }
+    report.write_json(args.json, {"states": STATES, "cases": [asdict(case) for case in cases]}, ratios)
     return 0
 
 

@@ -214,7 +214,8 @@ def git_state(root: Path) -> GitState | None:
         return GitState(commit=UNKNOWN_COMMIT, dirty=True)
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
+    """Model of the processor, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -227,7 +228,7 @@ def _hardware(cli: RunCLI) -> Hardware:
     device = cli.trainer.strategy.root_device
     libraries = effective_arithmetic()
     return Hardware(
-        cpu=_cpu(),
+        cpu=cpu_name(),
         threads=torch.get_num_threads(),
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         architecture=platform.machine(),

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import arithmetic, iteration, memory, report, scaling, trainer, update
+from benchmarks import arithmetic, compare, history, iteration, memory, report, scaling, trainer, update
 from benchmarks.cases import DEVICE
+from benchmarks.worker import REPOSITORY
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.randomness import Stream
 
@@ -113,3 +114,53 @@ def test_exponents_are_those_of_powers() -> None:
     assert report.exponent(sizes, [3 * size**1.5 for size in sizes]) == pytest.approx(1.5)
     assert report.quartiles([4.0]) == (4.0, 4.0, 4.0)
     assert np.isclose(report.quartiles([1.0, 2.0, 3.0])[1], 2.0)
+
+
+def test_history_keeps_the_ratios_of_a_commit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, kept, figure = tmp_path / "report.json", tmp_path / "history.jsonl", tmp_path / "history.png"
+    series = [
+        iteration.Series("DigitalSGD", 8, 1, "resbench", cpu=[2.0, 4.0, 2.0]),
+        iteration.Series("AnalogSGD", 8, 1, "resbench", cpu=[2.0, 5.0, 3.0]),
+        iteration.Series("AnalogSGD", 8, 1, "aihwkit", cpu=[8.0, 15.0, 12.0]),
+    ]
+    report.write_json(file, {"results": []}, iteration.ratios(series))
+    written = json.loads(file.read_text())
+    for commit in ("a" * 40, "b" * 40):
+        file.write_text(json.dumps({**written, "commit": commit, "dirty": False}))
+        assert history.main(["--file", str(kept), "add", str(file)]) == 0
+    lines = history.read(kept)
+    assert [line["commit"] for line in lines] == ["a" * 40, "b" * 40]
+    # Quartiles of 1, 1.25, 1.5 and of 4, 3, 4.
+    assert lines[1]["ratios"] == {
+        "AnalogSGD, batch 8, 1 thread: ours / digital": [1.125, 1.25, 1.375],
+        "AnalogSGD, batch 8, 1 thread: aihwkit / ours": [3.5, 4.0, 4.0],
+    }
+    assert history.main(["--file", str(kept), "plot", str(figure)]) == 0
+    assert figure.stat().st_size > 0
+    file.write_text(json.dumps({**written, "commit": "c" * 40, "dirty": True}))
+    with pytest.raises(SystemExit, match="measured on code that is in no commit"):
+        history.main(["--file", str(kept), "add", str(file)])
+    with pytest.raises(SystemExit, match="name a file that a benchmark wrote"):
+        history.main(["--file", str(kept), "add", str(tmp_path / "nothing.json")])
+    assert len(history.read(kept)) == 2
+
+
+def test_published_history_can_be_read() -> None:
+    for line in history.read(history.HISTORY):
+        assert set(line) == set(history.KEPT)
+        assert all(low <= middle <= high for low, middle, high in line["ratios"].values())
+
+
+def test_compare_with_the_same_commit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not (REPOSITORY / ".git").exists():
+        pytest.skip("this is no checkout")
+    file = tmp_path / "compare.json"
+    cases = ["perceptron DigitalSGD", "Nonsense"]
+    assert compare.main(["HEAD", "--cases", *cases, "--batches", "64", "--rounds", "2", "--json", str(file)]) == 0
+    (result,) = json.loads(file.read_text())["results"]
+    assert (result["case"], len(result["ours"]), len(result["other"])) == ("perceptron DigitalSGD", 2, 2)
+    printed = capsys.readouterr()
+    assert "perceptron DigitalSGD" in printed.out
+    assert "Nonsense: left out" in printed.err
+    with pytest.raises(SystemExit, match="rev-parse"):
+        compare.main(["no-such-commit"])
