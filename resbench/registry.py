@@ -85,6 +85,7 @@ OTHERS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "lightning.pytorch.callbacks.RichModelSummary": (),
         "lightning.pytorch.callbacks.RichProgressBar": ("theme",),
         "lightning.pytorch.callbacks.TQDMProgressBar": (),
+        "resbench.callbacks.PassTime": (),
     },
     "loggers": {
         "lightning.pytorch.loggers.CSVLogger": ("save_dir", "name", "version", "prefix"),

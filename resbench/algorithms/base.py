@@ -219,6 +219,13 @@ class Algorithm(nn.Module, Counted, ABC):
         for tile in self._restless:
             tile.end_of_step()
 
+    def pass_time(self, seconds: float) -> None:
+        """Let the devices of all tiles drift for a time, and the composite weight with them; see ``Tile.pass_time``."""
+        with self._changes or ALONE:
+            for tile in self.tiles:
+                tile.pass_time(seconds)
+        self.compose()
+
     def named_tiles(self) -> Iterator[tuple[str, float, Tile]]:
         """(name, gamma, tile) of every tile, fast tile first."""
         yield from zip(self.tile_names, self.gammas, self.tiles, strict=True)

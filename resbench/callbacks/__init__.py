@@ -1,6 +1,7 @@
-"""What watches a training: the state of every tile, and the history of metrics that a record is made of."""
+"""Callbacks of a training: the state of every tile, the history of metrics for the record, and time that passes."""
 
 from resbench.callbacks.history import History
+from resbench.callbacks.pass_time import PassTime
 from resbench.callbacks.tile_state import TileState
 
-__all__ = ["History", "TileState"]
+__all__ = ["History", "PassTime", "TileState"]

@@ -211,6 +211,11 @@ class Tile(DeviceArray):
         self.stored.clamp_(-bound, bound)
         self.settle()
 
+    @property
+    def drifts(self) -> bool:
+        """Whether :meth:`pass_time` changes anything: some device of the array has a drift exponent."""
+        return "drift_nu" in self.constant_names
+
     def pass_time(self, dt: float) -> None:
         """Let the weights drift for a time, for devices with a drift exponent; see :class:`Drift`.
 
@@ -218,10 +223,10 @@ class Tile(DeviceArray):
         very first call takes all weights as programmed at time 0.
 
         Args:
-            dt: time, in the same unit as the device's ``t_0``.
+            dt: time, in the same unit as the device's ``t_0``: seconds on the command line.
         """
         drift = self.element.drift
-        if drift is None or "drift_nu" not in self.constant_names:
+        if drift is None or not self.drifts:
             return
         self.clock += dt / drift.t_0
         start, since, seen = (self.get_buffer(f"drift_{name}") for name in ("start", "since", "seen"))

@@ -128,6 +128,10 @@ class UnitCellTile(Tile):
             tile.clip(bound)
         self.compose()
 
+    @property
+    def drifts(self) -> bool:
+        return any(tile.drifts for tile in self.tiles)
+
     def pass_time(self, dt: float) -> None:
         for tile in self.tiles:
             tile.pass_time(dt)

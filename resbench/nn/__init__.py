@@ -5,7 +5,7 @@ from resbench.nn.convert import to_analog
 from resbench.nn.convolution import AnalogConv2d
 from resbench.nn.linear import AnalogLinear
 from resbench.nn.optimizer import AnalogOptimizer
-from resbench.nn.overview import end_epoch, summary, tiles
+from resbench.nn.overview import drifts, end_epoch, pass_time, summary, tiles
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 from resbench.nn.tiled import TiledLayer
 
@@ -18,7 +18,9 @@ __all__ = [
     "ForeignWrite",
     "TiledLayer",
     "analog_layers",
+    "drifts",
     "end_epoch",
+    "pass_time",
     "summary",
     "tiles",
     "to_analog",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from resbench.crossbar.tile import Tile
+from resbench.errors import BadValue
 from resbench.nn.base import analog_layers
 from resbench.nn.parameter import AnalogWeight
 
@@ -47,6 +48,30 @@ def summary(model: nn.Module) -> str:
     ]
     analog = analog_table(model) or ["no analog layers"]
     return "\n".join([*analog, *(["digital:", *digital] if digital else [])])
+
+
+def drifts(model: nn.Module) -> bool:
+    """Whether any device of a model drifts, so that :func:`pass_time` changes it."""
+    return any(tile.drifts for _, layer in analog_layers(model) for tile in layer.algorithm.tiles)
+
+
+def pass_time(model: nn.Module, seconds: float) -> None:
+    """Let all devices of a model drift for a time; devices without a drift exponent stay as they are.
+
+    A weight that was changed since the last call counts as programmed now. The first call takes all weights as
+    programmed at its beginning.
+
+    Args:
+        model: the converted model.
+        seconds: how long, 0 or more.
+
+    Raises:
+        BadValue: for a negative time.
+    """
+    if not seconds >= 0:
+        raise BadValue("seconds", seconds, "is no time that passes; write 0 or more")
+    for _, layer in analog_layers(model):
+        layer.algorithm.pass_time(seconds)
 
 
 def end_epoch(model: nn.Module, train_loss: float) -> None:

@@ -43,6 +43,9 @@ RESULT_FREE_CALLBACKS = (
     "lightning.pytorch.callbacks.*ProgressBar",
 )
 
+#: Of the callbacks above those that change weights after all.
+CHANGING_CALLBACKS = ("resbench.callbacks.*PassTime",)
+
 #: Keys that were added after the first records had been published, each with the value that computes the same as before
 #: the key was added. A config with this value has the same hash as one without the key, so old records stay comparable.
 LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "arithmetic": "native", "tuning": None}
@@ -138,4 +141,8 @@ def _as_list(callbacks: Any) -> list[Any]:
 
 def _only_watches(callback: Any) -> bool:
     class_path = callback.get("class_path", "") if isinstance(callback, dict) else ""
-    return any(fnmatchcase(class_path, pattern) for pattern in RESULT_FREE_CALLBACKS)
+    changes, watches = (
+        any(fnmatchcase(class_path, pattern) for pattern in patterns)
+        for patterns in (CHANGING_CALLBACKS, RESULT_FREE_CALLBACKS)
+    )
+    return watches and not changes

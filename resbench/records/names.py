@@ -8,6 +8,8 @@ CONFIG = "config.yaml"
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 #: All logged metrics, the states of all tiles, and the predictions of ``resbench predict``.
 METRICS, TILES, PREDICTIONS = "metrics.csv", "tiles.jsonl", "predictions.csv"
+#: The record and the figure of an evaluation that differs from that of the run: command and first digits of a hash.
+EVALUATION, EVALUATION_FIGURE = "{}-{}.json", "{}-{}.png"
 #: The traceback of a run that failed.
 ERROR = "error.txt"
 #: A folder whose run is not complete has this ending.

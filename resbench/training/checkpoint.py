@@ -19,8 +19,6 @@ from resbench.records.names import CHECKPOINT, CONFIG, PREVIOUS
 KEY = "resbench_config"
 #: Key of the state that Lightning does not save.
 STATE = "resbench_state"
-#: Sections of the config that have to be the same for an evaluation.
-EVALUATED = ("model", "data", "seed_everything")
 
 #: A zip archive ends with its comment and the length of the comment. Torch writes none; here it is the checksum.
 NO_COMMENT, COMMENT = b"\0\0", b"\x08\0"
@@ -85,25 +83,40 @@ def newest_checkpoint(folder: Path, config: Mapping[str, Any], model: nn.Module)
     for name in (CHECKPOINT, PREVIOUS):
         if (folder / name).is_file():
             try:
-                return checked_checkpoint(folder / name, config, model, evaluate=False), damaged
+                return checked_checkpoint(folder / name, config, model), damaged
             except Damaged as error:
                 damaged.append(str(error))
     return None, damaged
 
 
-def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Module, evaluate: bool) -> Path:
+def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Module) -> Path:
     """The checkpoint file, if a run of this config wrote it.
-
-    Only tensors and plain types are read from it, and nothing in it is executed.
 
     Args:
         path: the path that the user named.
         config: the resolved config of this command.
         model: the model that was built from it.
-        evaluate: compare only task, network, devices and data, but not the length and the optimiser of the training.
 
     Raises:
         UserError: for a file that is missing, is not a checkpoint of resbench, or is of another config or version.
+        Damaged: for a file that cannot be read.
+    """
+    file, checkpoint = Path(path), read_checkpoint(path)
+    if not checkpoint[STATE]["whole"]:
+        raise UserError(
+            f"ckpt_path: {file} was saved by a callback, where a training cannot be taken up bit for bit; name the "
+            f"{CHECKPOINT} of the run, or write --ckpt_path=last"
+        )
+    refuse_other_config(file, differences(checkpoint[KEY], config))
+    refuse_other_version(file, checkpoint["state_dict"], model.state_dict())
+    return file
+
+
+def read_checkpoint(path: Path | str) -> dict[str, Any]:
+    """The contents of a checkpoint. Only tensors and plain types are read, and nothing in the file is executed.
+
+    Raises:
+        UserError: for a file that is missing or is not a checkpoint of resbench.
         Damaged: for a file that cannot be read.
     """
     file = Path(path)
@@ -117,30 +130,46 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Mo
         raise Damaged(f"ckpt_path: {file} cannot be read as a checkpoint ({_first_sentence(error)})") from None
     if not isinstance(checkpoint, dict) or KEY not in checkpoint:
         raise UserError(f"ckpt_path: {file} was not written by 'resbench fit'; name the {CHECKPOINT} of a run folder")
-    if not evaluate and not checkpoint[STATE]["whole"]:
-        raise UserError(
-            f"ckpt_path: {file} was saved by a callback, where a training cannot be taken up bit for bit; name the "
-            f"{CHECKPOINT} of the run, or write --ckpt_path=last"
-        )
-    here, there = dict(_leaves(result_config(config))), dict(_leaves(checkpoint[KEY]))
-    differing = [
-        key
-        for key in dict.fromkeys([*there, *here])
-        if here.get(key) != there.get(key) and (not evaluate or key.split(".")[0] in EVALUATED)
-    ]
-    if differing:
-        key = differing[0]
+    return checkpoint
+
+
+def differences(trained: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """By dotted key, what the config of a checkpoint and the one of this command have there, where they differ.
+
+    Args:
+        trained: the part of the config that decides the result, as a checkpoint has it.
+        config: a resolved config.
+    """
+    there, here = dict(_leaves(trained)), dict(_leaves(result_config(config)))
+    keys = dict.fromkeys([*there, *here])
+    return {key: (there.get(key), here.get(key)) for key in keys if there.get(key) != here.get(key)}
+
+
+def refuse_other_config(file: Path, differing: Mapping[str, tuple[Any, Any]]) -> None:
+    """Refuse a checkpoint of another config.
+
+    Raises:
+        UserError: with the first of the differences.
+    """
+    for key, (there, here) in differing.items():
         more = f" (and {len(differing) - 1} more keys)" if len(differing) > 1 else ""
         raise UserError(
-            f"ckpt_path: {file} is of another config: {key} is {there.get(key)} there and {here.get(key)} here{more}; "
+            f"ckpt_path: {file} is of another config: {key} is {there} there and {here} here{more}; "
             f"write --config {file.parent / CONFIG}"
         )
-    if name := _misfit(checkpoint["state_dict"], model.state_dict()):
+
+
+def refuse_other_version(file: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint whose state has another form than that of the model that was built.
+
+    Raises:
+        UserError: with the first name that differs.
+    """
+    if name := _misfit(there, here):
         raise UserError(
             f"ckpt_path: {file} was written by another version of resbench, whose {name} is of another form; "
             f"to train anew, remove {file.parent} or name another experiment.root"
         )
-    return file
 
 
 def _misfit(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
@@ -157,6 +186,8 @@ def _first_sentence(error: Exception) -> str:
 
 
 def _leaves(config: Any, parent: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(config, list) and any(isinstance(item, Mapping) for item in config):
+        config = dict(enumerate(config))
     if isinstance(config, Mapping):
         for key, value in config.items():
             yield from _leaves(value, f"{parent}.{key}" if parent else str(key))

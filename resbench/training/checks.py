@@ -22,10 +22,11 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from resbench.callbacks import PassTime
 from resbench.config.messages import refused, shortened
 from resbench.data.base import InMemoryData
 from resbench.errors import BadValue, UserError
-from resbench.nn import AnalogOptimizer, analog_layers
+from resbench.nn import AnalogOptimizer, analog_layers, drifts
 from resbench.tasks import Regression
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import MADE, RunCLI
@@ -81,6 +82,11 @@ def check_training(cli: RunCLI) -> Path | None:
             raise UserError(
                 f"trainer.callbacks: {name} writes to weights of analog layers, which only pulses change; leave it out"
             )
+        if isinstance(callback, PassTime) and not drifts(cli.model):
+            raise UserError(
+                f"trainer.callbacks: {name} has no effect, because no device of this model drifts; leave it out, or "
+                "give the device a drift, such as --model.device.drift.nu=0.05"
+            )
         if isinstance(callback, Timer):
             raise UserError(f"trainer.callbacks: {name} lets the clock decide the result; write trainer.max_time")
     if not isinstance(trainer.val_check_interval, int | float | None):
@@ -95,7 +101,7 @@ def check_training(cli: RunCLI) -> Path | None:
     _check_monitors(cli)
     if cli.config.ckpt_path is None:
         return None
-    return checked_checkpoint(cli.config.ckpt_path, cli.resolved, cli.model, evaluate=False)
+    return checked_checkpoint(cli.config.ckpt_path, cli.resolved, cli.model)
 
 
 def _check_callbacks(cli: RunCLI) -> None:

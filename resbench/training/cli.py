@@ -109,6 +109,7 @@ class RunCLI(LightningCLI):
     Attributes:
         resolved: the resolved config as plain data.
         config_hash: its hash.
+        after: text of `--after`, the times after which an evaluation is repeated; not part of the config.
         continues: whether `ckpt_path: last` was asked for, which the resolved config leaves out.
         folder: the run folder.
         history: metrics of the epochs and time of the training.
@@ -170,6 +171,13 @@ class RunCLI(LightningCLI):
             default=None,
             help="Checkpoint to continue or evaluate; 'last': continue this run from its newest one, if there is one.",
         )
+        if not self.training:
+            parser.add_argument(
+                "--after",
+                type=str | None,
+                default=None,
+                help="Times with commas between them, such as 1h,1d,1y: let the devices drift and evaluate after each.",
+            )
         parser.add_class_arguments(Experiment, "experiment")
         parser.add_class_arguments(CheckpointTimes, "checkpoint")
         parser.add_lightning_class_args(TileState, "tile_state")
@@ -190,6 +198,7 @@ class RunCLI(LightningCLI):
         """
         self.config = self.resolve(argv)
         self._refuse_unwritable()
+        self.after: str | None = self.config.pop("after", None)
         self.continues = self.training and self.config.ckpt_path == LAST
         if self.continues:
             self.config.ckpt_path = None

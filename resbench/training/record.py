@@ -39,6 +39,8 @@ from resbench.registry import named
 from resbench.training.cli import RunCLI
 from resbench.training.process import c_library, effective_arithmetic
 
+#: The checkout that this file may be in.
+CHECKOUT = Path(__file__).resolve().parents[2]
 #: Variables that are set inside a hook of git. They would make git look at the repository of the hook.
 OTHER_CHECKOUT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
@@ -112,14 +114,9 @@ def _record(
         steps=cli.trainer.global_step,
         wall_time_s=history.seconds,
         steps_per_s=cli.trainer.global_step / history.seconds if history.seconds else 0.0,
-        versions={
-            "python": platform.python_version(),
-            "resbench": __version__,
-            **{name: version(name) for name in PACKAGES},
-            **c_library(),
-        },
-        git=git_state(Path(__file__).resolve().parents[2]),
-        hardware=_hardware(cli),
+        versions=versions(),
+        git=git_state(CHECKOUT),
+        hardware=hardware(cli),
         started=started,
         finished=max(started, datetime.now(UTC)),  # the clock may have been set back
     )
@@ -224,7 +221,18 @@ def cpu_name() -> str:
     return next(names, "") or platform.processor() or platform.machine()
 
 
-def _hardware(cli: RunCLI) -> Hardware:
+def versions() -> dict[str, str]:
+    """Versions of what may change the numbers of a run."""
+    return {
+        "python": platform.python_version(),
+        "resbench": __version__,
+        **{name: version(name) for name in PACKAGES},
+        **c_library(),
+    }
+
+
+def hardware(cli: RunCLI) -> Hardware:
+    """What a run computes on."""
     device = cli.trainer.strategy.root_device
     libraries = effective_arithmetic()
     return Hardware(

@@ -1,11 +1,14 @@
 """What one can ask a converted model, and the end of an epoch, which it has to be told."""
 
+import pytest
 import torch
 from torch import nn
 
 from resbench.algorithms import ResidualLearning, TikiTaka
-from resbench.crossbar.devices import SoftBounds
-from resbench.nn import analog_layers, end_epoch, summary, tiles, to_analog
+from resbench.crossbar.devices import OneSidedCell, SoftBounds
+from resbench.crossbar.devices.drift import Drift
+from resbench.errors import BadValue
+from resbench.nn import analog_layers, drifts, end_epoch, pass_time, summary, tiles, to_analog
 
 DEVICES = [SoftBounds(states=16), SoftBounds(states=1000)]
 
@@ -41,3 +44,28 @@ def test_the_end_of_an_epoch_reaches_every_algorithm() -> None:
         end_epoch(model, loss)
     states = [layer.algorithm.get_extra_state()["schedule"] for _, layer in analog_layers(model)]
     assert [state["flag"] for state in states] == [True, True]
+
+
+@pytest.mark.parametrize("in_pairs", [False, True])
+def test_all_tiles_drift_and_the_weight_that_the_layer_sees_with_them(in_pairs: bool) -> None:
+    """``W (t / t_0)^-nu`` with t the time since the weight was programmed, in one go or in several."""
+    element = SoftBounds(states=1000, w_max=1, w_min=-1, drift=Drift(nu=0.1, t_0=20.0))
+    device = OneSidedCell(device=element) if in_pairs else element
+    model = to_analog(nn.Sequential(nn.Linear(3, 4)), ResidualLearning(tiles=3, gamma=0.5), device)
+    layer = next(analog_layers(model))[1]
+    before = layer.weight.detach().clone()
+    assert drifts(model)
+    for seconds in (5.0, 1995.0, 18000.0):
+        pass_time(model, seconds)
+    torch.testing.assert_close(layer.weight.detach(), before * 1000**-0.1)
+
+
+def test_time_changes_nothing_without_drift() -> None:
+    model = to_analog(nn.Sequential(nn.Linear(3, 4)), TikiTaka(), DEVICES)
+    before = next(analog_layers(model))[1].weight.detach().clone()
+    pass_time(model, 1e9)
+    assert not drifts(model)
+    assert not drifts(nn.Linear(3, 4))
+    assert torch.equal(next(analog_layers(model))[1].weight.detach(), before)
+    with pytest.raises(BadValue, match="seconds: -1"):
+        pass_time(model, -1)

@@ -58,6 +58,7 @@ def test_keys_that_cannot_change_the_numbers_are_left_out(path: str, value: Any)
         ("seed_everything", 1),
         ("trainer.max_epochs", 3),
         ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.EarlyStopping"}]),
+        ("trainer.callbacks", [{"class_path": "resbench.callbacks.PassTime", "init_args": {"seconds_per_step": 1}}]),
         ("model.init_args.device.init_args.states", 4),
         ("model.init_args.device.init_args.half_constants", True),
         ("data.init_args.batch_size", 16),

@@ -45,7 +45,7 @@ def test_a_file_of_another_length_is_found(file: Path, change: object) -> None:
     file.write_bytes(change(file.read_bytes()))
     assert not is_sealed(file)
     with pytest.raises(Damaged, match="its checksum is missing or wrong"):
-        checked_checkpoint(file, {}, BoringModel(), evaluate=False)
+        checked_checkpoint(file, {}, BoringModel())
 
 
 def test_a_file_of_another_writer_has_no_checksum(tmp_path: Path) -> None:

@@ -66,6 +66,10 @@ def callback(name: str, **init_args: object) -> str:
         ),
         ("trainer: {limit_test_batches: 0.5}", "trainer.limit_test_batches: 0.5 of 1 mini-batches is less than one"),
         ("trainer: {barebones: true}", "trainer.barebones: leaves out the metrics"),
+        (
+            "trainer: {callbacks: [{class_path: resbench.callbacks.PassTime, init_args: {seconds_per_step: 1}}]}",
+            "trainer.callbacks: PassTime has no effect, because no device of this model drifts",
+        ),
     ],
 )
 def test_what_only_training_would_find_is_refused(run: Run, tmp_path: Path, text: str, message: str) -> None:

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from resbench.data import DigitsData, LeastSquaresData
+from resbench.records.evaluation import Evaluation
 from resbench.training.saving import DurableCheckpointIO
 from tests.training.runs import CONFIG, Outcome, Run
 
@@ -29,6 +32,90 @@ def test_metrics_are_those_of_the_record(run: Run, trained: Outcome, command: st
     expected = [f"{name} {trained.record.final[name]:.4f}" for name in (f"{split}/loss", f"{split}/acc")]
     assert outcome.out.splitlines() == expected
     assert {path: path.read_bytes() for path in trained.folder.iterdir()} == before
+
+
+def kept(outcome: Outcome) -> Evaluation:
+    """The record that an evaluation has written."""
+    path = outcome.out.partition("record: ")[2].splitlines()[0]
+    return Evaluation.model_validate_json(Path(path).read_text())
+
+
+def test_metrics_against_time(run: Run, trained: Outcome) -> None:
+    """With a drift that leaves no weight, every image gets the bias of the last layer."""
+    flags = ("--model.device.drift.nu=20", "--model.device.drift.t_0=600", "--after=1y,10min,1h")
+    outcome = evaluated(run, "test", trained, *flags)
+    assert outcome.status == 0, outcome.err
+    first, *table = outcome.out.splitlines()
+    assert first == "with another model.device.drift than in the training"
+    assert [line.split()[0] for line in table[:5]] == ["after", "0", "10min", "1h", "1y"]
+    record = kept(outcome)
+    start, at_once, hour, year = (point.metrics for point in record.points)
+    assert start == {name: trained.record.final[name] for name in ("test/loss", "test/acc")}
+    assert at_once == start  # drift begins after t_0
+    assert hour["test/loss"] == pytest.approx(year["test/loss"], abs=1e-6)
+    state: dict[str, Tensor] = torch.load(trained.folder / "last.ckpt", weights_only=True)["state_dict"]
+    data = DigitsData()
+    data.setup("test")
+    targets = torch.cat([target for _, target in data.test_dataloader()])
+    bias = state["network.fc2.bias"].expand(len(targets), -1)
+    assert year["test/loss"] == pytest.approx(functional.cross_entropy(bias, targets).item(), rel=1e-5)
+    assert (record.config_hash, record.steps) == (trained.record.config_hash, trained.record.steps)
+    assert [point.seconds for point in record.points] == [0.0, 600.0, 3600.0, 31557600.0]
+    assert {change.key for change in record.changes} > {f"{DRIFT}.nu", f"{DRIFT}.t_0"}
+    figure = Path(outcome.out.partition("figure: ")[2].strip())
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    assert (trained.folder, trained.record.final) == (figure.parent, trained.record.final)
+
+
+DRIFT = "model.init_args.device.init_args.drift"
+
+
+def test_time_without_drift_is_refused(run: Run, trained: Outcome) -> None:
+    for flag, message in {
+        "--after=1h": "after: no device of this model drifts, so time changes nothing; give the device a drift",
+        "--after=1m": "after: '1m' is no duration; write a number and a unit",
+    }.items():
+        outcome = evaluated(run, "test", trained, flag)
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert outcome.err.startswith(f"error: {message}")
+    assert "predict has no metrics" in evaluated(run, "predict", trained, "--after=1h").err
+
+
+def test_converters_may_differ_from_those_of_the_training(run: Run, trained: Outcome) -> None:
+    """A converter of which every output is 0 leaves the biases alone; a fine one changes little."""
+    blind = ("--model.forward_io.out_res=1", "--model.forward_io.out_noise=0", "--model.forward_io.out_bound=1000")
+    outcome = evaluated(run, "test", trained, *blind, "--model.forward_io.bound_management=none")
+    assert outcome.status == 0, outcome.err
+    record = kept(outcome)
+    assert outcome.out.splitlines()[0] == "with another model.forward_io than in the training"
+    changes = {change.key: (change.trained, change.evaluated) for change in record.changes}
+    assert changes["model.init_args.forward_io.out_res"] == (None, 1.0)
+    (point,) = record.points
+    assert point.metrics["test/acc"] < 0.2 < trained.record.final["test/acc"]
+    fine = ("--model.forward_io.out_bits=16", "--model.forward_io.inp_bits=16", "--model.forward_io.out_noise=0")
+    (point,) = kept(evaluated(run, "validate", trained, *fine)).points
+    assert point.metrics["val/loss"] == pytest.approx(trained.record.final["val/loss"], rel=1e-2)
+    assert point.metrics["val/loss"] != trained.record.final["val/loss"]
+
+
+def test_a_noisy_training_may_be_tested_without_noise(run: Run) -> None:
+    noisy = run("fit", "--config=configs/periphery/noisy.yaml")
+    same = evaluated(run, "test", noisy)
+    assert "record:" not in same.out
+    outcome = evaluated(run, "test", noisy, "--model.forward_io=null", "--model.backward_io=null")
+    assert outcome.status == 0, outcome.err
+    (point,) = kept(outcome).points
+    assert point.metrics["test/loss"] != noisy.record.final["test/loss"]
+    assert point.metrics["test/acc"] == pytest.approx(noisy.record.final["test/acc"], abs=0.1)
+    again = evaluated(run, "test", noisy, "--model.forward_io=null", "--model.backward_io=null")
+    assert kept(again).points == [point]
+
+
+def test_a_digital_network_has_no_converters(run: Run) -> None:
+    digital = run("fit", config=CONFIG.with_name("digits_digital.yaml"))
+    outcome = evaluated(run, "test", digital, "--model.forward_io.out_noise=1")
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "changes nothing, because this network has no analog layers" in outcome.err
 
 
 def test_predictions_are_the_tested_ones(run: Run, trained: Outcome) -> None:

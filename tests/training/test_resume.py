@@ -38,6 +38,11 @@ PLATEAU = (
     *("--trainer.max_epochs=4", "--lr_scheduler=ReduceLROnPlateau", "--lr_scheduler.patience=0"),
     *("--lr_scheduler.factor=0.5", "--lr_scheduler.threshold=0.9"),
 )
+#: Devices drift, and every step takes its time.
+DRIFTING = (
+    *("--trainer.callbacks+=resbench.callbacks.PassTime", "--trainer.callbacks.seconds_per_step=10"),
+    *("--model.device.drift.nu=0.1", "--model.device.drift.nu_std=0.3"),
+)
 #: Validates only inside epochs, so that its metrics are older than the checkpoint that an epoch is taken up from.
 MIDDLE = ("--trainer.check_val_every_n_epoch=null", "--trainer.val_check_interval=5")
 
@@ -105,6 +110,7 @@ def test_every_algorithm_inside_an_epoch_and_between_two(
     [
         ([5, 9, 13], ["--trainer.max_epochs=-1", "--trainer.max_steps=14"]),
         ([3], ["--trainer.accumulate_grad_batches=3"]),
+        ([5, 9], [*DRIFTING, "--checkpoint.every_n_steps=2"]),
         ([4, 12], ["--trainer.val_check_interval=3"]),
         ([5, 12, 17], [*PLATEAU, "--lr_scheduler.monitor=val/loss"]),
         ([5, 8, 13], [*PLATEAU, "--lr_scheduler.monitor=train/loss", "--trainer.num_sanity_val_steps=2"]),
@@ -112,7 +118,8 @@ def test_every_algorithm_inside_an_epoch_and_between_two(
         ([9], ["--optimizer.digital=Adam", "--trainer.callbacks+=LearningRateMonitor"]),
     ],
     ids=[
-        *("max_steps", "accumulation", "validation inside an epoch", "plateau", "plateau of training, sanity steps"),
+        *("max_steps", "accumulation", "drift", "validation inside an epoch"),
+        *("plateau", "plateau of training, sanity steps"),
         *("plateau of a validation before", "Adam and a logging callback"),
     ],
 )  # fmt: skip

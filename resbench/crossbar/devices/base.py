@@ -84,7 +84,7 @@ class Element(Device):
         reset: mean value after a reset, weight units.
         reset_dtod: its spread, weight units.
         reset_std: noise of one reset, weight units.
-        drift: power-law drift between explicit calls of ``Tile.drift``.
+        drift: power-law drift of the weight while time passes; null for none.
         half_constants: hold the steps, slopes and bounds of each device in half precision, rounded to 11 bits (three
             decimal digits; their spread is a hundred times that), in half the memory.
     """

@@ -17,11 +17,12 @@ SMALLEST = 2.0**-126
 class Drift:
     """Power-law drift ``w(t) = w_0 (t - t_programmed)^-nu`` of each device since it was last changed.
 
-    Time passes only by explicit calls of ``Tile.drift``. Source: behaviour of aihwkit 1.1.0 (``DriftParameter``).
+    Time passes only where it is asked for: ``Tile.pass_time``, ``resbench test --after`` and the callback ``PassTime``.
+    The first ``t_0`` after programming is without drift. Source: behaviour of aihwkit 1.1.0 (``DriftParameter``).
 
     Args:
         nu: mean drift exponent.
-        t_0: unit of time: a call with ``dt`` advances the clock by ``dt / t_0``.
+        t_0: unit of time, in seconds: a call with ``dt`` advances the clock by ``dt / t_0``.
         nu_dtod: device-to-device spread of nu, relative.
         nu_std: noise of nu at each call, relative.
         nu_k: dependence of nu on the logarithm of the conductance.
