@@ -12,8 +12,12 @@ from resbench.config.trust import class_paths, is_trusted
 from resbench.errors import UserError
 from resbench.registry import DIGITAL, OPTIMIZER, named
 
-#: Class of ``experiment.tuning``, whose name a config does not contain.
-TUNING = "resbench.tuning.entry.Tuning"
+#: Classes of values that may be null, and whose names a config does not contain: the parser imports them by name.
+UNNAMED = (
+    "resbench.tuning.entry.Tuning",  # experiment.tuning
+    "resbench.crossbar.devices.Drift",  # drift of a device
+    "resbench.crossbar.periphery.IOParameters",  # forward_io, backward_io, transfer_io
+)
 
 
 @contextmanager
@@ -30,7 +34,7 @@ def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterat
     Raises:
         UserError: for a class that cannot be imported.
     """
-    paths = {OPTIMIZER, DIGITAL, TUNING, *class_paths(config)}
+    paths = {OPTIMIZER, DIGITAL, *UNNAMED, *class_paths(config)}
     defined = {_where_defined(name) for name in paths if not is_trusted(name, trusted)}
     before = dict(_common.parsing_settings)
     set_parsing_settings(

@@ -88,16 +88,18 @@ class DeviceArray(nn.Module):
         constants = element.fabricate(self.shape, self.stream.child("fabrication"))
         self.constant_names = tuple(constants)
         for name, values in constants.items():
-            is_half = element.half_constants and name not in element.retained
-            self._register_constant(name, values.half() if is_half else values)
+            self._hold(name, values)
         if "drift_nu" in constants:
             self.register_buffer("drift_start", torch.zeros(self.shape))
             self.register_buffer("drift_since", torch.zeros(self.shape))
             self.register_buffer("drift_seen", torch.full(self.shape, torch.nan))
 
-    def _register_constant(self, name: str, values: Tensor) -> None:
+    def _hold(self, name: str, values: Tensor) -> None:
         """Hold a constant of every device; one that all devices share is held once, ``[1, 1]``."""
+        if self.element.half_constants and name not in self.element.retained:
+            values = values.half()
         shared = values[:1, :1]
+        self.views = None
         self.register_buffer(name, shared.clone() if bool((values == shared).all()) else values)
 
     def __setattr__(self, name: str, value: Any) -> None:

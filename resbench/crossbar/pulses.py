@@ -201,3 +201,7 @@ class PulseTrain:
             sample = torch.arange(p.shape[0], device=p.device)
             p = p + unit(rounding.line_words(p.shape[1], torch.zeros_like(sample), sample, update)) - 0.5
         return width * torch.round(p)
+
+
+#: One slot without management: with lines and a rate that are large enough, a sample is one pulse on each device.
+ONE_PULSE = PulseTrain(desired_bl=1, update_bl_management=False, update_management=False)

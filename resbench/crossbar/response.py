@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.devices import Constants, Device, PulsedDevice
-from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.pulses import ONE_PULSE
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.unit_cells import make_tile
 
-#: Every line fires in the one slot of a sample: exactly one pulse on each device.
-ONE_PULSE = PulseTrain(desired_bl=1, update_bl_management=False, update_management=False)
 SCAN = 200
 BISECTIONS = 40
 

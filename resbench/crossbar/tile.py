@@ -10,11 +10,14 @@ from torch import Tensor
 from resbench.crossbar import kernels
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.checks import Axis, check_carry, check_lines, check_range, check_values, fitting
-from resbench.crossbar.pulses import MOST_COUNTED, PulseTrain, stop_counts
+from resbench.crossbar.devices import PulsedDevice
+from resbench.crossbar.pulses import MOST_COUNTED, ONE_PULSE, PulseTrain, stop_counts
 from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 
 DEFAULT_PULSES = PulseTrain()
+#: Pulses of a calibration in one call of a kernel.
+AT_ONCE = 1000
 
 
 class Tile(DeviceArray):
@@ -24,6 +27,11 @@ class Tile(DeviceArray):
     :func:`resbench.crossbar.unit_cells.make_tile`, which takes any device. Arguments and attributes are those of
     :class:`resbench.crossbar.array.DeviceArray`.
     """
+
+    def _fabricate(self) -> None:
+        super()._fabricate()
+        if isinstance(self.device, PulsedDevice) and self.device.zero_shift:
+            self.zero_shift(self.device.zero_shift)
 
     # -- training ------------------------------------------------------------------------------------------------------
 
@@ -203,6 +211,38 @@ class Tile(DeviceArray):
             hit = hit & (chance < probability)
         self.stored.copy_(torch.where(hit, target, self.stored))
         self.settle()
+
+    def zero_shift(self, pulses: int) -> None:
+        """Calibrate the zero of every device: pulse it up and down in turn, and call what it then holds zero.
+
+        The weight approaches the symmetric point, where both steps agree. With finite steps it ends about half a step
+        below it, since the last pulse of an even number goes down, and cycle-to-cycle noise adds a random error.
+        ``reference <- reference + w``; bounds and reset value stay where they are physically, and ``w <- 0``. The
+        pulses are counted like all others. Source: Kim et al., arXiv:1907.10228.
+
+        Args:
+            pulses: how many, up ones included.
+
+        Raises:
+            BadValue: for a negative number, and for devices that pulses do not move.
+        """
+        if pulses < 0:
+            raise BadValue("pulses", pulses, "is no number of pulses; write 0 or more")
+        if not self.is_pulsed:
+            raise BadValue("pulses", pulses, f"do not move a {type(self.device).__name__} without granularity")
+        out, columns = self.shape
+        signs = torch.ones(pulses, dtype=self.dtype, device=self.weight.device)
+        signs[::2] = -1.0  # a negative error raises the weight
+        for part in signs.split(AT_ONCE):
+            errors = part[:, None].repeat(1, out)
+            self.update(part.new_ones(len(part), columns), errors, 2 * self.granularity, ONE_PULSE)
+        zero = self.stored.clone()
+        constants = self.constants
+        self.constant_names = tuple(dict.fromkeys([*self.constant_names, "reference"]))
+        self._hold("reference", constants.get("reference", torch.zeros_like(zero)) + zero)
+        self._hold("reset_bias", constants["reset_bias"] - zero)
+        self.stored.zero_()
+        self.settle(noisy=self.element.noisy_program)
 
     def clip(self, bound: float) -> None:
         """Clip the stored weights to ``[-bound, bound]`` and to the bounds of each device."""

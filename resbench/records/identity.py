@@ -48,7 +48,7 @@ CHANGING_CALLBACKS = ("resbench.callbacks.*PassTime",)
 
 #: Keys that were added after the first records had been published, each with the value that computes the same as before
 #: the key was added. A config with this value has the same hash as one without the key, so old records stay comparable.
-LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "arithmetic": "native", "tuning": None}
+LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "zero_shift": 0, "arithmetic": "native", "tuning": None}
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -88,6 +88,19 @@ def test_the_parser_alone_imports_nothing_either(name: str, here: Path) -> None:
     assert "evil" not in sys.modules
 
 
+def test_the_parser_builds_what_a_config_has_without_a_name(here: Path) -> None:
+    """Converters, noise and drift are plain mappings."""
+    config = corpus.base()
+    model = config["model"]["init_args"]
+    del model["seed"], config["data"]["init_args"]["seed"]
+    model["forward_io"] = {"out_noise": 0.5}
+    model["device"]["init_args"]["drift"] = {"nu": 0.1}
+    Path("config.yaml").write_text(json.dumps(config))
+    with only_named(config):
+        built = RunCLI(["--config", "config.yaml"], "test", build=False).config.model.init_args
+    assert (built.forward_io.out_noise, built.device.init_args.drift.nu) == (0.5, 0.1)
+
+
 def test_the_wall_is_gone_after_the_block(here: Path) -> None:
     with only_named(corpus.base()):
         pass

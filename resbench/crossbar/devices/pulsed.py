@@ -52,6 +52,8 @@ class PulsedDevice(Element):
         corrupt_devices_range: stuck devices hold a value in plus or minus this, weight units.
         write_noise_std: noise of the visible weight after every pulse, in units of ``dw_min``; it does not accumulate.
         apply_write_noise_on_set: whether programming a weight adds it too.
+        zero_shift: pulses of a calibration that every new device gets, up and down in turn; what it then holds is its
+            zero (``Tile.zero_shift``). 0 for none.
         reset: mean value after a reset, weight units; may be negative (aihwkit silently replaces a negative mean
             by 0).
 
@@ -75,6 +77,7 @@ class PulsedDevice(Element):
     corrupt_devices_range: float = 0.1
     write_noise_std: float = 0.0
     apply_write_noise_on_set: bool = True
+    zero_shift: int = 0
 
     #: Step where neither ``states`` nor ``dw_min`` is given, weight units.
     DEFAULT_STEP: ClassVar[float] = 0.001
@@ -98,6 +101,16 @@ class PulsedDevice(Element):
                 "corrupt_devices_prob", self.corrupt_devices_prob, "is not a probability; write a number from 0 to 1"
             )
         _ = self.step  # refuses an impossible precision now, not at the first update
+        if self.zero_shift < 0:
+            raise BadValue("zero_shift", self.zero_shift, "is no number of pulses; write 0 for no calibration")
+        if self.zero_shift and self.is_continuous:
+            raise BadValue("zero_shift", self.zero_shift, "needs pulses, which states inf has not; write 0")
+        if self.zero_shift and getattr(self, "subtract_symmetry_point", False):
+            raise BadValue(
+                "zero_shift, subtract_symmetry_point",
+                f"{self.zero_shift}, true",
+                "both move the zero; write subtract_symmetry_point: false, or zero_shift: 0",
+            )
 
     @cached_property
     def step(self) -> float:

@@ -168,6 +168,8 @@ class OneSidedCell(UnitCell):
     def __post_init__(self) -> None:
         if self.refresh_every < 0:
             raise BadValue("refresh_every", self.refresh_every, "is negative; write a period, or 0 for no refresh")
+        if self.device.zero_shift:
+            raise BadValue("zero_shift", self.device.zero_shift, "needs pulses down, which no pair gets; write 0")
         super().__post_init__()
 
     @property
