@@ -67,6 +67,7 @@ def _config(names: list[str]) -> dict[str, Any] | None:
     try:
         for name in names:
             corpus.HOSTILE[name](config)
+            config = copy.deepcopy(config)  # changes insert constants, and the next one may change what was inserted
     except (AttributeError, TypeError):
         return None
     return config
