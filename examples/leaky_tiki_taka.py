@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -31,6 +32,6 @@ class LeakyTikiTaka(TikiTakaV2):
     title = "Leaky TT-v2"
     citation = "An example of resbench, docs/add-an-algorithm.md"
 
-    def __init__(self, leak: float = 0.05, fast_lr: float | None = 0.1, transfer_every: float = 1.0) -> None:
-        super().__init__(fast_lr=fast_lr, transfer_every=transfer_every)
-        self.channel = LeakyBuffer(thres_scale=1.0, momentum=0.1, forget_buffer=True, step=1.0, leak=leak)
+    def __init__(self, leak: float = 0.05, **inherited: Any) -> None:
+        super().__init__(**inherited)
+        self.channel = LeakyBuffer(**vars(self.channel), leak=leak)

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from resbench.errors import BadValue
 
 PACKAGE = Path(__file__).parent
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -225,17 +226,15 @@ def _described(node: ast.ClassDef, known: Found) -> Description:
     if ours is not None and ours[1] is not node:
         others[node.name] = ours
     before = [_described(others[base][1], others) for base in _base_names(node) if base in others]
-    own: dict[str, ast.expr | None] = {}
-    for item in node.body:
-        if isinstance(item, ast.Assign | ast.AnnAssign):
-            targets = item.targets if isinstance(item, ast.Assign) else [item.target]
-            own |= {ast.unparse(target): item.value for target in targets}
+    own = _assigned(node)
     defaults = {name: value for inherited in before for name, value in inherited.defaults.items()}
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             pairs = zip(reversed(item.args.args), reversed(item.args.defaults), strict=False)
             keywords = zip(item.args.kwonlyargs, item.args.kw_defaults, strict=True)
+            inherited = _inherited(node, item, defaults)
             defaults = {name.arg: _plain(value) for name, value in (*pairs, *keywords) if _plain(value) is not ...}
+            defaults = {**inherited, **defaults}
     cost = next((inherited.cost for inherited in before if inherited.cost), None)
     call = own.get("cost")
     if isinstance(call, ast.Call):
@@ -243,6 +242,24 @@ def _described(node: ast.ClassDef, known: Found) -> Description:
         cost = ast.unparse(call.func).rpartition(".")[2], given
     text = {name: value if isinstance(value := _plain(own.get(name)), str) else "" for name in ("title", "citation")}
     return Description(node.name, text["title"] or node.name, text["citation"], cost, defaults)
+
+
+def _assigned(node: ast.ClassDef) -> dict[str, ast.expr | None]:
+    """What the attributes of a class are set to, by name."""
+    own: dict[str, ast.expr | None] = {}
+    for item in node.body:
+        if isinstance(item, ast.Assign | ast.AnnAssign):
+            targets = item.targets if isinstance(item, ast.Assign) else [item.target]
+            own |= {ast.unparse(target): item.value for target in targets}
+    return own
+
+
+def _inherited(node: ast.ClassDef, init: ast.FunctionDef, before: Mapping[str, T]) -> dict[str, T]:
+    """What an ``__init__(self, ..., **inherited)`` takes over of what the class before it has for its arguments."""
+    if init.args.kwarg is None or init.args.kwarg.arg != "inherited":
+        return {}
+    settled = _plain(_assigned(node).get("settled"))
+    return {name: held for name, held in before.items() if settled is ... or name not in settled}
 
 
 def _plain(node: ast.expr | None) -> Any:
@@ -302,11 +319,12 @@ def _of_the_kind(name: str, shelf: Shelf, found: Found) -> bool:
 def _arguments(node: ast.ClassDef, found: Found) -> dict[str, Argument]:
     """What a class is made with: its `__init__`, else the fields of its dataclasses, else as the class before it."""
     before = [_arguments(found[base][1], found) for base in _base_names(node) if base in found]
+    arguments = {name: argument for inherited in before for name, argument in inherited.items()}
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             parameters = [*item.args.posonlyargs, *item.args.args, *item.args.kwonlyargs][1:]
-            return {parameter.arg: _argument(parameter.annotation) for parameter in parameters}
-    arguments = {name: argument for inherited in before for name, argument in inherited.items()}
+            own = {parameter.arg: _argument(parameter.annotation) for parameter in parameters}
+            return {**_inherited(node, item, arguments), **own}
     for item in node.body if _is_dataclass(node) else ():
         if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item.annotation):
             name = ast.unparse(item.target)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from resbench.algorithms.channels import ONE_PULSE
+from typing import Any
+
 from resbench.algorithms.chopped_tiki_taka import ChoppedTikiTaka
 from resbench.algorithms.chopping import Dynamic
 from resbench.costs import agad
-from resbench.crossbar.periphery import IOParameters
-from resbench.crossbar.pulses import PulseTrain
 
 
 class AGAD(ChoppedTikiTaka):
@@ -33,52 +32,10 @@ class AGAD(ChoppedTikiTaka):
     title = "AGAD"
     citation = "Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024"
     cost = agad()
+    settled = ("out_chop_prob", "no_buffer")
 
     def __init__(
-        self,
-        in_chop_prob: float = 0.1,
-        in_chop_random: bool = False,
-        tail_weightening: float = 5.0,
-        buffer_cap: float = 0.0,
-        transfer_every: float = 1.0,
-        transfer_lr: float = 1.0,
-        scale_transfer_lr: bool = True,
-        fast_lr: float | None = 0.1,
-        auto_scale: bool = True,
-        auto_momentum: float = 0.99,
-        buffer_granularity: float = 1.0,
-        auto_granularity: float = 0.0,
-        correct_gradient_magnitudes: bool = False,
-        momentum: float = 0.0,
-        forget_buffer: bool = True,
-        step: float = 1.0,
-        units_in_mbatch: bool = True,
-        n_reads_per_transfer: int | None = 1,
-        transfer_columns: bool = True,
-        transfer_io: IOParameters | None = None,
-        pulses: PulseTrain = PulseTrain(desired_bl=5),
-        transfer_pulses: PulseTrain = ONE_PULSE,
+        self, in_chop_random: bool = False, tail_weightening: float = 5.0, buffer_cap: float = 0.0, **inherited: Any
     ) -> None:
-        super().__init__(
-            in_chop_prob=in_chop_prob,
-            in_chop_random=in_chop_random,
-            transfer_every=transfer_every,
-            transfer_lr=transfer_lr,
-            scale_transfer_lr=scale_transfer_lr,
-            fast_lr=fast_lr,
-            auto_scale=auto_scale,
-            auto_momentum=auto_momentum,
-            buffer_granularity=buffer_granularity,
-            auto_granularity=auto_granularity,
-            correct_gradient_magnitudes=correct_gradient_magnitudes,
-            momentum=momentum,
-            forget_buffer=forget_buffer,
-            step=step,
-            units_in_mbatch=units_in_mbatch,
-            n_reads_per_transfer=n_reads_per_transfer,
-            transfer_columns=transfer_columns,
-            transfer_io=transfer_io,
-            pulses=pulses,
-            transfer_pulses=transfer_pulses,
-        )
+        super().__init__(in_chop_random=in_chop_random, out_chop_prob=0.0, no_buffer=False, **inherited)
         self.channel = Dynamic(**vars(self.channel), tail_weightening=tail_weightening, buffer_cap=buffer_cap)

@@ -63,6 +63,8 @@ class Algorithm(nn.Module, Counted, ABC):
         digital: whether layers stay digital (only the digital reference says so).
         counters: names of the attributes that a checkpoint keeps beside the buffers: numbers, lists of numbers, or
             parts with counters of their own.
+        settled: arguments that a variant takes away. Where its ``__init__`` ends with ``**inherited``, it has its own
+            arguments and those of the class that it derives from but for these.
         reads_batch_loss: whether :meth:`on_batch_end` wants to be called; False saves a synchronisation each step.
         shape: ``(out, in)`` once built.
         stream: random stream of the layer once built, for the algorithm's own draws.
@@ -73,12 +75,24 @@ class Algorithm(nn.Module, Counted, ABC):
     citation: ClassVar[str]
     cost: ClassVar[Formula | None] = None
     digital: ClassVar[bool] = False
+    settled: ClassVar[tuple[str, ...]] = ()
     reads_batch_loss: bool = False
     shape: tuple[int, int]
     stream: Stream
     composite: Tensor | None
     tiles: list[Tile]
     _devices: list[Device]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        init: Any = cls.__init__
+        *own, last = inspect.signature(init).parameters.values()
+        if last.name == "inherited":  # configs, messages and help read arguments off the signature
+            known = {*cls.settled, *(each.name for each in own)}
+            before = inspect.signature(super(cls, cls).__init__, eval_str=True).parameters.values()
+            more = [each.replace(kind=each.KEYWORD_ONLY) for each in before if each.name not in known]
+            init.__signature__ = inspect.Signature([*own, *more], return_annotation=None)
+            init.__annotations__ |= {each.name: each.annotation for each in more}
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,15 +8,15 @@ the algorithm that it belongs to, so that checkpoints, logs and the cost model f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm, Counted
-from resbench.crossbar import kernels
 from resbench.crossbar.checks import Axis
+from resbench.crossbar.digital import BufferRule, sift
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows
 from resbench.crossbar.tile import Tile
@@ -82,46 +82,6 @@ class Channel(Counted):
         """A buffer of the owner, ``[lines of the tile, across]``."""
         held = cast(Tensor, self.owner._buffers[name])  # as an attribute torch would find it last
         return held.t() if self.axis == "column" else held
-
-
-class BufferRule(NamedTuple):
-    """What a buffer passes on, and what it keeps then; :func:`sift` is the rule."""
-
-    threshold: float  # what one pulse stands for
-    momentum: float  # share that stays
-    forget: bool  # whether the rest is forgotten, or only what was passed on
-    longest: int | None  # most pulses at once; None for a target without granularity, which takes all of it
-
-
-def sift(buffer: Tensor, lines: Tensor, values: Tensor, rate: float, rule: BufferRule) -> Tensor | None:
-    """Add to some lines of a buffer what was read, and take out what crosses the threshold.
-
-    ``h = buffer + rate values``, ``s = trunc(h / threshold)``; where s is not 0 the buffer keeps ``momentum h``, or ``h
-    - (1 - momentum) threshold s`` if it does not forget, and h elsewhere.
-
-    Args:
-        buffer: float32 ``[lines of the tile, across]``, changed in place.
-        lines: int64 ``[n]``.
-        values: float32 ``[n, across]``.
-        rate: factor on the values.
-        rule: threshold and what stays.
-
-    Returns:
-        s ``[n, across]``, None where all of it is 0.
-    """
-    if rule.longest is not None and kernels.has_numba_kernels(buffer):
-        from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
-
-        whole, busy = buffers.pass_on(buffer.numpy(), lines.numpy(), values.numpy(), rate, *rule)
-        return torch.from_numpy(whole) if busy else None
-    threshold, momentum, forget, longest = rule
-    h = buffer[lines] + rate * values
-    s = h / threshold
-    if longest is not None:
-        s = torch.trunc(s).clamp(-longest, longest)
-    kept = momentum * h if forget else h - (1 - momentum) * threshold * s
-    buffer[lines] = torch.where(s == 0, h, kept)
-    return s if s.any() else None
 
 
 def step_of(tile: Tile) -> float:

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
-from resbench.algorithms.channels import BufferRule, Channel, longest_train, sift, step_of
+from resbench.algorithms.channels import Channel, longest_train, step_of
 from resbench.crossbar import kernels
 from resbench.crossbar.checks import Axis
+from resbench.crossbar.digital import BufferRule, sift
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows, ScaledRows
 from resbench.errors import BadValue

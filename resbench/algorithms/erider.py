@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from resbench.algorithms.rider import RIDER, Tracking
-from resbench.crossbar.periphery import IOParameters
-from resbench.crossbar.pulses import PulseTrain
+import dataclasses
+from typing import Any
+
+from resbench.algorithms.rider import RIDER
 
 
 class ERIDER(RIDER):
@@ -26,30 +27,6 @@ class ERIDER(RIDER):
     title = "E-RIDER"
     citation = "Xiao, Li, Wu, Gokmen and Chen, arXiv:2602.21321, 2026"
 
-    def __init__(
-        self,
-        chop_prob: float = 0.02,
-        gamma: float = 0.2,
-        track_lr: float = 0.01,
-        transfer_every: float = 1.0,
-        transfer_lr: float = 0.01,
-        scale_transfer_lr: bool = False,
-        fast_lr: float | None = None,
-        n_reads_per_transfer: int | None = None,
-        transfer_io: IOParameters | None = None,
-        pulses: PulseTrain = PulseTrain(),
-        transfer_pulses: PulseTrain = PulseTrain(),
-    ) -> None:
-        super().__init__(
-            gamma=gamma,
-            track_lr=track_lr,
-            transfer_every=transfer_every,
-            transfer_lr=transfer_lr,
-            scale_transfer_lr=scale_transfer_lr,
-            fast_lr=fast_lr,
-            n_reads_per_transfer=n_reads_per_transfer,
-            transfer_io=transfer_io,
-            pulses=pulses,
-            transfer_pulses=transfer_pulses,
-        )
-        self.channel = Tracking(track_lr=track_lr, chop_prob=chop_prob)
+    def __init__(self, chop_prob: float = 0.02, **inherited: Any) -> None:
+        super().__init__(**inherited)
+        self.channel = dataclasses.replace(self.channel, chop_prob=chop_prob)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
@@ -12,9 +12,9 @@ from torch.optim.optimizer import ParamsT
 
 from resbench.algorithms.base import Algorithm
 from resbench.algorithms.channels import step_of
-from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer, torch_step
+from resbench.algorithms.torch_step import TorchRule, make_optimizer
 from resbench.costs import mixed_precision
-from resbench.crossbar import kernels
+from resbench.crossbar.digital import take_steps
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows, outer_sum
 from resbench.errors import BadValue
@@ -62,6 +62,7 @@ class MixedPrecision(Algorithm):
     counters = ("vectors", "next_row")
 
     chi: Tensor
+    rule: TorchRule | None
 
     def __init__(
         self,
@@ -104,59 +105,44 @@ class MixedPrecision(Algorithm):
         self.stochastic = (stoc_round_x, stoc_round_d)
         self.pulses = dataclasses.replace(pulses, update_management=True, update_bl_management=True)
         self.optimizer = optimizer
-        self.remembered: list[str] = []
 
     def allocate(self) -> None:
         self.add_tile("W")
         self.register_buffer("chi", torch.zeros(self.shape))
-        if self.optimizer is not None:  # a step tells what the optimiser remembers
-            for name, held in torch_step(self.optimizer, self.chi, self.chi, 1.0, None)[1].items():
-                if not isinstance(held, Tensor):
-                    raise BadValue(
-                        "optimizer", f"its state {name}", "is no tensor, so no checkpoint holds it; write another"
-                    )
-                self.register_buffer(f"optimizer_{name}", torch.zeros_like(held))
-                self.remembered.append(name)
+        self.rule = None if self.optimizer is None else TorchRule(self.optimizer, self, self.chi)
 
     def start(self) -> None:
         self.vectors = 0
         self.next_row = 0
         self.chi.zero_()
-        for name in self.remembered:
-            self.get_buffer(f"optimizer_{name}").zero_()
+        if self.rule is not None:
+            self.rule.start()
 
     def update(self, x: Rows, d: Rows, lr: float) -> None:
         if any(self.bins):
             x, d = (Rows(self.quantise(rows.dense(), side)) for side, rows in enumerate((x, d)))
-        batch = x.shape[0]
-        if self.transfer_at == "batch_end":
-            if self.optimizer is None:
-                self.chi.add_(outer_sum(d, x), alpha=lr)
+        for first, stop, is_due in self.stretches(x.shape[0]):
+            gradient = self.gradient(x, d, first, stop)
+            if self.rule is None:
+                self.chi.add_(gradient, alpha=lr)
             else:
-                self.chi.add_(self.descent(self.optimizer, outer_sum(d, x), lr))
-            done = self.vectors // batch
-            if done > 0 and done % self.transfer_every == 0:
+                self.chi.add_(self.rule.step(self.weight, gradient, lr, is_first=self.vectors == 0))
+            if is_due:
                 self.transfer()
-        else:
-            period, first = self.transfer_every * batch, 0
-            while first < batch:
-                # A transfer follows the vector before which the count is a multiple of the period, but not the first.
-                stop = min(batch, first + 1 + -(self.vectors + first) % period)
-                self.chi.add_(self.gradient(x, d, first, stop), alpha=lr)
-                last = self.vectors + stop - 1
-                if last > 0 and last % period == 0:
-                    self.transfer()
-                first = stop
-        self.vectors += batch
+        self.vectors += x.shape[0]
 
-    def descent(self, optimizer: MakeOptimizer, gradient: Tensor, lr: float) -> Tensor:
-        """What the optimiser subtracts from the weight; its state is kept in buffers."""
-        held = {name: self.get_buffer(f"optimizer_{name}") for name in self.remembered}
-        step, state = torch_step(optimizer, self.weight, gradient, lr, dict(held) if self.vectors > 0 else None)
-        for name, buffer in held.items():
-            if state[name] is not buffer:
-                buffer.copy_(state[name])
-        return step
+    def stretches(self, batch: int) -> Iterator[tuple[int, int, bool]]:
+        """(first, stop, is_due): vectors of a mini-batch that are summed, and whether a transfer follows them."""
+        if self.transfer_at == "batch_end":
+            done = self.vectors // batch
+            yield 0, batch, done > 0 and done % self.transfer_every == 0
+            return
+        period, stop = self.transfer_every * batch, 0
+        while stop < batch:
+            # A transfer follows the vector before which the count is a multiple of the period, but not the first.
+            first, stop = stop, min(batch, stop + 1 + -(self.vectors + stop) % period)
+            last = self.vectors + stop - 1
+            yield first, stop, last > 0 and last % period == 0
 
     def gradient(self, x: Rows, d: Rows, first: int, stop: int) -> Tensor:
         """``sum_m d_m x_m^T`` over some vectors of a mini-batch; a whole one is summed without laying out patches."""
@@ -188,23 +174,3 @@ class MixedPrecision(Algorithm):
             stream = self.stream.child("rounding", side)
             levels = levels + stream.uniform(tuple(values.shape), self.vectors, device=values.device) - 0.5
         return width * torch.round(levels).clamp(-half, half)
-
-
-def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor] | None:
-    """Take whole steps ``s = trunc(chi / step)`` out of some rows of a matrix: ``chi <- chi - step s``.
-
-    The rows go on at the top after the last; for a target without granularity all of ``chi / step`` is taken. Gives the
-    rows, int64 ``[busy]``, of which s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
-    """
-    if not continuous and kernels.has_numba_kernels(chi):
-        from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
-
-        busy, steps = buffers.take_steps(chi.numpy(), first, count, step)
-        return (torch.from_numpy(busy), torch.from_numpy(steps)) if busy.size > 0 else None
-    rows = torch.arange(first, first + count, device=chi.device) % len(chi)
-    s = chi[rows] / step
-    if not continuous:
-        s = torch.trunc(s)
-    chi[rows] -= step * s
-    some = s.any(dim=1)
-    return (rows[some], s[some]) if some.any() else None

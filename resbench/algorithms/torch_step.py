@@ -54,28 +54,59 @@ def make_optimizer(key: str, make: MakeOptimizer, params: ParamsT, lr: float, ra
     return made
 
 
-def torch_step(
-    make: MakeOptimizer, weight: Tensor, gradient: Tensor, lr: float, state: dict[str, Any] | None
-) -> tuple[Tensor, dict[str, Any]]:
-    """What one step of an optimiser would subtract from a weight, and the state that it leaves.
+class TorchRule:
+    """Passes the gradient of a weight through an optimiser of torch, whose state is kept in buffers of an owner.
 
-    Nothing of the optimiser lives on but its state. To make it anew takes about 10 microseconds, and then there is
-    nothing that copies, checkpoints and moves to another device could miss.
+    The optimiser is made anew for each step, which takes about 10 microseconds. So its buffers are all there is to
+    copy, to move to another device and to put into a checkpoint.
 
     Args:
         make: what makes the optimiser, checked by :func:`make_optimizer`.
-        weight: ``[out, in]``, which weight decay looks at; left as it is.
-        gradient: ``[out, in]``.
-        lr: learning rate.
-        state: state after the step before, whose tensors change in place; None for the first step.
+        owner: gets a buffer ``optimizer_<name>`` for each tensor of the state.
+        weight: ``[out, in]``, of the shape of all weights.
 
-    Returns:
-        ``weight before - weight after``, and the state of torch by name.
+    Raises:
+        BadValue: for a state that is not of tensors only.
     """
-    parameter = nn.Parameter(weight.clone())
-    parameter.grad = gradient
-    optimizer = make([parameter], lr)
-    if state is not None:
-        optimizer.state[parameter] = state
-    optimizer.step()
-    return weight - parameter.detach(), dict(optimizer.state[parameter])
+
+    def __init__(self, make: MakeOptimizer, owner: nn.Module, weight: Tensor) -> None:
+        self.make, self.owner = make, owner
+        self.names: list[str] = []
+        for name, value in self._step(weight, weight, 1.0, {})[1].items():  # only a step tells what it remembers
+            if not isinstance(value, Tensor):
+                raise BadValue("optimizer", f"its state {name}", "is no tensor, so no checkpoint holds it")
+            owner.register_buffer(f"optimizer_{name}", torch.zeros_like(value))
+            self.names.append(name)
+
+    def start(self) -> None:
+        """Forget the steps so far."""
+        for name in self.names:
+            self.owner.get_buffer(f"optimizer_{name}").zero_()
+
+    def step(self, weight: Tensor, gradient: Tensor, lr: float, is_first: bool) -> Tensor:
+        """What a step would subtract from a weight, which is left as it is.
+
+        Args:
+            weight: ``[out, in]``, which weight decay looks at.
+            gradient: ``[out, in]``.
+            lr: learning rate.
+            is_first: whether no step was made since :meth:`start`.
+        """
+        held = {name: self.owner.get_buffer(f"optimizer_{name}") for name in self.names}
+        after, state = self._step(weight, gradient, lr, {} if is_first else dict(held))
+        for name, buffer in held.items():
+            if state[name] is not buffer:
+                buffer.copy_(state[name])
+        return weight - after
+
+    def _step(
+        self, weight: Tensor, gradient: Tensor, lr: float, state: dict[str, Any]
+    ) -> tuple[Tensor, dict[str, Any]]:
+        """The weight after a step, and the state."""
+        parameter = nn.Parameter(weight.clone())
+        parameter.grad = gradient
+        optimizer = self.make([parameter], lr)
+        if state:
+            optimizer.state[parameter] = state
+        optimizer.step()
+        return parameter.detach(), dict(optimizer.state[parameter])

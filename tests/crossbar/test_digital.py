@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from resbench.algorithms.channels import BufferRule, sift
-from resbench.algorithms.mixed_precision import take_steps
 from resbench.crossbar import kernels
+from resbench.crossbar.digital import BufferRule, sift, take_steps
 from resbench.crossbar.kernels import buffers
 
 

@@ -1,0 +1,77 @@
+"""Digital buffers beside tiles: what they pass on as whole pulses, compiled by Numba where its kernels serve."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from resbench.crossbar.kernels import has_numba_kernels
+
+
+class BufferRule(NamedTuple):
+    """What a buffer passes on, and what it keeps then; :func:`sift` is the rule."""
+
+    threshold: float  # what one pulse stands for
+    momentum: float  # share that stays
+    forget: bool  # whether the rest is forgotten, or only what was passed on
+    longest: int | None  # most pulses at once; None for a target without granularity, which takes all of it
+
+
+def sift(buffer: Tensor, lines: Tensor, values: Tensor, rate: float, rule: BufferRule) -> Tensor | None:
+    """Add to some lines of a buffer what was read, and take out what crosses the threshold.
+
+    ``h = buffer + rate values``, ``s = trunc(h / threshold)``; where s is not 0 the buffer keeps ``momentum h``, or ``h
+    - (1 - momentum) threshold s`` if it does not forget, and h elsewhere.
+
+    Args:
+        buffer: float32 ``[lines of the tile, across]``, changed in place.
+        lines: int64 ``[n]``.
+        values: float32 ``[n, across]``.
+        rate: factor on the values.
+        rule: threshold and what stays.
+
+    Returns:
+        s ``[n, across]``, None where all of it is 0.
+    """
+    if rule.longest is not None and has_numba_kernels(buffer):
+        from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
+
+        whole, busy = buffers.pass_on(buffer.numpy(), lines.numpy(), values.numpy(), rate, *rule)
+        return torch.from_numpy(whole) if busy else None
+    threshold, momentum, forget, longest = rule
+    h = buffer[lines] + rate * values
+    s = h / threshold
+    if longest is not None:
+        s = torch.trunc(s).clamp(-longest, longest)
+    kept = momentum * h if forget else h - (1 - momentum) * threshold * s
+    buffer[lines] = torch.where(s == 0, h, kept)
+    return s if s.any() else None
+
+
+def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: bool) -> tuple[Tensor, Tensor] | None:
+    """Take whole steps ``s = trunc(chi / step)`` out of some rows of a matrix: ``chi <- chi - step s``.
+
+    Args:
+        chi: float32 ``[rows, n]``, changed in place.
+        first: first row; they go on at the top after the last.
+        count: how many rows.
+        step: what one step stands for.
+        continuous: take all of ``chi / step``, for a target without granularity.
+
+    Returns:
+        The rows, int64 ``[busy]``, whose s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
+    """
+    if not continuous and has_numba_kernels(chi):
+        from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
+
+        busy, steps = buffers.take_steps(chi.numpy(), first, count, step)
+        return (torch.from_numpy(busy), torch.from_numpy(steps)) if busy.size > 0 else None
+    rows = torch.arange(first, first + count, device=chi.device) % len(chi)
+    s = chi[rows] / step
+    if not continuous:
+        s = torch.trunc(s)
+    chi[rows] -= step * s
+    some = s.any(dim=1)
+    return (rows[some], s[some]) if some.any() else None
