@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from resbench.crossbar import devices, periphery, presets, pulses
     from resbench.crossbar.tile import Tile
     from resbench.leaderboard.compile import compile_leaderboard
-    from resbench.nn import analog_layers, end_epoch, summary, tiles, to_analog
+    from resbench.nn import analog_layers, digital_state, end_epoch, summary, tiles, to_analog
     from resbench.records.schema import read_record
     from resbench.training.in_python import fit
     from resbench.training.process import set_arithmetic
@@ -22,6 +22,7 @@ __all__ = [
     "analog_layers",
     "compile_leaderboard",
     "devices",
+    "digital_state",
     "end_epoch",
     "fit",
     "networks",
@@ -52,6 +53,7 @@ _PLACES = {
     "Tile": "resbench.crossbar.tile",
     "analog_layers": "resbench.nn",
     "compile_leaderboard": "resbench.leaderboard.compile",
+    "digital_state": "resbench.nn",
     "end_epoch": "resbench.nn",
     "fit": "resbench.training.in_python",
     "read_record": "resbench.records.schema",

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("resbench.commands.lightning", "evaluate on the validation set"),
     "test": ("resbench.commands.lightning", "evaluate on the test set"),
     "predict": ("resbench.commands.lightning", "run a trained network on a data set"),
+    "export": ("resbench.commands.export", "write the weights of a run as a file for plain torch"),
     "sweep": ("resbench.commands.sweep", "run a plan of algorithms x precisions x seeds"),
     "tune": ("resbench.commands.tune", "search each algorithm's settings with an equal budget, train the best"),
     "report": ("resbench.commands.report", "draw a run, or several side by side: one HTML page and PNG files"),

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, metavar="K", help="train and compare the first K epochs only")
     parser.add_argument("--dry-run", action="store_true", help="print what would be run, without running it")
     parser.add_argument("--data-root", metavar="DIR", help="folder of the data, instead of the record's")
+    parser.add_argument("--weights", metavar="FILE", help="file of the weights that the run started from")
     parser.add_argument(
         "--tolerance",
         type=float,
@@ -65,8 +66,18 @@ def _check(args: argparse.Namespace, record: "Record") -> None:
         raise UserError(f"--epochs {args.epochs}: the record has {len(record.epochs)}; write 1 to {len(record.epochs)}")
     if not args.tolerance >= 0:
         raise UserError(f"--tolerance {args.tolerance}: write 0 or more")
-    if refused := refusals(record.config, args.trust):
+    named = {key: value for key, value in record.config.items() if key != "weights" or not _own_weights(args, record)}
+    if refused := refusals(named, args.trust):
         raise UserError(f"{args.record}: {why(refused, 'resbench verify', record.made_by)}")
+
+
+def _own_weights(args: argparse.Namespace, record: "Record") -> str | None:
+    """A file for the weights of the record that is known here: the one that is named, else one of resbench."""
+    from resbench.config.weights import on_shelf
+
+    digest = record.config.get("weights_sha256")
+    found = on_shelf(digest) if isinstance(digest, str) and args.weights is None else args.weights
+    return None if found is None else str(found)
 
 
 def _wrong_point(record: "Record") -> str | None:
@@ -125,12 +136,14 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
 
     with tempfile.TemporaryDirectory(prefix="resbench-verify-") as folder:
         config = Path(folder, "config.yaml")
-        again = rerun_config(record, folder, args.epochs, args.data_root)
+        again = rerun_config(record, folder, args.epochs, args.data_root, _own_weights(args, record))
         config.write_text(dump_yaml(again), encoding="utf-8")
         with only_named(again, args.trust):
             try:
                 lightning.run(["fit", "--config", str(config)])
             except UserError as error:
+                if error.key == "weights" and args.weights is None:
+                    raise UserError(f"{error}; --weights FILE names it here", error.key) from None
                 if args.data_root or not error.key.startswith("data."):
                     raise
                 hint = "--data-root DIR names their folder here, and fetches them into it where they can be fetched"

@@ -33,7 +33,7 @@ class Refusal(Entry):
 
 
 #: Keys of a config with plain data, and keys of its sections with plain data.
-PLAIN = ("seed_everything", "threads", "ckpt_path", "weights_only", "arithmetic")
+PLAIN = ("seed_everything", "threads", "ckpt_path", "weights_only", "weights_sha256", "arithmetic")
 SECTIONS: Mapping[str, Sequence[str]] = {
     "experiment": ("name", "track", "root"),
     "checkpoint": ("every_n_epochs", "every_n_steps", "every_n_minutes"),
@@ -165,8 +165,10 @@ class _Check:
                 checks = {name: self.word for name in TRAINER_PLAIN} | {name: self.null for name in TRAINER_NULL}
                 objects = {name: self.one_or_more(kind) for name, kind in TRAINER_OBJECTS.items()}
                 yield from self.mapping(key, value, {**checks, **objects}, ours=False)
-            elif key in PLAIN:
+            elif key in PLAIN or (key == "weights" and self.own_paths):
                 yield from self.plain(key, value)
+            elif key == "weights":
+                yield from self.path(key, value, "--weights")
             else:
                 yield Refusal(key=key, text="there is no such key")
 
@@ -293,13 +295,11 @@ class _Check:
             if isinstance(item, str) and not is_inside(item):
                 yield Refusal(key=key, text=f"{_shown(item)} leads out of the folder of the run")
 
-    def path(self, key: str, value: Any) -> Refusals:
-        """A folder or file of the data, below the present folder."""
+    def path(self, key: str, value: Any, flag: str = "--data-root") -> Refusals:
+        """A folder or file, below the present folder."""
         yield from self.plain(key, value)
         if isinstance(value, str) and not is_inside(value):
-            yield Refusal(
-                key=key, text=f"{_shown(value)} leads out of the present folder; name the data by --data-root"
-            )
+            yield Refusal(key=key, text=f"{_shown(value)} leads out of the present folder; name it by {flag}")
 
     def null(self, key: str, value: Any) -> Refusals:
         if value not in (None, []):

@@ -24,6 +24,8 @@ from resbench.registry import named
 THREADS = 4096
 #: Names of experiments and tracks; they are names of folders too.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: SHA-256 as ``sha256sum`` prints it.
+DIGEST = re.compile(r"[0-9a-f]{64}")
 #: Types whose values a file represents exactly.
 PLAIN = (type(None), bool, int, float, str)
 
@@ -43,7 +45,7 @@ def check_values(config: Namespace, made: Mapping[str, type]) -> None:
 
 
 def check_run(config: Namespace) -> None:
-    """Refuse a seed, a number of threads or a name that no run can have.
+    """Refuse a seed, a number of threads, a name or a checksum that no run can have.
 
     Raises:
         UserError: with the key and what to write.
@@ -59,6 +61,9 @@ def check_run(config: Namespace) -> None:
         value = config.experiment[key]
         if value is not None and not NAME.fullmatch(value):
             raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
+    digest = config.weights_sha256
+    if digest is not None and (config.weights is None or not DIGEST.fullmatch(digest)):
+        raise UserError(f"weights_sha256: {digest!r} is no checksum of a file; leave it out, it follows from weights")
 
 
 def odd_values(config: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from resbench.config.trust import ANOTHER_VERSION, missing, refusals
+from resbench.config.weights import on_shelf
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.markdown_text import code, escape
@@ -87,6 +88,13 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
             yield True, f"epochs: {trained} of the {epochs} of its budget"
     else:
         yield False, f"{record.status}: it is listed, and enters no mean"
+    digest = record.config.get("weights_sha256")
+    if digest is not None and on_shelf(str(digest)) is None:
+        yield (
+            True,
+            f"config: weights: no file in configs/weights has the sha256 {str(digest)[:12]}; bring it in the same pull "
+            "request, so that others can run resbench verify",
+        )
     refused = refusals(record.config, own_paths=True)
     if paths := missing(refused):
         yield True, f"config: {', '.join(paths)}, {ANOTHER_VERSION.format(record.made_by)}, and submit with it"

@@ -25,7 +25,9 @@ class Verdict(Entry):
     differences: list[str]
 
 
-def rerun_config(record: Record, root: str, epochs: int | None = None, data_root: str | None = None) -> dict[str, Any]:
+def rerun_config(
+    record: Record, root: str, epochs: int | None = None, data_root: str | None = None, weights: str | None = None
+) -> dict[str, Any]:
     """The config that runs a record again into the folder ``root``, without loggers and callbacks that only watch.
 
     Args:
@@ -34,10 +36,13 @@ def rerun_config(record: Record, root: str, epochs: int | None = None, data_root
         epochs: Train so many epochs only.
         data_root: Folder of the data, in place of the record's. Data are downloaded into a folder that is named here,
             never into one that a record names. Data that come without files have no folder, and none is set.
+        weights: File of the weights that the run starts from, in place of the record's.
     """
     config: dict[str, Any] = copy.deepcopy(record.config)
     config["ckpt_path"] = None
     config.setdefault("arithmetic", "native")  # a record from before there was the key
+    if weights is not None:
+        config["weights"] = weights
     config["experiment"] = _section(config, "experiment") | {"root": root, "name": "verify"}
     trainer = _section(config, "trainer")
     counted = counted_callbacks(trainer.get("callbacks"))

@@ -8,6 +8,7 @@ from resbench.nn.optimizer import AnalogOptimizer
 from resbench.nn.overview import drifts, end_epoch, pass_time, summary, tiles
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
 from resbench.nn.tiled import TiledLayer
+from resbench.nn.twin import digital_state
 
 __all__ = [
     "AnalogConv2d",
@@ -18,6 +19,7 @@ __all__ = [
     "ForeignWrite",
     "TiledLayer",
     "analog_layers",
+    "digital_state",
     "drifts",
     "end_epoch",
     "pass_time",

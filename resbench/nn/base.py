@@ -17,12 +17,12 @@ from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
-from resbench.nn.loading import program_digital
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
 from resbench.nn.product import Record, analog_product, anchor, mask_gradient, on_gradient
+from resbench.nn.twin import MatrixTwin
 
 
-class AnalogLayer(nn.Module):
+class AnalogLayer(MatrixTwin):
     """What analog layers on one array share: product, scales, bias, and the recording of (x, d) for the algorithm.
 
     ``y = a * (s * MVM(x)) + bias``, where MVM is the product with the composite weight of the array (through the
@@ -39,6 +39,7 @@ class AnalogLayer(nn.Module):
         periphery: converters and noise; None where both directions are perfect.
     """
 
+    held = "algorithm."
     weight: AnalogWeight
     bias: nn.Parameter | None
     mapping_scale: Tensor | None
@@ -259,10 +260,6 @@ class AnalogLayer(nn.Module):
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         self.weight.check_writes()
         super()._save_to_state_dict(destination, prefix, keep_vars)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, metadata: Any, *rest: Any) -> None:
-        program_digital(self, state_dict, prefix, "algorithm.", metadata)
-        super()._load_from_state_dict(state_dict, prefix, metadata, *rest)
 
 
 def _check_omega(omega: float, algorithm: Algorithm) -> None:

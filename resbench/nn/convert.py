@@ -22,6 +22,7 @@ from resbench.nn.convolution import AnalogConv2d
 from resbench.nn.linear import AnalogLinear
 from resbench.nn.parameter import AnalogWeight
 from resbench.nn.tiled import TiledLayer
+from resbench.nn.twin import Twin
 
 #: Layers of torch that multiply by a matrix; of these linear layers and two-dimensional convolutions become analog.
 PRODUCTS = (
@@ -135,7 +136,7 @@ def _check_types(
             raise TypeError(f"{name}: a {given.__module__}.{given.__qualname__} is no {kind.__name__}")
     if isinstance(layers, str):
         raise TypeError(f"layers: {layers!r} is one pattern; write a list, [{layers!r}]")
-    if isinstance(model, (AnalogLayer, TiledLayer)):
+    if isinstance(model, Twin):
         raise BadValue("model", f"this {type(model).__name__}", "is analog already")
     if isinstance(model, PRODUCTS):
         raise BadValue(
@@ -149,7 +150,7 @@ def _check_types(
 def _why_unmatched(pattern: str, model: nn.Module, names: Sequence[str]) -> str:
     """What is wrong with a pattern that matches no layer that could become analog."""
     matched = [(name, module) for name, module in model.named_modules() if name and _matches(name, pattern)]
-    analog = [name for name, module in matched if isinstance(module, (AnalogLayer, TiledLayer))]
+    analog = [name for name, module in matched if isinstance(module, Twin)]
     if analog:
         return f"matches layers that are analog already: {', '.join(analog)}; a layer is converted once"
     digital = [f"{name} ({type(module).__name__})" for name, module in matched if isinstance(module, PRODUCTS)]

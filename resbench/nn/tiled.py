@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +14,11 @@ from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
 from resbench.nn.linear import AnalogLinear
-from resbench.nn.loading import program_digital
 from resbench.nn.patches import Patches
+from resbench.nn.twin import MatrixTwin
 
 
-class TiledLayer(nn.Module):
+class TiledLayer(MatrixTwin):
     """A linear or convolutional layer split into blocks, each with its own devices, converters and scales.
 
     ``y_i = sum_j block_ij(x_j) + bias``: partial outputs are added digitally and the bias is digital. The blocks are
@@ -39,6 +38,8 @@ class TiledLayer(nn.Module):
         blocks: the block layers, block row by block row.
         bias: digital bias ``[out]``.
     """
+
+    held = "blocks."
 
     def __init__(
         self,
@@ -96,10 +97,6 @@ class TiledLayer(nn.Module):
         columns = len(self.plan.in_sizes)
         rows = [torch.cat(blocks[start : start + columns], dim=1) for start in range(0, len(blocks), columns)]
         return torch.cat(rows).view(self.kernel_shape), None if self.bias is None else self.bias.detach().clone()
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, metadata: Any, *rest: Any) -> None:
-        program_digital(self, state_dict, prefix, "blocks.", metadata)
-        super()._load_from_state_dict(state_dict, prefix, metadata, *rest)
 
     def _layers(self) -> list[AnalogLinear]:
         return [block for block in self.blocks if isinstance(block, AnalogLinear)]

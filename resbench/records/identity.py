@@ -11,7 +11,8 @@ from typing import Any, cast
 from resbench.errors import BadValue
 
 #: Dotted keys of a resolved config that do not change the result: they say where a run writes, what it shows and where
-#: it starts from. The folder of the data is one of them, because the record has the checksums of the data.
+#: its files are. The folder of the data is one of them, because the record has the checksums of the data, and so is the
+#: file of weights, whose checksum is a key of its own.
 RESULT_FREE_KEYS = frozenset(
     {
         "checkpoint",
@@ -29,6 +30,7 @@ RESULT_FREE_KEYS = frozenset(
         "trainer.log_every_n_steps",
         "trainer.logger",
         "trainer.profiler",
+        "weights",
         "weights_only",
     }
 )
@@ -48,7 +50,13 @@ CHANGING_CALLBACKS = ("resbench.callbacks.*PassTime",)
 
 #: Keys that were added after the first records had been published, each with the value that computes the same as before
 #: the key was added. A config with this value has the same hash as one without the key, so old records stay comparable.
-LATER_KEYS: Mapping[str, Any] = {"half_constants": False, "zero_shift": 0, "arithmetic": "native", "tuning": None}
+LATER_KEYS: Mapping[str, Any] = {
+    "half_constants": False,
+    "zero_shift": 0,
+    "arithmetic": "native",
+    "tuning": None,
+    "weights_sha256": None,
+}
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

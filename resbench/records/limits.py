@@ -1,4 +1,4 @@
-"""The parts of the data that a config trains and tests on. Results on different parts cannot be compared."""
+"""What a config trains from, and on which parts of the data. Results that differ there cannot be compared."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,10 @@ from resbench.records.text import one_line
 
 
 def limits(config: Mapping[str, Any]) -> list[str]:
-    """Settings of a resolved config that make an epoch shorter, or a step larger, than data and batch size say."""
+    """Settings of a resolved config that make an epoch shorter, or a step larger, than data and batch size say.
+
+    Given weights to start from are among them.
+    """
     trainer = _section(config, "trainer")
     found = []
     if part := _part(trainer.get("limit_train_batches")):
@@ -21,6 +24,8 @@ def limits(config: Mapping[str, Any]) -> list[str]:
         found.append(f"steps of {many} mini-batches")
     if part := _part(_section(_section(config, "data"), "init_args").get("steps_per_epoch")):
         found.append(f"epochs of {part}")
+    if digest := config.get("weights_sha256"):
+        found.append(f"starts from weights {one_line(str(digest)[:12])}")
     return found
 
 

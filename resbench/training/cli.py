@@ -26,6 +26,7 @@ from resbench.config.files import merged_arguments
 from resbench.config.keys import SEEDS, check_seeds, check_shape, check_trainer
 from resbench.config.messages import explain, refused, shortened
 from resbench.config.values import check_run, check_values, odd_values
+from resbench.config.weights import digest_of
 from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
 from resbench.errors import BadValue, UserError
@@ -178,6 +179,19 @@ class RunCLI(LightningCLI):
                 default=None,
                 help="Times with commas between them, such as 1h,1d,1y: let the devices drift and evaluate after each.",
             )
+        parser.add_argument(
+            "--weights",
+            type=str | None,
+            default=None,
+            help="File of safetensors, or a checkpoint of tensors, that the network is programmed with before the "
+            "training.",
+        )
+        parser.add_argument(
+            "--weights_sha256",
+            type=str | None,
+            default=None,
+            help="Checksum of that file, which is part of the result; filled in where it is left out.",
+        )
         parser.add_class_arguments(Experiment, "experiment")
         parser.add_class_arguments(CheckpointTimes, "checkpoint")
         parser.add_lightning_class_args(TileState, "tile_state")
@@ -197,6 +211,8 @@ class RunCLI(LightningCLI):
             UserError: for a config that no run can have.
         """
         self.config = self.resolve(argv)
+        if self.config.weights is not None and self.config.weights_sha256 is None:
+            self.config.weights_sha256 = digest_of(self.config.weights)
         self._refuse_unwritable()
         self.after: str | None = self.config.pop("after", None)
         self.continues = self.training and self.config.ckpt_path == LAST
@@ -321,6 +337,15 @@ class RunCLI(LightningCLI):
         finally:
             patience.cancel()
             self.config = original
+
+    def model_alone(self) -> Task:
+        """The task with its network and tiles, without data and trainer; a checkpoint then gives it its state."""
+        try:
+            config = Namespace(model=self.config.model)  # type: ignore[no-untyped-call]
+            model: Task = self.parser.instantiate(config, instantiate_groups=False).model
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            raise refused(error, self.resolved, MADE) from error
+        return model
 
     def _find_data(self) -> None:
         """Let the data module find or download its files before the devices of a large network are built."""

@@ -22,6 +22,7 @@ from resbench.training.checks import check_limits, read_data
 from resbench.training.cli import RunCLI
 from resbench.training.record import CHECKOUT, git_state, hardware, versions
 from resbench.training.trained import Trained, load_trained
+from resbench.training.weights import starting_weights
 
 
 def evaluate(command: str, argv: Sequence[str]) -> int:
@@ -29,23 +30,31 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
 
     Metrics are printed. With ``--after``, or with converters or a drift that the training did not have, the record of
     the evaluation is written beside the checkpoint, with a figure of the metrics against time. Predictions are
-    written to ``predictions.csv`` there, with the columns of the task.
+    written to ``predictions.csv`` there, with the columns of the task. Without a checkpoint, ``validate`` and ``test``
+    evaluate the network as the ``weights`` of the config program it, before any training, and write nothing.
 
     Raises:
-        UserError: without a checkpoint, with one of another config, or if there is nothing to predict or to drift.
+        UserError: without a checkpoint or weights, with a checkpoint of another config, or if there is nothing to
+            predict or to drift.
     """
     cli = RunCLI(argv, f"resbench {command}", training=False)
-    if cli.config.ckpt_path is None:
+    weights = starting_weights(cli.resolved) if command != "predict" else None
+    if cli.config.ckpt_path is None and weights is None:
         raise UserError(
             f"ckpt_path: missing; write resbench {command} --config RUN/config.yaml --ckpt_path RUN/last.ckpt"
         )
     times = _times(cli, command)
-    trained = load_trained(cli.config.ckpt_path, cli.resolved, cli.model)
-    for section in trained.sections:
-        print(f"with another {section} than in the training")
+    trained = None
+    if cli.config.ckpt_path is not None:
+        trained = load_trained(cli.config.ckpt_path, cli.resolved, cli.model)
+        for section in trained.sections:
+            print(f"with another {section} than in the training")
+    elif weights is not None:
+        for line in weights.program(cli.model.network):
+            print(line)
     read_data(cli, command)
     check_limits(cli, "val" if command == "validate" else command)
-    if command == "predict":
+    if command == "predict" and trained is not None:
         _predict(cli, trained)
         return 0
     started = datetime.now(UTC)
@@ -55,7 +64,7 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
         points.append(Point(after=after, seconds=seconds, metrics=_metrics(cli, command)))
     for line in _lines(points):
         print(line)
-    if times or trained.changes:
+    if trained is not None and (times or trained.changes):
         _keep(cli, command, trained, points, started)
     return 0
 

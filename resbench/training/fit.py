@@ -23,18 +23,19 @@ from resbench.errors import Diverged, UserError
 from resbench.nn import ForeignWrite
 from resbench.nn.overview import analog_table
 from resbench.records.files import write_text_atomically
-from resbench.records.names import CHECKPOINT, CONFIG, ERROR, RECORD
+from resbench.records.names import CHECKPOINT, CONFIG, ERROR, PREVIOUS, RECORD
 from resbench.records.schema import Record, RecordError, metric_differences, read_record, write_record
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
 from resbench.training.distributed import SharedBatchDDP, command_line, fail_as_helper
-from resbench.training.folder import was_interrupted
+from resbench.training.folder import is_complete, was_interrupted
 from resbench.training.process import use_huge_pages
 from resbench.training.record import Status, draft_record, final_record
 from resbench.training.state import check_state
 from resbench.training.stop import Interrupted
 from resbench.training.wandb_logger import WandbRunLogger
+from resbench.training.weights import starting_weights
 
 EXIT = {"complete": 0, "failed": 1, "diverged": 1, "interrupted": 130}
 
@@ -56,6 +57,9 @@ def fit(argv: Sequence[str]) -> int:
 def run(cli: RunCLI) -> int:
     """The same as :func:`fit`, for a command line that is parsed already."""
     checkpoint = check_training(cli)
+    weights = starting_weights(cli.resolved)
+    if weights is not None and checkpoint is None and not _is_under_way(cli):
+        weights.check(cli.model.network)
     use_huge_pages(cli.tensors())
     if not cli.trainer.is_global_zero:
         return _help(cli, checkpoint)
@@ -77,6 +81,7 @@ def _help(cli: RunCLI, checkpoint: Path | None) -> int:
     """Compute as a further process of a distributed training; only the first process prints and writes files."""
     with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing), cli.stop:
         try:
+            _start(cli, checkpoint)
             cli.trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=checkpoint, weights_only=True)
             if _tests(cli):
                 cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)
@@ -91,7 +96,7 @@ def _help(cli: RunCLI, checkpoint: Path | None) -> int:
 def _run(cli: RunCLI, checkpoint: Path | None) -> int:
     draft = draft_record(cli)
     checkpoint = _take_up(cli, checkpoint)
-    for line in _plan(cli):
+    for line in [*_plan(cli), *_start(cli, checkpoint)]:
         print(line, flush=True)
     if checkpoint is not None:
         again = "" if cli.continues else f"; to begin anew, remove {cli.folder.attempt}"
@@ -116,6 +121,21 @@ def _run(cli: RunCLI, checkpoint: Path | None) -> int:
     for files in to_sync:
         print(f"Weights & Biases, offline; upload with: wandb sync {folder / files}", flush=True)
     return 2 if end.refused else EXIT[record.status]
+
+
+def _is_under_way(cli: RunCLI) -> bool:
+    """Whether the run will go on from a checkpoint or is complete, so that it starts from no weights."""
+    attempt = cli.folder.attempt
+    found = any((attempt / name).is_file() for name in (CHECKPOINT, PREVIOUS))
+    if cli.continues and is_complete(cli.folder.complete):
+        return True
+    return found and (cli.continues or was_interrupted(attempt))
+
+
+def _start(cli: RunCLI, checkpoint: Path | None) -> list[str]:
+    """Program the weights that a config names, unless a checkpoint has the weights; lines about that."""
+    weights = starting_weights(cli.resolved)
+    return [] if weights is None or checkpoint is not None else weights.program(cli.model.network)
 
 
 def _take_up(cli: RunCLI, checkpoint: Path | None) -> Path | None:

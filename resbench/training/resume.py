@@ -47,7 +47,7 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
     content = read_mapping(config)
     if refused := refusals(content, trusted, own_paths=True):
         own = "" if missing(refused) else f"; if it is yours: resbench fit --config {config} --ckpt_path={LAST}"
-        raise UserError(f"{config}: {why(refused, 'resbench resume', _made_by(attempt))}{own}")
+        raise UserError(f"{config}: {why(refused, 'resbench resume', made_by(attempt))}{own}")
     arguments = ["--config", str(config), f"--ckpt_path={LAST}"]
     experiment = content.get("experiment") or {}
     named = Path(str(experiment.get("root")), str(experiment.get("name")))
@@ -65,7 +65,7 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
         return run(cli)
 
 
-def _made_by(attempt: Path) -> str:
+def made_by(attempt: Path) -> str:
     """The version of resbench that began a run. It is unknown for a run that was killed, which has no record."""
     try:
         return read_record(attempt / RECORD).made_by

@@ -56,8 +56,8 @@ def test_verify_runs_nothing_that_a_record_says(name: str, here: Path, capsys: p
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name not in ("dotted_key", "compose")])
 def test_resume_runs_nothing_that_a_folder_says(name: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if name in ("data_elsewhere", "download_elsewhere", "text_elsewhere"):
-        pytest.skip("a run may have its data anywhere; resume only reads them")
+    if name in ("data_elsewhere", "download_elsewhere", "text_elsewhere", "weights_elsewhere"):
+        pytest.skip("a run may have its data and weights anywhere; resume only reads them")
     folder = Path("runs/theirs/0123456789ab.attempt")
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(json.dumps(HOSTILE[name]))

@@ -190,6 +190,7 @@ HOSTILE: dict[str, Callable[[Config], None]] = {
     "data_elsewhere": put("data", an("resbench.data.ImageFolderData", root="../outside")),
     "download_elsewhere": put("data", an("resbench.data.MNISTData", root="/tmp/outside", download=True)),
     "text_elsewhere": put("data", an("resbench.data.CharacterData", root="data", path="/dev/zero")),
+    "weights_elsewhere": put("weights", "../outside.safetensors"),
     "registry": put("trainer.model_registry", "evil"),
 }
 

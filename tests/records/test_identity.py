@@ -45,6 +45,8 @@ def test_order_of_keys_does_not_matter() -> None:
         ("trainer.callbacks", {"class_path": "lightning.pytorch.callbacks.RichProgressBar"}),
         ("trainer.callbacks", [{"class_path": "resbench.callbacks.TileState", "init_args": {"every": 10}}]),
         ("ckpt_path", "last.ckpt"),
+        ("weights", "trained.safetensors"),
+        ("weights_sha256", None),
         ("model.init_args.device.init_args.half_constants", False),
     ],
 )
@@ -62,6 +64,8 @@ def test_keys_that_cannot_change_the_numbers_are_left_out(path: str, value: Any)
         ("model.init_args.device.init_args.states", 4),
         ("model.init_args.device.init_args.half_constants", True),
         ("data.init_args.batch_size", 16),
+        ("weights_sha256", "4f" * 32),
+        ("model.init_args.weights", "an argument of a network or task of one's own"),
         ("model.init_args.root", "a key that is free elsewhere only"),
     ],
 )

@@ -11,7 +11,8 @@ from resbench.algorithms import Algorithm, ResidualLearning
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import Ideal, SoftBounds
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
-from resbench.nn import ForeignWrite, analog_layers, to_analog
+from resbench.nn import AnalogOptimizer, ForeignWrite, analog_layers, digital_state, to_analog
+from resbench.nn.twin import program
 
 X = torch.randn(2, 1, 6, 6, generator=torch.Generator().manual_seed(0))
 MAPPINGS = {
@@ -76,3 +77,55 @@ def test_memory_is_not_taken_from_a_state() -> None:
     model = to_analog(nn.Sequential(nn.Linear(3, 2)), OneTile(), Ideal())
     with pytest.raises(ForeignWrite, match="without assign=True"):
         model.load_state_dict(model.state_dict(), assign=True)
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("algorithm", [OneTile(), ResidualLearning(tiles=3)], ids=["one tile", "three tiles"])
+def test_the_digital_network_with_the_logical_weights_computes_the_same(mapping: str, algorithm: Algorithm) -> None:
+    """After a training, so that the composite weight and the output scales are not where they began."""
+    model = to_analog(digital(0), algorithm, SoftBounds(states=50), mapping=MAPPINGS[mapping])
+    optimizer = AnalogOptimizer(model.parameters(), lr=0.1)
+    for _ in range(3):
+        optimizer.zero_grad()
+        model(X).square().sum().backward()
+        optimizer.step()
+    plain = digital(1)
+    plain.load_state_dict(digital_state(model))
+    torch.testing.assert_close(plain(X), model(X), rtol=1e-5, atol=1e-6)
+
+
+def test_the_logical_weights_of_a_digital_network_are_its_state() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
+    state = digital_state(model)
+    assert list(state) == list(model.state_dict())
+    assert all(torch.equal(state[name], value) for name, value in model.state_dict().items())
+
+
+def test_a_layer_with_two_names_has_both() -> None:
+    shared = nn.Linear(3, 3)
+    model = to_analog(nn.Sequential(shared, nn.Tanh(), shared), OneTile(), Ideal())
+    assert list(digital_state(model)) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+
+
+def test_weights_that_devices_cannot_hold_are_said() -> None:
+    """Two weights are out of the range of 1, by 0.5 and 2."""
+    device = SoftBounds(states=10, w_max=1.0, w_min=-1.0, w_max_dtod=0, w_min_dtod=0)
+    model = to_analog(nn.Sequential(nn.Linear(3, 2)), OneTile(), device)
+    weight = torch.tensor([[0.5, -0.25, 1.5], [0.0, -3.0, 0.125]])
+    lines = program(model, {"0.weight": weight, "0.bias": torch.full((2,), 9.0)})
+    assert lines == ["0.weight: the devices cannot hold 2 of 6 weights, out of range or stuck; largest error 2"]
+    assert torch.equal(digital_state(model)["0.weight"], weight.clamp(-1, 1))
+
+
+def test_names_and_shapes_that_do_not_fit_are_said_in_one_line() -> None:
+    model = to_analog(digital(0), OneTile(), Ideal())
+    before = digital_state(model)
+    state = {name: value for name, value in digital(1).state_dict().items() if name != "0.bias"}
+    state |= {"head.weight": torch.ones(2), "3.weight": torch.ones(5, 63), "4.weight": torch.full((2, 5), torch.inf)}
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        program(model, state)
+    assert str(refused.value) == (
+        "weights: the state of another network; it lacks: 0.bias; it has other names: head.weight; "
+        "it has other shapes: 3.weight [5, 63], here [5, 64]; it has values that are not finite: 4.weight"
+    )
+    assert all(torch.equal(value, before[name]) for name, value in digital_state(model).items())
