@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
@@ -30,13 +31,22 @@ class History(Checkpoint):
         self.seconds = 0.0
         self._validation: dict[str, float] = {}
         self._start: float | None = None
+        self._counting: list[RemovableHandle] = []
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock, and wait for the first batch to pass the analog layers."""
         self._start = time.perf_counter()
         self.epochs = [entry for entry in self.epochs if entry["epoch"] < trainer.current_epoch]
+        first_batch: Counter[str] = Counter()
         for name, layer in analog_layers(getattr(pl_module, "network", pl_module)):
-            self._count_vectors(name, layer)
+            self._counting.append(self._count_vectors(name, layer, first_batch))
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """After the first batch every layer was used as often as one sample uses it."""
+        while self._counting:
+            self._counting.pop().remove()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note the metrics of the validation set, for the epoch that this is in."""
@@ -77,12 +87,13 @@ class History(Checkpoint):
     def _stop_clock(self) -> None:
         self.seconds, self._start = self._time(), None
 
-    def _count_vectors(self, name: str, layer: AnalogLayer) -> None:
+    def _count_vectors(self, name: str, layer: AnalogLayer, counted: Counter[str]) -> RemovableHandle:
         def count(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            self.reuse[name] = layer.output_rows(output).shape[0] // inputs[0].shape[0]
-            handle.remove()
+            # An LSTM uses its cells in every step.
+            counted[name] += layer.output_rows(output).shape[0] // inputs[0].shape[0]
+            self.reuse[name] = counted[name]
 
-        handle: RemovableHandle = layer.register_forward_hook(count)
+        return layer.register_forward_hook(count)
 
 
 def _values(trainer: Trainer, split: str) -> dict[str, float]:

@@ -13,7 +13,7 @@ class LayerShape:
     """Weights ``[out_features, in_features]`` of one layer on a crossbar.
 
     ``in_features`` is the fan-in, C_in·k·k for a convolution, and ``reuse`` the vectors that one sample puts
-    through it: 1, or the output positions of a convolution.
+    through it: 1, the output positions of a convolution, or the steps of a sequence.
 
     Raises:
         BadValue: for a number below 1.
@@ -106,6 +106,22 @@ def char_gpt(context: int = 256, layers: int = 6, width: int = 384) -> tuple[Lay
     return tuple(layer for index in range(layers) for layer in block(f"blocks.{index}"))
 
 
+def lstm(name: str, inputs: int, hidden: int, layers: int = 1, reuse: int = 1) -> Iterator[LayerShape]:
+    """Cells of an LSTM, with one array for the input and the hidden state."""
+    for index in range(layers):
+        yield LayerShape(f"{name}.cells.l{index}", (hidden if index else inputs) + hidden, 4 * hidden, reuse)
+
+
+def char_lstm(vocabulary: int = 65, width: int = 64, hidden: int = 128, layers: int = 1) -> tuple[LayerShape, ...]:
+    """LSTM of characters; here a sample is one character, as the network does not say how long its texts are."""
+    return (*lstm("lstm", width, hidden, layers), LayerShape("head", hidden, vocabulary))
+
+
+def row_lstm(side: int = 8, hidden: int = 32, classes: int = 10) -> tuple[LayerShape, ...]:
+    """LSTM of the rows of an image: each row is one vector."""
+    return (*lstm("lstm", side, hidden, reuse=side), LayerShape("fc", hidden, classes))
+
+
 def resnet(depth: int, classes: int) -> tuple[LayerShape, ...]:
     """ResNet-18 or ResNet-34 on 32 x 32 images: layer3, layer4 and fc, as the paper puts them on crossbars.
 
@@ -132,6 +148,8 @@ _NETWORKS: dict[str, tuple[Callable[..., tuple[LayerShape, ...]], dict[str, Any]
     "ResNet20": (lambda classes: cifar_resnet((3, 3, 3), (16, 32, 64), classes, projection=False), {"classes": 10}),
     "ResNet9": (resnet9, {"classes": 10, "width": 64}),
     "CharGPT": (char_gpt, {"context": 256, "layers": 6, "width": 384}),
+    "CharLSTM": (char_lstm, {"vocabulary": 65, "width": 64, "hidden": 128, "layers": 1}),
+    "RowLSTM": (row_lstm, {"side": 8, "hidden": 32, "classes": 10}),
 }
 #: Arguments that leave the shapes alone.
 _SHAPELESS = {"activation", "bias", "heads", "vocabulary"}
@@ -146,7 +164,7 @@ def network_layers(name: str, arguments: Mapping[str, Any]) -> tuple[LayerShape,
     if name not in _NETWORKS:
         raise BadValue("network", name, f"has no closed form; write one of {', '.join(_NETWORKS)}")
     make, defaults = _NETWORKS[name]
-    given = {key: value for key, value in arguments.items() if key not in _SHAPELESS}
+    given = {key: value for key, value in arguments.items() if key in defaults or key not in _SHAPELESS}
     try:
         return make(**(defaults | given))
     except TypeError as error:

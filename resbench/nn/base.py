@@ -47,7 +47,7 @@ class AnalogLayer(MatrixTwin):
 
     def __init__(
         self,
-        layer: nn.Linear | nn.Conv2d,
+        layer: nn.Linear | nn.Conv1d | nn.Conv2d,
         algorithm: Algorithm,
         device: Device | Sequence[Device],
         stream: Stream,

@@ -13,18 +13,22 @@ from torch import Tensor, nn
 
 from resbench.algorithms import Algorithm
 from resbench.crossbar.devices import Device
-from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
+from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
 from resbench.errors import BadValue
-from resbench.nn.base import AnalogLayer, analog_layers
-from resbench.nn.convolution import AnalogConv2d
-from resbench.nn.linear import AnalogLinear
+from resbench.nn.arrays import on_arrays
+from resbench.nn.base import analog_layers
+from resbench.nn.grouped import GroupedConv
+from resbench.nn.lstm import AnalogLSTM
 from resbench.nn.parameter import AnalogWeight
-from resbench.nn.tiled import TiledLayer
+from resbench.nn.transposed import AnalogConvTranspose2d
 from resbench.nn.twin import Twin
 
-#: Layers of torch that multiply by a matrix; of these linear layers and two-dimensional convolutions become analog.
+#: Layers that can be analog.
+Convertible = nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose2d | nn.LSTM
+CONVERTIBLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.LSTM)
+#: Layers of torch that multiply by a matrix.
 PRODUCTS = (
     *(nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd),
     *(nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention),
@@ -43,7 +47,11 @@ def to_analog(
     backward_io: IOParameters = PERFECT,
     mapping: MappingParameters = ONE_ARRAY,
 ) -> nn.Module:
-    """Put linear and convolutional layers of a model on crossbar tiles, in place.
+    """Put layers of a model on crossbar tiles, in place: linear layers, convolutions and LSTMs.
+
+    Convolutions are those in one or two dimensions, with an array for each of their groups, and transposed ones in two
+    dimensions without groups. An LSTM has one array in each cell. Every other layer stays digital: LSTMs with a
+    projection, other recurrent layers and cells, attention, bilinear layers, subclasses.
 
     A pattern names a module, everything below a module (``layer3`` takes ``layer3.0.conv1``), or uses wildcards
     (``*.conv?``). A module that appears twice in the model stays one, if any of its names is matched. Hooks on the
@@ -51,7 +59,7 @@ def to_analog(
     :class:`~resbench.algorithms.DigitalSGD` leaves the model as it is.
 
     Args:
-        model: the model; other kinds of layers stay digital, and a warning names those that are matched.
+        model: the model; a warning names the layers that are matched and multiply, but stay digital.
         algorithm: hyper-parameters; each layer gets its own copy with tiles.
         device: device of all tiles, or one for each tile, fast tile first.
         layers: patterns of the names of modules.
@@ -66,14 +74,14 @@ def to_analog(
 
     Raises:
         TypeError: for a class in place of an instance, and for a single pattern in place of a list.
-        BadValue: for a pattern that matches no linear or convolutional layer, or one that meets a layer that does
+        BadValue: for a pattern that matches no layer that can be analog, or one that meets a layer that does
             not fit, is analog already, or shares its weight with another.
     """
     _check_types(model, algorithm, device, layers, forward_io, backward_io, mapping)
-    found: dict[str, nn.Linear | nn.Conv2d] = {
+    found: dict[str, Convertible] = {
         name: module
         for name, module in model.named_modules(remove_duplicate=False)
-        if type(module) in (nn.Linear, nn.Conv2d) and name
+        if isinstance(module, CONVERTIBLE) and _can_be_analog(module) and name
     }
     for pattern in layers:
         if not any(_matches(name, pattern) for name in found):
@@ -101,11 +109,19 @@ def to_analog(
     for name, layer in analog_layers(model):
         layer.weight.label = f"{name}.weight"
     _call_sublayers(model)
-    digital = [name for name in _digital_products(model) if any(_matches(name, pattern) for pattern in layers)]
+    digital = [text for name, text in digital_products(model) if any(_matches(name, pattern) for pattern in layers)]
     if digital:
-        listed = ", ".join(f"{name} ({type(model.get_submodule(name)).__name__})" for name in digital)
-        warnings.warn(f"layers: these stay digital, they are no linear or convolutional layers: {listed}", stacklevel=2)
+        warnings.warn(f"layers: these stay digital, no array does what they do: {', '.join(digital)}", stacklevel=2)
     return model
+
+
+def _can_be_analog(module: Convertible) -> bool:
+    """Whether a layer is of a kind, and has the options, that arrays can do; a subclass may do anything."""
+    if type(module) not in CONVERTIBLE:
+        return False
+    if isinstance(module, nn.LSTM):
+        return module.proj_size == 0
+    return not (isinstance(module, nn.ConvTranspose2d) and module.groups > 1)
 
 
 def _call_sublayers(model: nn.Module) -> None:
@@ -142,8 +158,8 @@ def _check_types(
         raise BadValue(
             "model",
             f"a bare {type(model).__name__}",
-            "has no name by which it could be replaced; write nn.Sequential(layer), or AnalogLinear and AnalogConv2d "
-            "of resbench.nn",
+            "has no name by which it could be replaced; write nn.Sequential(layer), or its layer of resbench.nn, such "
+            "as AnalogLinear",
         )
 
 
@@ -153,8 +169,9 @@ def _why_unmatched(pattern: str, model: nn.Module, names: Sequence[str]) -> str:
     analog = [name for name, module in matched if isinstance(module, Twin)]
     if analog:
         return f"matches layers that are analog already: {', '.join(analog)}; a layer is converted once"
-    digital = [f"{name} ({type(module).__name__})" for name, module in matched if isinstance(module, PRODUCTS)]
-    reason = "matches no linear or convolutional layer"
+    names_matched = {name for name, _ in matched}
+    digital = [text for name, text in digital_products(model) if name in names_matched and name not in names]
+    reason = "matches no layer that can be analog"
     if digital:
         reason += f" but {', '.join(digital)}, which stay digital"
     if not names:
@@ -163,17 +180,19 @@ def _why_unmatched(pattern: str, model: nn.Module, names: Sequence[str]) -> str:
     return f"{reason}; write one of {', '.join(names)}, for example {example!r}"
 
 
-def _digital_products(model: nn.Module) -> Iterator[str]:
-    """Names of the layers of a model that multiply by a matrix digitally; not of the parts of one."""
+def digital_products(model: nn.Module) -> Iterator[tuple[str, str]]:
+    """(name, description) of the layers of a model that multiply by a matrix digitally; not of the parts of one."""
     outer: list[str] = []
     for name, module in model.named_modules():
         inside = any(name.startswith(f"{other}.") for other in outer)
         if isinstance(module, PRODUCTS) and not inside:
             outer.append(name)
-            yield name
+            given = {option: getattr(module, option, 0) for option in ("groups", "proj_size")}
+            options = [f"{option}={value}" for option, value in given.items() if value > 1]
+            yield name, f"{name} ({', '.join([type(module).__name__, *options])})"
 
 
-def _check_parameters(chosen: Mapping[str, nn.Linear | nn.Conv2d], model: nn.Module) -> None:
+def _check_parameters(chosen: Mapping[str, Convertible], model: nn.Module) -> None:
     """Refuse layers whose weight is not theirs alone: on tiles it would be another array."""
     owned = [
         (f"{name}.{attribute}" if name else attribute, module, parameter)
@@ -181,7 +200,8 @@ def _check_parameters(chosen: Mapping[str, nn.Linear | nn.Conv2d], model: nn.Mod
         for attribute, parameter in module.named_parameters(recurse=False)
     ]
     for name, layer in chosen.items():
-        others = layer._parameters.keys() - {"weight", "bias"}
+        own = set(layer._flat_weights_names) if isinstance(layer, nn.LSTM) else {"weight", "bias"}
+        others = layer._parameters.keys() - own
         if others:
             raise BadValue(
                 "layers",
@@ -212,7 +232,7 @@ def _overlap(one: Tensor, other: Tensor) -> bool:
 
 
 def _twin(
-    layer: nn.Linear | nn.Conv2d,
+    layer: Convertible,
     algorithm: Algorithm,
     device: Device | Sequence[Device],
     stream: Stream,
@@ -221,23 +241,39 @@ def _twin(
     mapping: MappingParameters,
 ) -> nn.Module:
     """The analog layer in place of a digital one, on its device, in its precision and mode, and frozen as it is."""
-    out, columns = layer.weight.flatten(1).shape
     arguments = algorithm, device, stream, forward_io, backward_io, mapping
-    twin: AnalogLayer | TiledLayer
-    if len(TilePlan.of((out, columns), mapping).arrays) > 1:
-        twin = TiledLayer(layer, *arguments)
-    elif isinstance(layer, nn.Linear):
-        twin = AnalogLinear(layer, *arguments)
+    twin: Twin
+    if isinstance(layer, nn.LSTM):
+        twin = AnalogLSTM(layer, *arguments)
+    elif isinstance(layer, nn.ConvTranspose2d):
+        twin = AnalogConvTranspose2d(layer, *arguments)
+    elif isinstance(layer, nn.Conv1d | nn.Conv2d) and layer.groups > 1:
+        twin = GroupedConv(layer, *arguments)
     else:
-        twin = AnalogConv2d(layer, *arguments)
+        twin = on_arrays(layer, *arguments)
+    frozen = {kind: _is_frozen(layer, kind) for kind in ("weight", "bias")}
     for parameter in twin.parameters():
         if isinstance(parameter, AnalogWeight):
-            parameter.requires_grad_(layer.weight.requires_grad)
-    if twin.bias is not None and layer.bias is not None:
-        twin.bias.requires_grad_(layer.bias.requires_grad)
-    if layer.weight.dtype is not torch.get_default_dtype():  # else nothing is cast, some buffers are wider on purpose
-        twin = twin.to(layer.weight.dtype)
-    return twin.to(layer.weight.device).train(layer.training)
+            parameter.requires_grad_(not frozen["weight"])
+    for name, parameter in twin.named_parameters(recurse=False):
+        if name.startswith("bias"):
+            parameter.requires_grad_(not frozen["bias"])
+    like = next(layer.parameters())
+    if like.dtype is not torch.get_default_dtype():  # else nothing is cast, some buffers are wider on purpose
+        twin = twin.to(like.dtype)
+    return twin.to(like.device).train(layer.training)
+
+
+def _is_frozen(layer: nn.Module, kind: str) -> bool:
+    """Whether the weights, or the biases, of a layer are frozen; arrays hold several of them.
+
+    Raises:
+        BadValue: if only some of them are.
+    """
+    trained = {parameter.requires_grad for name, parameter in layer.named_parameters() if name.startswith(kind)}
+    if len(trained) > 1:
+        raise BadValue("requires_grad", f"only some of the {kind}s", "are frozen; freeze all of them or none")
+    return trained == {False}
 
 
 def _move_hooks(layer: nn.Module, twin: nn.Module) -> None:

@@ -39,7 +39,7 @@ class AnalogConv2d(AnalogLayer):
 
     def __init__(
         self,
-        layer: nn.Conv2d,
+        layer: nn.Conv2d | nn.Conv1d,
         algorithm: Algorithm,
         device: Device | Sequence[Device],
         stream: Stream,
@@ -49,6 +49,7 @@ class AnalogConv2d(AnalogLayer):
     ) -> None:
         super().__init__(layer, algorithm, device, stream, forward_io, backward_io, mapping)
         self.patches = Patches(layer)
+        self.plane_shape = torch.Size([*layer.weight.shape[:2], *self.patches.kernel_size])
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() == 3:
@@ -56,12 +57,15 @@ class AnalogConv2d(AnalogLayer):
         return super().forward(x if self.patches.outer_padding is None else self.patches.pad(x))
 
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
-        return functional.conv2d(x, weight.reshape(self.kernel_shape), offset, **self.patches.geometry)
+        return functional.conv2d(x, weight.reshape(self.plane_shape), offset, **self.patches.geometry)
 
     def plain_product(self, x: Tensor) -> Tensor:
+        return self._convolve(x, self.weight.array)
+
+    def _convolve(self, x: Tensor, kernel: Tensor) -> Tensor:
         # Asked for the gradient of a bias inside the convolution, oneDNN would compute that of the weight as well.
         stride, padding, dilation = self.patches.steps
-        y = torch.conv2d(x, self.weight.array, None, stride, padding, dilation)
+        y = torch.conv2d(x, kernel, None, stride, padding, dilation)
         bias: Tensor | None = self.bias
         return y if bias is None else y.add_(bias.view(-1, 1, 1))
 
@@ -84,3 +88,18 @@ class AnalogConv2d(AnalogLayer):
         """The geometry, in torch's words."""
         shape = "x".join(str(size) for size in self.kernel_shape)
         return f"{shape}, " + ", ".join(f"{name}={value}" for name, value in self.patches.geometry.items())
+
+
+class AnalogConv1d(AnalogConv2d):
+    """A one-dimensional convolution on one array, there ``[out_channels, in_channels * k]``.
+
+    Sequences are images of one line: otherwise, and in its arguments and errors, it is :class:`AnalogConv2d`.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() == 2:
+            return self.forward(x[None])[0]
+        return AnalogLayer.forward(self, self.patches.pad(x)).squeeze(2)
+
+    def plain_product(self, x: Tensor) -> Tensor:
+        return self._convolve(x, self.weight.array.view(self.plane_shape))

@@ -7,6 +7,7 @@ from torch import nn
 from resbench.crossbar.tile import Tile
 from resbench.errors import BadValue
 from resbench.nn.base import analog_layers
+from resbench.nn.convert import digital_products
 from resbench.nn.parameter import AnalogWeight
 
 
@@ -40,13 +41,15 @@ def analog_table(model: nn.Module) -> list[str]:
 
 
 def summary(model: nn.Module) -> str:
-    """What of a model is on tiles, a line for each layer, and which modules keep digital parameters."""
+    """What of a model is on tiles, a line for each layer, which products stay digital, and where parameters do."""
     digital = [
         f"{name or 'the model itself'}: {type(module).__name__}, {count:,} parameters"
         for name, module in model.named_modules()
         if (count := _digital_parameters(module))
     ]
     analog = analog_table(model) or ["no analog layers"]
+    if products := [text for _, text in digital_products(model)]:
+        analog.append(f"products that stay digital: {', '.join(products)}")
     return "\n".join([*analog, *(["digital:", *digital] if digital else [])])
 
 

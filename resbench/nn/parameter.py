@@ -36,6 +36,7 @@ class AnalogWeight(nn.Parameter):
         array: the same memory as a plain tensor, what products take.
         pairs: pending (x ``[n, in]``, d ``[n, out]``) of the backward passes since the last step.
         lr_scale: factor on the learning rate, for a mapping scale that is compensated there.
+        many: number of pairs at which a word is due.
         label: name of the weight in messages; :func:`to_analog` sets that in the model.
         writes: torch's count of writes when the memory was last known to be that of the algorithm.
     """
@@ -44,6 +45,7 @@ class AnalogWeight(nn.Parameter):
     array: Tensor
     pairs: list[tuple[Rows, Rows]]
     lr_scale: float
+    many: int
     label: str
     writes: int
 
@@ -61,6 +63,7 @@ class AnalogWeight(nn.Parameter):
         weight.array = algorithm.weight.detach().view(shape)
         weight.pairs = []
         weight.lr_scale = lr_scale
+        weight.many = MANY
         weight.label = label or f"analog weight {tuple(shape)}"
         weight.writes = weight._version
         return weight
@@ -110,10 +113,10 @@ class AnalogWeight(nn.Parameter):
     def append(self, x: Rows, d: Rows) -> None:
         """Record the pair of a backward pass."""
         self.pairs.append((x, d))
-        if len(self.pairs) == MANY:
+        if len(self.pairs) == self.many:
             warnings.warn(
-                f"{self.label}: {MANY} backward passes wait for a step, and stay in memory until then; train the model "
-                "with resbench.nn.AnalogOptimizer, and call zero_grad between mini-batches",
+                f"{self.label}: {self.many} backward passes wait for a step, and stay in memory until then; train the "
+                "model with resbench.nn.AnalogOptimizer, and call zero_grad between mini-batches",
                 stacklevel=2,
             )
 

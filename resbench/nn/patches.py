@@ -12,31 +12,41 @@ from resbench.errors import BadValue
 
 
 class Patches:
-    """Geometry of a convolution: images to patches and back.
+    """Geometry of a convolution: images to patches and back. A sequence is an image of one line.
 
     Args:
-        layer: the digital convolution.
+        layer: the digital convolution, in one or two dimensions.
+
+    Attributes:
+        dimensions: 1 or 2.
 
     Raises:
         BadValue: for a grouped convolution.
     """
 
-    def __init__(self, layer: nn.Conv2d) -> None:
+    def __init__(self, layer: nn.Conv1d | nn.Conv2d) -> None:
         if layer.groups != 1:
             raise BadValue("groups", layer.groups, "does not fit one array; leave this convolution digital")
-        self.kernel_size = _pair(layer.kernel_size)
-        self.geometry: dict[str, Any] = {"stride": layer.stride, "dilation": layer.dilation, "padding": layer.padding}
+        self.dimensions = len(layer.kernel_size)
+        self.kernel_size = _pair(layer.kernel_size, 1)
+        self.geometry: dict[str, Any] = {
+            "stride": _pair(layer.stride, 1),
+            "dilation": _pair(layer.dilation, 1),
+            "padding": layer.padding if isinstance(layer.padding, str) else _pair(layer.padding, 0),
+        }
         self.outer_padding: tuple[list[int], str] | None = None
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
             mode = "constant" if layer.padding_mode == "zeros" else layer.padding_mode
             self.outer_padding = list(layer._reversed_padding_repeated_twice), mode
             self.geometry["padding"] = (0, 0)
-        stride, padding, dilation = (_pair(self.geometry[name]) for name in ("stride", "padding", "dilation"))
-        self.steps = stride, padding, dilation
+        self.steps: tuple[tuple[int, int], ...] = tuple(
+            self.geometry[name] for name in ("stride", "padding", "dilation")
+        )
 
     def pad(self, x: Tensor) -> Tensor:
-        """Padding that the product itself cannot do: circular, reflected, named."""
-        return x if self.outer_padding is None else functional.pad(x, *self.outer_padding)
+        """A batch as images, with the padding that the product itself cannot do: circular, reflected, named."""
+        padded = x if self.outer_padding is None else functional.pad(x, *self.outer_padding)
+        return padded if self.dimensions == 2 else padded.unsqueeze(2)
 
     def unfold(self, x: Tensor) -> Tensor:
         """Images ``[b, channels, h, w]`` to patches ``[b, positions, channels * kh * kw]``, row-major both."""
@@ -55,6 +65,6 @@ class Patches:
         return y.transpose(1, 2).reshape(x.shape[0], -1, height, width)
 
 
-def _pair(sizes: tuple[int, ...]) -> tuple[int, int]:
-    height, width = sizes
-    return height, width
+def _pair(sizes: tuple[int, ...], of_one_line: int) -> tuple[int, int]:
+    """Sizes of height and width; a sequence has ``of_one_line`` for its height."""
+    return sizes[0] if len(sizes) == 2 else of_one_line, sizes[-1]

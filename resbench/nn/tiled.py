@@ -43,7 +43,7 @@ class TiledLayer(MatrixTwin):
 
     def __init__(
         self,
-        layer: nn.Linear | nn.Conv2d,
+        layer: nn.Linear | nn.Conv1d | nn.Conv2d,
         algorithm: Algorithm,
         device: Device | Sequence[Device],
         stream: Stream,
@@ -54,7 +54,7 @@ class TiledLayer(MatrixTwin):
         super().__init__()
         matrix = layer.weight.detach().flatten(1)
         self.kernel_shape = layer.weight.shape
-        self.patches = Patches(layer) if isinstance(layer, nn.Conv2d) else None
+        self.patches = None if isinstance(layer, nn.Linear) else Patches(layer)
         self.plan = TilePlan.of((matrix.shape[0], matrix.shape[1]), mapping, bias=layer.bias is not None)
         self.blocks = nn.ModuleList()
         for index, weight in enumerate(self._split(matrix)):
@@ -67,10 +67,11 @@ class TiledLayer(MatrixTwin):
     def forward(self, x: Tensor) -> Tensor:
         if self.patches is None:
             return self._outputs(x)
-        if x.dim() == 3:
+        if x.dim() == self.patches.dimensions + 1:
             return self.forward(x[None])[0]
         x = self.patches.pad(x)
-        return self.patches.images(self._outputs(self.patches.unfold(x)), x)
+        y = self.patches.images(self._outputs(self.patches.unfold(x)), x)
+        return y if self.patches.dimensions == 2 else y.squeeze(2)
 
     def _outputs(self, x: Tensor) -> Tensor:
         parts = x.split(self.plan.in_sizes, dim=-1)

@@ -21,6 +21,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from resbench.config.trust import options, refusals
 from resbench.errors import Diverged, UserError
 from resbench.nn import ForeignWrite
+from resbench.nn.convert import digital_products
 from resbench.nn.overview import analog_table
 from resbench.records.files import write_text_atomically
 from resbench.records.names import CHECKPOINT, CONFIG, ERROR, PREVIOUS, RECORD
@@ -229,8 +230,11 @@ def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:
 
 
 def _plan(cli: RunCLI) -> list[str]:
-    """A line about the run that is about to start, and a line for each analog layer."""
+    """A line about the run that is about to start, a line for each analog layer, and what else multiplies."""
     table = analog_table(cli.model.network)
+    digital = [text for _, text in digital_products(cli.model.network)]
+    if table and digital:
+        table.append(f"stay digital: {', '.join(digital)}")
     config = cli.config
     head = f"{config.experiment.name}: seed {config.seed_everything}, threads {config.threads}, {cli.folder.attempt}"
     return [head, *(table or ["no analog layers: every layer is digital"])]

@@ -36,7 +36,7 @@ LOGGERS = "lightning.pytorch.loggers"
         ),
         (
             ["--model.layers=[fc9]"],
-            "model.init_args.layers: 'fc9' matches no linear or convolutional layer; write one of fc1, fc2",
+            "model.init_args.layers: 'fc9' matches no layer that can be analog; write one of fc1, fc2",
         ),
         (["--model.layers=fc1"], "model.init_args.layers: fc1 does not fit; write a list"),
         (["--optimizer.lr=-1"], "optimizer.init_args.lr: -1.0 is negative; write a learning rate of 0 or above"),

@@ -4,6 +4,7 @@ import inspect
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 import resbench.networks
@@ -17,16 +18,22 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "ResNet34": {},
     "ResNet20": {"classes": 7},
     "ResNet9": {"width": 3},
+    "CharLSTM": {"vocabulary": 11, "width": 3, "hidden": 5, "layers": 2},
+    "RowLSTM": {"side": 4, "hidden": 3, "classes": 7},
     "CharGPT": {"vocabulary": 65, "context": 64, "layers": 2, "heads": 4, "width": 128},
 }
 
 
 def shapes_of(network: nn.Module) -> dict[str, tuple[int, ...]]:
-    return {
-        name: tuple(module.weight.flatten(1).shape)
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d)
-    }
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, nn.LSTM):
+            for layer in range(module.num_layers):
+                sides = [getattr(module, f"weight_{side}_l{layer}") for side in ("ih", "hh")]
+                shapes[f"{name}.cells.l{layer}"] = tuple(torch.cat(sides, dim=1).shape)
+        elif isinstance(module, nn.Linear | nn.Conv2d):
+            shapes[name] = tuple(module.weight.flatten(1).shape)
+    return shapes
 
 
 @pytest.mark.parametrize("name", resbench.networks.__all__)

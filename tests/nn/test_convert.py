@@ -130,8 +130,9 @@ def test_devices_differ_between_layers_and_seeds_not_between_runs() -> None:
 
 
 def test_a_layer_that_does_not_fit_is_named() -> None:
-    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 4, 3, groups=2))
-    with pytest.raises(ValueError, match=r"layers: '1' cannot be analog: groups: 2"):
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.LSTM(4, 3))
+    network[1].weight_hh_l0.requires_grad_(False)
+    with pytest.raises(ValueError, match=r"layers: '1' cannot be analog: requires_grad: only some of the weights"):
         to_analog(network, AnalogSGD(), Ideal())
     assert not list(analog_layers(network)), "nothing was converted"
 
@@ -145,7 +146,7 @@ def test_a_layer_that_does_not_fit_is_named() -> None:
         ({"model": nn.Linear(4, 3)}, ValueError, "model: a bare Linear has no name"),
         ({"model": nn.LSTM(4, 3)}, ValueError, "model: a bare LSTM has no name"),
         ({"model": Network}, TypeError, r"model: Network is a class; write an instance, Network\("),
-        ({"model": nn.Sequential(nn.ReLU())}, ValueError, r"'\*' matches no linear .*; the model has none"),
+        ({"model": nn.Sequential(nn.ReLU())}, ValueError, r"'\*' matches no layer .*; the model has none"),
         ({"algorithm": AnalogSGD}, TypeError, "algorithm: AnalogSGD is a class"),
         ({"algorithm": DigitalSGD}, TypeError, "algorithm: DigitalSGD is a class"),
         (
@@ -182,29 +183,30 @@ def test_what_stays_digital_is_said() -> None:
     network = nn.ModuleDict(
         {
             "embed": nn.Embedding(5, 4),
-            "recur": nn.LSTM(4, 4),
+            "recur": nn.GRU(4, 4),
+            "project": nn.LSTM(4, 4, proj_size=2),
             "attend": nn.MultiheadAttention(4, 2),
-            "up": nn.ConvTranspose2d(4, 4, 2),
-            "line": nn.Conv1d(4, 4, 2),
+            "up": nn.ConvTranspose2d(4, 4, 2, groups=2),
+            "space": nn.Conv3d(4, 4, 2),
             "own": Head(4, 4),
             "norm": nn.LayerNorm(4),
             "last": nn.Linear(4, 4),
         }
     )
     said = (
-        r"these stay digital.*: recur \(LSTM\), attend \(MultiheadAttention\), up \(ConvTranspose2d\), "
-        r"line \(Conv1d\), own \(Head\)$"
+        r"these stay digital.*: recur \(GRU\), project \(LSTM, proj_size=2\), attend \(MultiheadAttention\), "
+        r"up \(ConvTranspose2d, groups=2\), space \(Conv3d\), own \(Head\)$"
     )
     with pytest.warns(UserWarning, match=said):
         to_analog(network, AnalogSGD(), Ideal())
     assert [name for name, _ in analog_layers(network)] == ["last"]
-    with pytest.raises(ValueError, match=r"'rec\*' matches no linear .* but recur \(LSTM\), which stay digital; "):
-        to_analog(nn.ModuleDict({"recur": nn.LSTM(4, 4), "last": nn.Linear(4, 4)}), AnalogSGD(), Ideal(), ("rec*",))
+    with pytest.raises(ValueError, match=r"'rec\*' matches no layer .* but recur \(GRU\), which stay digital; "):
+        to_analog(nn.ModuleDict({"recur": nn.GRU(4, 4), "last": nn.Linear(4, 4)}), AnalogSGD(), Ideal(), ("rec*",))
 
 
 @pytest.mark.filterwarnings("error")
 def test_nothing_is_said_about_layers_that_nobody_named() -> None:
-    network = nn.ModuleDict({"recur": nn.LSTM(4, 4), "last": nn.Linear(4, 4)})
+    network = nn.ModuleDict({"recur": nn.GRU(4, 4), "last": nn.Linear(4, 4)})
     to_analog(network, AnalogSGD(), Ideal(), ("last",))
 
 

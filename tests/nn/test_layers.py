@@ -12,7 +12,7 @@ from resbench.algorithms import AnalogSGD as OneTile
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.devices import Ideal, SoftBounds
 from resbench.crossbar.randomness import Stream
-from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer
+from resbench.nn import AnalogConv1d, AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer
 
 STREAM = Stream.from_seed(0)
 CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
@@ -35,12 +35,18 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
         f"conv, {mode}": (nn.Conv2d(2, 3, 3, padding=(2, 1), padding_mode=mode), (4, 2, 6, 5))
         for mode in ("reflect", "replicate", "circular")
     },
+    "conv1d": (nn.Conv1d(2, 3, 3), (4, 2, 7)),
+    "conv1d, no batch": (nn.Conv1d(2, 3, 3), (2, 7)),
+    "conv1d, stride, dilation, padding": (nn.Conv1d(2, 3, 3, stride=2, dilation=2, padding=1), (4, 2, 9)),
+    "conv1d, same": (nn.Conv1d(2, 3, 3, padding="same"), (4, 2, 7)),
+    "conv1d, circular": (nn.Conv1d(2, 3, 3, padding=1, padding_mode="circular", bias=False), (4, 2, 7)),
     "conv, same and reflect": (nn.Conv2d(2, 3, (2, 3), padding="same", padding_mode="reflect"), (4, 2, 6, 5)),
 }
 
 
 def analog(layer: nn.Module, algorithm: Any = None, device: Any = None) -> AnalogLayer:
-    kind: Any = AnalogLinear if isinstance(layer, nn.Linear) else AnalogConv2d
+    kinds: dict[type, Any] = {nn.Linear: AnalogLinear, nn.Conv1d: AnalogConv1d, nn.Conv2d: AnalogConv2d}
+    kind = kinds[type(layer)]
     return cast(AnalogLayer, kind(layer, algorithm or OneTile(), device or Ideal(), STREAM))
 
 

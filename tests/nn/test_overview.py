@@ -36,6 +36,12 @@ def test_the_summary_says_what_is_on_tiles_and_what_is_not() -> None:
     assert summary(nn.ReLU()) == "no analog layers"
 
 
+def test_products_that_stay_digital_are_named() -> None:
+    network = nn.ModuleDict({"recur": nn.GRU(4, 4), "last": nn.Linear(4, 4)})
+    lines = summary(to_analog(network, ResidualLearning(), DEVICES, ("last",))).splitlines()
+    assert lines[2] == "products that stay digital: recur (GRU)"
+
+
 def test_the_end_of_an_epoch_reaches_every_algorithm() -> None:
     """Residual learning notes that the loss has risen."""
     layers = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
