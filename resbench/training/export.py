@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
-import torch
 
 from resbench.config.files import read_mapping
 from resbench.config.imports import only_named
@@ -16,10 +15,9 @@ from resbench.errors import UserError
 from resbench.nn import digital_state
 from resbench.records.files import replacing
 from resbench.records.names import CHECKPOINT, CONFIG
-from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import RunCLI
 from resbench.training.resume import made_by
-from resbench.training.weights import STATE_DICT
+from resbench.training.trained import load_trained
 
 
 def export(folder: Path, to: Path, trusted: Sequence[str] = ()) -> int:
@@ -52,8 +50,7 @@ def export(folder: Path, to: Path, trusted: Sequence[str] = ()) -> int:
     with only_named(content, trusted):
         cli = RunCLI(["--config", str(config)], "resbench export", build=False)
         model = cli.model_alone()
-        file = checked_checkpoint(checkpoint, cli.resolved, model, evaluate=True)
-    model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)[STATE_DICT])
+        load_trained(checkpoint, cli.resolved, model)
     state = {name: tensor.contiguous() for name, tensor in digital_state(model.network).items()}
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
