@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from resbench.callbacks.histograms import log_histograms
 from resbench.crossbar.tile import Tile
 from resbench.errors import BadValue
 from resbench.nn import analog_layers
@@ -22,22 +22,14 @@ from resbench.records.names import TILES
 NOT_SCALARS = ("epoch", "step", "layer", "tile", "gamma", "range", "histogram")
 
 
-@runtime_checkable
-class HistogramLogger(Protocol):
-    """A logger that takes histograms too."""
-
-    def log_histograms(self, histograms: Mapping[str, tuple[Sequence[int], Sequence[float]]], step: int) -> None:
-        """Log counts and edges of bins, by name, at an optimiser step."""
-
-
 class TileState(Callback):
     """Logs each tile of each analog layer after an epoch, whatever the algorithm.
 
-    Scalars go to every logger as ``tile/LAYER/TILE/QUANTITY``, histograms to those that take them; one JSON line for
-    each tile and epoch, with the histogram, goes to ``tiles.jsonl`` in ``trainer.log_dir``. Quantities: ``mean`` and
-    ``std`` of the weights, weight units; ``saturated``, fraction of devices within 5 % of their range from a bound;
-    ``pulses_up``, ``pulses_down``, ``transfers_in``, ``transfers_out`` and ``slots`` of pulse trains since the start;
-    ``share``, the norm ``gamma_k ||W_k||_F`` of the tile's part in the composite weight.
+    Scalars go to every logger as ``tile/LAYER/TILE/QUANTITY``, histograms to Weights & Biases and TensorBoard. One JSON
+    line for each tile and epoch, with the histogram, goes to ``tiles.jsonl`` in ``trainer.log_dir``. Quantities:
+    ``mean`` and ``std`` of the weights, weight units; ``saturated``, fraction of devices within 5 % of their range from
+    a bound; ``pulses_up``, ``pulses_down``, ``transfers_in``, ``transfers_out`` and ``slots`` of pulse trains since the
+    start; ``share``, the norm ``gamma_k ||W_k||_F`` of the tile's part in the composite weight.
 
     Args:
         every_n_epochs: epochs between two entries; 0 for none.
@@ -95,8 +87,7 @@ class TileState(Callback):
         }
         for logger in trainer.loggers:
             logger.log_metrics({**scalars, "epoch": trainer.current_epoch}, step=trainer.global_step)
-            if isinstance(logger, HistogramLogger):
-                logger.log_histograms(histograms, step=trainer.global_step)
+            log_histograms(logger, histograms, step=trainer.global_step)
         path = self._path(trainer)
         if path is not None and trainer.is_global_zero:
             path.parent.mkdir(parents=True, exist_ok=True)

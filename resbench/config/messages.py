@@ -29,7 +29,7 @@ _MADE_LATER = re.compile(
     r"Type .+ expects a function or a callable class: (.+?)(?:\. Got value: (?:.*?class_path='([^']+)')?.*)?$"
 )
 _MISSING = re.compile(r"(?:arguments are required: |Key\(s\) required.*?: ?|missing.*?: )(.+)$", re.IGNORECASE)
-_PACKAGE = re.compile(r"Requirement '([^']+)' not met|No module named '([^']+)'")
+_PACKAGE = re.compile(r"Requirement '([^']+)' not met|No module named '([^']+)'|Neither `([^`]+)` nor")
 _FRAME = (
     *("Does not validate", "Subtypes:", "Errors:", "Given value type:", "Subclass types expect one of:"),
     *("a class path (str)", "a dict with class_path entry", "a dict without class_path", "a dict with parameters"),
@@ -115,8 +115,10 @@ def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, 
         return error
     raiser = _raiser(error, config, sections)
     text = next(iter(_innermost(str(error)).reasons), str(error))
-    if isinstance(error, ImportError) and (match := _PACKAGE.search(str(error))):
-        return UserError(shortened(_without_package(match[1] or match[2], config)))
+    said = str(error) if isinstance(error, ImportError) else text if text != str(error) else ""
+    if match := _PACKAGE.search(said):  # by the class, or by jsonargparse, which quotes the class
+        (package,) = filter(None, match.groups())
+        return UserError(shortened(_without_package(package, config)))
     if isinstance(error, BadValue):
         prefix = _prefix(error, config, raiser)
         return UserError(shortened(f"{prefix}{error}"), key=f"{prefix}{error.key}")
@@ -127,8 +129,16 @@ def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, 
 
 
 def _original(error: Exception) -> Exception:
-    """The error that a class raised, without the one that jsonargparse raised from it."""
-    while not isinstance(error, BadValue | UserError) and isinstance(error.__cause__, Exception):
+    """The error that a class raised, without the one that jsonargparse raised from it.
+
+    If a value may have several types, jsonargparse names the error of the first one as the cause. This one only says
+    that the value is of another type.
+    """
+    while (
+        not isinstance(error, BadValue | UserError)
+        and isinstance(error.__cause__, Exception)
+        and not str(error.__cause__).startswith(_NO_SUBCLASS)
+    ):
         frames = list(traceback.walk_tb(error.__traceback__))
         if not frames or not frames[-1][0].f_globals.get("__name__", "").startswith("jsonargparse"):
             break

@@ -32,7 +32,8 @@ class Task(LightningModule, ABC):
 
     A subclass names its :attr:`metrics` and implements :meth:`measure`. It overrides :meth:`table` if its predictions
     are more than a few numbers for each sample. The metrics ``train/*``, ``val/*`` and ``test/*`` are means over the
-    samples of an epoch; those of training are measured during the training.
+    samples of an epoch; those of training are measured during the training. ``lr`` is the learning rate of the last
+    step of an epoch.
 
     Args:
         network: the digital network.
@@ -80,6 +81,7 @@ class Task(LightningModule, ABC):
             network, algorithm, device or (), layers, seed, forward_io or PERFECT, backward_io or PERFECT, mapping
         )
         self._loss = 0.0
+        self._rate: float | None = None
         self._batch_listeners = [
             layer.algorithm for _, layer in analog_layers(self.network) if layer.algorithm.reads_batch_loss
         ]
@@ -87,9 +89,9 @@ class Task(LightningModule, ABC):
         self.register_buffer("train_sums", torch.zeros(len(self.metrics) + 1, dtype=torch.float64))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Lightning sets the first attribute around every hook, and each step sets the second one. torch's own
+        # Lightning sets the first attribute around every hook, and each step sets the others. torch's own
         # __setattr__ would take microseconds each time.
-        if name in ("_current_fx_name", "_loss"):
+        if name in ("_current_fx_name", "_loss", "_rate"):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -138,17 +140,21 @@ class Task(LightningModule, ABC):
 
         This is not done in ``on_train_batch_end``, because that is called after the checkpoints of the step.
         """
+        self._rate = optimizer.param_groups[0]["lr"]
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         if self._batch_listeners:
             for algorithm in self._batch_listeners:
                 algorithm.on_batch_end(self._loss)
 
     def on_train_epoch_end(self) -> None:
-        """Log the means of the epoch, and pass its loss to the algorithms."""
+        """Log the means of the epoch and the learning rate, and pass the loss to the algorithms."""
         *sums, samples = self.train_sums.tolist()
         self.train_sums.zero_()
         means = [total / samples for total in sums]
         self.log_dict({f"train/{name}": mean for name, mean in zip(self.metrics, means, strict=True)})
+        # A run that resumes after the last step of an epoch has taken no step.
+        rate = self.trainer.optimizers[0].param_groups[0]["lr"] if self._rate is None else self._rate
+        self.log("lr", torch.tensor(rate, dtype=torch.float64))  # Lightning rounds a float to float32
         end_epoch(self.network, means[0])
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:

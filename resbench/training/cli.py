@@ -326,6 +326,8 @@ class RunCLI(LightningCLI):
             if arguments is not None and "job_type" in arguments:
                 for key, value in self._identity().items():
                     arguments[key] = arguments[key] or value
+            if arguments is not None and "run_name" in arguments:
+                arguments["run_name"] = arguments["run_name"] or self._identity()["name"]
         word = "building: the devices of a large network take a while"
         patience = threading.Timer(PATIENCE, print, [word], {"file": sys.stderr, "flush": True})
         patience.daemon = True

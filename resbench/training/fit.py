@@ -217,7 +217,7 @@ def _close_loggers(cli: RunCLI, record: Record) -> list[Path]:
     """
     to_sync = []
     for logger in cli.trainer.loggers:
-        logger.finalize("success" if record.status == "complete" else record.status)
+        logger.finalize("success" if record.status == "complete" else "failed")  # the words that all loggers know
         if isinstance(logger, WandbRunLogger):
             about = {"config_hash": record.config_hash, "status": record.status, "seed": record.seed, **record.final}
             logger.log_results(cli.folder.attempt / RECORD, cli.folder.attempt / CHECKPOINT, about)

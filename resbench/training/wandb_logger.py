@@ -32,6 +32,8 @@ class WandbRunLogger(WandbLogger):
         name: name of the run; null for experiment and hash.
         group: null for the track.
         job_type: null for the first digits of the config hash.
+        tags: words to filter runs by.
+        notes: a text about the run.
         checkpoint: also keep the checkpoint of the run as an artifact.
     """
 
@@ -44,6 +46,8 @@ class WandbRunLogger(WandbLogger):
         name: str | None = None,
         group: str | None = None,
         job_type: str | None = None,
+        tags: Sequence[str] = (),
+        notes: str | None = None,
         checkpoint: bool = True,
     ) -> None:
         import wandb
@@ -56,6 +60,8 @@ class WandbRunLogger(WandbLogger):
             entity=entity,
             group=group,
             job_type=job_type,
+            tags=list(tags),
+            notes=notes,
             # Offline, its last message names the folder of the attempt, which is renamed when the run is complete.
             settings=wandb.Settings(silent=offline),
         )

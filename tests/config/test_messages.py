@@ -181,6 +181,10 @@ def test_a_mistake_on_the_command_line(run: Run, flags: list[str], message: str)
             "trainer.logger: the package mlflow",
         ),
         (
+            f"trainer: {{logger: [{{class_path: {LOGGERS}.MLFlowLogger}}, {{class_path: {LOGGERS}.CometLogger}}]}}",
+            "trainer.logger: the package mlflow",
+        ),
+        (
             "trainer: {callbacks: [{class_path: EarlyStoping}]}",
             "trainer.callbacks: there is no class EarlyStoping; did you mean EarlyStopping?",
         ),
@@ -200,6 +204,14 @@ def test_a_mistake_in_a_file(run: Run, tmp_path: Path, text: str, message: str) 
     assert outcome.err.startswith(f"error: {message.replace('CONFIG', str(config))}"), outcome.err
     assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert not outcome.root.exists()
+
+
+def test_a_logger_that_is_not_installed_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_TENSORBOARD_AVAILABLE", "_TENSORBOARDX_AVAILABLE"):  # what Lightning asks
+        monkeypatch.setattr(f"lightning.fabric.loggers.tensorboard.{name}", False)
+    outcome = run("fit", "--config", str(CONFIG.parent / "logger" / "tensorboard.yaml"))
+    message = "trainer.logger: the package tensorboard is not installed; pip install 'tensorboard'"
+    assert (outcome.status, outcome.err) == (2, f"error: {message}\n")
 
 
 def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,7 @@ def test_metrics_are_means_over_samples() -> None:
         logits = task_(inputs)
     assert metrics["train/acc"].item() == pytest.approx((logits.argmax(1) == targets).float().mean().item())
     assert metrics["train/loss"].item() == pytest.approx(torch.nn.functional.cross_entropy(logits, targets).item())
-    assert set(metrics) == {"train/loss", "train/acc", "val/loss", "val/acc"}
+    assert set(metrics) == {"lr", "train/loss", "train/acc", "val/loss", "val/acc"}
 
 
 def test_algorithms_hear_of_batches_and_epochs() -> None:

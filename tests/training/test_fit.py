@@ -1,6 +1,7 @@
 """`resbench fit` from the command line to the record."""
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
 import resbench.tasks
@@ -129,11 +131,33 @@ def test_files_of_the_run(run: Run) -> None:
         rows = list(csv.DictReader(file))
     assert {"train/loss", "val/acc", "test/acc", "tile/fc1/tile0_W3/mean", "tile/fc2/tile3_W0/share"} <= rows[0].keys()
     assert [row["test/acc"] for row in rows if row["test/acc"]] == [str(outcome.record.final["test/acc"])]
-    assert list((outcome.folder / "tensorboard").glob("events.*"))
+    assert [row["lr"] for row in rows if row["lr"]] == ["0.2", "0.2"]
+    events = EventAccumulator(str(outcome.folder / "tensorboard")).Reload()
+    assert [event.value for event in events.Scalars("lr")] == pytest.approx([0.2, 0.2])
+    tile = json.loads((outcome.folder / "tiles.jsonl").read_text().splitlines()[-1])
+    histogram = events.Histograms(f"tile/{tile['layer']}/{tile['tile']}/histogram")[-1]
+    value = histogram.histogram_value
+    assert (histogram.step, list(value.bucket)) == (tile["step"], tile["histogram"])
+    assert (value.bucket_limit[-1], value.sum / value.num) == (1, pytest.approx(tile["mean"], abs=1 / 32))
     hparams = yaml.safe_load((outcome.folder / "tensorboard" / "hparams.yaml").read_text())
     assert hparams["model"]["init_args"]["algorithm"]["class_path"] == "resbench.algorithms.ResidualLearning"
     checkpoint = torch.load(outcome.folder / "last.ckpt", weights_only=True)
     assert checkpoint["global_step"] == 16
+
+
+def test_mlflow(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
+    monkeypatch.chdir(tmp_path)
+    fragments = ("logger/mlflow.yaml", "algorithm/digital.yaml")
+    configs = [f"--config={CONFIG.parent / name}" for name in fragments]
+    done, diverged = run("fit", *configs), run("fit", *configs, "--optimizer.lr=1e38", root="other")
+    assert (done.status, diverged.status) == (0, 1)
+    mlflow.set_tracking_uri("sqlite:///mlflow.db")
+    last, first = mlflow.search_runs(experiment_names=["resbench"], output_format="list")
+    assert (first.info.status, last.info.status) == ("FINISHED", "FAILED")
+    assert first.info.run_name == f"digits_2bit_residual-{done.record.config_hash[:12]}"
+    assert first.data.metrics["test/acc"] == done.record.final["test/acc"]
+    assert first.data.params["config_hash"] == done.record.config_hash
 
 
 def test_wandb_offline(run: Run) -> None:

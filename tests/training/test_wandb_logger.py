@@ -49,7 +49,9 @@ def history(records: list[Any]) -> list[dict[str, Any]]:
 @pytest.fixture
 def logged(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Outcome:
     monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
-    outcome = run("fit", "--config", str(LOGGER))
+    about = LOGGER.read_text().replace("tags: []", "tags: [small, digits]").replace("notes: null", "notes: a first try")
+    (tmp_path / "wandb.yaml").write_text(about)
+    outcome = run("fit", "--config", str(tmp_path / "wandb.yaml"))
     assert outcome.status == 0, outcome.err
     return outcome
 
@@ -60,6 +62,7 @@ def test_the_file_of_the_run_holds_what_was_logged(logged: Outcome, run: Run) ->
 
     (started,) = [entry.run for entry in records if entry.WhichOneof("record_type") == "run"]
     assert (started.project, started.run_group, started.job_type) == ("resbench", "digits-mlp", digits)
+    assert (list(started.tags), started.notes) == (["small", "digits"], "a first try")
     assert started.display_name == f"digits_2bit_residual-{digits}"
 
     config = {
