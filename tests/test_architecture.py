@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
 OPEN = {"errors", "registry", "__version__"}
 ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors", "registry"}
 WITHOUT_TORCH = {"records", "config", "tuning", "costs", "leaderboard", "sweep", "report", *ENTRY_POINTS}
-OPTIONAL = {"ray", "submitit"}
+OPTIONAL = {"ray", "submitit", "pyarrow"}
 BROUGHT_BY_TORCH = {"triton"}  # where it is built for GPUs, and only there it is used
 HEAVY = {"torch", "torchvision", "torchmetrics", "lightning", "numba", "wandb", "sklearn"}
 
@@ -119,7 +119,7 @@ def undeclared(modules: Iterator[Path], allowed: set[str]) -> set[str]:
 
 
 def test_every_import_is_declared() -> None:
-    optional = declared("ray") | declared("slurm")
+    optional = declared("ray") | declared("slurm") | declared("parquet")
     assert optional == OPTIONAL
     assert not undeclared(iter(MODULES), declared() | optional)
     development = declared() | declared("dev") | declared("parity")

@@ -2,6 +2,8 @@
 
 import argparse
 import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,17 +30,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="also write leaderboard.html, .md, .csv, .json and .tex to this folder"
     )
     parser.add_argument("--figures", type=Path, metavar="DIR", help="also draw each track as TRACK.svg in this folder")
+    parser.add_argument(
+        "--publish",
+        type=Path,
+        metavar="DIR",
+        help="also write a folder for a static host: page, tables, figures, and the records as a data set",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the leaderboard as Markdown and return 0.
 
     Raises:
-        UserError: where there is no file to compile, or ``--out`` or ``--figures`` cannot be written.
+        UserError: where there is no file to compile, or one of the folders cannot be written.
     """
     from resbench.leaderboard.compile import compile_leaderboard
     from resbench.leaderboard.figures import write_figures
     from resbench.leaderboard.markdown import to_markdown
+    from resbench.leaderboard.publish import PARQUET, publish
     from resbench.leaderboard.render import write_leaderboard
 
     try:
@@ -48,12 +57,22 @@ def run(args: argparse.Namespace) -> int:
             f"{error}.\nEach `resbench fit` writes one; name their folder: resbench leaderboard --records DIR."
         ) from error
     print(to_markdown(leaderboard), end="")
-    for option, folder, write in (("out", args.out, write_leaderboard), ("figures", args.figures, write_figures)):
+    if args.publish is not None and args.from_wandb:
+        raise UserError("--publish: needs the files of the records; download them, and write --records DIR")
+    records = None if args.from_wandb else args.records
+    writers: list[tuple[str, Path | None, Callable[[Path], list[Path]]]] = [
+        ("out", args.out, lambda out: write_leaderboard(leaderboard, out, records)),
+        ("figures", args.figures, lambda out: write_figures(leaderboard, out)),
+        ("publish", args.publish, lambda out: publish(leaderboard, args.records, out)),
+    ]
+    for option, folder, write in writers:
         if folder is not None:
             try:
-                write(leaderboard, folder)
+                paths = write(folder)
             except OSError as error:
                 raise UserError(f"--{option} {folder}: {error.strerror}; name a folder that can be written") from error
+            if option == "publish" and folder / PARQUET not in paths:
+                print(f"without {PARQUET}: pip install 'resbench[parquet]'", file=sys.stderr)
     return 0
 
 

@@ -173,6 +173,7 @@ def _against_wear(axes: "Axes", table: Table, row: Row, style: Style) -> None:
 def _name_states(axes: "Axes", table: Table) -> None:
     names = [f"{states:g}" for states in table.columns if states is not None]
     axes.set_xticks(range(len(names)), names)
+    axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_xlabel("conductance states")
 
 

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from resbench.leaderboard.page_charts import COST_AXES, SERIES, analog, chart_track, precision_key, style
 from resbench.leaderboard.page_lines import ended, headings, lines
-from resbench.leaderboard.page_tuning import summary_views, tuning_view
+from resbench.leaderboard.page_tuning import summary_charts, summary_views, tuning_view
 from resbench.leaderboard.page_view import (
     GlanceCell,
     GlanceRow,
@@ -34,8 +35,13 @@ SCRIPTS = ("theme.js", "charts.js", "page.js")
 MOST_ROWS, MOST_CELLS, MOST_FILES = 50, 2000, 500
 
 
-def to_html(leaderboard: Leaderboard) -> str:
-    """The page. Text from records is never markup or code in it, and it may load nothing."""
+def to_html(leaderboard: Leaderboard, records: str = "") -> str:
+    """The page. Text from records is never markup or code in it, and it may load nothing.
+
+    Args:
+        leaderboard: what it shows.
+        records: where the records are, seen from the page; then it has links to them.
+    """
     script = "\n".join((TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS)
     tracks, charts, left_out, room = [], [], [], MOST_CELLS
     for index, (table, title) in enumerate(zip(leaderboard.tables, titles(leaderboard.tables), strict=True)):
@@ -55,7 +61,7 @@ def to_html(leaderboard: Leaderboard) -> str:
         most_files=MOST_FILES,
         source=paper_results()["source"],
         series=SERIES,
-        data=_json(PageData(COST_AXES, charts)),
+        data=_json(PageData(COST_AXES, charts, summary_charts(leaderboard.tables), quote(records))),
         script=script,
         script_hash=script_hash(script),
     )

@@ -5,15 +5,21 @@ from math import floor, isfinite, log10
 
 from resbench.leaderboard.page_charts import analog, precision_key, style
 from resbench.leaderboard.page_view import (
+    Answer,
+    Behind,
+    ChartSummary,
     ExpectedChart,
     ExpectedCurve,
+    LegendEntry,
     Shown,
+    StandingRow,
     Style,
     SummaryLine,
     SummaryView,
     TunedLine,
     TuningView,
 )
+from resbench.leaderboard.standings import standings
 from resbench.leaderboard.summary import explained, summaries, words
 from resbench.leaderboard.tables import Metric, Study, Table, Tuned
 from resbench.leaderboard.wording import interval, number, precision
@@ -23,11 +29,36 @@ LEFT, RIGHT, TOP, BOTTOM = 40.0, 470.0, 10.0, 222.0
 NAMED_COUNTS = (1, 5, 10, 15)
 
 
+def summary_charts(tables: Sequence[Table]) -> list[ChartSummary]:
+    """For each of :func:`summary_views`, how far its rows are behind the best at each precision."""
+    return [
+        ChartSummary(
+            caption=f"{found.metric.unit}{'s' if found.metric.unit == 'point' else ''} behind the best",
+            keys=[precision_key(states) for states in found.levels],
+            standing=[
+                StandingRow(
+                    row.label,
+                    style(index),
+                    [
+                        Behind(precision_key(states), round(mean * found.metric.factor, found.metric.decimals), tracks)
+                        for states, (mean, tracks) in sorted(row.behind.items())
+                    ],
+                )
+                for index, row in enumerate(found.rows())
+            ],
+        )
+        for summary in summaries(tables)
+        if (found := standings(tables, summary.ruleset))
+    ]
+
+
 def summary_views(tables: Sequence[Table]) -> list[SummaryView]:
     """The summary of each ruleset that has several tracks."""
     return [
         SummaryView(
             ruleset=summary.ruleset,
+            answers=[Answer(precision(states), text) for states, text in found.answers()],
+            keys=[LegendEntry(row.label, style(index)) for index, row in enumerate(found.rows())],
             text=explained(summary),
             lines=[
                 SummaryLine(
@@ -40,6 +71,7 @@ def summary_views(tables: Sequence[Table]) -> list[SummaryView]:
             ],
         )
         for summary in summaries(tables)
+        if (found := standings(tables, summary.ruleset))
     ]
 
 

@@ -179,10 +179,20 @@ class SummaryLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What to use at a number of states, in words."""
+
+    states: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class SummaryView:
-    """A table over all tracks of one ruleset."""
+    """All tracks of one ruleset: answers in words, what the rows of the chart look like, and a table."""
 
     ruleset: str
+    answers: Sequence[Answer]
+    keys: Sequence[LegendEntry]
     text: str
     lines: Sequence[SummaryLine]
 
@@ -320,9 +330,40 @@ class CostAxis:
     front: bool
 
 
+class Behind(NamedTuple):
+    """How far a row is behind the best at one precision: mean over so many tracks."""
+
+    key: str
+    mean: float
+    tracks: int
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """A row of the chart over all tracks."""
+
+    name: str
+    look: Style
+    places: Sequence[Behind]
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSummary:
+    """The chart over all tracks of one ruleset: what is drawn, the keys of the precisions, and the rows."""
+
+    caption: str
+    keys: Sequence[str]
+    standing: Sequence[StandingRow]
+
+
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """The JSON of the page: one chart for each of ``costs``, and the tracks in the order of the tabs."""
+    """The JSON of the page: a chart for each of ``costs``, the tracks in the order of the tabs, and the summaries.
+
+    ``records`` is the relative address of the folder of the records, empty if there are no links to them.
+    """
 
     costs: Sequence[CostAxis]
     tracks: Sequence[ChartTrack]
+    summaries: Sequence[ChartSummary]
+    records: str

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import os
 from pathlib import Path
 
 from resbench.leaderboard.latex import to_latex
@@ -43,8 +44,13 @@ CELL_COLUMNS = (
 CSV_COLUMNS = (*TRACK_COLUMNS, "ruleset", "row", "tiles", *CELL_COLUMNS, *COST_COLUMNS, *WEAR_COLUMNS, *PAPER_COLUMNS)
 
 
-def write_leaderboard(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
+def write_leaderboard(leaderboard: Leaderboard, out: Path | str, records: Path | None = None) -> list[Path]:
     """Write ``leaderboard.md``, ``.csv``, ``.json``, ``.tex`` and ``.html`` into a folder, each atomically.
+
+    Args:
+        leaderboard: what is written.
+        out: the folder.
+        records: the folder of the records, to which the page then has links.
 
     Returns:
         Their paths.
@@ -57,12 +63,20 @@ def write_leaderboard(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
         "csv": to_csv(leaderboard),
         "json": to_json(leaderboard),
         "tex": to_latex(leaderboard),
-        "html": to_html(leaderboard),
+        "html": to_html(leaderboard, _relative(records, Path(out)) if records else ""),
     }
     paths = [Path(out, f"leaderboard.{suffix}") for suffix in texts]
     for path, text in zip(paths, texts.values(), strict=True):
         write_text_atomically(path, text)
     return paths
+
+
+def _relative(records: Path, out: Path) -> str:
+    """Where the records are, seen from the page; empty on another drive."""
+    try:
+        return Path(os.path.relpath(records.resolve(), out.resolve())).as_posix()
+    except ValueError:
+        return ""
 
 
 def to_json(leaderboard: Leaderboard) -> str:

@@ -66,7 +66,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     for index, record in enumerate(records()):
         write_record(folder / "records" / f"{index}.json", record)
     (folder / "records" / "foreign.json").write_text("{}")
-    paths = write_leaderboard(compile_leaderboard(folder / "records"), folder / "out")
+    paths = write_leaderboard(compile_leaderboard(folder / "records"), folder / "out", folder / "records")
     return next(path for path in paths if path.suffix == ".html").as_uri()
 
 
@@ -87,6 +87,7 @@ def board_fixture(chromium: Any, page: str) -> Iterator[Any]:
     assert chromium.get_log("browser") == []
     asked = [json.loads(entry["message"])["message"] for entry in chromium.get_log("performance")]
     urls = [entry["params"]["request"]["url"] for entry in asked if entry["method"] == "Network.requestWillBeSent"]
+    urls = [url for url in urls if not url.startswith(page.replace("out/leaderboard.html", "records/"))]  # a link
     assert {url.split("#")[0] for url in urls} <= {page, "about:blank", "data:,"}
 
 
@@ -127,7 +128,7 @@ def test_tabs_follow_the_arrow_keys(board: Any) -> None:
     press(board, Keys.ARROW_RIGHT)
     assert board.switch_to.active_element.text == OTHER
     press(board, Keys.ARROW_RIGHT, Keys.END, Keys.HOME)
-    assert [panel.text for panel in find(board, "h2")] == ["All tracks"]
+    assert [panel.text for panel in find(board, "h2")] == ["What to use", "All tracks"]
 
 
 def test_every_column_sorts_both_ways_with_missing_values_last(board: Any) -> None:
@@ -269,6 +270,19 @@ def test_a_click_on_a_row_shows_its_training_curves_and_runs(board: Any) -> None
     assert board.switch_to.active_element == button
 
 
+def test_the_curves_of_the_dialog_have_names_and_the_records_have_links(board: Any) -> None:
+    (button,) = find(board, "tr[data-label='Residual, 4 tiles'][data-key='4'] button.label")
+    board.execute_script("arguments[0].click()", button)
+    names = [key.text for key in board.find_elements("css selector", "#runs .key .label")]
+    assert sorted(names) == ["MP", "Residual, 4 tiles", "Residual, 6 tiles"]
+    markers = board.find_elements("css selector", "#runs .plot use")
+    assert len({marker.get_attribute("href") for marker in markers}) == len(names)
+    (link, *others) = board.find_elements("css selector", "#runs td a")
+    assert len(others) == 6
+    board.get(link.get_attribute("href"))
+    assert '"schema_version"' in board.page_source
+
+
 def test_the_small_table_has_a_cell_for_each_precision_and_follows_the_arrow_keys(board: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
@@ -303,6 +317,8 @@ def test_the_scripts_read_every_key_of_the_data_and_no_other(board: Any) -> None
     added = board.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
     try:
         board.refresh()
+        for tab in board.find_elements("css selector", "[role=tab]")[:2]:  # all tracks, and the main one
+            tab.click()
         find(board, ".glance button")[-1].click()
         read, missing = (set(board.execute_script(f"return [...window.{name}]")) for name in ("read", "missing"))
     finally:

@@ -14,7 +14,16 @@ from resbench.leaderboard.tables import Rejected
 #: What jinja2 itself offers inside a loop.
 OF_LOOPS = {"index0", "first"}
 #: The view of the scripts, of which the template knows nothing.
-OF_SCRIPTS = ("PageData", "CostAxis", "ChartTrack", "ChartRow", "ChartCell", "ChartCurve")
+OF_SCRIPTS = (
+    "PageData",
+    "CostAxis",
+    "ChartTrack",
+    "ChartRow",
+    "ChartCell",
+    "ChartCurve",
+    "ChartSummary",
+    "StandingRow",
+)
 
 
 def named(*without: str) -> set[str]:

@@ -8,6 +8,7 @@ from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.page import to_html
 from resbench.leaderboard.runs import Run
+from resbench.leaderboard.standings import standings
 from resbench.leaderboard.summary import summaries, words
 from resbench.leaderboard.tables import Leaderboard
 from tests.records.factory import make_record
@@ -39,6 +40,31 @@ def test_a_row_is_summarised_by_a_share_and_its_worst_case() -> None:
 
 def test_one_track_needs_no_summary() -> None:
     assert summaries(compile_runs(RUNS[:4]).tables) == []
+
+
+def test_the_answer_names_the_best_its_distance_to_digital_and_the_next() -> None:
+    digital = make_record("Digital", tiles=0, states=None, track="easy", accuracy=0.97, lr=0.05)
+    found = standings(compile_runs([*RUNS, Run(file="digital.json", record=digital)]).tables, "default")
+    assert found is not None
+    (states, text), *others = found.answers()
+    assert (states, others) == (4, [])  # of 4 and 10, only 4 is told
+    assert text == (
+        "A is best on all 2 tracks. On easy it reaches 90.00 %, 7.00 points behind digital. "
+        "Next is B with 89.50 %. It takes 90 pulses on the most written device against 90."
+    )
+
+
+def test_the_chart_shows_means_over_the_tracks_that_have_a_result() -> None:
+    found = standings(compile_runs(RUNS).tables, "default")
+    assert found is not None
+    behind = {
+        row.label: {states: (round(mean, 9), tracks) for states, (mean, tracks) in row.behind.items()}
+        for row in found.rows()
+    }
+    assert behind == {
+        "B": {4: (0.0375, 2), 10: (0.0, 1)},
+        "A": {4: (0.0, 2), 10: (0.075, 2)},
+    }
 
 
 @pytest.mark.parametrize("render", [to_markdown, to_html])

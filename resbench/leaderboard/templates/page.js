@@ -19,6 +19,7 @@ function select(id, focus = false) {
   for (const panel of panels) panel.hidden = panel.id !== id;
   const panel = document.getElementById(id);
   if (panel.dataset.index) charts(panel);
+  else standing(panel);
   history.replaceState(null, "", `#${encodeURIComponent(panel.dataset.name)}`);
 }
 tabs.forEach((tab, index) => {
@@ -177,6 +178,22 @@ function charts(panel) {
     });
   });
 }
+// How far rows are behind the best, over all tracks.
+function standing(panel) {
+  $$(".standing", panel).forEach((host, index) => {
+    const { caption, keys, standing } = DATA.summaries[index];
+    host.replaceChildren();
+    const aside = row => standing.length > 1 ? (2 * standing.indexOf(row)) / (standing.length - 1) - 1 : 0;
+    const points = standing.flatMap(row => row.places.map(([key, mean, tracks]) => ({
+      x: key, y: mean, ...row.look, aside: aside(row),
+      tip: `${row.name}\n${statesText(key)}: ${caption.replace(" behind", `: ${mean} behind`)}\nmean over ${tracks} track${tracks === 1 ? "" : "s"}`,
+    })));
+    figure(host, caption, "mean over tracks, lower is better", {
+      points, named: keys.map(key => [key, key]), label: "conductance states of a device", also: [0],
+      lines: standing.map(row => ({ points: row.places.map(([key, mean]) => [key, mean, aside(row)]), className: "link", colour: row.look.colour })),
+    });
+  });
+}
 function staircase(front) {
   return front.flatMap((point, index) => (index ? [[point.x, front[index - 1].y], [point.x, point.y]] : [[point.x, point.y]]));
 }
@@ -203,6 +220,14 @@ function profileLine(steps, profiled) {
   return [...staircase(points[0].x > 0 ? [{ x: 0, y: 0 }, ...points] : points), [end, steps.at(-1)[1]]];
 }
 
+// What a curve of the dialog is: the marker at its end, and its label.
+function keyOf({ label, style }) {
+  const key = Object.assign(document.createElement("span"), { className: "label" });
+  const svg = draw(key, "svg", { class: `mark s${style.colour}`, viewBox: "-8 -8 16 16", "aria-hidden": "true" });
+  draw(svg, "use", { href: `#m${style.marker}` });
+  key.appendChild(document.createElement("span")).textContent = label;
+  return key;
+}
 // The dialog: training curves, runs and claims of one cell.
 const dialog = $("#runs");
 function openRuns(data, label, cell) {
@@ -212,7 +237,10 @@ function openRuns(data, label, cell) {
     const row = document.createElement("tr");
     row.insertCell().textContent = seed;
     row.insertCell().textContent = result == null ? "not finite" : format(data, result);
-    row.insertCell().appendChild(document.createElement("code")).textContent = file;
+    const place = row.insertCell().appendChild(document.createElement("code"));
+    const address = `${DATA.records}/${file.split("/").map(encodeURIComponent).join("/")}`;
+    if (DATA.records) place.appendChild(Object.assign(document.createElement("a"), { href: address, textContent: file }));
+    else place.textContent = file;
     row.cells[0].className = row.cells[1].className = "num";
     return row;
   }));
@@ -223,19 +251,21 @@ function openRuns(data, label, cell) {
   const row = data.rows.find(row => row.label === label);
   const zip = (curve, name) => curve.steps.map((step, index) => [step, curve[name][index]]).filter(([, y]) => y != null);
   const others = data.rows.flatMap(other => other.cells.filter(entry => entry.key === cell.key && entry !== cell && entry.curve && entry.curve.key === cell.curve?.key)
-    .map(({ curve }) => ({ points: zip(curve, "mean"), className: "curve faint", colour: other.style.colour, title: other.label })));
-  const colour = row?.style.colour ?? 7;
+    .map(({ curve }) => ({ points: zip(curve, "mean"), className: "curve faint", colour: other.style.colour, style: other.style, title: other.label })));
+  const style = row?.style ?? { colour: 7, marker: 0 }, { colour } = style;
   const own = cell.curve && {
     lines: [{ points: zip(cell.curve, "mean"), className: "curve", colour }],
     bands: [{ points: cell.curve.steps.map((step, index) => [step, cell.curve.low[index], cell.curve.high[index]]).filter(([, low, high]) => low != null && high != null), colour }],
   };
   const levels = data.target == null || cell.curve?.key !== data.validation ? [] : [{ y: data.target, text: "target", className: "target" }];
+  const named = own ? [...others.map(({ title, style, points }) => ({ label: title, style, end: points.at(-1) })), { label, style, end: own.lines[0].points.at(-1) }] : [];
   const svg = own && plot(host, {
-    lines: [...others, ...own.lines], bands: own.bands, levels, height: 280,
+    lines: [...others, ...own.lines], bands: own.bands, points: named.filter(({ end }) => end).map(({ label, style, end: [x, y] }) => ({ x, y, ...style, tip: label })), levels, height: 280,
     label: "optimiser steps", describe: `Training curves of ${label}`,
   });
   $(".curve-note", dialog).hidden = !svg;
   if (svg) $(".curve-note", dialog).textContent = `${cell.curve.key}${data.percent ? ", %" : ""}: mean and range over seeds${others.length ? "; other rows of this precision faint" : ""}.`;
+  $(".key", dialog).replaceChildren(...named.map(keyOf));
   if (!svg) host.appendChild(Object.assign(document.createElement("p"), { className: "empty", textContent: "These runs recorded no metric by epoch." }));
 }
 dialog.addEventListener("click", event => event.target === dialog && dialog.close());
@@ -291,7 +321,7 @@ let width = innerWidth;
 addEventListener("resize", () => {
   if (innerWidth === width) return;
   width = innerWidth;
-  panels.filter(panel => panel.dataset.index && !panel.hidden).forEach(charts);
+  panels.filter(panel => !panel.hidden).forEach(panel => (panel.dataset.index ? charts : standing)(panel));
 });
 if (tabs.length) {
   const wanted = location.hash.slice(1);

@@ -1,0 +1,162 @@
+"""A leaderboard as a folder for a static host: the page, tables, figures, and the records as a data set with a card."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from resbench.errors import UserError
+from resbench.leaderboard.figures import write_figures
+from resbench.leaderboard.markdown_text import escape
+from resbench.leaderboard.page import to_html
+from resbench.leaderboard.render import to_csv, to_json
+from resbench.leaderboard.runs import record_files
+from resbench.leaderboard.tables import Leaderboard
+from resbench.records.files import replacing, write_text_atomically
+from resbench.records.schema import Record, read_record
+
+#: Folder of the copied records, and files of the data set.
+RECORDS, LINES, PARQUET = "records", "data/records.jsonl", "data/records.parquet"
+#: The data card; its front matter is what hosts of data sets read.
+CARD = """\
+---
+license: apache-2.0
+pretty_name: resbench records
+configs:
+- config_name: default
+  data_files: {lines}
+---
+
+# Records of in-memory training on resistive crossbars
+
+Each record is one training of a neural network on simulated arrays of devices with few conductance states, made with
+resbench: the whole config with the seed, the metrics of every epoch, the final test metrics, the pulses that every
+tile got, versions, hardware, and how the run ended. Runs that failed are records too.
+
+{count:,} records: {ended}. Trained on {data}. Made by resbench {versions}.
+
+| track | records |
+| --- | ---: |
+{tracks}
+
+## Files
+
+- `index.html`: the leaderboard, with ranks, intervals and costs.
+- `{lines}`: one record in each line, with `file`, its name below `{records}/`.
+- `{parquet}`: the same as columns, if pyarrow was installed; nested parts are JSON.
+- `{records}/`: the records themselves. `resbench verify FILE` trains one again and compares every metric.
+- `leaderboard.csv`, `leaderboard.json`, `figures/`: compiled tables and figures.
+
+## Limits
+
+Devices are simulated by published models, and costs are estimates: nothing was measured on hardware. A record has the
+checksums of its data, not the data, and nothing about persons. The test set was read once, after the last epoch.
+Settings of the ruleset `default` were not searched for each track; `docs/rules.md` of resbench has the rules.
+"""
+
+
+def publish(leaderboard: Leaderboard, records: Path, out: Path) -> list[Path]:
+    """Write ``index.html``, tables, figures, the records that were used, the data set and its card into a folder.
+
+    ``data/records.jsonl`` has one record in each line, with the name of its file. ``data/records.parquet`` has the same
+    as columns, with nested parts as JSON; it is written if pyarrow is installed.
+
+    Args:
+        leaderboard: compiled from ``records``.
+        records: the folder of the records.
+        out: the folder that is written.
+
+    Returns:
+        The paths of page, data and card.
+
+    Raises:
+        UserError: if ``out`` is inside ``records``, where its copies would be records too.
+        OSError: if the folder cannot be written.
+    """
+    if out.resolve().is_relative_to(records.resolve()):
+        raise UserError(f"--publish {out}: this is inside {records}; name a folder outside of the records")
+    unused = {entry.file for entry in leaderboard.rejected}
+    files = [(name, path) for name, path in record_files(records) if name not in unused]
+    for _, path in files:
+        with replacing(out / RECORDS / path.relative_to(records)) as copy:
+            copy.write(path.read_bytes())
+    used = {name: read_record(path) for name, path in files}
+    texts = {
+        "index.html": to_html(leaderboard, RECORDS),
+        "leaderboard.csv": to_csv(leaderboard),
+        "leaderboard.json": to_json(leaderboard),
+        LINES: "".join(_lines(used)),
+        "README.md": card(used),
+        ".nojekyll": "",  # GitHub Pages would otherwise look for templates
+    }
+    for name, text in texts.items():
+        write_text_atomically(out / name, text)
+    write_figures(leaderboard, out / "figures")
+    parquet = [out / PARQUET] if _write_parquet(used, out / PARQUET) else []
+    return [out / "index.html", out / LINES, *parquet, out / "README.md"]
+
+
+def _lines(records: Mapping[str, Record]) -> Iterator[str]:
+    for name, record in records.items():
+        yield json.dumps({"file": name, **record.model_dump(mode="json")}, ensure_ascii=False) + "\n"
+
+
+def _write_parquet(records: Mapping[str, Record], path: Path) -> bool:
+    """The records as a table with one row for each; false without pyarrow."""
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError:
+        return False
+    with replacing(path) as file:
+        parquet.write_table(
+            pyarrow.Table.from_pylist([columns(name, record) for name, record in records.items()]), file
+        )
+    return True
+
+
+def columns(name: str, record: Record) -> dict[str, object]:
+    """A record as one row of a table."""
+    return {
+        "file": name,
+        "status": record.status,
+        "track": record.track.name,
+        "task": record.track.task,
+        "network": record.track.network,
+        "dataset": record.track.dataset,
+        "algorithm": record.algorithm.title,
+        "algorithm_settings": json.dumps(record.algorithm.settings),
+        "device": record.device and record.device.name,
+        "states": record.states,
+        "tiles": record.tiles,
+        "seed": record.seed,
+        "test_acc": record.final.get("test/acc"),
+        "test_loss": record.final.get("test/loss"),
+        "final": json.dumps({key: repr(value) for key, value in record.final.items()}),
+        "epochs": len(record.epochs),
+        "steps": record.steps,
+        "wall_time_s": record.wall_time_s,
+        "config_hash": record.config_hash,
+        "config": json.dumps(record.config),
+        "resbench": record.versions.get("resbench"),
+        "commit": record.git and record.git.commit,
+        "finished": record.finished,
+        "record": record.model_dump_json(),
+    }
+
+
+def card(records: Mapping[str, Record]) -> str:
+    """What the data set is, in Markdown."""
+    every = records.values()
+    tracks = Counter(record.track.name for record in every)
+    ended = Counter(record.status for record in every)
+    return CARD.format(
+        count=len(records),
+        ended=", ".join(f"{count:,} {status}" for status, count in sorted(ended.items())),
+        data=escape(", ".join(sorted({record.track.dataset for record in every}))),
+        versions=escape(", ".join(sorted({record.versions.get("resbench", "unknown") for record in every}))),
+        tracks="\n".join(f"| {escape(name)} | {count:,} |" for name, count in sorted(tracks.items())),
+        lines=LINES,
+        records=RECORDS,
+        parquet=PARQUET,
+    )
