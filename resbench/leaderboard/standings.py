@@ -112,7 +112,7 @@ def _answer(places: Sequence[Place]) -> str:
         effort = [*_against(best, second)]
         if effort:
             *front, last = effort
-            text.append(f"It takes {' and '.join(filter(None, [', '.join(front), last]))}.")
+            text.append(f"{winner} takes {' and '.join(filter(None, [', '.join(front), last]))}.")
     return " ".join(text)
 
 

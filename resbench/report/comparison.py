@@ -8,15 +8,15 @@ from typing import Any
 from resbench.costs import CostModel, counts, published
 from resbench.costs.counted_report import totals
 from resbench.leaderboard.wording import facts, precision
-from resbench.records.identity import RESULT_FREE_KEYS, plain, without
+from resbench.records.identity import result_config, without
 from resbench.records.schema import Record
 from resbench.records.text import duration, one_line
 from resbench.report.runs import Run
 
 #: Longest value of a config in a table.
 LONGEST = 120
-#: Keys that are not compared: those that cannot change a result, and copies of ``seed_everything``.
-IGNORED = RESULT_FREE_KEYS | {"model.init_args.seed", "data.init_args.seed"}
+#: Copies of ``seed_everything`` in the config of a record.
+SEEDS = ("model.init_args.seed", "data.init_args.seed")
 #: What is written where a run has nothing.
 NOTHING = "-"
 
@@ -59,7 +59,7 @@ def groups(runs: Sequence[Run]) -> list[Group]:
 
 def config_differences(runs: Sequence[Run]) -> list[Row]:
     """Keys of the configs with values that differ between the runs, without keys that cannot change a result."""
-    flat = [_flat(without(plain(run.config), lambda path: path in IGNORED)) if run.config else {} for run in runs]
+    flat = [_flat(without(result_config(run.config), lambda path: path in SEEDS)) if run.config else {} for run in runs]
     known = [config for config in flat if config]
     return [
         Row(key, [Value(config.get(key, NOTHING)) for config in flat])

@@ -10,7 +10,8 @@ from typing import Any
 
 from resbench import __version__
 from resbench.config.files import read_mapping
-from resbench.errors import UserError
+from resbench.errors import BadValue, UserError
+from resbench.records.identity import plain
 from resbench.records.names import ATTEMPT, CHECKPOINT, CONFIG, METRICS, RECORD, TILES
 from resbench.records.schema import Record, RecordError, read_record
 from resbench.records.text import one_line
@@ -163,8 +164,8 @@ def _config(folder: Path, record: Record | None) -> tuple[Mapping[str, Any], lis
     if record is not None:
         return record.config, []
     try:
-        return read_mapping(folder / CONFIG), []
-    except UserError as error:
+        return plain(read_mapping(folder / CONFIG)), []
+    except (UserError, BadValue) as error:
         return {}, [one_line(f"{CONFIG} cannot be used: {str(error).partition(';')[0]}")]
 
 

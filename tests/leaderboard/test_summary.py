@@ -50,7 +50,7 @@ def test_the_answer_names_the_best_its_distance_to_digital_and_the_next() -> Non
     assert (states, others) == (4, [])  # of 4 and 10, only 4 is told
     assert text == (
         "A is best on all 2 tracks. On easy it reaches 90.00 %, 7.00 points behind digital. "
-        "Next is B with 89.50 %. It takes 90 pulses on the most written device against 90."
+        "Next is B with 89.50 %. A takes 90 pulses on the most written device against 90."
     )
 
 

@@ -44,6 +44,7 @@ def test_configs_are_compared_by_the_keys_of_a_command_line(make_record: MakeRec
     config["model"]["init_args"]["algorithm"]["init_args"]["tiles"] = 6
     config["model"]["init_args"]["seed"] = 0  # a copy of seed_everything
     config["trainer"]["logger"] = {"class_path": "x.Logger"}  # cannot change a result
+    config["model"]["init_args"]["device"]["init_args"]["half_constants"] = False  # a later key at its default
     config["data"]["init_args"]["val_size"] = None
     other = record.model_copy(update={"config": config, "config_hash": config_hash(config)})
     runs = [read_run(write_run(tmp_path / str(k), one)) for k, one in enumerate((record, other))]

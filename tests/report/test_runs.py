@@ -100,6 +100,14 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     ]
 
 
+def test_a_config_that_no_run_has_is_named(tmp_path: Path) -> None:
+    place = write_run(tmp_path / "run", None, [tile_line(0)], config={})
+    (place / "config.yaml").write_text("model: {1: 2}\n")
+    run = read_run(place)
+    assert run.config == {}
+    assert run.notes[-1].startswith("config.yaml cannot be used: model: the key 1 is a int")
+
+
 def test_a_record_of_another_version_is_read_and_said(make_record: MakeRecord, tmp_path: Path) -> None:
     record = make_record().model_copy(update={"versions": {"resbench": "0.0.7"}})
     run = read_run(write_run(tmp_path / "run", record, [tile_line(0)]))
