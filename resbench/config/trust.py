@@ -33,7 +33,10 @@ class Refusal(Entry):
 
 
 #: Keys of a config with plain data, and keys of its sections with plain data.
-PLAIN = ("seed_everything", "threads", "ckpt_path", "weights_only", "weights_sha256", "arithmetic")
+PLAIN = (
+    *("seed_everything", "threads", "ckpt_path", "weights_only", "weights_sha256", "arithmetic"),
+    "lr_scheduler_interval",
+)
 SECTIONS: Mapping[str, Sequence[str]] = {
     "experiment": ("name", "track", "root"),
     "checkpoint": ("every_n_epochs", "every_n_steps", "every_n_minutes"),

@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import Namespace
 
@@ -24,6 +24,8 @@ from resbench.registry import named
 THREADS = 4096
 #: Names of experiments and tracks; they are names of folders too.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: When a scheduler of the learning rate takes its step.
+Interval = Literal["epoch", "step"]
 #: SHA-256 as ``sha256sum`` prints it.
 DIGEST = re.compile(r"[0-9a-f]{64}")
 #: Types whose values a file represents exactly.
@@ -45,7 +47,7 @@ def check_values(config: Namespace, made: Mapping[str, type]) -> None:
 
 
 def check_run(config: Namespace) -> None:
-    """Refuse a seed, a number of threads, a name or a checksum that no run can have.
+    """Refuse a seed, a number of threads, a name, a checksum or a time of the scheduler that no run can have.
 
     Raises:
         UserError: with the key and what to write.
@@ -61,6 +63,12 @@ def check_run(config: Namespace) -> None:
         value = config.experiment[key]
         if value is not None and not NAME.fullmatch(value):
             raise UserError(f"experiment.{key}: {value!r}: write letters, digits, '.', '_' and '-', at most 100")
+    if config.lr_scheduler_interval == "step":
+        scheduler = config.get("lr_scheduler")
+        if scheduler is None:
+            raise UserError("lr_scheduler_interval: step, but there is no lr_scheduler; write one, or leave it out")
+        if scheduler.class_path.endswith("ReduceLROnPlateau"):
+            raise UserError("lr_scheduler_interval: ReduceLROnPlateau follows a metric of the epoch; write epoch")
     digest = config.weights_sha256
     if digest is not None and (config.weights is None or not DIGEST.fullmatch(digest)):
         raise UserError(f"weights_sha256: {digest!r} is no checksum of a file; leave it out, it follows from weights")

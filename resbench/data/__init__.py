@@ -7,11 +7,13 @@ from resbench.data.digits import DigitsData
 from resbench.data.folders import ImageFolderData
 from resbench.data.least_squares import LeastSquaresData
 from resbench.data.mnist import FashionMNISTData, MNISTData
+from resbench.data.tables import CSVData
 
 __all__ = [
     "Augmentation",
     "CIFAR10Data",
     "CIFAR100Data",
+    "CSVData",
     "CharacterData",
     "DigitsData",
     "FashionMNISTData",

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from PIL.Image import Resampling
 from torchvision.datasets.folder import ImageFolder, pil_loader
 
 from resbench.data.augmentation import NO_AUGMENTATION, Augmentation, AugmentedImageData
@@ -19,12 +20,15 @@ from resbench.data.order import content_permutation
 from resbench.errors import BadValue, MissingData
 
 Sample = tuple[str, int]
+#: Height and width.
+Size = tuple[int, int]
 
 
 class ImageFolderData(AugmentedImageData):
     """Images in class folders: ``root/train/<class>/*.png`` and ``root/test/<class>/*.png``.
 
-    Images may have any format that Pillow reads. They are read in colour and must have the same size: ``[n, 3, h, w]``.
+    Images may have any format that Pillow reads. They are read in colour and must have the same size, or are resized to
+    one: ``[n, 3, h, w]``.
     Classes are numbered in alphabetical order. Images are sorted by a checksum of their pixels, which mixes the classes
     and does not depend on file names. Decoded images are kept in ``root/train.cache.pt`` and ``root/test.cache.pt`` as
     long as the files do not change.
@@ -38,11 +42,14 @@ class ImageFolderData(AugmentedImageData):
         normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
             deviation 1.
         augmentation: augmentation of the training images; none by default.
+        resize: height and width to which all images are resized, by Pillow's bilinear filter, when they are decoded.
+            None takes images as they are.
         seed: seed of the order of the training images and of their augmentation, any whole number.
 
     Raises:
         MissingData: by setup, if the folders are missing or empty.
-        BadValue: by setup, for images of different sizes or classes that differ between train and test.
+        BadValue: for a size below 1; by setup, for images of different sizes or classes that differ between train and
+            test.
     """
 
     split_rule = "folders train and test, sorted by a checksum of the pixels; validation the end of the former"
@@ -56,10 +63,13 @@ class ImageFolderData(AugmentedImageData):
         val_size: int = 0,
         normalize: Literal["unit", "standard"] = "standard",
         augmentation: Augmentation = NO_AUGMENTATION,
+        resize: tuple[int, int] | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, augmentation, seed)
-        self.root = root
+        if resize is not None and not (len(resize) == 2 and min(resize) >= 1):
+            raise BadValue("resize", list(resize), "is no height and width; write for example [32, 32]")
+        self.root, self.resize = root, resize
 
     def prepare_data(self) -> None:
         """Find the folders, before any image is read."""
@@ -70,13 +80,13 @@ class ImageFolderData(AugmentedImageData):
 
     def load(self) -> tuple[Split, Split]:
         """Read training and test images from ``root``, and set ``num_classes`` and ``input_shape`` from them."""
-        train, test, classes = read_class_folders(Path(self.root).expanduser())
+        train, test, classes = read_class_folders(Path(self.root).expanduser(), self.resize)
         self.num_classes = len(classes)
         self.input_shape = tuple(train.inputs.shape[1:])
         return train, test
 
 
-def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
+def read_class_folders(root: Path, size: Size | None = None) -> tuple[Split, Split, list[str]]:
     """Images and labels of ``root/train`` and ``root/test``, ordered by their pixels, and the names of the classes.
 
     Raises:
@@ -89,13 +99,13 @@ def read_class_folders(root: Path) -> tuple[Split, Split, list[str]]:
             found = ImageFolder(root / name)
         except FileNotFoundError as error:
             raise _no_images(root / name, str(error)) from None
-        splits[name] = _cached(root / f"{name}.cache.pt", found.samples), found.classes
+        splits[name] = _cached(root / f"{name}.cache.pt", found.samples, size), found.classes
     (train, classes), (test, others) = splits["train"], splits["test"]
     if classes != others:
         odd = sorted(set(classes) ^ set(others))
         raise BadValue("root", root.absolute(), f"has class {odd[0]!r} in one of train and test only; add or remove it")
     if train.inputs.shape[1:] != test.inputs.shape[1:]:
-        hint = "differ in size between train and test; resize them first"
+        hint = "differ in size between train and test; write resize: [h, w]"
         raise BadValue("root", f"images of {root.absolute()}", hint)
     return train, test, classes
 
@@ -105,16 +115,16 @@ def _no_images(folder: Path, why: str) -> MissingData:
     return MissingData("root", f"no images in {folder.absolute()}", hint)
 
 
-def _cached(file: Path, samples: Sequence[Sample]) -> Split:
+def _cached(file: Path, samples: Sequence[Sample], size: Size | None) -> Split:
     """Decode the samples, or read them from the file of an earlier call if no image has changed since."""
-    fingerprint = _fingerprint(file.parent, samples)
+    fingerprint = _fingerprint(file.parent, samples, size)
     try:
         saved = torch.load(file, weights_only=True)
         if saved["fingerprint"] == fingerprint:
             return Split(saved["images"], saved["labels"])
     except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError):
         pass  # it does not exist yet, or is damaged: decode the images
-    split = _decode(samples)
+    split = _decode(samples, size)
     state = {"fingerprint": fingerprint, "images": split.inputs, "labels": split.targets}
     try:
         temporary = file.with_suffix(f".{os.getpid()}.tmp")  # several runs may start at the same time
@@ -125,21 +135,22 @@ def _cached(file: Path, samples: Sequence[Sample]) -> Split:
     return split
 
 
-def _fingerprint(root: Path, samples: Sequence[Sample]) -> str:
-    digest = hashlib.sha256()
+def _fingerprint(root: Path, samples: Sequence[Sample], size: Size | None) -> str:
+    digest = hashlib.sha256(b"" if size is None else f"{size[0]}x{size[1]}\n".encode())
     for path, label in samples:
         status = os.stat(path)
         digest.update(f"{Path(path).relative_to(root)}\t{label}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
     return digest.hexdigest()
 
 
-def _decode(samples: Sequence[Sample]) -> Split:
+def _decode(samples: Sequence[Sample], size: Size | None) -> Split:
     images: list[np.ndarray] = []
     for path, _ in samples:
-        images.append(np.asarray(pil_loader(path)))
+        image = pil_loader(path)
+        images.append(np.asarray(image if size is None else image.resize(size[::-1], Resampling.BILINEAR)))
         if images[-1].shape != images[0].shape:
             sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (images[0], images[-1])]
-            raise BadValue("root", samples[0][0], f"is {sizes[0]}, but {path} is {sizes[1]}; give all images one size")
+            raise BadValue("root", samples[0][0], f"is {sizes[0]}, but {path} is {sizes[1]}; write resize: [h, w]")
     pixels = np.stack(images)
     labels = np.array([label for _, label in samples])
     return in_content_order(pixels, labels)

@@ -49,13 +49,16 @@ RESULT_FREE_CALLBACKS = (
 CHANGING_CALLBACKS = ("resbench.callbacks.*PassTime",)
 
 #: Keys that were added after the first records had been published, each with the value that computes the same as before
-#: the key was added. A config with this value has the same hash as one without the key, so old records stay comparable.
+#: the key was added; ``CLASS.argument`` is an argument of that class only. A config with this value has the same hash
+#: as one without the key, so old records stay comparable.
 LATER_KEYS: Mapping[str, Any] = {
     "half_constants": False,
     "zero_shift": 0,
     "arithmetic": "native",
     "tuning": None,
     "weights_sha256": None,
+    "lr_scheduler_interval": "epoch",
+    "ImageFolderData.resize": None,
 }
 
 
@@ -133,13 +136,17 @@ def plain(value: Any, path: str = "") -> Any:
     )
 
 
-def _as_before(value: Any) -> Any:
-    """Plain data without those of the later keys that have the value of before."""
+def _as_before(value: Any, owner: str = "") -> Any:
+    """Plain data without those of the later keys that have the value of before; arguments have the class ``owner``."""
     if isinstance(value, list):
         return [_as_before(item) for item in value]
     if isinstance(value, dict):
-        kept = {key: item for key, item in value.items() if key not in LATER_KEYS or item != LATER_KEYS[key]}
-        return {key: _as_before(item) for key, item in kept.items()}
+        name = str(value.get("class_path", "")).rpartition(".")[2]
+        return {
+            key: _as_before(item, name if key == "init_args" else "")
+            for key, item in value.items()
+            if not any(later in LATER_KEYS and item == LATER_KEYS[later] for later in (key, f"{owner}.{key}"))
+        }
     return value
 
 

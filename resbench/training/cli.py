@@ -14,18 +14,19 @@ from typing import Any
 import torch
 from jsonargparse import ArgumentError, Namespace, set_dumper
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar, Timer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim import Optimizer
 from yaml import YAMLError
 
 from resbench.callbacks import History, TileState
 from resbench.config.files import merged_arguments
 from resbench.config.keys import SEEDS, check_seeds, check_shape, check_trainer
 from resbench.config.messages import explain, refused, shortened
-from resbench.config.values import check_run, check_values, odd_values
+from resbench.config.values import Interval, check_run, check_values, odd_values
 from resbench.config.weights import digest_of
 from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
@@ -38,6 +39,7 @@ from resbench.training.estimate import TimeEstimate
 from resbench.training.experiment import Experiment
 from resbench.training.folder import RunFolder
 from resbench.training.metrics_file import MetricsFile
+from resbench.training.parser import RunParser
 from resbench.training.process import Arithmetic, keep_freed_memory, set_arithmetic
 from resbench.training.progress import EpochLines
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
@@ -73,29 +75,6 @@ MADE: dict[str, type] = {
     "tile_state": TileState,
     "trainer": RunTrainer,
 }
-
-
-class RunParser(LightningArgumentParser):
-    """A parser without abbreviated keys, at any depth. The initial weights it builds depend on the seed alone."""
-
-    def __init__(self, *args: Any, allow_abbrev: bool = False, **kwargs: Any) -> None:
-        # jsonargparse makes one parser of this class for each nested class, with its own choice of arguments.
-        super().__init__(*args, allow_abbrev=allow_abbrev, **kwargs)
-
-    def instantiate_classes(self, cfg: Namespace, instantiate_groups: bool = True) -> Namespace:
-        """Build everything. Random numbers that other objects draw do not change the initial weights."""
-        seeded = False
-
-        def seed_once(class_type: type[nn.Module], *args: Any, **kwargs: Any) -> nn.Module:
-            nonlocal seeded
-            if not seeded:
-                torch.manual_seed(cfg.seed_everything)
-            seeded = True
-            return class_type(*args, **kwargs)
-
-        instantiators = [(seed_once, nn.Module, True)]
-        built: Namespace = self.instantiate(cfg, instantiate_groups=instantiate_groups, instantiators=instantiators)
-        return built
 
 
 class RunCLI(LightningCLI):
@@ -197,6 +176,12 @@ class RunCLI(LightningCLI):
         parser.add_lightning_class_args(TileState, "tile_state")
         parser.add_optimizer_args((torch.optim.Optimizer,))
         parser.set_defaults({"optimizer": {"class_path": OPTIMIZER}})
+        parser.add_argument(
+            "--lr_scheduler_interval",
+            type=Interval,
+            default="epoch",
+            help="When lr_scheduler takes its step: after each epoch, or after each step of the optimiser.",
+        )
         for key in SEEDS:
             parser.link_arguments("seed_everything", key)
 
@@ -316,6 +301,8 @@ class RunCLI(LightningCLI):
         """Build task, data, optimiser and trainer."""
         if not self.build:
             return
+        if self.config.lr_scheduler_interval == "step":
+            self.configure_optimizers = _after_each_step  # type: ignore[method-assign]
         self._find_data()
         original = self.config
         self.config = copy.deepcopy(original)
@@ -392,6 +379,11 @@ class RunCLI(LightningCLI):
             arguments |= {"logger": False, "enable_checkpointing": False}
             callbacks = [callback for callback in callbacks if not isinstance(callback, Checkpoint)]
         return super().instantiate_trainer(**arguments, callbacks=callbacks, **kwargs)
+
+
+def _after_each_step(lightning_module: LightningModule, optimizer: Optimizer, lr_scheduler: Any = None) -> Any:
+    """What Lightning is told of a scheduler that takes its step after each step of the optimiser."""
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": lr_scheduler, "interval": "step"}}
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -2,6 +2,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,12 +85,37 @@ def test_names_what_is_missing_or_does_not_fit(root: Path, tmp_path: Path) -> No
         read(tmp_path / "nowhere")
     odd = root / "train" / "dog" / "odd.png"
     Image.new("RGB", (30, 32)).save(odd)
-    with pytest.raises(ValueError, match=r"is 32x32, but .*dog/odd\.png is 30x32; give all images one size"):
+    with pytest.raises(ValueError, match=r"is 32x32, but .*dog/odd\.png is 30x32; write resize"):
         read(root)
     odd.unlink()
     shutil.rmtree(root / "test" / "truck")
     with pytest.raises(ValueError, match="has class 'truck' in one of train and test only"):
         read(root)
+
+
+def test_images_of_different_sizes_are_resized(tmp_path: Path) -> None:
+    """Of one colour, which resizing keeps; the cache of one size is not taken for another."""
+    for name in ("train", "test"):
+        for kind, shade in (("dark", 20), ("light", 220)):
+            (tmp_path / name / kind).mkdir(parents=True)
+            Image.new("RGB", (8, 4), (shade, shade, shade)).save(tmp_path / name / kind / "wide.png")
+            Image.new("RGB", (3, 5), (shade, shade, shade)).save(tmp_path / name / kind / "high.png")
+    for height, width in ((2, 6), (4, 4)):
+        data = ImageFolderData(str(tmp_path), resize=(height, width))
+        data.setup("fit")
+        split = data.split("train")
+        assert data.input_shape == (3, height, width)
+        shades = {
+            (int(label), int(pixels.min()), int(pixels.max()))
+            for pixels, label in zip(split.inputs, split.targets, strict=True)
+        }
+        assert shades == {(0, 20, 20), (1, 220, 220)}
+
+
+@pytest.mark.parametrize("size", [(0, 3), (3,), (1, 2, 3)])
+def test_an_impossible_size_is_refused(size: Any) -> None:
+    with pytest.raises(ValueError, match=r"resize: .* is no height and width; write for example"):
+        ImageFolderData(resize=size)
 
 
 def test_missing_folders_are_found_before_any_image_is_read(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_order_of_keys_does_not_matter() -> None:
         ("ckpt_path", "last.ckpt"),
         ("weights", "trained.safetensors"),
         ("weights_sha256", None),
+        ("lr_scheduler_interval", "epoch"),
         ("model.init_args.device.init_args.half_constants", False),
     ],
 )
@@ -65,12 +66,23 @@ def test_keys_that_cannot_change_the_numbers_are_left_out(path: str, value: Any)
         ("model.init_args.device.init_args.half_constants", True),
         ("data.init_args.batch_size", 16),
         ("weights_sha256", "4f" * 32),
+        ("lr_scheduler_interval", "step"),
+        ("data.init_args.resize", None),  # an argument of another class than the one that has it in resbench
         ("model.init_args.weights", "an argument of a network or task of one's own"),
         ("model.init_args.root", "a key that is free elsewhere only"),
     ],
 )
 def test_everything_else_counts(path: str, value: Any) -> None:
     assert config_hash(changed(path, value)) != config_hash(CONFIG)
+
+
+def test_a_later_argument_of_one_class_is_left_out_there_only() -> None:
+    configs = [
+        {"data": {"class_path": "resbench.data.ImageFolderData", "init_args": {"root": "data", **more}}}
+        for more in ({}, {"resize": None}, {"resize": 32})
+    ]
+    first, same, other = map(config_hash, configs)
+    assert first == same != other
 
 
 def test_plain_data_hash_as_what_json_returns() -> None:

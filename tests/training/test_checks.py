@@ -47,6 +47,12 @@ def callback(name: str, **init_args: object) -> str:
             "trainer.callbacks: BatchSizeFinder would change what the config says",
         ),
         (callback("LearningRateFinder"), "trainer.callbacks: LearningRateFinder would change what the config says"),
+        (
+            "lr_scheduler_interval: step\nlr_scheduler: {class_path: lightning.pytorch.cli.ReduceLROnPlateau, "
+            "init_args: {monitor: val/loss}}",
+            "lr_scheduler_interval: ReduceLROnPlateau follows a metric of the epoch; write epoch",
+        ),
+        ("lr_scheduler_interval: step", "lr_scheduler_interval: step, but there is no lr_scheduler; write one"),
         ("trainer: {limit_train_batches: 0}", "trainer.limit_train_batches: 0 trains nothing; write a number"),
         ("trainer: {limit_train_batches: 0.0}", "trainer.limit_train_batches: 0 trains nothing; write a number"),
         ("trainer: {fast_dev_run: true}", "trainer.fast_dev_run: leaves out loggers and checkpoints"),

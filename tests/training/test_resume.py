@@ -115,12 +115,13 @@ def test_every_algorithm_inside_an_epoch_and_between_two(
         ([5, 12, 17], [*PLATEAU, "--lr_scheduler.monitor=val/loss"]),
         ([5, 8, 13], [*PLATEAU, "--lr_scheduler.monitor=train/loss", "--trainer.num_sanity_val_steps=2"]),
         ([7, 14, 22], [*PLATEAU, "--lr_scheduler.monitor=val/acc", *MIDDLE]),
+        ([5, 9], ["--lr_scheduler=CosineAnnealingLR", "--lr_scheduler.T_max=16", "--lr_scheduler_interval=step"]),
         ([9], ["--optimizer.digital=Adam", "--trainer.callbacks+=LearningRateMonitor"]),
     ],
     ids=[
         *("max_steps", "accumulation", "drift", "validation inside an epoch"),
         *("plateau", "plateau of training, sanity steps"),
-        *("plateau of a validation before", "Adam and a logging callback"),
+        *("plateau of a validation before", "a schedule of steps", "Adam and a logging callback"),
     ],
 )  # fmt: skip
 def test_ways_to_train(run: Run, broken: Broken, steps: list[int], flags: list[str]) -> None:
