@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -203,6 +203,10 @@ class InMemoryData(LightningDataModule, ABC):
         """Batches of the inputs of the test set, without targets."""
         inputs = self.split("test").inputs.to(self._device())
         return EvalLoader(len(inputs), self.eval_batch_size, lambda samples: self.convert(inputs[samples]))
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """The batch as it is, because loaders return batches on the device. Lightning would look at every tensor."""
+        return batch
 
     def _eval_loader(self, name: Literal["val", "test"]) -> EvalLoader[Batch]:
         split = self.split(name).to(self._device())

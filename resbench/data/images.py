@@ -58,7 +58,8 @@ class ImageData(InMemoryData):
         """Pixels ``[b, channels, height, width]`` as normalised float32."""
         # Tensors on the device instead of numbers: CUDA would multiply by the reciprocal of a number, which rounds
         # differently.
-        self._offset, self._scale = self._offset.to(inputs.device), self._scale.to(inputs.device)
+        if self._offset.device != inputs.device:
+            self._offset, self._scale = self._offset.to(inputs.device), self._scale.to(inputs.device)
         return (inputs - self._offset).div_(self._scale)
 
 

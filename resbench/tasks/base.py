@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from abc import ABC, abstractmethod
@@ -119,7 +120,7 @@ class Task(LightningModule, ABC):
         loss = means[0]
         value = loss.item()
         with torch.no_grad():
-            sums = samples * torch.stack([*means, torch.ones_like(loss)])
+            sums = torch.stack([*means, torch.ones_like(loss)]).mul_(samples)
             if share()[1] > 1:  # all processes see the loss of the whole mini-batch, so either all of them stop or none
                 sums = gathered(sums[None]).sum(0)
                 value = (sums[0] / sums[-1]).item()
@@ -145,6 +146,16 @@ class Task(LightningModule, ABC):
         if self._batch_listeners:
             for algorithm in self._batch_listeners:
                 algorithm.on_batch_end(self._loss)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip if there is a limit. Without one, Lightning would check its arguments in every step."""
+        if gradient_clip_val:
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
     def on_train_epoch_end(self) -> None:
         """Log the means of the epoch and the learning rate, and pass the loss to the algorithms."""
@@ -182,3 +193,7 @@ class Task(LightningModule, ABC):
         means, samples = self.measure(batch)
         names = [f"{split}/{name}" for name in self.metrics]
         self.log_dict(dict(zip(names, means, strict=True)), batch_size=samples)
+
+
+# Lightning asks for the signature in every step. This one is found at once, others are worked out each time.
+Task.training_step.__signature__ = inspect.signature(Task.training_step)  # type: ignore[attr-defined]
