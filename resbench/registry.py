@@ -27,7 +27,7 @@ class Shelf:
         folder: package of the kind, relative to `resbench`.
         bases: names of the classes that they derive from.
         exported_only: whether only those count that the package's `__init__` imports; else every public class does.
-        modules: modules outside the folder that hold more of the kind, relative to `resbench`.
+        modules: packages outside the folder that hold more of the kind, relative to `resbench`.
     """
 
     folder: str
@@ -38,7 +38,7 @@ class Shelf:
 
 SHELVES = {
     "algorithms": Shelf("algorithms", frozenset({"Algorithm"}), exported_only=False),
-    "devices": Shelf("crossbar/devices", frozenset({"Device"}), exported_only=False, modules=("crossbar/presets.py",)),
+    "devices": Shelf("crossbar/devices", frozenset({"Device"}), exported_only=False, modules=("crossbar/presets",)),
     "networks": Shelf("networks", frozenset({"Module", "Sequential"})),
     "data": Shelf("data", frozenset({"LightningDataModule"})),
     "tasks": Shelf("tasks", frozenset({"LightningModule"})),
@@ -142,6 +142,10 @@ class Offer:
         """What it is made with. Read when it is asked for: a training needs the arguments of few classes."""
         return _arguments(self.node, _found(SHELVES[self.kind]))
 
+    def said(self, attribute: str) -> str:
+        """The text that the class, or one before it, has as an attribute; empty if there is none."""
+        return _said(self.node, attribute, _found(SHELVES[self.kind]))
+
 
 @cache
 def offers(kind: str) -> tuple[Offer, ...]:
@@ -153,13 +157,15 @@ def offers(kind: str) -> tuple[Offer, ...]:
     """
     shelf = SHELVES[kind]
     folder, found = PACKAGE / shelf.folder, _found(shelf)
+    packages = {PACKAGE / name: set(_imported_names(PACKAGE / name / "__init__.py")) for name in shelf.modules}
     exported = set(_imported_names(folder / "__init__.py"))
+    packages[folder] = exported
     rows = []
     for name, (path, node) in found.items():
         shared = path.stem in ("base", "chain") or name.startswith("_") or _is_abstract(node)
         if shared or not _of_the_kind(name, shelf, found) or (shelf.exported_only and name not in exported):
             continue
-        module = folder if name in exported else path.with_suffix("")
+        module = next((package for package, names in packages.items() if name in names), path.with_suffix(""))
         summary = (ast.get_docstring(node) or "").partition("\n")[0]
         rows.append(Offer(f"{_dotted(module)}.{name}", _dotted(path.with_suffix("")), summary, kind, node))
     return tuple(sorted(rows, key=lambda offer: offer.path))
@@ -299,7 +305,7 @@ def named(path: str) -> Any:
 @cache
 def _found(shelf: Shelf) -> Found:
     """All classes in the files of a shelf, by name."""
-    paths = [*sorted((PACKAGE / shelf.folder).glob("**/*.py")), *(PACKAGE / module for module in shelf.modules)]
+    paths = [path for name in (shelf.folder, *shelf.modules) for path in sorted((PACKAGE / name).glob("**/*.py"))]
     return {node.name: (path, node) for path in paths for node in _classes(path)}
 
 
@@ -332,6 +338,16 @@ def _arguments(node: ast.ClassDef, found: Found) -> dict[str, Argument]:
             if item.value is not None and "init=False" in ast.unparse(item.value):
                 del arguments[name]
     return arguments
+
+
+def _said(node: ast.ClassDef, attribute: str, found: Found) -> str:
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and item.value is not None and ast.unparse(item.target) == attribute:
+            if isinstance(item.value, ast.Attribute):  # that of another class
+                return _said(found[ast.unparse(item.value.value)][1], item.value.attr, found)
+            return str(ast.literal_eval(item.value))
+    before = (_said(found[base][1], attribute, found) for base in _base_names(node) if base in found)
+    return next(filter(None, before), "")
 
 
 def _argument(annotation: ast.expr | None) -> Argument:

@@ -166,7 +166,8 @@ class Algorithm(nn.Module, Counted, ABC):
 
         Raises:
             TypeError: for a subclass that does not call ``super().__init__()``.
-            ValueError: for a subclass that makes no tile, and for an algorithm that is on tiles already.
+            ValueError: for a subclass that makes no tile, an algorithm that is on tiles already, and more devices than
+                tiles.
         """
         if "_modules" not in vars(self):
             raise TypeError(f"{_careless(type(self))} does not call super().__init__(); write it in the first line")
@@ -179,16 +180,26 @@ class Algorithm(nn.Module, Counted, ABC):
         built.stream = stream
         built._devices = [device] if isinstance(device, Device) else list(device)
         built.allocate()
-        del built._devices
         if not built.tiles:
             raise ValueError(f"{place_of(type(self).allocate)} makes no tile; write self.add_tile(name, gamma) in it")
-        # Where the last tile alone is visible it is the weight: no copy that could come apart from it.
-        visible = [gamma for gamma in built.gammas if gamma != 0]
-        if visible != [1.0] or built.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose:
+        if len(built._devices) > len(built.tiles):
+            counts = f"{len(built._devices)} devices for {len(built.tiles)} tiles"
+            raise BadValue("device", counts, "; write one for all, or one for each tile, fast tile first")
+        del built._devices
+        if built.is_composite:
             built.composite = torch.zeros(shape)
             built._changes = Changes(built.compose).follow(built.tiles)
         built.start()
         return built
+
+    @property
+    def is_composite(self) -> bool:
+        """Whether the weight is computed from the tiles.
+
+        Where the last tile alone is visible, it is the weight: no copy that could come apart from it.
+        """
+        visible = [gamma for gamma in self.gammas if gamma != 0]
+        return visible != [1.0] or self.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose
 
     def add_tile(self, name: str, gamma: float = 1.0) -> Tile:
         """Add the next tile, with share ``gamma`` in the composite weight; for use in :meth:`allocate`."""

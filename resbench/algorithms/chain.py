@@ -252,6 +252,18 @@ def circle(lines: int, device: torch.device) -> Tensor:
     return torch.arange(2 * lines, device=device) % lines
 
 
+def check_reset(probability: float, by_column: bool) -> None:
+    """Refuse a probability to reset a line after it was read that no chain can have.
+
+    Raises:
+        BadValue: for what is no probability, and for rows.
+    """
+    if not 0 <= probability <= 1:
+        raise BadValue("with_reset_prob", probability, "is not a probability; write 0 to 1")
+    if probability > 0 and not by_column:
+        raise BadValue("with_reset_prob", probability, "works on columns only; write transfer_columns: true")
+
+
 def shares_of(gamma: float | Sequence[float], tiles: int) -> list[float]:
     """Shares of two or more tiles, ``gamma^(n-1-k)``, or as given.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from resbench.algorithms.chain import TileChain
+import torch
+
+from resbench.algorithms.chain import TileChain, check_reset
 from resbench.algorithms.channels import ONE_PULSE
 from resbench.algorithms.chopping import Chopped
 from resbench.algorithms.schedules import periods_or_states
 from resbench.costs import c_tt_v2
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
+from resbench.errors import BadValue
 
 
 class ChoppedTikiTaka(TileChain):
@@ -20,7 +23,14 @@ class ChoppedTikiTaka(TileChain):
     ``Theta``, which is ``buffer_granularity`` steps of the fast tile. Behaviour of aihwkit's
     ``ChoppedTransferCompound``; with ``in_chop_prob: 0`` it is what aihwkit builds under the name of TT-v2.
 
+    With ``gamma`` above 0 the forward pass sees ``C + gamma (b a^T) * A``, so A counts with the signs that it was
+    gathered with. A flip turns what a column has gathered before;
+    ``with_reset_prob: 1`` clears the column after each read, so that there is nothing to turn. This is the polarity
+    inversion of Ambrogio et al., Nature 558:60, 2018.
+
     Args:
+        gamma: share of the fast tile in the weight that the forward pass sees, in [0, 1].
+        with_reset_prob: probability to reset a column of the fast tile after it was read; columns only.
         in_chop_prob: probability that a column flips after it was read; 0 for never.
         in_chop_random: flip at random; false flips every ``1 / in_chop_prob`` sweeps.
         out_chop_prob: probability that a row flips after each sweep.
@@ -74,9 +84,14 @@ class ChoppedTikiTaka(TileChain):
         transfer_io: IOParameters | None = None,
         pulses: PulseTrain = PulseTrain(desired_bl=5),
         transfer_pulses: PulseTrain = ONE_PULSE,
+        gamma: float = 0.0,
+        with_reset_prob: float = 0.0,
     ) -> None:
+        if not 0 <= gamma <= 1:
+            raise BadValue("gamma", gamma, "is outside [0, 1]; write 0 to hide the fast tile")
+        check_reset(with_reset_prob, transfer_columns)
         super().__init__(
-            shares=(0.0, 1.0),
+            shares=(gamma, 1.0),
             schedule=periods_or_states(transfer_every, units_in_mbatch),
             channel=Chopped(
                 in_chop_prob=in_chop_prob,
@@ -103,3 +118,15 @@ class ChoppedTikiTaka(TileChain):
             pulses=pulses,
             transfer_pulses=transfer_pulses,
         )
+        self.with_reset_prob = with_reset_prob
+
+    @property
+    def is_composite(self) -> bool:
+        return self.gammas[0] != 0
+
+    def compose(self) -> None:
+        if self.composite is not None:  # a sign concerns a whole line, so all of it is computed anew
+            fast, slow = self.tiles
+            lines, across = (self.get_buffer(name) for name in ("line_signs", "cross_signs"))
+            signs = torch.outer(across, lines) if self.axis == "column" else torch.outer(lines, across)
+            torch.add(slow.weight, signs * fast.weight, alpha=self.gammas[0], out=self.composite)

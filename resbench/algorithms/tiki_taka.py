@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resbench.algorithms.chain import TileChain, shares_of
+from resbench.algorithms.chain import TileChain, check_reset, shares_of
 from resbench.algorithms.schedules import Order, sweeps_or_periods
 from resbench.costs import tt_v1
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
-from resbench.errors import BadValue
 
 
 class TikiTaka(TileChain):
@@ -55,10 +54,7 @@ class TikiTaka(TileChain):
         pulses: PulseTrain = PulseTrain(),
         transfer_pulses: PulseTrain = PulseTrain(),
     ) -> None:
-        if not 0 <= with_reset_prob <= 1:
-            raise BadValue("with_reset_prob", with_reset_prob, "is not a probability; write 0 to 1")
-        if with_reset_prob > 0 and not transfer_columns:
-            raise BadValue("with_reset_prob", with_reset_prob, "works on columns only; write transfer_columns: true")
+        check_reset(with_reset_prob, transfer_columns)
         super().__init__(
             shares=shares_of(gamma, tiles),
             schedule=sweeps_or_periods(transfer_every, tiles, units_in_mbatch, order),

@@ -106,7 +106,8 @@ def describe(device: Device) -> list[tuple[str, str]]:
     element = device.elements[-1] if isinstance(device, UnitCell) else device
     if isinstance(element, PulsedDevice):
         rows += _pulses(element)
-    return [*rows, ("source", device.source or "model; aihwkit 1.1.0 for its behaviour")]
+    obtained = [("parameters", device.obtained)] if device.obtained else []
+    return [*rows, *obtained, ("source", device.source or "model; aihwkit 1.1.0 for its behaviour")]
 
 
 def _pulses(device: PulsedDevice) -> list[tuple[str, str]]:

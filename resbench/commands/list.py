@@ -5,7 +5,7 @@ from pathlib import Path
 
 from resbench.config.files import folders
 from resbench.errors import UserError
-from resbench.registry import SHELVES, offers
+from resbench.registry import SHELVES, Offer, offers
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,12 +14,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each thing of this kind: the path to write in YAML, then a description."""
-    rows = configs() if args.kind == "configs" else [(offer.path, offer.summary) for offer in offers(args.kind)]
+    """Print a line for each thing of this kind: the path to write in YAML, then a description.
+
+    For a published device it ends with how its parameters were obtained, and their source.
+    """
+    if args.kind == "configs":
+        rows = configs()
+    else:
+        describe = _about_device if args.kind == "devices" else _about
+        rows = [(offer.path, describe(offer)) for offer in offers(args.kind)]
     width = max((len(path) for path, _ in rows), default=0)
     for path, summary in rows:
         print(f"{path:<{width}}  {summary}".rstrip())
     return 0
+
+
+def _about(offer: Offer) -> str:
+    return offer.summary
+
+
+def _about_device(offer: Offer) -> str:
+    source = offer.said("source")
+    return f"{offer.summary} ({offer.said('obtained')}: {source})" if source else offer.summary
 
 
 def configs() -> list[tuple[str, str]]:

@@ -59,6 +59,8 @@ LATER_KEYS: Mapping[str, Any] = {
     "weights_sha256": None,
     "lr_scheduler_interval": "epoch",
     "ImageFolderData.resize": None,
+    "ChoppedTikiTaka.gamma": 0.0,
+    "ChoppedTikiTaka.with_reset_prob": 0.0,
 }
 
 

@@ -39,7 +39,7 @@ class Task(LightningModule, ABC):
     Args:
         network: the digital network.
         algorithm: how analog layers represent and train their weights.
-        device: device of all tiles; digital algorithms need none.
+        device: device of all tiles, or a list with one for each tile, fast tile first; digital algorithms need none.
         layers: patterns of the names of the layers that become analog, see :func:`resbench.nn.to_analog`.
         forward_io: converters and noise of the forward products; null is perfect.
         backward_io: converters and noise of the backward products; null is perfect.
@@ -63,7 +63,7 @@ class Task(LightningModule, ABC):
         self,
         network: nn.Module,
         algorithm: Algorithm,
-        device: Device | None = None,
+        device: Device | Sequence[Device] | None = None,
         layers: Sequence[str] = ("*",),
         forward_io: IOParameters | None = None,
         backward_io: IOParameters | None = None,
@@ -72,7 +72,7 @@ class Task(LightningModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if device is None and not algorithm.digital:
+        if not device and not algorithm.digital:
             example = "resbench.crossbar.devices.SoftBounds with init_args {states: 4}"
             hint = f"needs one; write a class_path, for example {example}"
             raise BadValue("device", type(algorithm).__name__, hint)

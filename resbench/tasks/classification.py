@@ -24,7 +24,7 @@ class Classification(Task):
     Args:
         network: returns logits ``[n, classes]``; the layers that ``layers`` names become analog.
         algorithm: how analog layers represent and train their weights.
-        device: device of all tiles; digital algorithms need none.
+        device: device of all tiles, or a list with one for each tile, fast tile first; digital algorithms need none.
         layers: patterns of the names of the layers that become analog, such as ``fc1`` or ``conv*``.
         label_smoothing: share of the target that is spread evenly over all classes in training, in [0, 1).
         forward_io: converters and noise of the forward products; null is perfect.
@@ -43,7 +43,7 @@ class Classification(Task):
         self,
         network: nn.Module,
         algorithm: Algorithm,
-        device: Device | None = None,
+        device: Device | Sequence[Device] | None = None,
         layers: Sequence[str] = ("*",),
         label_smoothing: float = 0.0,
         forward_io: IOParameters | None = None,

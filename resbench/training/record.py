@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -91,8 +91,11 @@ def _record(
     model = cli.resolved["model"]["init_args"]
     history = cli.history
     layers = [_layer(name, layer, history.reuse.get(name, 1)) for name, layer in analog_layers(cli.model.network)]
-    device = next((tile.device for _, layer in analog_layers(cli.model) for tile in layer.algorithm.tiles), None)
-    states = None if device is None else _states(device, model["device"])
+    devices = model["device"] if isinstance(model["device"], list) else [model["device"]]
+    tiles = next((layer.algorithm.tiles for _, layer in analog_layers(cli.model)), [])
+    states = min(
+        (_states(tile.device, devices[min(k, len(devices) - 1)]) for k, tile in enumerate(tiles)), default=None
+    )
     last = history.epochs[-1]["values"] if history.epochs and status == "complete" else {}
     return Record(
         run_id=f"{cli.config.experiment.name}-{cli.folder.complete.name}",
@@ -100,7 +103,7 @@ def _record(
         error=error,
         track=_track(cli),
         algorithm=_algorithm(model["algorithm"]),
-        device=None if device is None else DeviceEntry(**_component(model["device"])),
+        device=_device(devices) if tiles else None,
         states=states,
         bits=None if states is None else math.log2(states),
         tiles=max((len(layer.tiles) for layer in layers), default=0),
@@ -161,6 +164,15 @@ def _algorithm(config: Mapping[str, Any]) -> AlgorithmEntry:
     """The algorithm with the ``title`` of its class. A subclass does not inherit the title."""
     entry = AlgorithmEntry(**_component(config))
     return entry.model_copy(update={"name": vars(named(entry.class_path)).get("title", entry.name)})
+
+
+def _device(configs: Sequence[Mapping[str, Any]]) -> DeviceEntry:
+    """The device of all tiles, or the different ones of the tiles as one entry."""
+    parts = [_component(config) for config in configs]
+    if len(parts) == 1:
+        return DeviceEntry(**parts[0])
+    names, paths = (" + ".join(part[key] for part in parts) for key in ("name", "class_path"))
+    return DeviceEntry(name=names, class_path=paths, settings={"devices": [dict(config) for config in configs]})
 
 
 def _states(device: Device, config: Mapping[str, Any]) -> float:

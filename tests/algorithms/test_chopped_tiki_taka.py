@@ -9,6 +9,7 @@ from resbench.algorithms.chopping import Chopped
 from resbench.crossbar.devices import SoftBounds
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows
+from resbench.errors import BadValue
 from tests.algorithms.helpers import ONES, build, drive, exact
 
 #: One pulse of the fast tile and one column read at each vector, nothing scaled.
@@ -158,3 +159,41 @@ def test_agad_subtracts_what_the_fast_tile_held_in_the_last_phase() -> None:
 def test_impossible_values_are_named(kind: type[ChoppedTikiTaka | AGAD], arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         kind(**arguments)
+
+
+def test_a_visible_fast_tile_counts_with_its_signs() -> None:
+    """``C + gamma (b a^T) * A``: a gradient moves the weight downhill whatever the signs are."""
+    algorithm = build(
+        ChoppedTikiTaka(in_chop_prob=1.0, out_chop_prob=1.0, gamma=0.5, **PLAIN | {"transfer_every": 0.0})
+    )
+    (lines, across), (fast, slow) = chopped(algorithm).signs, algorithm.tiles
+    lines[1], across[0] = -1.0, -1.0
+    drive(algorithm, 2)
+    signs = torch.outer(across, lines)
+    assert signs.tolist() == [[-1.0, 1.0, -1.0], [1.0, -1.0, 1.0]]
+    assert torch.equal(algorithm.weight, slow.weight + 0.5 * signs * fast.weight)
+    assert torch.equal(algorithm.weight, 0.125 * torch.tensor([[1.0], [-1.0]]).expand(2, 3))
+
+
+def test_polarity_inversion_loses_nothing() -> None:
+    """Every read clears the fast tile, and half of what it held is in the slow tile and its buffer, with any signs."""
+    plain = PLAIN | {"transfer_lr": 0.5, "in_chop_random": False, "in_chop_prob": 0.5, "n_reads_per_transfer": 3}
+    algorithm = build(ChoppedTikiTaka(gamma=0.5, with_reset_prob=1.0, **plain))
+    turned = 0
+    for step in range(1, 9):
+        drive(algorithm, 1)
+        turned += int((chopped(algorithm).signs[0] < 0).all())
+        assert not algorithm.tiles[0].weight.any()
+        kept = algorithm.weight + 0.125 * algorithm.get_buffer("buffer")
+        assert torch.equal(kept, 0.0625 * step * torch.tensor([[1.0], [-1.0]]).expand(2, 3))
+    assert turned == 4
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [("gamma", -0.1, "gamma: -0.1"), ("gamma", 1.5, "gamma: 1.5"), ("with_reset_prob", 2.0, "with_reset_prob: 2.0")],
+)
+def test_impossible_shares_and_probabilities_are_named(argument: str, value: float, message: str) -> None:
+    arguments: dict[str, Any] = {argument: value}
+    with pytest.raises(BadValue, match=message):
+        ChoppedTikiTaka(**arguments)

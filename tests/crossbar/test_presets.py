@@ -1,5 +1,6 @@
 """Published devices: what their docstrings say is what they are."""
 
+import dataclasses
 import math
 import re
 
@@ -7,9 +8,11 @@ import pytest
 import torch
 
 from resbench.crossbar import presets
-from resbench.crossbar.devices import Device, VectorCell
-from resbench.crossbar.pulses import PulseTrain
+from resbench.crossbar.devices import Device, PulsedDevice, VectorCell
+from resbench.crossbar.pulses import ONE_PULSE, PulseTrain
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.response import step_at
+from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import VectorTile, make_tile
 from tests.crossbar.zoo import PRESETS, model_name
 
@@ -24,6 +27,8 @@ TABLE_3 = {
     presets.ReRamPCMO: 50,
     presets.ReRamHfO2: 26,
 }
+#: Number of states that the source of another device prints.
+PRINTED = {presets.ReRamCMO: 32}
 
 
 @pytest.mark.parametrize("device", PRESETS, ids=model_name)
@@ -35,6 +40,7 @@ def test_docstring_states_precision_and_source(device: Device) -> None:
     assert float(stated[1]) == pytest.approx(round(device.state_count, digits))
     assert float(stated[2]) == round(device.bits, 1)
     assert re.search(r"(19|20)\d\d", device.source)
+    assert device.obtained in ("fitted", "printed", "states only")
 
 
 @pytest.mark.parametrize("device", PRESETS, ids=model_name)
@@ -44,7 +50,9 @@ def test_states_are_a_knob_of_every_preset(device: Device) -> None:
     assert device.with_states(math.inf).is_continuous
 
 
-@pytest.mark.parametrize(("model", "states"), TABLE_3.items(), ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("model", "states"), (TABLE_3 | PRINTED).items(), ids=lambda value: getattr(value, "__name__", "")
+)
 def test_number_of_states_of_the_paper(model: type[Device], states: int) -> None:
     assert model().state_count == pytest.approx(states, rel=0.1)
 
@@ -77,3 +85,34 @@ def test_a_pulse_moves_two_devices_by_half_a_step() -> None:
     once = PulseTrain(desired_bl=1, update_bl_management=False, update_management=False)
     tile.update(torch.ones(1, 100), -torch.ones(1, 100), 1e6, once)
     assert float(tile.weight.mean()) == pytest.approx(0.0001, rel=0.02)
+
+
+def curve(device: PulsedDevice, start: float, pulses: int, up: bool) -> list[float]:
+    """Weights of the mean device without noise after each of some pulses."""
+    tile = Tile(dataclasses.replace(device, dw_min_std=0.0), (1, 1), Stream.from_seed(0))
+    tile.program(torch.full((1, 1), start))
+    weights = [start]
+    for _ in range(pulses):
+        tile.update(torch.ones(1, 1), torch.full((1, 1), -1.0 if up else 1.0), 1.0, ONE_PULSE)
+        weights.append(tile.weight.item())
+    return weights
+
+
+@pytest.mark.parametrize(("up", "a"), [(True, 0.702081), (False, 0.848677)])
+def test_neurosim_crosses_its_range_in_32_pulses_on_its_curve(up: bool, a: float) -> None:
+    """``w(x) = B (1 - e^(-x/A)) - 1``, forward for up pulses and back for down pulses."""
+    scale = 2 / (1 - math.exp(-1 / a))
+    expected = [scale * (1 - math.exp(-pulse / (32 * a))) - 1 for pulse in range(33)]
+    weights = curve(presets.NeuroSim(), -1.0 if up else 1.0, 32, up)
+    assert weights == pytest.approx(expected if up else expected[::-1], abs=2e-5)
+
+
+def test_enode_has_the_steps_of_its_table() -> None:
+    """Means of the lookup table in uS at two of its 48 conductances; half its range is 340.28 uS."""
+    device = presets.ENODe()
+    constants = device.fabricate((1, 1), Stream.from_seed(0))
+    for place, steps in {17: (6.221, 2.672), 34: (3.340, 3.319)}.items():
+        weight = torch.full((1, 1), 2 * place / 47 - 1)
+        for up, step in zip((True, False), steps, strict=True):
+            change = step_at(device, constants, weight, up).abs().item()
+            assert change == pytest.approx(step / 340.28, abs=0.03 * device.step)

@@ -30,7 +30,7 @@ def _unique() -> Iterator[Device]:
             yield model()
 
 
-PRESETS = [device for device in _unique() if type(device).__module__ == presets.__name__]
+PRESETS = [device for device in _unique() if type(device).__module__.startswith(presets.__name__)]
 ZOO = [*_unique(), *CELLS]
 PULSED = [device for device in ZOO if isinstance(device, PulsedDevice)]
 

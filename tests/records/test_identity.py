@@ -55,6 +55,15 @@ def test_keys_that_cannot_change_the_numbers_are_left_out(path: str, value: Any)
     assert config_hash(changed(path, value)) == config_hash(CONFIG)
 
 
+def test_a_later_argument_belongs_to_its_class_only() -> None:
+    """A hidden fast tile is the default of chopped Tiki-Taka since it can be shown; others had that key before."""
+    for name, is_later in (("ChoppedTikiTaka", True), ("TikiTaka", False)):
+        algorithm = {"class_path": f"resbench.algorithms.{name}", "init_args": {"fast_lr": 0.1}}
+        with_gamma = algorithm | {"init_args": {"fast_lr": 0.1, "gamma": 0.0}}
+        hashes = [config_hash(changed("model.init_args.algorithm", config)) for config in (algorithm, with_gamma)]
+        assert (hashes[0] == hashes[1]) is is_later
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [

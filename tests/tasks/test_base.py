@@ -7,12 +7,12 @@ import torch
 from lightning.pytorch import Trainer
 from torch import Tensor
 
-from resbench.algorithms import Algorithm, AnalogSGD, DigitalSGD
+from resbench.algorithms import Algorithm, AnalogSGD, DigitalSGD, ResidualLearning
 from resbench.crossbar.devices import SoftBounds
 from resbench.data import DigitsData
-from resbench.errors import Diverged
+from resbench.errors import BadValue, Diverged
 from resbench.networks import MLP
-from resbench.nn import AnalogOptimizer, analog_layers
+from resbench.nn import AnalogOptimizer, analog_layers, tiles
 from resbench.tasks import Classification
 
 BATCHES = 5
@@ -51,6 +51,17 @@ def fit(task: Task, **named: Any) -> Trainer:
     )  # fmt: skip
     trainer.fit(task, datamodule=DigitsData(batch_size=4, val_size=100))
     return trainer
+
+
+def test_tiles_may_have_different_devices() -> None:
+    """Fast tile first; the last device serves the other tiles."""
+    devices = [SoftBounds(states=400), SoftBounds(states=16)]
+    held = tiles(Task(MLP(64, [8]), ResidualLearning(tiles=3), devices))
+    assert [round(tile.device.state_count) for tile in held.values()] == [400, 16, 16] * 2
+    with pytest.raises(BadValue, match="device: 2 devices for 1 tiles; write one for all"):
+        Task(MLP(64, [8]), AnalogSGD(), devices)
+    with pytest.raises(BadValue, match="device: AnalogSGD needs one"):
+        Task(MLP(64, [8]), AnalogSGD(), [])
 
 
 def test_metrics_are_means_over_samples() -> None:

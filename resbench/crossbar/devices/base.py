@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -20,6 +20,9 @@ from resbench.crossbar.randomness import Stream
 from resbench.errors import BadValue
 
 Constants = dict[str, Tensor]
+#: How the parameters of a published device were obtained: fitted to measurements, printed as they are, or no more than
+#: the number of states is known. Empty for plain models.
+Origin = Literal["", "fitted", "printed", "states only"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Device(ABC):
 
     #: Where the parameters are from, for tables; empty for plain models.
     source: ClassVar[str] = ""
+    #: How they were obtained.
+    obtained: ClassVar[Origin] = ""
 
     @property
     @abstractmethod
