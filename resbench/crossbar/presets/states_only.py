@@ -50,7 +50,10 @@ class ReRamHfO2(SoftBounds):
 
 @dataclass(frozen=True)
 class ReRamCMO(SoftBounds):
-    """ReRAM of a conductive metal oxide and HfOx, 32 states (5.0 bits), Falcone et al. 2025."""
+    """ReRAM of a conductive metal oxide and HfOx, 32 states (5.0 bits), Falcone et al. 2025.
+
+    The paper has a fit of its pulses for training as well, which was not at hand.
+    """
 
     source: ClassVar[str] = "Falcone et al., arXiv:2502.04524, 2025; abstract: over 32 stable states"
     obtained: ClassVar[Origin] = "states only"
