@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from resbench import algorithms, networks, nn
     from resbench.crossbar import devices, periphery, presets, pulses
     from resbench.crossbar.tile import Tile
+    from resbench.fitting.result import fit_device
     from resbench.leaderboard.compile import compile_leaderboard
     from resbench.nn import analog_layers, digital_state, end_epoch, summary, tiles, to_analog
     from resbench.records.schema import read_record
@@ -25,6 +26,7 @@ __all__ = [
     "digital_state",
     "end_epoch",
     "fit",
+    "fit_device",
     "networks",
     "nn",
     "periphery",
@@ -56,6 +58,7 @@ _PLACES = {
     "digital_state": "resbench.nn",
     "end_epoch": "resbench.nn",
     "fit": "resbench.training.in_python",
+    "fit_device": "resbench.fitting.result",
     "read_record": "resbench.records.schema",
     "set_arithmetic": "resbench.training.process",
     "summary": "resbench.nn",

@@ -18,6 +18,7 @@ ALLOWED: dict[str, set[str]] = {
     "records": set(),
     "config": {"records"},
     "crossbar": set(),
+    "fitting": {"crossbar", "records"},
     "algorithms": {"crossbar", "costs"},
     "nn": {"algorithms", "crossbar"},
     "networks": set(),

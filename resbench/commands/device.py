@@ -1,4 +1,4 @@
-"""`resbench device NAME`: describe a device model or published device in numbers and as a figure."""
+"""`resbench device NAME`: describe a device in numbers and as a figure; `--fit CSV` fits one to measurements."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import argparse
 import difflib
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from resbench.errors import UserError
+from resbench.fitting.look import DOWN, GREY, STYLE, UP, check_ending
+from resbench.records.files import write_text_atomically
+from resbench.records.text import file_stem, printable
 from resbench.registry import named, offers
 
 if TYPE_CHECKING:
@@ -18,34 +21,44 @@ if TYPE_CHECKING:
 
     from resbench.crossbar.devices import Device, PulsedDevice
 
-UP, DOWN, GREY = "#0072B2", "#D55E00", "#777777"  # distinct for every kind of colour vision
 SAMPLES = (200, 100)  # fabricated devices in the histograms
 REPEATS = 400  # devices in the band of the response
-STYLE: Any = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 7,
-    "savefig.dpi": 300,
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``resbench device``."""
     parser.add_argument(
-        "name", help="a class listed by 'resbench list devices', such as ReRamArrayHfO2, or your own module.Class"
+        "name",
+        nargs="?",
+        help="a class listed by 'resbench list devices', such as ReRamArrayHfO2, or your own module.Class",
     )
     parser.add_argument("--states", type=float, help="use another number of states; inf for no granularity")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the response and the spread (.png, .pdf, .svg)")
+    parser.add_argument(
+        "--fit",
+        type=Path,
+        metavar="CSV",
+        help="fit a device to conductance against pulse number: columns up_pulse,down_pulse, or "
+        "direction,conductance with device, cycle and pulse; writes CSV-NAME_device.yaml, _fit.json and _fit.png",
+    )
+    parser.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="conductances at weight -1 and 1 of --fit; by default the mean ends of the branches",
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where --fit writes; by default the current folder")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a device, draw it with ``--plot``, and return 0."""
+    """Print a device, draw it with ``--plot``, or fit one with ``--fit``; return 0."""
+    if (args.name is None) == (args.fit is None):
+        raise UserError("device: write either the name of a device or --fit data.csv; --help shows both")
+    if args.fit is not None:
+        return fit(args)
+    if args.range is not None or args.out is not None:
+        raise UserError("device: --range and --out belong to --fit data.csv")
     device = find(args.name)
     if args.states is not None:
         try:
@@ -58,6 +71,33 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         draw(device, args.plot)
         print(f"{'figure':<{width}}  {args.plot}")
+    return 0
+
+
+def fit(args: argparse.Namespace) -> int:
+    """Fit a device to a file, print it and write it."""
+    from resbench.fitting.figure import draw as draw_fit
+    from resbench.fitting.result import fit_device
+
+    if args.states is not None:
+        raise UserError("states: --fit finds the number of states; write `states` into the YAML to change it")
+    folder, stem = args.out or Path(), file_stem(args.fit.stem)
+    paths = {"config": folder / f"{stem}_device.yaml", "numbers": folder / f"{stem}_fit.json"}
+    figure = args.plot or folder / f"{stem}_fit.png"
+    try:
+        check_ending(figure)
+        found = fit_device(args.fit, None if args.range is None else tuple(args.range))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    try:
+        write_text_atomically(paths["config"], found.yaml())
+        write_text_atomically(paths["numbers"], found.json())
+        draw_fit(found, figure)
+    except OSError as error:
+        raise UserError(f"out: {error.filename or folder} cannot be written: {error.strerror}") from error
+    rows = [*found.rows(), *((name, str(path)) for name, path in {**paths, "figure": figure}.items())]
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:<{width}}  {printable(value)}" for name, value in rows))
     return 0
 
 
@@ -159,8 +199,10 @@ def draw(device: Device, path: Path) -> None:
     element = device.elements[-1] if isinstance(device, UnitCell) else device
     if not isinstance(element, PulsedDevice):
         raise UserError(f"plot: {type(device).__name__} has no response to pulses; name another device")
-    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise UserError(f"plot: {path.name} has no known ending; write .png, .pdf or .svg")
+    try:
+        check_ending(path)
+    except ValueError as error:
+        raise UserError(str(error)) from error
     import matplotlib
 
     matplotlib.use("Agg")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from resbench.commands import device
 from resbench.errors import UserError
@@ -67,6 +68,12 @@ def test_a_class_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
         (["SoftBounds", "--states", "1.5"], "states: 1.5 is impossible"),
         (["Ideal", "--plot", "x.png"], "no response to pulses"),
         (["SoftBounds", "--plot", "x.bmp"], ".png, .pdf or .svg"),
+        ([], "write either the name of a device or --fit data.csv"),
+        (["SoftBounds", "--fit", "x.csv"], "write either the name of a device or --fit data.csv"),
+        (["SoftBounds", "--out", "x"], "--range and --out belong to --fit"),
+        (["--fit", "x.csv", "--states", "4"], "--fit finds the number of states"),
+        (["--fit", "x.csv", "--plot", "x.bmp"], ".png, .pdf or .svg"),
+        (["--fit", "x.csv"], "x.csv cannot be read (No such file or directory)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -94,3 +101,26 @@ def test_every_published_device_has_a_description(preset: object) -> None:
     found = dict(device.describe(device.find(type(preset).__name__)))
     assert found["source"] != "model; aihwkit 1.1.0 for its behaviour"
     assert {"states", "step at 0", "symmetric point"} <= found.keys()
+
+
+def test_fits_a_device_to_measurements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps of 0.1 weight units in both directions, between hard bounds that stop the weight."""
+    up = [min(-1 + 0.1 * pulse, 1) for pulse in range(30)]
+    (tmp_path / "my data.csv").write_text("up,down\n" + "".join(f"{weight:g},{-weight:g}\n" for weight in up))
+    assert run("--fit", str(tmp_path / "my data.csv"), "--range", "-1", "1", "--out", str(tmp_path / "fit")) == 0
+    printed = rows(capsys.readouterr().out)
+    assert printed["device"] == "LinearStep: 1 device, 2 branches, 60 readings"
+    assert printed["states"].startswith("20 (4.32 bits)")
+    assert sorted(path.name for path in (tmp_path / "fit").iterdir()) == [
+        *("my_data_device.yaml", "my_data_fit.json", "my_data_fit.png"),
+    ]
+    written = yaml.safe_load((tmp_path / "fit" / "my_data_device.yaml").read_text())["model"]["init_args"]["device"]
+    assert written["class_path"] == "resbench.crossbar.devices.LinearStep"
+    assert written["init_args"]["dw_min"] == pytest.approx(0.1, rel=1e-3)
+    assert (tmp_path / "fit" / "my_data_fit.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("up,down\n" + "".join(f"{i},{9 - i}\n" for i in range(10)))
+    with pytest.raises(UserError, match=r"out: .* cannot be written"):
+        run("--fit", str(tmp_path / "data.csv"), "--out", str(tmp_path / "data.csv"))
