@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "crossbar": set(),
     "fitting": {"crossbar", "records"},
     "algorithms": {"crossbar", "costs"},
+    "interop": {"algorithms", "crossbar"},
     "nn": {"algorithms", "crossbar"},
     "networks": set(),
     "data": set(),

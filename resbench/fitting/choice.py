@@ -16,6 +16,8 @@ from resbench.fitting.table import Branch, Floats
 BLOCKS, FOLDS = 10, 5
 #: Standard errors of the difference by which a model has to be better than one with fewer parameters.
 SURE = 2.0
+#: Difference of held-out errors that does not matter, weight units: half a per mille of the range.
+NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,7 @@ def choose(found: Sequence[Candidate]) -> Candidate:
     best = min(found, key=lambda candidate: candidate.held_out)
     for candidate in sorted(found, key=lambda candidate: len(candidate.model.names)):
         worse = candidate.squares - best.squares
-        if worse.mean() <= SURE * worse.std(ddof=1) / np.sqrt(len(worse)):
+        unsure = worse.mean() <= SURE * worse.std(ddof=1) / np.sqrt(len(worse))
+        if unsure or candidate.held_out - best.held_out < NEGLIGIBLE:
             return candidate
     return best

@@ -1,0 +1,1 @@
+"""Configs of other simulators, read as ours."""
