@@ -1,6 +1,5 @@
 """The figures of a report: curves of training, the states of tiles over the epochs, and wear."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -24,8 +23,8 @@ WIDE, NARROW = (4.2, 2.7), (2.1, 2.7)
 MOST_RIDGES, LONGEST_LABEL = 12, 34
 #: How much a ridge overlaps the next one.
 OVERLAP = 1.9
-#: Larger values are not drawn, because differences of them may overflow.
-LARGEST = 1e300
+#: Larger values are not drawn, because what the axes compute of them may overflow.
+LARGEST = 1e150
 #: Positive values that differ by this factor are drawn on a logarithmic axis.
 FAR = 50
 
@@ -150,7 +149,7 @@ def _over_time(tile: TileHistory, quantity: str) -> list[tuple[float, float]]:
 
 def ridges(tile: TileHistory, index: int) -> "Figure | None":
     """How the weights of one tile are spread, epoch by epoch: each curve is a histogram, scaled to its own height."""
-    kept = [line for line in tile.lines if all(map(math.isfinite, line.range)) and line.range[0] < line.range[1]]
+    kept = [line for line in tile.lines if -LARGEST < line.range[0] < line.range[1] < LARGEST]
     if not kept:
         return None
     chosen = _spread(kept, MOST_RIDGES)
@@ -257,7 +256,7 @@ def _legend(axes: "Axes", handles: "Sequence[Artist]") -> None:
 
 
 def _can_be_drawn(value: float, log: bool) -> bool:
-    return abs(value) < LARGEST and (not log or value > 0)
+    return abs(value) < LARGEST and (not log or value > 1 / LARGEST)
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:

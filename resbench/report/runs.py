@@ -1,7 +1,6 @@
 """The runs of a report: what lies in their folders, and in words what is missing or wrong."""
 
 import csv
-import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from resbench.records.identity import plain
 from resbench.records.names import ATTEMPT, CHECKPOINT, CONFIG, METRICS, RECORD, TILES
 from resbench.records.schema import Record, RecordError, read_record
 from resbench.records.text import one_line
-from resbench.report.tiles import LayerHistory, read_tiles
+from resbench.report.tiles import MOST_EPOCHS, LayerHistory, read_tiles
 from resbench.training.folder import RunFolder
 
 #: As many runs have colours of their own.
@@ -196,7 +195,7 @@ def _of_csv(path: Path) -> tuple[Curves, list[str]]:
     ]
     for row in rows:
         epoch = _number(row.get("epoch"))
-        if epoch is None or not math.isfinite(epoch):
+        if epoch is None or not 0 <= epoch < MOST_EPOCHS:
             skipped += any(row.get(name) for name in names)
             continue
         for name in names:

@@ -13,12 +13,14 @@ from resbench.records.text import printable
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
 Count = Annotated[int, Field(ge=0)]
+#: No run has more epochs.
+MOST_EPOCHS = 10**9
 
 
 class TileLine(BaseModel):
     """One line of the file: one tile after one epoch. :class:`resbench.callbacks.TileState` explains the quantities."""
 
-    epoch: Count
+    epoch: Annotated[int, Field(ge=0, lt=MOST_EPOCHS)]
     step: Count
     layer: Name
     tile: Name

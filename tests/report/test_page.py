@@ -1,5 +1,6 @@
 """The page of a report and its figures."""
 
+import math
 import re
 import subprocess
 import sys
@@ -110,6 +111,16 @@ def test_layers_can_be_chosen_and_the_others_are_named(tmp_path: Path) -> None:
     assert "Not drawn: conv6, conv7." in page
     _, files = written(tmp_path / "chosen", read_run(place), layers=("conv[67]",))
     assert [name for name in files if "share" in name] == ["tiles-conv6-share.png", "tiles-conv7-share.png"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_no_axis_has_are_left_out(tmp_path: Path) -> None:
+    lines = [tile_line(0, range=[-1e308, 1e308], share=math.nan), tile_line(1, saturated=math.inf, share=math.inf)]
+    metrics = "epoch,val/loss,val/acc\n0,nan,1e308\n1,1e-320,0.5\n2,1e299,\n1e300,1,1\n"
+    place = write_run(tmp_path / "run", make_record(), lines, metrics)
+    page, files = written(tmp_path / "out", read_run(place))
+    assert "metrics.csv: 1 lines without an epoch are left out" in page
+    assert {"curves-loss.png", "curves-acc.png", "tiles-fc1-saturated.png", "weights-fc1-A.png"} <= set(files)
 
 
 def test_a_run_that_logged_nothing_has_a_page(tmp_path: Path) -> None:

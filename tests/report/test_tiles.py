@@ -31,6 +31,7 @@ def test_shares_and_pulses_by_epoch(tmp_path: Path) -> None:
         json.dumps(tile_line(2, histogram=[])),
         json.dumps(tile_line(2, histogram=[0, 0])),
         json.dumps(tile_line(-1)),
+        json.dumps(tile_line(10**30)),
         json.dumps(tile_line(2, pulses_up="many")),
     ],
 )
