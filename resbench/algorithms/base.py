@@ -238,8 +238,10 @@ class Algorithm(nn.Module, Counted, ABC):
 
     def _step(self, pairs: Sequence[tuple[Tensor | Rows, Tensor | Rows]], lr: float) -> None:
         if pairs and lr != 0:
+            x, d = pairs[0] if len(pairs) == 1 else (_joined([pair[side] for pair in pairs]) for side in (0, 1))
             dtype = self.tiles[-1].dtype  # digital buffers are kept in the precision of the tiles
-            x, d = (_joined([rows_of(pair[side]).cast(dtype) for pair in pairs]) for side in (0, 1))
+            if not (isinstance(x, Rows) and isinstance(d, Rows) and x.dtype is d.dtype is dtype):
+                x, d = rows_of(x).cast(dtype), rows_of(d).cast(dtype)
             self.update(x, d, lr)
         for tile in self._restless:
             tile.end_of_step()
@@ -269,9 +271,9 @@ class Algorithm(nn.Module, Counted, ABC):
         self.restore(state)
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
+def _joined(parts: Sequence[Tensor | Rows]) -> Rows:
     """The rows of all parts, one after the other."""
-    return parts[0] if len(parts) == 1 else Rows(torch.cat([part.dense() for part in parts]))
+    return Rows(torch.cat([rows_of(part).dense() for part in parts]))
 
 
 def place_of(function: Any) -> str:

@@ -124,6 +124,8 @@ class TileChain(Algorithm):
         self.reads = min(self.n_reads_per_transfer or self.lines, self.lines)
         steps = [tile.granularity for tile in self.tiles if not tile.is_continuous]
         self.granularity = sum(steps) / len(steps) if steps else 0.0
+        is_own = all(getattr(type(self), name) is getattr(TileChain, name) for name in ("transfer", "carry", "read"))
+        self.transfers_plainly = self.reads_perfectly and self.with_reset_prob == 0 and is_own
         self.schedule.allocate(self, self.axis, self.reads)
         self.channel.allocate(self, self.axis, self.transfer_pulses)
 
@@ -148,9 +150,8 @@ class TileChain(Algorithm):
 
     def inner_period(self, batch: int) -> int:
         """Vectors between two transfers of the fast tile, if one compiled call makes many of them; else 0."""
-        period = self.schedule.inner_period(batch)
-        is_own = all(getattr(type(self), name) is getattr(TileChain, name) for name in ("transfer", "carry", "read"))
-        if period == 0 or not self.reads_perfectly or self.with_reset_prob > 0 or not is_own:
+        period = self.schedule.inner_period(batch) if self.transfers_plainly else 0
+        if period == 0:
             return 0
         from resbench.algorithms import by_vector  # compiled; here because importing it takes time
 
@@ -208,16 +209,16 @@ class TileChain(Algorithm):
 
     def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
         """Transfer columns (rows) ``first`` to ``last - 1``, which go on at the start of the tile."""
-        lines = circle(self.lines, self.tiles[source].weight.device)[first:last]
-        if self.reads_perfectly and last <= self.lines and type(self.channel) is Channel:
+        if self.transfers_plainly and last <= self.lines and type(self.channel) is Channel:
             self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
         else:
+            lines = circle(self.lines, self.tiles[source].weight.device)[first:last]
             values = self.read(source, lines, first, last)
             sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
             if sent is not None:
                 self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
-        if self.with_reset_prob > 0:
-            self.reset(source, lines)
+            if self.with_reset_prob > 0:
+                self.reset(source, lines)
 
     def reset(self, source: int, columns: Tensor) -> None:
         """Reset columns of a tile after they were read, each with its probability."""

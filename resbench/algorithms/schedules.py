@@ -66,6 +66,9 @@ class Schedule(Counted):
         self.units_in_mbatch = units_in_mbatch
         self.order = order
         self.count = count
+        is_own = all(getattr(type(self), name) is getattr(Schedule, name) for name in ("walk", "due", "passed"))
+        self.is_regular = order == "cpu" and count == "global" and is_own
+        self.known_periods: dict[int, list[int]] = {}
 
     def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
         """Called once the owner has its tiles, for periods that depend on them; ``reads`` columns are one transfer."""
@@ -89,7 +92,7 @@ class Schedule(Counted):
         periods = self.periods(batch)
         if period > 0:
             # Long mini-batches of a convolution come in pieces, because the rows of each are laid out.
-            periods[0] = max(1, VECTORS_AT_ONCE // period) * period
+            periods = [max(1, VECTORS_AT_ONCE // period) * period, *periods[1:]]
         counted = periods if self.order == "cpu" and self.count == "global" else periods[:1]
         cuts = [period for period in counted if period > 0]
         start, stop = self.vectors, 0
@@ -104,17 +107,17 @@ class Schedule(Counted):
 
     def inner_period(self, batch: int) -> int:
         """Vectors between two transfers out of tile 0 if they are regular and inside the mini-batch, else 0."""
-        is_own = all(getattr(type(self), name) is getattr(Schedule, name) for name in ("walk", "due", "passed"))
-        if self.order != "cpu" or self.count != "global" or not is_own:
-            return 0
         period = self.periods(batch)[0]
-        return period if period < batch else 0
+        return period if self.is_regular and period < batch else 0
 
     def periods(self, batch: int) -> list[int]:
         """Periods ``E_k`` in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""
+        if batch in self.known_periods:
+            return self.known_periods[batch]
         periods = [math.ceil(period * batch) if self.units_in_mbatch else whole_period(period) for period in self.every]
         if self.count == "local":
             periods[1:] = [whole_period(period) for period in self.every[1:]]
+        self.known_periods[batch] = periods
         return periods
 
     def due(self, before: int, periods: Sequence[int]) -> Transfers:

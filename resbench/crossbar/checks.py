@@ -29,15 +29,16 @@ def fitting(name: str, values: Tensor | Rows, lines: int, weight: Tensor) -> Row
         BadValue: for another shape, another device, or complex numbers.
     """
     rows = rows_of(values)
-    shape, dtype = rows.shape, rows.dtype
+    shape, source = rows.shape, rows.source
     if len(shape) != 2 or shape[1] != lines:
         raise BadValue(name, list(shape), f"does not fit a tile {list(weight.shape)}; write [n, {lines}]")
-    if rows.device != weight.device:
-        raise BadValue(name, f"it is on {rows.device}", f", the tile on {weight.device}; move one of them")
-    if dtype.is_complex:
-        raise BadValue(name, dtype, "is no real number; write float32")
-    rows = rows.cast(weight.dtype)
-    return rows.of(rows.source.detach()) if rows.source.requires_grad else rows
+    if source.device != weight.device:
+        raise BadValue(name, f"it is on {source.device}", f", the tile on {weight.device}; move one of them")
+    if source.dtype is not weight.dtype:
+        if source.is_complex():
+            raise BadValue(name, source.dtype, "is no real number; write float32")
+        rows = rows.cast(weight.dtype)
+    return rows.of(rows.source.detach()) if source.requires_grad else rows
 
 
 def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:

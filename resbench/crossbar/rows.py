@@ -52,7 +52,7 @@ class Rows:
 
     def cast(self, dtype: torch.dtype) -> Self:
         """The same rows in another dtype."""
-        return self if self.dtype is dtype else self.of(self.source.to(dtype))
+        return self if self.source.dtype is dtype else self.of(self.source.to(dtype))
 
     def gathered(self, factor: float = 1.0) -> Self:
         """Rows of all processes that share the mini-batch, in the order of their ranks, times a factor."""

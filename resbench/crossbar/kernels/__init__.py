@@ -61,9 +61,6 @@ class Numba(Compiled, Protocol):
     ) -> None:
         """Add ``rate`` times lines of an array to those of another."""
 
-    def lines(self, array: DeviceArray, first: int, last: int, axis: Axis) -> Floats:
-        """Columns (rows) of an array as they are now, ``[n, out]`` (``[n, in]``)."""
-
     def row_maxima(self, rows: PatchRows) -> Floats:
         """``max_j |x_mj|`` of every row m."""
 
@@ -109,11 +106,6 @@ def carry(
     if can:
         _numba().carry(source, target, first, last, rate, pulses, axis)
     return can
-
-
-def lines(array: DeviceArray, first: int, last: int, axis: Axis) -> Floats:
-    """Columns (rows) of an array that Numba's kernels serve, ``[n, out]`` (``[n, in]``)."""
-    return _numba().lines(array, first, last, axis)
 
 
 def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes) -> None:

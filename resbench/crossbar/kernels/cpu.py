@@ -52,18 +52,13 @@ def carry(
     source: DeviceArray, target: DeviceArray, first: int, last: int, rate: float, pulses: PulseTrain, axis: Axis
 ) -> None:
     """Add ``rate`` times lines of an array to those of another: :meth:`resbench.crossbar.tile.Tile.carry`."""
-    values = lines(source, first, last, axis)
+    weight = source.numpy_views().weight.reshape(source.shape)
     chosen = np.zeros((last - first, target.shape[axis == "column"]), np.float32)
     chosen.reshape(-1)[first :: chosen.shape[1] + 1] = 1.0
-    driven, errors = (chosen, values.T) if axis == "column" else (values, chosen.T)
-    sides = Sides(np.ascontiguousarray(driven)[:, :, None, None], np.ascontiguousarray(errors)[None], ALL_ONE)
+    driven, errors = (chosen, weight[:, first:last]) if axis == "column" else (weight[first:last], chosen.T)
+    # Copies, because a tile may be carried onto itself.
+    sides = Sides(driven.copy()[:, :, None, None], errors.copy()[None], ALL_ONE)
     _pulse(target, sides, NO_FLIPS, train_of(target, POINT, -rate, pulses, target.granularity))
-
-
-def lines(array: DeviceArray, first: int, last: int, axis: Axis) -> Floats:
-    """Columns (rows) of an array as they are now, ``[n, out]`` (``[n, in]``)."""
-    weight = array.numpy_views().weight.reshape(array.shape)
-    return np.ascontiguousarray(weight[:, first:last].T if axis == "column" else weight[first:last])
 
 
 def train_of(array: DeviceArray, geometry: Geometry, lr: float, pulses: PulseTrain, granularity: float) -> Train:
