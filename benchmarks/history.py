@@ -16,6 +16,8 @@ from typing import Any
 HISTORY = Path(__file__).with_name("history.jsonl")
 #: What a line keeps of a report; single measurements stay in the report.
 KEPT = ("date", "commit", "dirty", "machine", "versions", "arithmetic", "command", "ratios")
+#: Options with paths, which mean nothing on another machine.
+PATHS = ("--data", "--json", "--peer", "--plot")
 
 
 def line_of(path: Path) -> dict[str, Any]:
@@ -35,6 +37,10 @@ def line_of(path: Path) -> dict[str, Any]:
         raise SystemExit(f"error: {path} has no ratios; this benchmark compares nothing, or ran without --peer")
     if line["dirty"] is not False:
         raise SystemExit(f"error: {path} was measured on code that is in no commit; commit first, then measure")
+    words = line["command"]
+    line["command"] = [
+        word for before, word in zip(["", *words], words, strict=False) if word not in PATHS and before not in PATHS
+    ]
     return line
 
 

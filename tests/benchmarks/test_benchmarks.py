@@ -126,10 +126,12 @@ def test_history_keeps_the_ratios_of_a_commit(tmp_path: Path, capsys: pytest.Cap
     report.write_json(file, {"results": []}, iteration.ratios(series))
     written = json.loads(file.read_text())
     for commit in ("a" * 40, "b" * 40):
-        file.write_text(json.dumps({**written, "commit": commit, "dirty": False}))
+        command = ["benchmarks.iteration", "--data", "here", "--rounds", "3", "--json", str(file)]
+        file.write_text(json.dumps({**written, "commit": commit, "dirty": False, "command": command}))
         assert history.main(["--file", str(kept), "add", str(file)]) == 0
     lines = history.read(kept)
     assert [line["commit"] for line in lines] == ["a" * 40, "b" * 40]
+    assert lines[0]["command"] == ["benchmarks.iteration", "--rounds", "3"]
     # Quartiles of 1, 1.25, 1.5 and of 4, 3, 4.
     assert lines[1]["ratios"] == {
         "AnalogSGD, batch 8, 1 thread: ours / digital": [1.125, 1.25, 1.375],
