@@ -12,6 +12,7 @@ from resbench.fitting.look import DOWN, GREY, STYLE, UP, check_ending
 from resbench.fitting.pulses import Readings, curve
 from resbench.fitting.result import DeviceFit
 from resbench.fitting.table import Branch, Floats
+from resbench.records.text import one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,10 +38,15 @@ def draw(fit: DeviceFit, path: Path) -> None:
         _draw_steps(figure.add_subplot(grid[0, 1]), fit, traces)
         _draw_states(figure.add_subplot(grid[1, 1]), fit)
         states = f"{fit.device.state_count:.4g} states, {fit.device.bits:.1f} bits"
-        figure.suptitle(f"{fit.model} fitted to {fit.source} ({states})", fontsize=9, fontweight="bold")
+        figure.suptitle(f"{fit.model} fitted to {_text(fit.source)} ({states})", fontsize=9, fontweight="bold")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
         pyplot.close(figure)
+
+
+def _text(name: str) -> str:
+    """A name of others, which is no formula."""
+    return one_line(name).replace("$", r"\$")
 
 
 def _traces(fit: DeviceFit) -> Iterator[tuple[Branch, Floats]]:
@@ -110,4 +116,6 @@ def _draw_states(axes: Axes, fit: DeviceFit) -> None:
         axes.vlines(weights, height + 0.1, height + 0.9, color=colour, linewidth=0.5)
     axes.set_yticks([0.5, 1.5], ["down", "up"])
     axes.set_xlabel("weight")
-    axes.set_title("d   states" if every == 1 else f"d   states, a line for every {every} pulses", loc="left")
+    names = list(fit.measurement.devices)
+    whose = "" if len(names) == 1 else f" of device {_text(names[0])}"
+    axes.set_title(f"d   states{whose}" + ("" if every == 1 else f", a line for every {every} pulses"), loc="left")
