@@ -14,11 +14,14 @@ from torch import Tensor, nn
 from resbench.errors import UserError
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, CONFIG, PREVIOUS
+from resbench.training.drawn import put_back
 
 #: Key of the config in a checkpoint.
 KEY = "resbench_config"
 #: Key of the state that Lightning does not save.
 STATE = "resbench_state"
+#: Key in that state: checksums of the constants of the devices that the checkpoint leaves out.
+DRAWN = "drawn"
 
 #: A zip archive ends with its comment and the length of the comment. Torch writes none; here it is the checksum.
 NO_COMMENT, COMMENT = b"\0\0", b"\x08\0"
@@ -108,7 +111,7 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Mo
             f"{CHECKPOINT} of the run, or write --ckpt_path=last"
         )
     refuse_other_config(file, differences(checkpoint[KEY], config))
-    refuse_other_version(file, checkpoint["state_dict"], model.state_dict())
+    refuse_other_version(file, whole_state(checkpoint, model), model.state_dict())
     return file
 
 
@@ -131,6 +134,14 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or KEY not in checkpoint:
         raise UserError(f"ckpt_path: {file} was not written by 'resbench fit'; name the {CHECKPOINT} of a run folder")
     return checkpoint
+
+
+def whole_state(checkpoint: Mapping[str, Any], model: nn.Module) -> dict[str, Any]:
+    """The state in a checkpoint, with the constants of the devices that a model which was just built has drawn.
+
+    A constant whose checksum is another one is not there.
+    """
+    return put_back(checkpoint["state_dict"], checkpoint[STATE].get(DRAWN, {}), model)
 
 
 def differences(trained: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

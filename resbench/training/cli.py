@@ -35,6 +35,7 @@ from resbench.records.identity import config_hash
 from resbench.registry import OPTIMIZER, import_shelves
 from resbench.tasks.base import Task
 from resbench.training.distributed import SharedBatchDDP, check_strategy
+from resbench.training.drawn import checksums, use_own_constants
 from resbench.training.estimate import TimeEstimate
 from resbench.training.experiment import Experiment
 from resbench.training.folder import RunFolder
@@ -363,9 +364,12 @@ class RunCLI(LightningCLI):
         if self.training and config.strategy == "ddp":
             arguments["strategy"] = SharedBatchDDP()
         if self.training:
+            use_own_constants(self.model)
             if config.max_time is not None:
                 self.stop.seconds, arguments["max_time"] = Timer(config.max_time).time_remaining(), None
-            checkpoint = RunCheckpoint(self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop)
+            checkpoint = RunCheckpoint(
+                self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop, checksums(self.model)
+            )
             loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
             callbacks = [BetweenEpochs(checkpoint), *callbacks, self.stop, self.history, checkpoint, TimeEstimate()]
             if not bar:

@@ -19,7 +19,8 @@ from resbench.records.files import replacing
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, METRICS, PREVIOUS, TILES
 from resbench.training import metrics_file
-from resbench.training.checkpoint import KEY, STATE, Sealed
+from resbench.training.checkpoint import DRAWN, KEY, STATE, Sealed
+from resbench.training.drawn import leave_out, narrow_counts
 from resbench.training.state import check_state
 from resbench.training.stop import Interrupted, StopOnSignal
 
@@ -78,17 +79,26 @@ class RunCheckpoint(Checkpoint):
     are being accumulated, the epoch ends, or a validation follows, which Lightning would skip on resume. A training
     that was asked to stop ends at one of these places. In addition to Lightning's state, a checkpoint contains the
     config, the number of rows of ``metrics.csv``, and the state of torch's random number generator, which only digital
-    layers use.
+    layers use. It lacks the constants of the devices that are as the seed gives them (:mod:`resbench.training.drawn`).
 
     Args:
         folder: the folder of the attempt.
         config: the resolved config.
         times: when to save.
         stop: knows whether the training was asked to stop.
+        drawn: checksums of the constants of the devices when the model was built.
     """
 
-    def __init__(self, folder: Path, config: Mapping[str, Any], times: CheckpointTimes, stop: StopOnSignal) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        times: CheckpointTimes,
+        stop: StopOnSignal,
+        drawn: Mapping[str, int],
+    ) -> None:
         self.folder, self.config, self.times, self.stop = folder, result_config(config), times, stop
+        self.drawn = drawn
         self._finished = self._between_epochs = self._is_ours = False
         self._loaded: dict[str, Any] | None = None
         self._saved_at, self._saved_step = time.monotonic(), 0
@@ -176,10 +186,11 @@ class RunCheckpoint(Checkpoint):
             (self.folder / NEXT).replace(self.folder / CHECKPOINT)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the state that Lightning does not save."""
+        """Add the state that Lightning does not save, and leave out what follows from the seed."""
         device = trainer.strategy.root_device
         checkpoint[KEY] = self.config
         checkpoint[STATE] = {
+            DRAWN: leave_out(checkpoint["state_dict"], pl_module, self.drawn),
             "whole": self._is_ours,
             "finished": self._finished,
             "between_epochs": self._between_epochs,
@@ -188,6 +199,7 @@ class RunCheckpoint(Checkpoint):
             "metrics": {name: value.clone() for name, value in trainer.callback_metrics.items()},
             "metrics_rows": _metrics_file(trainer).rows,
         }
+        narrow_counts(checkpoint["state_dict"])
         if self._between_epochs:
             for progress in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
                 progress["ready"] = progress["processed"]  # the next epoch was only announced

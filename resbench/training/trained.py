@@ -18,6 +18,7 @@ from resbench.training.checkpoint import (
     read_checkpoint,
     refuse_other_config,
     refuse_other_version,
+    whole_state,
 )
 
 #: Sections of the config that have to be the same for an evaluation.
@@ -78,7 +79,7 @@ def load_trained(path: Path | str, config: Mapping[str, Any], model: nn.Module) 
     if changes and not any(True for _ in analog_layers(model)):
         raise UserError(f"{next(iter(changes))}: it changes nothing, because this network has no analog layers")
     here = model.state_dict()
-    state = dict(_fitted(checkpoint["state_dict"], here, changes))
+    state = dict(_fitted(whole_state(checkpoint, model), here, changes))
     refuse_other_version(file, state, here)
     model.load_state_dict(state)
     return Trained(file, hash_of(checkpoint[KEY]), checkpoint["global_step"], changes)

@@ -23,6 +23,7 @@ from resbench.crossbar.devices.drift import Drift
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.unit_cells import make_tile
 from resbench.records.schema import read_record
+from resbench.training.cli import RunCLI
 from resbench.training.fit import fit
 from tests.crossbar.zoo import PULSED, ZOO, model_name
 
@@ -121,7 +122,9 @@ def _fit_digest(arguments: list[str]) -> str:
         record = read_record(run / "record.json")
         checkpoint = torch.load(run / "last.ckpt", weights_only=True)
         parts = [record.epochs, sorted(record.final.items()), record.layers, sorted(record.data["sha256"].items())]  # type: ignore[union-attr]
-        return _digest(repr(parts), (checkpoint["state_dict"], checkpoint["optimizer_states"]))
+        model = RunCLI(["--config", str(run / "config.yaml")], "resbench fit").model
+        model.load_state_dict(checkpoint["state_dict"])  # constants of the devices are drawn again
+        return _digest(repr(parts), (model.state_dict(), checkpoint["optimizer_states"]))
 
 
 def _device_digest(device: Device) -> str:

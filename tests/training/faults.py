@@ -13,8 +13,11 @@ from torch import Tensor
 
 from resbench.data import DigitsData
 from resbench.networks import MLP
+from resbench.training.drawn import constants_of
 
 CLASS = "tests.training.faults.Fault"
+#: The constant that `Worn` changes.
+WORN = "network.fc1.algorithm.tiles.0.w_max"
 
 
 class Fault(Callback):
@@ -56,6 +59,13 @@ class Clamp(Callback):
                 values.clip(-0.01, 0.01, out=values)
             else:
                 parameter.data.clamp_(-0.01, 0.01)
+
+
+class Worn(Callback):
+    """Sets one constant of a device before the training begins, through NumPy, which torch does not see."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        dict(constants_of(pl_module))[WORN].numpy()[0, 0] = 0.125
 
 
 class _Poison(torch.autograd.Function):

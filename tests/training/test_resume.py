@@ -21,8 +21,11 @@ from resbench.algorithms import Algorithm
 from resbench.cli import main
 from resbench.config.yaml import dump_yaml
 from resbench.records.schema import write_record
+from resbench.training.cli import RunCLI
+from resbench.training.drawn import constants_of
+from resbench.training.saving import DurableCheckpointIO
 from tests.records.factory import OLD, old_record
-from tests.training.faults import CLASS, Fault
+from tests.training.faults import CLASS, WORN, Fault
 from tests.training.killing import compare
 from tests.training.runs import CONFIG, REPOSITORY, Outcome, Run
 
@@ -207,6 +210,25 @@ def test_what_a_callback_saved_is_no_place_to_go_on_from(run: Run) -> None:
         assert "was saved by a callback" in refused.err
         assert "name the last.ckpt of the run" in refused.err
         assert run("test", f"--ckpt_path={file}", root="other").status == 0
+
+
+def test_constants_that_the_seed_gives_are_not_stored(run: Run, broken: Broken, tmp_path: Path) -> None:
+    """One that somebody changed is, and counts of pulses are stored in as few bytes as they need."""
+    worn = "--trainer.callbacks+=tests.training.faults.Worn"
+    outcome = check(run, broken, [9], worn, "--checkpoint.every_n_steps=3")
+    checkpoint = torch.load(outcome.folder / "last.ckpt", weights_only=True)
+    model = RunCLI(["--config", str(outcome.folder / "config.yaml")], "resbench fit").model
+    constants = {name for name, _ in constants_of(model)}
+    assert constants & checkpoint["state_dict"].keys() == {WORN}
+    assert checkpoint["state_dict"][WORN][0, 0] == 0.125
+    assert checkpoint["state_dict"]["network.fc1.algorithm.tiles.0.pulses_up"].dtype is torch.uint8
+    assert run("test", f"--ckpt_path={outcome.folder / 'last.ckpt'}", worn, root="other").status == 0
+
+    checkpoint["resbench_state"]["drawn"]["network.fc2.algorithm.tiles.1.dw_up"] ^= 1
+    DurableCheckpointIO().save_checkpoint(checkpoint, tmp_path / "foreign.ckpt")
+    refused = run("fit", f"--ckpt_path={tmp_path / 'foreign.ckpt'}", worn, f"--trainer.callbacks+={CLASS}", root="new")
+    assert refused.status == 2
+    assert "another version of resbench, whose network.fc2.algorithm.tiles.1.dw_up is of another form" in refused.err
 
 
 def test_a_gradient_that_is_not_finite_ends_as_diverged(run: Run) -> None:
