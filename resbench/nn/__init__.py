@@ -1,7 +1,7 @@
 """Analog layers, their optimiser, and the conversion of digital models."""
 
 from resbench.nn.base import AnalogLayer, analog_layers
-from resbench.nn.convert import to_analog
+from resbench.nn.convert import chosen_layers, to_analog
 from resbench.nn.convolution import AnalogConv1d, AnalogConv2d
 from resbench.nn.grouped import GroupedConv
 from resbench.nn.linear import AnalogLinear
@@ -26,6 +26,7 @@ __all__ = [
     "GroupedConv",
     "TiledLayer",
     "analog_layers",
+    "chosen_layers",
     "digital_state",
     "drifts",
     "end_epoch",

@@ -78,19 +78,9 @@ def to_analog(
             not fit, is analog already, or shares its weight with another.
     """
     _check_types(model, algorithm, device, layers, forward_io, backward_io, mapping)
-    found: dict[str, Convertible] = {
-        name: module
-        for name, module in model.named_modules(remove_duplicate=False)
-        if isinstance(module, CONVERTIBLE) and _can_be_analog(module) and name
-    }
-    for pattern in layers:
-        if not any(_matches(name, pattern) for name in found):
-            raise BadValue("layers", repr(pattern), _why_unmatched(pattern, model, list(found)))
+    chosen = chosen_layers(model, layers)
     if algorithm.digital:
         return model
-    # A module that a pattern meets under one of its names is converted in all its places.
-    matched = {id(module) for name, module in found.items() if any(_matches(name, pattern) for pattern in layers)}
-    chosen = {name: module for name, module in found.items() if id(module) in matched}
     _check_parameters(chosen, model)
     root = Stream.from_seed(seed)
     twins: dict[int, nn.Module] = {}
@@ -113,6 +103,29 @@ def to_analog(
     if digital:
         warnings.warn(f"layers: these stay digital, no array does what they do: {', '.join(digital)}", stacklevel=2)
     return model
+
+
+def chosen_layers(model: nn.Module, layers: Sequence[str]) -> dict[str, Convertible]:
+    """The layers of a digital model that patterns mean, by name; one that has several names has them all.
+
+    Args:
+        model: the model.
+        layers: patterns as in :func:`to_analog`.
+
+    Raises:
+        BadValue: for a pattern that matches no layer that can be analog.
+    """
+    found: dict[str, Convertible] = {
+        name: module
+        for name, module in model.named_modules(remove_duplicate=False)
+        if isinstance(module, CONVERTIBLE) and _can_be_analog(module) and name
+    }
+    for pattern in layers:
+        if not any(_matches(name, pattern) for name in found):
+            raise BadValue("layers", repr(pattern), _why_unmatched(pattern, model, list(found)))
+    # A module that a pattern meets under one of its names is converted in all its places.
+    matched = {id(module) for name, module in found.items() if any(_matches(name, pattern) for pattern in layers)}
+    return {name: module for name, module in found.items() if id(module) in matched}
 
 
 def _can_be_analog(module: Convertible) -> bool:

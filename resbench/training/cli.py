@@ -39,6 +39,7 @@ from resbench.training.drawn import checksums, use_own_constants
 from resbench.training.estimate import TimeEstimate
 from resbench.training.experiment import Experiment
 from resbench.training.folder import RunFolder
+from resbench.training.forecast import forecast, measured_rate
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.parser import RunParser
 from resbench.training.process import Arithmetic, keep_freed_memory, set_arithmetic
@@ -338,12 +339,16 @@ class RunCLI(LightningCLI):
         return model
 
     def _find_data(self) -> None:
-        """Let the data module find or download its files before the devices of a large network are built."""
+        """Find or download the data, and say what a large network needs, before its devices are built."""
         try:
             config = Namespace(data=self.config.data)  # type: ignore[no-untyped-call]
-            self.parser.instantiate(config, instantiate_groups=False).data.prepare_data()
+            data = self.parser.instantiate(config, instantiate_groups=False).data
+            data.prepare_data()
         except (ValueError, TypeError, OSError) as error:
             raise refused(error, self.resolved, MADE) from error
+        if self.training and (needs := forecast(self.config.model, data, self.config.trainer)):
+            for line in needs.lines(measured_rate()):
+                print(line, file=sys.stderr, flush=True)
 
     def tensors(self) -> Iterator[Tensor]:
         """Tensors that stay in memory during the whole training: those of the model, and the inputs of the data."""
