@@ -9,7 +9,7 @@ INSTALLED := .venv/installed
 # benchmarks/README.md says what each measures; `trainer` fetches MNIST into data/ if it is not there.
 BENCHMARKS := iteration update trainer scaling memory leaderboard arithmetic
 
-.PHONY: demo site test lint portable bench clean
+.PHONY: demo site docs test lint portable bench package clean
 
 demo: $(INSTALLED)
 	$(BIN)/resbench sweep configs/sweeps/digits_demo.yaml --jobs 2
@@ -18,6 +18,10 @@ demo: $(INSTALLED)
 # The published records as pages, tables and figures; open site/leaderboard.html.
 site: $(INSTALLED)
 	$(BIN)/resbench leaderboard --out site --figures site >/dev/null
+
+# The documentation as a site, from docs/; open site/docs/index.html. A broken link or reference ends it.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # One thread a test process: two processes that each start a thread per core only wait for each other.
 test: lint
@@ -36,6 +40,18 @@ bench: $(INSTALLED)
 	for name in $(BENCHMARKS); do echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 	$(BIN)/python -m benchmarks.iteration --noisy
 	$(BIN)/python -m benchmarks.iteration --per-vector
+
+# Wheel and sdist in dist/, checked, and the wheel installed and used in an empty environment (downloads torch).
+package: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[release]"
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(PYTHON) -m venv dist/empty
+	dist/empty/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	cd dist && empty/bin/resbench list configs >/dev/null
+	cd dist && empty/bin/resbench fit --config digits_digital.yaml --trainer.max_epochs=1 --experiment.root=runs
+	rm -rf dist/empty dist/runs
 
 clean:
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis

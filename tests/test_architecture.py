@@ -116,7 +116,7 @@ def undeclared(modules: Iterator[Path], allowed: set[str]) -> set[str]:
     """Packages that modules import and none of the allowed distributions holds."""
     holds = packages_distributions()
     names = {path[0] for module in modules for path in imported(module)}
-    others = names - set(sys.stdlib_module_names) - {"resbench", "tests", "benchmarks", *BROUGHT_BY_TORCH}
+    others = names - set(sys.stdlib_module_names) - {"resbench", "tests", "benchmarks", "docs", *BROUGHT_BY_TORCH}
     return {name for name in others if not {plain(holder) for holder in holds.get(name, [name])} & allowed}
 
 
@@ -124,8 +124,8 @@ def test_every_import_is_declared() -> None:
     optional = declared("ray") | declared("slurm") | declared("parquet")
     assert optional == OPTIONAL
     assert not undeclared(iter(MODULES), declared() | optional)
-    development = declared() | declared("dev") | declared("parity")
-    for folder in ("tests", "benchmarks", "leaderboards", "examples"):
+    development = declared() | declared("dev") | declared("docs") | declared("parity")
+    for folder in ("tests", "benchmarks", "leaderboards", "examples", "docs"):
         assert not undeclared((REPOSITORY / folder).glob("**/*.py"), development), folder
 
 

@@ -303,7 +303,7 @@ def read_record(path: Path | str) -> Record:
 
     Raises:
         RecordError: if the file is missing, larger than 16 MiB, not strict JSON, of another schema version, or not a
-        valid record.
+            valid record.
     """
     try:
         with Path(path).open("rb") as file:

@@ -224,11 +224,11 @@ def test_constants_that_the_seed_gives_are_not_stored(run: Run, broken: Broken, 
     assert checkpoint["state_dict"]["network.fc1.algorithm.tiles.0.pulses_up"].dtype is torch.uint8
     assert run("test", f"--ckpt_path={outcome.folder / 'last.ckpt'}", worn, root="other").status == 0
 
-    checkpoint["resbench_state"]["drawn"]["network.fc2.algorithm.tiles.1.dw_up"] ^= 1
+    checkpoint["resbench_state"]["drawn"]["network.fc2.algorithm.tiles.1.step_up"] ^= 1
     DurableCheckpointIO().save_checkpoint(checkpoint, tmp_path / "foreign.ckpt")
-    refused = run("fit", f"--ckpt_path={tmp_path / 'foreign.ckpt'}", worn, f"--trainer.callbacks+={CLASS}", root="new")
+    refused = run("fit", f"--ckpt_path={tmp_path / 'foreign.ckpt'}", f"--trainer.callbacks+={CLASS}", worn, root="new")
     assert refused.status == 2
-    assert "another version of resbench, whose network.fc2.algorithm.tiles.1.dw_up is of another form" in refused.err
+    assert "another version of resbench, whose network.fc2.algorithm.tiles.1.step_up is of another form" in refused.err
 
 
 def test_a_gradient_that_is_not_finite_ends_as_diverged(run: Run) -> None:

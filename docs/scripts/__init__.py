@@ -1,0 +1,1 @@
+"""What the pages need: their figures, and a hook of MkDocs."""
