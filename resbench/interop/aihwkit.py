@@ -41,14 +41,7 @@ class Converted:
     arguments: Mapping[str, Any]
 
     def yaml(self) -> str:
-        """A config fragment, for ``--config``.
-
-        Raises:
-            BadValue: where tiles have different devices, which a config cannot say; Python can.
-        """
-        if isinstance(self.device, tuple):
-            hint = "are a matter of Python: pass .device to to_analog"
-            raise BadValue("unit_cell_devices", f"{len(self.device)} different devices", hint)
+        """A config fragment, for ``--config``."""
         model: dict[str, Any] = {}
         if self.device is not None:
             model["device"] = _plain(self.device)
