@@ -30,6 +30,8 @@ ENTRIES = [
     for name in ("mnist_lenet5_cpu", "fashion_lenet5_cpu")
     for cell in {cell.name.split("-")[0]: cell for cell in read_plan(CONFIGS / "sweeps" / f"{name}.yaml")[1]}.values()
 ]
+#: States of the experiments whose device is not one element: those of the element with the fewest.
+SEVERAL = {"digits_capacitor_pcm.yaml": 61.824, "digits_multi_memristive.yaml": 16}
 HEADLINE = CONFIGS / "cifar10_4bit_residual.yaml"
 
 #: Networks of the same layer names and inputs that are built in no time.
@@ -102,8 +104,11 @@ def test_experiment_trains(path: Path, root: Path, tmp_path: Path) -> None:
     small: list[str] = next((arguments for name, arguments in SMALL.items() if network.startswith(name)), [])
     data = [f"--data.root={root}"] if "root" in config["data"]["init_args"] else []
     record = train(["--config", str(path), *small, *data], tmp_path)
-    states = None if record.device is None else config["model"]["init_args"]["device"]["init_args"]["states"]
-    assert (record.states, bool(record.layers)) == (states, states is not None)
+    states = SEVERAL.get(path.name)
+    if states is None and record.device is not None:
+        states = config["model"]["init_args"]["device"]["init_args"]["states"]
+    assert record.states == (None if states is None else pytest.approx(states, rel=1e-4))
+    assert bool(record.layers) == (states is not None)
 
 
 @pytest.mark.parametrize("cell", ENTRIES, ids=lambda cell: f"{Path(cell.argv[1]).stem}-{cell.name}")

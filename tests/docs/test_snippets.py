@@ -149,6 +149,8 @@ def test_commands_are_read(page: str, folder: Path, capsys: pytest.CaptureFixtur
         if block.title:
             (folder / block.title).write_text(block.text, encoding="utf-8")
     own = [block.title.removesuffix(".py") for block in BLOCKS[page] if block.title and block.title.endswith(".py")]
+    for name in own:
+        sys.modules.pop(name, None)  # other tests have modules of these names
     targets = re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     for block in BLOCKS[page]:
         for program, *arguments in commands_of(block.text) if block.language == "bash" else ():

@@ -14,6 +14,8 @@ from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import IOParameters
 from resbench.nn import AnalogOptimizer, analog_layers, digital_state, to_analog
 
+torch.manual_seed(0)  # the layers below start alike in every process
+
 Case = tuple[nn.Module, tuple[int, ...], list[tuple[str, tuple[int, int]]]]
 #: Layer, shape of its input, and its arrays.
 CASES: dict[str, Case] = {

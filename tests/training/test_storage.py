@@ -1,5 +1,6 @@
 """Folders that cannot hold a run: a full disk and one that is read-only."""
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from tests.training.killing import compare
 from tests.training.runs import Run
 
 Mount = Callable[[str], None]
+#: Bytes of a checkpoint of this run, and somewhat more.
+CHECKPOINT = 200_000
 
 
 @pytest.fixture
@@ -37,9 +40,17 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_full_disk_and_then_room_again(run: Run, mount: Mount, capsys: pytest.CaptureFixture[str]) -> None:
+def leave(disk: Path, room: int) -> None:
+    """Fill a disk until this many bytes are free."""
+    (disk / "rest").write_bytes(bytes(shutil.disk_usage(disk).free - room))
+
+
+def test_a_full_disk_and_then_room_again(
+    run: Run, mount: Mount, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = run("fit")
     mount("size=1m")
+    leave(tmp_path / "disk", CHECKPOINT + CHECKPOINT // 2)  # for one, and not for the next beside it
     outcome = run("fit", root="disk/runs")
     assert outcome.status == 1
     assert outcome.err.splitlines()[0].startswith("failed: OSError: [Errno 28] No space left on device; traceback: ")
@@ -57,7 +68,7 @@ def test_no_room_for_the_record_either(run: Run, mount: Mount, tmp_path: Path) -
     assert complete.status == 0
     record = complete.folder / "record.json"
     before = record.read_bytes()
-    (tmp_path / "disk" / "rest").write_bytes(bytes(100_000))
+    leave(tmp_path / "disk", CHECKPOINT // 2)
     outcome = run("fit", "--trainer.max_epochs=1", root="disk/runs")
     assert outcome.status in (1, 2)
     assert "No space left on device" in outcome.err
