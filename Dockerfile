@@ -1,14 +1,11 @@
-# resbench for the CPU. For CUDA: docker build --build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130 .
+# resbench for the CPU and, with `docker run --gpus all`, for CUDA: torch as the package index gives it.
 #   docker build --tag resbench .
 #   docker run --rm --volume "$PWD:/work" resbench fit --config digits_4bit_residual.yaml
 FROM python:3.11-slim-bookworm
 
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /resbench
 COPY constraints.txt ./
-# The builds of torch and torchvision decide between CPU and CUDA; all other packages come from the usual index.
-RUN pip install --no-cache-dir -c constraints.txt --index-url "$TORCH_INDEX" --extra-index-url https://pypi.org/simple \
-    torch torchvision
+RUN pip install --no-cache-dir -c constraints.txt torch torchvision
 COPY pyproject.toml README.md LICENSE ./
 COPY resbench resbench
 COPY configs configs
