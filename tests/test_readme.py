@@ -28,12 +28,7 @@ def printed(row: str, column: str) -> str:
     ("row", "column", "configs", "flags"),
     [
         ("Digital SGD", "2", ["algorithm/digital.yaml"], []),
-        pytest.param(
-            *("Analog SGD", "2", ["device/softbounds.yaml", "algorithm/analog_sgd.yaml"], ["--model.device.states=2"]),
-            marks=pytest.mark.xfail(
-                strict=True, reason="the published records are older than the draws of pulse noise"
-            ),
-        ),
+        ("Analog SGD", "2", ["device/softbounds.yaml", "algorithm/analog_sgd.yaml"], ["--model.device.states=2"]),
     ],
 )
 def test_a_row_of_the_readme_is_what_a_reader_gets(

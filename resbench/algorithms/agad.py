@@ -32,7 +32,7 @@ class AGAD(ChoppedTikiTaka):
     title = "AGAD"
     citation = "Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024"
     cost = agad()
-    settled = ("out_chop_prob", "no_buffer")
+    settled = ("out_chop_prob", "no_buffer", "gamma", "with_reset_prob")
 
     def __init__(
         self, in_chop_random: bool = False, tail_weightening: float = 5.0, buffer_cap: float = 0.0, **inherited: Any

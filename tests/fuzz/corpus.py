@@ -12,7 +12,7 @@ Config = dict[str, Any]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 #: A record of the leaderboard. Each hostile config changes its config at one place.
-RECORD = next((REPOSITORY / "leaderboards/records/digits-mlp").glob("ResidualLearning-4-seed0-*.json"))
+RECORD = min((REPOSITORY / "leaderboards/records/digits-mlp").glob("Residual-4-seed0-*.json"))
 #: File in the present folder that shows that code ran.
 MARK = "code-ran"
 #: A module that must not be imported. Importing it, calling its function or building its objects writes the mark.

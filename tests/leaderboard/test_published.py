@@ -8,6 +8,8 @@ from resbench.leaderboard.compile import compile_leaderboard
 from resbench.leaderboard.figures import write_figures
 from resbench.leaderboard.render import write_leaderboard
 from resbench.leaderboard.tables import Leaderboard
+from resbench.sweep.plan import read_plan
+from resbench.training.cli import RunCLI
 
 REPOSITORY = Path(__file__).parents[2]
 RECORDS = sorted(REPOSITORY.glob("leaderboards/records/*/*.json"))
@@ -31,6 +33,17 @@ def test_the_site_is_made_of_every_record(compiled: Leaderboard, tmp_path: Path)
     page = written["leaderboard.html"].read_text(encoding="utf-8")
     assert f"{len(tracks)} tracks, {len(RECORDS)} runs." in page
     assert Leaderboard.model_validate_json(written["leaderboard.json"].read_text(encoding="utf-8")) == compiled
+
+
+def test_the_configs_of_today_have_the_hashes_of_the_records() -> None:
+    """Else nobody could take up a published sweep: arguments that are added must not change the hashes of before."""
+    published = {path.stem.rpartition("-")[2] for path in RECORDS if path.parent.name == "digits-mlp"}
+    cells = [cell for cell in read_plan(REPOSITORY / "configs/sweeps/digits_mlp.yaml")[1] if cell.seed == 0]
+    cli = RunCLI(cells[0].argv, "resbench fit", build=False)
+    for cell in cells:
+        if cell.name.endswith(("digital", "-states4")):
+            cli.load(cell.argv)
+            assert cli.config_hash[:12] in published, cell.name
 
 
 def test_the_readme_prints_the_means_of_the_records(compiled: Leaderboard) -> None:
