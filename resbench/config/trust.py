@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from resbench.records.portable import LEADS_OUT
 from resbench.records.schema import Entry
 from resbench.registry import OTHERS, SHELVES, Argument, offers
 
@@ -67,7 +68,6 @@ NAMES = {"profilers": ("simple", "advanced", "pytorch"), "loggers": (True, False
 ANOTHER_VERSION = "which this version of resbench does not have; made by {0}: install that version"
 
 _CLASS_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
-_OUTSIDE = re.compile(r"^[/~\\]|^[A-Za-z]:|://|(^|[/\\])\.\.([/\\]|$)|[\x00-\x1f]")
 _WORD = re.compile(r"[\w:+-]*", re.ASCII)
 #: Arguments that are folders or files of the data. In a config of somebody else they must be below the present folder.
 _PATHS = ("root", "path")
@@ -137,7 +137,7 @@ def is_inside(text: str) -> bool:
     It may have fields in braces, as names of checkpoints have. The answer holds for all values of the fields.
     """
     fixed = re.sub(r"\{[^{}]*\}", "", text)
-    return not any(_OUTSIDE.search(form) for form in (text, fixed)) and not re.search("[{}]", fixed)
+    return not any(LEADS_OUT.search(form) for form in (text, fixed)) and not re.search("[{}]", fixed)
 
 
 @cache

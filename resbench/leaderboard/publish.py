@@ -13,7 +13,8 @@ from resbench.leaderboard.render import to_csv, to_json
 from resbench.leaderboard.runs import record_files
 from resbench.leaderboard.tables import Leaderboard
 from resbench.records.files import replacing, write_text_atomically
-from resbench.records.schema import Record, read_record
+from resbench.records.portable import portable
+from resbench.records.schema import Record, read_record, write_record
 
 #: Folder of the copied records, and files of the data set.
 RECORDS, LINES, PARQUET = "records", "data/records.jsonl", "data/records.parquet"
@@ -77,10 +78,9 @@ def publish(leaderboard: Leaderboard, records: Path, out: Path) -> list[Path]:
         raise UserError(f"--publish {out}: this is inside {records}; name a folder outside of the records")
     unused = {entry.file for entry in leaderboard.rejected}
     files = [(name, path) for name, path in record_files(records) if name not in unused]
-    for _, path in files:
-        with replacing(out / RECORDS / path.relative_to(records)) as copy:
-            copy.write(path.read_bytes())
-    used = {name: read_record(path) for name, path in files}
+    used = {name: portable(read_record(path)) for name, path in files}
+    for (_, path), record in zip(files, used.values(), strict=True):
+        write_record(out / RECORDS / path.relative_to(records), record)
     texts = {
         "index.html": to_html(leaderboard, RECORDS),
         "leaderboard.csv": to_csv(leaderboard),

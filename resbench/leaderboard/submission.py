@@ -18,6 +18,7 @@ from resbench.leaderboard.tables import Line, Rejected
 from resbench.leaderboard.wording import facts
 from resbench.records.identity import hash_of
 from resbench.records.limits import untested
+from resbench.records.portable import places
 from resbench.records.schema import UNKNOWN_COMMIT, Entry, Record, metric_differences
 from resbench.records.text import file_stem
 
@@ -100,6 +101,8 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
         yield True, f"config: {', '.join(paths)}, {ANOTHER_VERSION.format(record.made_by)}, and submit with it"
     if foreign := sorted({refusal.class_path for refusal in refused if refusal.class_path} - set(paths)):
         yield False, f"config: {', '.join(foreign)} is not part of resbench; bring its code in the same pull request"
+    for key, place in places(record):
+        yield False, f"config: {key}: {place} is a place of one machine; a run with a relative name would not show it"
     for refusal in refused:
         if refusal.class_path is None and refusal.lacking is None:
             yield True, f"config: {refusal.key}: {refusal.text}; nobody could run it with resbench verify"

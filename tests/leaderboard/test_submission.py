@@ -35,6 +35,12 @@ def with_config(run: Run, **trainer: Any) -> Run:
     return Run(file=run.file, record=record)
 
 
+def with_experiment(run: Run, **experiment: str) -> Run:
+    config: Any = copy.deepcopy(run.record.config) | {"experiment": experiment}
+    record = run.record.model_copy(update={"config": config, "config_hash": config_hash(config)})
+    return Run(file=run.file, record=record)
+
+
 def texts(findings: Any, problem: bool) -> list[str]:
     return [finding.text for finding in findings if finding.problem == problem]
 
@@ -188,14 +194,16 @@ def test_the_command_copies_records_and_writes_the_text(
     tmp_path: Path, sound: Callable[..., Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed in range(3):
-        write_record(tmp_path / "runs" / f"{seed}" / "record.json", sound(seed).record)
+        run = with_experiment(sound(seed), root=str(tmp_path / "runs"))
+        write_record(tmp_path / "runs" / f"{seed}" / "record.json", run.record)
     board, text = tmp_path / "board", tmp_path / "text.md"
     command = ["submit", str(tmp_path / "runs"), "--board", str(board), "--text", str(text)]
     assert main([*command, "--check"]) == 0
     assert not board.exists()
     assert main(command) == 0
     copies = sorted(board.glob("mnist-10k-lenet5/*.json"))
-    assert [read_record(path) for path in copies] == [sound(seed).record for seed in range(3)]
+    published = [with_experiment(sound(seed), root="runs").record for seed in range(3)]
+    assert [read_record(path) for path in copies] == published
     assert "ready: 3 records" in capsys.readouterr().out
     assert str(copies[0]) in text.read_text(encoding="utf-8")
     said, written = text.read_bytes(), [path.read_bytes() for path in copies]
