@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "tuning": {"records", "config"},
     "leaderboard": {"records", "config", "costs", "tuning"},
     "tasks": {"nn", "algorithms", "crossbar", "networks"},
-    "callbacks": {"tasks", "nn", "algorithms", "crossbar", "networks", "records"},
+    "callbacks": {"tasks", "nn", "algorithms", "crossbar", "networks", "records", "config"},
     "training": {
         *("callbacks", "tasks", "nn", "algorithms", "crossbar", "networks", "data", "records", "config", "tuning"),
     },

@@ -1,4 +1,4 @@
-"""Time that passes while a network trains, so that its devices drift."""
+"""Time that passes while a network trains, or between its training and its test, so that its devices drift."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from resbench.config.times import durations
 from resbench.errors import BadValue
-from resbench.nn import drifts, pass_time
+from resbench.nn import analog_layers, drifts, pass_time
 
 
 class PassTime(Callback):
@@ -48,3 +49,36 @@ class PassTime(Callback):
         if trainer.global_step > self._step:
             pass_time(pl_module, self.seconds_per_step)
             self._step = trainer.global_step
+
+
+class TimeBeforeTest(Callback):
+    """Lets the devices drift before each test, so that a network is judged some time after its training.
+
+    The training and its validations are not affected, and checkpoints contain the weights of before. A digital network
+    does not change with time, so it may have this callback too.
+
+    Args:
+        time: how long, a number and a unit: s, min, h, d, w or y; for example ``1d``.
+
+    Raises:
+        BadValue: for what is not exactly one duration; in a test, if there are analog layers and none of their devices
+            drifts.
+    """
+
+    def __init__(self, time: str) -> None:
+        times = durations(time, "time")
+        if len(times) > 1:
+            raise BadValue("time", repr(time), "is several durations; write one, such as 1d")
+        (self.seconds,) = times.values()
+        self.time = time
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Pass the time."""
+        if is_without_drift(pl_module):
+            raise BadValue("time", self.time, "has no effect: no device of this model drifts; give it a drift")
+        pass_time(pl_module, self.seconds)
+
+
+def is_without_drift(model: LightningModule) -> bool:
+    """Whether a model has analog layers, and time changes none of them."""
+    return any(True for _ in analog_layers(model)) and not drifts(model)

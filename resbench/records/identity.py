@@ -46,7 +46,7 @@ RESULT_FREE_CALLBACKS = (
 )
 
 #: Of the callbacks above those that change weights after all.
-CHANGING_CALLBACKS = ("resbench.callbacks.*PassTime",)
+CHANGING_CALLBACKS = ("resbench.callbacks.*PassTime", "resbench.callbacks.*TimeBeforeTest")
 
 #: Keys that were added after the first records had been published, each with the value that computes the same as before
 #: the key was added; ``CLASS.argument`` is an argument of that class only. A config with this value has the same hash

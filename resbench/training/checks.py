@@ -22,7 +22,8 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from resbench.callbacks import PassTime
+from resbench.callbacks import PassTime, TimeBeforeTest
+from resbench.callbacks.pass_time import is_without_drift
 from resbench.config.messages import refused, shortened
 from resbench.data.base import InMemoryData
 from resbench.errors import BadValue, UserError
@@ -82,7 +83,8 @@ def check_training(cli: RunCLI) -> Path | None:
             raise UserError(
                 f"trainer.callbacks: {name} writes to weights of analog layers, which only pulses change; leave it out"
             )
-        if isinstance(callback, PassTime) and not drifts(cli.model):
+        idle = isinstance(callback, PassTime) and not drifts(cli.model)
+        if idle or (isinstance(callback, TimeBeforeTest) and is_without_drift(cli.model)):
             raise UserError(
                 f"trainer.callbacks: {name} has no effect, because no device of this model drifts; leave it out, or "
                 "give the device a drift, such as --model.device.drift.nu=0.05"

@@ -65,8 +65,8 @@ EXPECTED = (
     r".*isinstance\(treespec, LeafSpec\)",
     ".*It is recommended to use .self.log",  # every process evaluates all samples
     ".*Total length of `list` across ranks is zero",  # no validation, as val_size 0 asks for
+    ".*`srun` command is available",
 )
-
 
 #: Types of values and classes of sections, by key; they tell which arguments may be null.
 MADE: dict[str, type] = {

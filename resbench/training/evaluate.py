@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from resbench.callbacks import TimeBeforeTest
 from resbench.config.times import durations
 from resbench.errors import BadValue, UserError
 from resbench.nn import drifts, pass_time
@@ -73,7 +74,8 @@ def _times(cli: RunCLI, command: str) -> Mapping[str, float]:
     """What ``--after`` asks for, by its text.
 
     Raises:
-        UserError: for what is no duration, with ``predict``, and where no device drifts.
+        UserError: for what is no duration, with ``predict``, where no device drifts, and where the config passes
+            time before each test.
     """
     if cli.after is None:
         return {}
@@ -83,6 +85,12 @@ def _times(cli: RunCLI, command: str) -> Mapping[str, float]:
         raise UserError(str(error)) from None
     if command == "predict":
         raise UserError("after: predict has no metrics that could change with time; write resbench test")
+    for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, TimeBeforeTest):
+            raise UserError(
+                f"after: the config lets {callback.time} pass before each test already (trainer.callbacks: "
+                "TimeBeforeTest); leave --after out"
+            )
     if not drifts(cli.model):
         raise UserError(
             "after: no device of this model drifts, so time changes nothing; give the device a drift exponent, such as "

@@ -71,6 +71,7 @@ def test_a_later_argument_belongs_to_its_class_only() -> None:
         ("trainer.max_epochs", 3),
         ("trainer.callbacks", [{"class_path": "lightning.pytorch.callbacks.EarlyStopping"}]),
         ("trainer.callbacks", [{"class_path": "resbench.callbacks.PassTime", "init_args": {"seconds_per_step": 1}}]),
+        ("trainer.callbacks", [{"class_path": "resbench.callbacks.TimeBeforeTest", "init_args": {"time": "1d"}}]),
         ("model.init_args.device.init_args.states", 4),
         ("model.init_args.device.init_args.half_constants", True),
         ("data.init_args.batch_size", 16),

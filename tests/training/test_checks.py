@@ -73,6 +73,14 @@ def callback(name: str, **init_args: object) -> str:
         ("trainer: {limit_test_batches: 0.5}", "trainer.limit_test_batches: 0.5 of 1 mini-batches is less than one"),
         ("trainer: {barebones: true}", "trainer.barebones: leaves out the metrics"),
         (
+            "trainer: {callbacks: [{class_path: resbench.callbacks.TimeBeforeTest, init_args: {time: 1d}}]}",
+            "trainer.callbacks: TimeBeforeTest has no effect, because no device of this model drifts",
+        ),
+        (
+            "trainer: {callbacks: [{class_path: resbench.callbacks.TimeBeforeTest, init_args: {time: '1h,1d'}}]}",
+            "trainer.callbacks.init_args.time: '1h,1d' is several durations; write one, such as 1d",
+        ),
+        (
             "trainer: {callbacks: [{class_path: resbench.callbacks.PassTime, init_args: {seconds_per_step: 1}}]}",
             "trainer.callbacks: PassTime has no effect, because no device of this model drifts",
         ),

@@ -81,6 +81,18 @@ def test_time_without_drift_is_refused(run: Run, trained: Outcome) -> None:
     assert "predict has no metrics" in evaluated(run, "predict", trained, "--after=1h").err
 
 
+def test_a_run_that_is_tested_later_is_evaluated_later_too(run: Run) -> None:
+    """Twice the same drift from the checkpoint of the training; more time than the config has is not asked for."""
+    outcome = run("fit", "--config=device/softbounds_drift.yaml", "--config=track/digits_drift.yaml")
+    assert outcome.status == 0, outcome.err
+    again = evaluated(run, "test", outcome)
+    assert [float(line.split()[1]) for line in again.out.splitlines()] == pytest.approx(
+        [outcome.record.final[line.split()[0]] for line in again.out.splitlines()], abs=1e-4
+    )
+    refused = evaluated(run, "test", outcome, "--after=1h")
+    assert refused.err.startswith("error: after: the config lets 1d pass before each test already")
+
+
 def test_converters_may_differ_from_those_of_the_training(run: Run, trained: Outcome) -> None:
     """A converter of which every output is 0 leaves the biases alone; a fine one changes little."""
     blind = ("--model.forward_io.out_res=1", "--model.forward_io.out_noise=0", "--model.forward_io.out_bound=1000")
