@@ -40,7 +40,7 @@ def merged_arguments(argv: Sequence[str]) -> list[str]:
             raise UserError(f"{argument}: write --config {argument}")
         else:
             flags.append(re.sub(r"^(|--[^=]+=)([-+]?)inf$", r"\1\2.inf", argument))
-    flags = [argument for argument in flags if not _null_in_class(config, argument)]
+    flags = [argument for k, argument in enumerate(flags) if not _set_in_files(config, argument, flags[:k])]
     return ["--config", dump_yaml(config), *flags] if config else flags
 
 
@@ -49,22 +49,56 @@ def _is_complete(flags: Sequence[str]) -> bool:
     return not flags or "=" in flags[-1] or not flags[-1].startswith("-")
 
 
-def _null_in_class(config: Mapping[str, Any], argument: str) -> bool:
-    """Set ``--KEY=null`` in the config if KEY is an argument of a class there, and return whether this was done.
+def _set_in_files(config: dict[str, Any], argument: str, before: Sequence[str]) -> bool:
+    """Set ``--KEY=VALUE`` in the config of the files if the parser could not; returns whether this was done.
 
-    The parser would take the value for the string ``None``.
+    The parser takes null for the string ``None`` if KEY is an argument of a class, and has no keys for the entries of a
+    list: ``model.device.1.states`` is the argument ``states`` of the second device.
+
+    Raises:
+        UserError: for a key beyond a list without a number in it, which the parser would ignore, or with a wrong one.
     """
-    flag, _, value = argument.partition("=")
-    *path, last = flag.removeprefix("--").replace(".init_args", "").split(".")
+    flag, equals, value = argument.partition("=")
+    if not flag.startswith("--"):
+        return False
     node: Any = config
-    for name in path:
-        node = node.get(name) if isinstance(node, Mapping) else None
-        if isinstance(node, dict) and "class_path" in node:
+    path, in_list = flag.removeprefix("--").replace(".init_args", "").split("."), False
+    for depth, name in enumerate(path):
+        if isinstance(node, dict) and ("class_path" in node or "init_args" in node):
             node = node.setdefault("init_args", {})
-    found = value == "null" and len(path) > 0 and isinstance(node, dict)
-    if found:
-        node[last] = None
-    return found
+        if isinstance(node, list):
+            in_list, parent = True, ".".join(path[:depth])
+            if any(earlier.partition("=")[0].removesuffix("+") == f"--{parent}" for earlier in before):
+                return False  # it belongs to an entry that an earlier flag adds
+            _check_index(parent, name, path[depth + 1 :], len(node))
+        if depth < len(path) - 1:
+            node = node[int(name)] if isinstance(node, list) else node.get(name) if isinstance(node, dict) else None
+    if not in_list and (value != "null" or len(path) == 1 or not isinstance(node, dict)):
+        return False
+    if not equals:
+        raise UserError(f"{flag}: the value is missing; write {flag}=VALUE")
+    if not isinstance(node, dict | list):
+        raise UserError(f"{flag.removeprefix('--')}: there is no {path[-2]} in the files; write it there")
+    node[int(path[-1]) if isinstance(node, list) else path[-1]] = _value(value)
+    return True
+
+
+def _value(text: str) -> Any:
+    """The value of a flag, as in a file; what is not YAML is a string."""
+    try:
+        return load_yaml(text)
+    except yaml.YAMLError:
+        return text
+
+
+def _check_index(parent: str, name: str, rest: Sequence[str], length: int) -> None:
+    key = ".".join((parent, name, *rest))
+    if not length:
+        raise UserError(f"{key}: {parent} is an empty list in the files; write its entries there")
+    if not name.isdecimal():
+        raise UserError(f"{key}: {parent} is a list; write the number of an entry, such as {parent}.0.{name}")
+    if int(name) >= length:
+        raise UserError(f"{key}: {parent} has no entry {name}; the last one is {parent}.{length - 1}")
 
 
 def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str, Any]:

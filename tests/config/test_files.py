@@ -1,11 +1,14 @@
 """Composed config files."""
 
+import math
+import re
 from pathlib import Path
 
 import pytest
 
 from resbench.config.files import merge, merged_arguments, read_config
 from resbench.config.yaml import load_yaml
+from resbench.errors import UserError
 
 
 def write(folder: Path, **files: str) -> None:
@@ -58,6 +61,38 @@ def test_null_reaches_an_argument_of_a_class(tmp_path: Path) -> None:
     merged = merged_arguments(["--config", str(tmp_path / "a.yaml"), "--model.inner.rate=null", "--z=null"])
     assert load_yaml(merged[1])["model"]["init_args"]["inner"]["init_args"] == {"rate": None}
     assert merged[2:] == ["--z=null"]
+
+
+TWO = "model: {init_args: {device: [{class_path: A}, {class_path: B, init_args: {states: 4}}], empty: []}}"
+
+
+def test_a_flag_with_a_number_reaches_an_entry_of_a_list(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(TWO)
+    flags = ["--model.device.0.states=16", "--model.device.1.init_args.states=inf", "--model.device.0.drift={nu: 0.1}"]
+    merged = merged_arguments(["--config", str(tmp_path / "a.yaml"), *flags, "--model.device+=C", "--model.device.x=1"])
+    first = {"class_path": "A", "init_args": {"states": 16, "drift": {"nu": 0.1}}}
+    second = {"class_path": "B", "init_args": {"states": math.inf}}
+    assert load_yaml(merged[1])["model"]["init_args"]["device"] == [first, second]
+    assert merged[2:] == ["--model.device+=C", "--model.device.x=1"]  # the parser adds an entry with x
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        (
+            "--model.device.states=4",
+            "model.device.states: model.device is a list; write the number of an entry, such as model.device.0.states",
+        ),
+        ("--model.device.2.states=4", "model.device.2.states: model.device has no entry 2; the last one is model.devi"),
+        ("--model.empty.0=1", "model.empty.0: model.empty is an empty list in the files; write its entries there"),
+        ("--model.device.0.states", "--model.device.0.states: the value is missing; write --model.device.0.states=VA"),
+        ("--model.device.1.drift.nu=1", "model.device.1.drift.nu: there is no drift in the files; write it there"),
+    ],
+)
+def test_a_flag_that_reaches_no_entry_of_a_list_is_refused(tmp_path: Path, flag: str, message: str) -> None:
+    (tmp_path / "a.yaml").write_text(TWO)
+    with pytest.raises(UserError, match=f"^{re.escape(message)}"):
+        merged_arguments(["--config", str(tmp_path / "a.yaml"), flag])
 
 
 def test_config_finds_the_files_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

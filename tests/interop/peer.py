@@ -19,7 +19,7 @@ from resbench.interop.fields import as_dict
 
 #: Configs without pulses.
 OTHERS = ("FloatingPointPreset", "StandardHWATrainingPreset")
-SIDE, UP, DOWN = 64, 8, 4
+SIDE, UP, DOWN, TILES = 64, 8, 4, 16
 ANSWERS = (
     "Capacitor",
     "EcRam",
@@ -53,21 +53,22 @@ def compact(content: Any) -> Any:
 
 
 def answer(name: str) -> dict[str, list[float]]:
-    """Mean and standard deviation of the weights of many devices after each of some pulses."""
+    """Mean and standard deviation of the weights of a tile after each of some pulses, as means over the tiles."""
     device = getattr(presets, f"{name}Preset")().device
     made = SingleRPUConfig if hasattr(device, "dw_min") else UnitCellRPUConfig
     update = UpdateParameters(desired_bl=1, update_bl_management=False, update_management=False)
     perfect = IOParameters(is_perfect=True)
-    tile = AnalogTile(SIDE, SIDE, made(device=device, update=update, forward=perfect, backward=perfect))
-    tile.set_weights(torch.zeros(SIDE, SIDE))
-    tile.set_learning_rate(10.0)
-    mean, std = [], []
-    for sign in (*[-1.0] * UP, *[1.0] * DOWN):
-        tile.update(torch.ones(1, SIDE), sign * torch.ones(1, SIDE))
-        weights = tile.get_weights()[0].double()
-        mean.append(weights.mean().item())
-        std.append(weights.std().item())
-    return {"mean": mean, "std": std}
+    config = made(device=device, update=update, forward=perfect, backward=perfect)
+    mean, std = torch.zeros(2, TILES, UP + DOWN, dtype=torch.float64)
+    for k in range(TILES):
+        tile = AnalogTile(SIDE, SIDE, config)
+        tile.set_weights(torch.zeros(SIDE, SIDE))
+        tile.set_learning_rate(10.0)
+        for pulse, sign in enumerate((*[-1.0] * UP, *[1.0] * DOWN)):
+            tile.update(torch.ones(1, SIDE), sign * torch.ones(1, SIDE))
+            weights = tile.get_weights()[0].double()
+            mean[k, pulse], std[k, pulse] = weights.mean(), weights.std()
+    return {"mean": mean.mean(0).tolist(), "std": std.mean(0).tolist()}
 
 
 def main() -> None:
@@ -77,7 +78,8 @@ def main() -> None:
         lines = [f"{json.dumps(name)}: {json.dumps(compact(content))}" for name, content in found.items()]
         print("{\n" + ",\n".join(lines) + "\n}")
     else:
-        json.dump({"presets": found, "answers": {name: answer(name) for name in ANSWERS}}, sys.stdout)
+        answers = {name: answer(name) for name in ANSWERS}
+        json.dump({"presets": found, "answers": answers, "tiles": TILES}, sys.stdout)
 
 
 if __name__ == "__main__":

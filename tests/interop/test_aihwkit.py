@@ -205,7 +205,7 @@ def test_the_installed_aihwkit_has_these_presets_and_its_devices_answer_as_ours(
     assert peer["presets"].keys() == PRESETS.keys()
     for name, content in peer["presets"].items():
         assert same(read(content), read(PRESETS[name])), name
-    failures = [line for name, expected in peer["answers"].items() for line in differs(name, expected)]
+    failures = [line for name, expected in peer["answers"].items() for line in differs(name, expected, peer["tiles"])]
     assert not failures, "\n".join(failures)
 
 
@@ -214,22 +214,29 @@ def same(one: Converted, other: Converted) -> bool:
     return type(one.algorithm) is type(other.algorithm) and all(getattr(one, n) == getattr(other, n) for n in names)
 
 
-def differs(name: str, expected: dict[str, list[float]]) -> list[str]:
-    """Complaints about means and spreads after each pulse: 8 up, then 4 down, on 64 x 64 devices at weight 0."""
+def differs(name: str, expected: dict[str, list[float]], tiles: int) -> list[str]:
+    """Complaints about means and spreads after each pulse: 8 up, then 4 down, on 64 x 64 devices at weight 0.
+
+    Both are means over some tiles, here and there. Between tiles, here as there, the spread varies by 1.2 % for one
+    device at a crosspoint and for four, and by 3.3 % for the two of EcRam2, because the device that a sample pulses is
+    drawn for the whole tile (100 tiles of each). Five standard errors of the ratio of two means over 16 tiles are 6 %.
+    """
     device = read(PRESETS[f"{name}Preset"]).device
     assert isinstance(device, Device)
-    tile = make_tile(device, (64, 64), Stream.from_seed(0))
-    tile.program(torch.zeros(64, 64))
+    mean, std = torch.zeros(2, tiles, len(expected["mean"]), dtype=torch.float64)
+    for seed in range(tiles):
+        tile = make_tile(device, (64, 64), Stream.from_seed(seed))
+        tile.program(torch.zeros(64, 64))
+        for pulse in range(mean.shape[1]):
+            tile.update(torch.ones(1, 64), torch.full((1, 64), -1.0 if pulse < 8 else 1.0), 10.0, ONE_PULSE)
+            weights = tile.weight.double()
+            mean[seed, pulse], std[seed, pulse] = weights.mean(), weights.std()
     complaints = []
-    for pulse, (mean, std) in enumerate(zip(expected["mean"], expected["std"], strict=True)):
-        tile.update(torch.ones(1, 64), torch.full((1, 64), -1.0 if pulse < 8 else 1.0), 10.0, ONE_PULSE)
-        weights = tile.weight.double()
-        # Both means have an error; aihwkit's noise comes from a table whose mean is off by up to 0.01 sigma.
-        if abs(float(weights.mean()) - mean) > (5 * (2 / 64**2) ** 0.5 + 0.02) * std + 1e-5:
-            complaints.append(f"{name}, pulse {pulse}: mean {float(weights.mean()):.5g} is not {mean:.5g}")
-        # Which of several devices a sample pulses is drawn for the whole tile; how often it is the same one changes the
-        # spread.
-        off = 0.3 if isinstance(device, VectorCell) else 0.1
-        if abs(float(weights.std()) / std - 1) > off:
-            complaints.append(f"{name}, pulse {pulse}: std {float(weights.std()):.5g} is not {std:.5g}")
+    for pulse, (ours, theirs) in enumerate(zip(mean.mean(0).tolist(), expected["mean"], strict=True)):
+        # aihwkit's noise comes from a table whose mean is off by up to 0.01 sigma.
+        if abs(ours - theirs) > (5 * (2 / 64**2 / tiles) ** 0.5 + 0.02) * expected["std"][pulse] + 1e-5:
+            complaints.append(f"{name}, pulse {pulse}: mean {ours:.5g} is not {theirs:.5g}")
+    for pulse, (ours, theirs) in enumerate(zip(std.mean(0).tolist(), expected["std"], strict=True)):
+        if abs(ours / theirs - 1) > 5 * 0.033 * (2 / tiles) ** 0.5:
+            complaints.append(f"{name}, pulse {pulse}: std {ours:.5g} is not {theirs:.5g}")
     return complaints
