@@ -77,9 +77,12 @@ def _set_in_files(config: dict[str, Any], argument: str, before: Sequence[str]) 
         return False
     if not equals:
         raise UserError(f"{flag}: the value is missing; write {flag}=VALUE")
-    if not isinstance(node, dict | list):
+    if isinstance(node, list):
+        node[int(path[-1])] = _value(value)
+    elif isinstance(node, dict):
+        node[path[-1]] = _value(value)
+    else:
         raise UserError(f"{flag.removeprefix('--')}: there is no {path[-2]} in the files; write it there")
-    node[int(path[-1]) if isinstance(node, list) else path[-1]] = _value(value)
     return True
 
 
