@@ -4,6 +4,7 @@ from resbench.nn.base import AnalogLayer, analog_layers
 from resbench.nn.convert import chosen_layers, to_analog
 from resbench.nn.convolution import AnalogConv1d, AnalogConv2d
 from resbench.nn.grouped import GroupedConv
+from resbench.nn.hardware import Hardware
 from resbench.nn.linear import AnalogLinear
 from resbench.nn.lstm import AnalogLSTM
 from resbench.nn.optimizer import AnalogOptimizer
@@ -24,6 +25,7 @@ __all__ = [
     "AnalogWeight",
     "ForeignWrite",
     "GroupedConv",
+    "Hardware",
     "TiledLayer",
     "analog_layers",
     "chosen_layers",

@@ -1,9 +1,9 @@
-"""The contract of an analog layer: a layer whose weight lives on crossbar tiles."""
+"""The base of analog layers: linear layers and convolutions whose weight is on one crossbar array."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import torch
@@ -11,24 +11,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from resbench.algorithms import Algorithm
-from resbench.crossbar.devices import Device
-from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan, mapping_scale
-from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
-from resbench.crossbar.randomness import Stream
+from resbench.crossbar.mapping import TilePlan, mapping_scale
+from resbench.crossbar.periphery import Periphery
 from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
+from resbench.nn.hardware import Hardware
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
 from resbench.nn.product import Record, analog_product, anchor, mask_gradient, on_gradient
 from resbench.nn.twin import MatrixTwin
 
 
 class AnalogLayer(MatrixTwin):
-    """What analog layers on one array share: product, scales, bias, and the recording of (x, d) for the algorithm.
+    """A layer on one array: its product, scales and bias, and the pairs (x, d) that it records for the algorithm.
 
     ``y = a * (s * MVM(x)) + bias``, where MVM is the product with the composite weight of the array (through the
-    periphery, unless it is perfect), s the mapping scale, and a the learned output scale. Autograd computes no weight
-    gradient: the pair of x and ``d = (dL/d(s MVM)) / s`` is recorded, raw, without converters. The input gradient is
-    the backward MVM of ``s * dL/d(s MVM)``.
+    periphery, unless it is perfect), s the mapping scale, and a the learned output scale. Autograd computes no gradient
+    of the weight. Instead, backward records the pair of x and ``d = (dL/d(s MVM)) / s`` as they are, before any
+    converter. The gradient of the input is the backward MVM of ``s * dL/d(s MVM)``. What every layer takes beside the
+    digital layer is in :class:`Hardware`.
 
     Attributes:
         weight: composite weight of the array, ``[out, in]`` or the shape of a convolution's kernel; ``[out, in + 1]``
@@ -45,17 +45,9 @@ class AnalogLayer(MatrixTwin):
     mapping_scale: Tensor | None
     out_scaling: nn.Parameter | None
 
-    def __init__(
-        self,
-        layer: nn.Linear | nn.Conv1d | nn.Conv2d,
-        algorithm: Algorithm,
-        device: Device | Sequence[Device],
-        stream: Stream,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
-        mapping: MappingParameters = ONE_ARRAY,
-    ) -> None:
+    def __init__(self, layer: nn.Linear | nn.Conv1d | nn.Conv2d, hardware: Hardware) -> None:
         super().__init__()
+        mapping = hardware.mapping
         out, columns = layer.weight.flatten(1).shape
         plan = TilePlan.of((out, columns), mapping, bias=layer.bias is not None)
         if len(plan.arrays) > 1:
@@ -63,15 +55,15 @@ class AnalogLayer(MatrixTwin):
         self.mapping = mapping
         self.bias_column = plan.bias_column
         self.kernel_shape = layer.weight.shape
-        self.algorithm = algorithm.build(plan.arrays[0], device, stream)
+        self.algorithm = hardware.algorithm.build(plan.arrays[0], hardware.device, hardware.stream)
         _check_omega(mapping.weight_scaling_omega, self.algorithm)
-        both = forward_io, backward_io
+        both = hardware.forward_io, hardware.backward_io
         perfect = all(io.is_exact and io.out_scale == 1 for io in both)
-        self.periphery = None if perfect else Periphery(plan.arrays[0], *both, stream.child("periphery"))
-        masks = forward_io.grad_mask == "peer" and forward_io.out_bound > 0
-        self.gradient_bound = 0.999 * forward_io.out_bound if masks else None
+        self.periphery = None if perfect else Periphery(plan.arrays[0], *both, hardware.stream.child("periphery"))
+        masks, bound = hardware.forward_io.grad_mask == "peer", hardware.forward_io.out_bound
+        self.gradient_bound = 0.999 * bound if masks and bound > 0 else None
         self.weight = AnalogWeight(self.algorithm, plan.arrays[0] if plan.bias_column else layer.weight.shape)
-        # Torch finds parameters after everything else, in ten times the time.
+        # Torch looks for parameters last, which takes ten times as long as an attribute.
         self.__dict__["weight"] = self.weight
         self.bias = None if layer.bias is None or plan.bias_column else nn.Parameter(layer.bias.detach().clone())
         self.register_buffer(
@@ -94,7 +86,7 @@ class AnalogLayer(MatrixTwin):
 
     @abstractmethod
     def plain_product(self, x: Tensor) -> Tensor:
-        """The product in floating point plus the digital bias: all of the layer where nothing else is asked for."""
+        """The product in floating point plus the digital bias: the whole forward pass where :attr:`is_plain`."""
 
     @abstractmethod
     def input_rows(self, x: Tensor) -> Rows:
@@ -113,7 +105,7 @@ class AnalogLayer(MatrixTwin):
         """``[out]`` or ``[1]`` in a shape that broadcasts against the outputs."""
 
     def update_rows(self, x: Tensor, d: Tensor) -> tuple[Rows, Rows]:
-        """The pair for the algorithm as rows ``[n, in]`` and ``[n, out]``, laid out only if somebody reads them so."""
+        """The pair for the algorithm, as rows ``[n, in]`` and ``[n, out]``."""
         return self.driven_rows(x), Rows(self.output_rows(d))
 
     # -- forward and the recording of pairs --------------------------------------------------------------------------
@@ -124,7 +116,7 @@ class AnalogLayer(MatrixTwin):
             weight.check_writes()
         if self.is_plain:
             return self.record(x, self.plain_product(x))
-        # Where nothing lies between the product and what is recorded, the backward product records the pair.
+        # Where d is the derivative of the loss by the product itself, the backward product records the pair.
         records = self.product_records and weight.requires_grad and torch.is_grad_enabled()
         y = self.product(x, self.recorder(x) if records else None)
         if self.is_scaled and self.mapping_scale is not None:
@@ -139,7 +131,7 @@ class AnalogLayer(MatrixTwin):
     def product(self, x: Tensor, record: Record | None = None) -> Tensor:
         """The product with the array, in floating point or through the periphery, which gives ``record`` dL/dy."""
         array = self.weight.array.flatten(1)
-        periphery: Periphery | None = self.periphery  # once, because torch finds modules late
+        periphery: Periphery | None = self.periphery  # read once, because torch looks for modules late
         if periphery is not None:
             owner = None if record is None else self.weight
             return self.from_output_rows(analog_product(self.driven_rows(x), array, periphery, owner, record), x)
@@ -148,7 +140,7 @@ class AnalogLayer(MatrixTwin):
         return y if self.gradient_bound is None else mask_gradient(y, y.detach().abs() >= self.gradient_bound)
 
     def driven_rows(self, x: Tensor) -> Rows:
-        """What drives the array: the input rows, and a constant 1 for an analog bias."""
+        """The rows that drive the array: the inputs, with a 1 at the end of each for an analog bias."""
         rows = self.input_rows(x)
         return Rows(functional.pad(rows.dense(), (0, 1), value=1.0)) if self.bias_column else rows
 
@@ -166,7 +158,7 @@ class AnalogLayer(MatrixTwin):
         return y
 
     def recorder(self, x: Tensor) -> Record:
-        """What appends (x, d) to the pending pairs, given d."""
+        """A function of d that appends (x, d) to the pending pairs."""
         weight, version = self.weight, x._version
 
         def append(d: Tensor) -> None:
@@ -241,7 +233,7 @@ class AnalogLayer(MatrixTwin):
         super().__setattr__(name, value)
 
     def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
-        """As any module, but a name of its own for the weight, as pruning makes one, is refused."""
+        """Register a parameter, but refuse a second name for the weight, as pruning and parametrisations give it."""
         if isinstance(param, AnalogWeight) and "weight" in self.__dict__:
             raise ForeignWrite(f"{self.weight.label}: {OWNED}; take pruning and parametrisations off this layer")
         super().register_parameter(name, param)
@@ -272,7 +264,7 @@ def _check_omega(omega: float, algorithm: Algorithm) -> None:
 
 
 def _settle_after_loading(layer: AnalogLayer, _: object) -> None:
-    """What a state holds of the visible weight follows from its tiles."""
+    """Recompute the visible weight from its tiles, after a state was loaded."""
     for tile in layer.algorithm.tiles:
         tile.touch(None)
     layer.algorithm.compose()

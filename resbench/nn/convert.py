@@ -20,6 +20,7 @@ from resbench.errors import BadValue
 from resbench.nn.arrays import on_arrays
 from resbench.nn.base import analog_layers
 from resbench.nn.grouped import GroupedConv
+from resbench.nn.hardware import Hardware
 from resbench.nn.lstm import AnalogLSTM
 from resbench.nn.parameter import AnalogWeight
 from resbench.nn.transposed import AnalogConvTranspose2d
@@ -82,14 +83,12 @@ def to_analog(
     if algorithm.digital:
         return model
     _check_parameters(chosen, model)
-    root = Stream.from_seed(seed)
+    hardware = Hardware(algorithm, device, Stream.from_seed(seed), forward_io, backward_io, mapping)
     twins: dict[int, nn.Module] = {}
     for name, module in chosen.items():
         if id(module) not in twins:
             try:
-                twins[id(module)] = _twin(
-                    module, algorithm, device, root.child("layer", name), forward_io, backward_io, mapping
-                )
+                twins[id(module)] = _twin(module, hardware.child("layer", name))
             except (TypeError, ValueError) as error:
                 raise BadValue("layers", repr(name), f"cannot be analog: {error}") from None
     for name, module in chosen.items():  # once all of them can be
@@ -244,26 +243,17 @@ def _overlap(one: Tensor, other: Tensor) -> bool:
     return first < second + sizes[1] and second < first + sizes[0]
 
 
-def _twin(
-    layer: Convertible,
-    algorithm: Algorithm,
-    device: Device | Sequence[Device],
-    stream: Stream,
-    forward_io: IOParameters,
-    backward_io: IOParameters,
-    mapping: MappingParameters,
-) -> nn.Module:
+def _twin(layer: Convertible, hardware: Hardware) -> nn.Module:
     """The analog layer in place of a digital one, on its device, in its precision and mode, and frozen as it is."""
-    arguments = algorithm, device, stream, forward_io, backward_io, mapping
     twin: Twin
     if isinstance(layer, nn.LSTM):
-        twin = AnalogLSTM(layer, *arguments)
+        twin = AnalogLSTM(layer, hardware)
     elif isinstance(layer, nn.ConvTranspose2d):
-        twin = AnalogConvTranspose2d(layer, *arguments)
+        twin = AnalogConvTranspose2d(layer, hardware)
     elif isinstance(layer, nn.Conv1d | nn.Conv2d) and layer.groups > 1:
-        twin = GroupedConv(layer, *arguments)
+        twin = GroupedConv(layer, hardware)
     else:
-        twin = on_arrays(layer, *arguments)
+        twin = on_arrays(layer, hardware)
     frozen = {kind: _is_frozen(layer, kind) for kind in ("weight", "bias")}
     for parameter in twin.parameters():
         if isinstance(parameter, AnalogWeight):

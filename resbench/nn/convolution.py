@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resbench.algorithms import Algorithm
-from resbench.crossbar.devices import Device
-from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
-from resbench.crossbar.periphery import PERFECT, IOParameters
-from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.nn.base import AnalogLayer
+from resbench.nn.hardware import Hardware
 from resbench.nn.patches import Patches
 
 
@@ -26,28 +20,14 @@ class AnalogConv2d(AnalogLayer):
 
     Args:
         layer: the digital convolution to take geometry, weights and bias from; ``groups`` must be 1.
-        algorithm: how the weight is held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer.
-        forward_io: periphery of the forward product.
-        backward_io: periphery of the backward product.
-        mapping: scales and bias column.
+        hardware: what the array is made of.
 
     Raises:
         BadValue: for a grouped convolution, or as :class:`AnalogLinear`.
     """
 
-    def __init__(
-        self,
-        layer: nn.Conv2d | nn.Conv1d,
-        algorithm: Algorithm,
-        device: Device | Sequence[Device],
-        stream: Stream,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
-        mapping: MappingParameters = ONE_ARRAY,
-    ) -> None:
-        super().__init__(layer, algorithm, device, stream, forward_io, backward_io, mapping)
+    def __init__(self, layer: nn.Conv2d | nn.Conv1d, hardware: Hardware) -> None:
+        super().__init__(layer, hardware)
         self.patches = Patches(layer)
         self.plane_shape = torch.Size([*layer.weight.shape[:2], *self.patches.kernel_size])
 
@@ -63,7 +43,7 @@ class AnalogConv2d(AnalogLayer):
         return self._convolve(x, self.weight.array)
 
     def _convolve(self, x: Tensor, kernel: Tensor) -> Tensor:
-        # Asked for the gradient of a bias inside the convolution, oneDNN would compute that of the weight as well.
+        # The bias is added afterwards: with a bias inside, oneDNN would also compute the gradient of the weight.
         stride, padding, dilation = self.patches.steps
         y = torch.conv2d(x, kernel, None, stride, padding, dilation)
         bias: Tensor | None = self.bias
@@ -93,7 +73,7 @@ class AnalogConv2d(AnalogLayer):
 class AnalogConv1d(AnalogConv2d):
     """A one-dimensional convolution on one array, there ``[out_channels, in_channels * k]``.
 
-    Sequences are images of one line: otherwise, and in its arguments and errors, it is :class:`AnalogConv2d`.
+    It treats a sequence as an image of one line. Arguments and errors are those of :class:`AnalogConv2d`.
     """
 
     def forward(self, x: Tensor) -> Tensor:

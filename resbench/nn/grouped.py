@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from resbench.algorithms import Algorithm
-from resbench.crossbar.devices import Device
-from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
-from resbench.crossbar.periphery import PERFECT, IOParameters
-from resbench.crossbar.randomness import Stream
 from resbench.nn.arrays import on_arrays
 from resbench.nn.base import AnalogLayer
+from resbench.nn.hardware import Hardware
 from resbench.nn.tiled import TiledLayer
 from resbench.nn.twin import MatrixTwin
 
@@ -26,12 +20,7 @@ class GroupedConv(MatrixTwin):
 
     Args:
         layer: the digital convolution to take geometry, weights and bias from.
-        algorithm: how the weights are held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer; each group has one of its own.
-        forward_io: periphery of the forward products.
-        backward_io: periphery of the backward products.
-        mapping: scales, bias column and largest array.
+        hardware: what the arrays are made of; each group has a random stream of its own.
 
     Attributes:
         blocks: the convolutions of the groups.
@@ -41,26 +30,15 @@ class GroupedConv(MatrixTwin):
     held = "blocks."
     bias: nn.Parameter | None
 
-    def __init__(
-        self,
-        layer: nn.Conv1d | nn.Conv2d,
-        algorithm: Algorithm,
-        device: Device | Sequence[Device],
-        stream: Stream,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
-        mapping: MappingParameters = ONE_ARRAY,
-    ) -> None:
+    def __init__(self, layer: nn.Conv1d | nn.Conv2d, hardware: Hardware) -> None:
         super().__init__()
         self.groups, self.channels = layer.groups, layer.in_channels // layer.groups
         self.channel_axis = -2 if isinstance(layer, nn.Conv1d) else -3
-        on_array = layer.bias is not None and not mapping.digital_bias
+        on_array = layer.bias is not None and not hardware.mapping.digital_bias
         biases = layer.bias.chunk(layer.groups) if layer.bias is not None and on_array else [None] * layer.groups
         self.blocks = nn.ModuleList()
         for group, (weight, bias) in enumerate(zip(layer.weight.chunk(layer.groups), biases, strict=True)):
-            place = stream.child("group", group)
-            block = _group(layer, weight, bias)
-            self.blocks.append(on_arrays(block, algorithm, device, place, forward_io, backward_io, mapping))
+            self.blocks.append(on_arrays(_group(layer, weight, bias), hardware.child("group", group)))
         self.bias = None if layer.bias is None or on_array else nn.Parameter(layer.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from resbench.crossbar.rows import Rows
@@ -14,15 +14,10 @@ class AnalogLinear(AnalogLayer):
 
     Args:
         layer: the digital layer to take shape, weights and bias from, the weights as far as the devices can hold them.
-        algorithm: how the weight is held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer; layers with different streams are independent.
-        forward_io: periphery of the forward product.
-        backward_io: periphery of the backward product.
-        mapping: scales and bias column.
+        hardware: what the array is made of.
 
     Raises:
-        BadValue: where the mapping splits the layer, or scales its weight beyond the devices.
+        BadValue: for a mapping that splits the layer, or that scales its weight beyond what the devices hold.
     """
 
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
@@ -47,3 +42,12 @@ class AnalogLinear(AnalogLayer):
         """The geometry, as torch prints it."""
         out, columns = self.kernel_shape
         return f"in_features={columns}, out_features={out}, bias={self.bias is not None or self.bias_column}"
+
+
+def linear_of(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """The digital linear layer of a matrix ``[out, in]`` and a bias ``[out]``."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], bias=bias is not None)
+    layer.weight = nn.Parameter(weight.detach().contiguous())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach())
+    return layer

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resbench.algorithms import Algorithm
-from resbench.crossbar.devices import Device
-from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
-from resbench.crossbar.periphery import PERFECT, IOParameters
-from resbench.crossbar.randomness import Stream
 from resbench.errors import BadValue
-from resbench.nn.arrays import linear_of, on_arrays
+from resbench.nn.arrays import on_arrays
 from resbench.nn.base import AnalogLayer, analog_layers
+from resbench.nn.hardware import Hardware
+from resbench.nn.linear import linear_of
 from resbench.nn.parameter import MANY
 from resbench.nn.tiled import TiledLayer
 from resbench.nn.twin import Twin
@@ -36,12 +33,7 @@ class AnalogLSTM(Twin):
 
     Args:
         layer: the digital LSTM to take sizes, weights and biases from; ``proj_size`` must be 0.
-        algorithm: how the weights are held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer; each cell has one of its own.
-        forward_io: periphery of the forward products.
-        backward_io: periphery of the backward products.
-        mapping: scales, bias column and largest array.
+        hardware: what the arrays are made of; each cell has a random stream of its own.
 
     Attributes:
         cells: the array of each cell by its name in torch: ``l0``, and ``l0_reverse`` where it is bidirectional.
@@ -55,31 +47,21 @@ class AnalogLSTM(Twin):
 
     held = "cells."
 
-    def __init__(
-        self,
-        layer: nn.LSTM,
-        algorithm: Algorithm,
-        device: Device | Sequence[Device],
-        stream: Stream,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
-        mapping: MappingParameters = ONE_ARRAY,
-    ) -> None:
+    def __init__(self, layer: nn.LSTM, hardware: Hardware) -> None:
         super().__init__()
         if layer.proj_size:
             raise BadValue("proj_size", layer.proj_size, "does not fit one array; leave this LSTM digital")
         self.input_size, self.hidden_size, self.num_layers = layer.input_size, layer.hidden_size, layer.num_layers
         self.batch_first, self.dropout = layer.batch_first, layer.dropout
         self.bidirectional, self.biased = layer.bidirectional, layer.bias
-        self.digital_bias = layer.bias and mapping.digital_bias
+        self.digital_bias = layer.bias and hardware.mapping.digital_bias
         self.cells = nn.ModuleDict()
         for name in self.cell_names():
             inputs, hidden = (getattr(layer, f"weight_{side}_{name}") for side in ("ih", "hh"))
             biases = [getattr(layer, f"bias_{side}_{name}").detach() for side in ("ih", "hh") if layer.bias]
             on_array = biases[0] + biases[1] if biases and not self.digital_bias else None
             digital = linear_of(torch.cat([inputs.detach(), hidden.detach()], dim=1), on_array)
-            place = stream.child("cell", name)
-            self.cells[name] = on_arrays(digital, algorithm, device, place, forward_io, backward_io, mapping)
+            self.cells[name] = on_arrays(digital, hardware.child("cell", name))
             for side, bias in zip(("ih", "hh"), biases if self.digital_bias else (), strict=False):
                 self.register_parameter(f"bias_{side}_{name}", nn.Parameter(bias.clone()))
 
@@ -122,7 +104,7 @@ class AnalogLSTM(Twin):
         """All steps of one cell, ``[t, n, in]`` to ``[t, n, hidden]``, and its last state."""
         cell = self.cells[name]
         for _, layer in analog_layers(cell):
-            layer.weight.many = MANY * len(steps)  # each step of a sequence is a backward pass
+            layer.weight.many = MANY * len(steps)  # each step of a sequence records a pair
         bias = None
         if self.digital_bias:
             bias = self.get_parameter(f"bias_ih_{name}") + self.get_parameter(f"bias_hh_{name}")

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from resbench.algorithms import Algorithm
-from resbench.crossbar.devices import Device
-from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters, TilePlan
-from resbench.crossbar.periphery import PERFECT, IOParameters
-from resbench.crossbar.randomness import Stream
-from resbench.nn.linear import AnalogLinear
+from resbench.crossbar.mapping import TilePlan
+from resbench.nn.hardware import Hardware
+from resbench.nn.linear import AnalogLinear, linear_of
 from resbench.nn.patches import Patches
 from resbench.nn.twin import MatrixTwin
 
@@ -22,16 +18,12 @@ class TiledLayer(MatrixTwin):
     """A linear or convolutional layer split into blocks, each with its own devices, converters and scales.
 
     ``y_i = sum_j block_ij(x_j) + bias``: partial outputs are added digitally and the bias is digital. The blocks are
-    :class:`AnalogLinear` layers. A convolution is unfolded once; its patches stay in memory for the update.
+    :class:`AnalogLinear` layers. A convolution is unfolded once, and its patches
+    stay in memory until the update.
 
     Args:
         layer: the digital layer to take geometry, weights and bias from.
-        algorithm: how the weights are held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer.
-        forward_io: periphery of the forward products.
-        backward_io: periphery of the backward products.
-        mapping: limits of an array, and the scales of each.
+        hardware: what the arrays are made of; its mapping limits their size. Each block has a random stream of its own.
 
     Attributes:
         plan: the blocks and their sizes.
@@ -41,27 +33,16 @@ class TiledLayer(MatrixTwin):
 
     held = "blocks."
 
-    def __init__(
-        self,
-        layer: nn.Linear | nn.Conv1d | nn.Conv2d,
-        algorithm: Algorithm,
-        device: Device | Sequence[Device],
-        stream: Stream,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
-        mapping: MappingParameters = ONE_ARRAY,
-    ) -> None:
+    def __init__(self, layer: nn.Linear | nn.Conv1d | nn.Conv2d, hardware: Hardware) -> None:
         super().__init__()
         matrix = layer.weight.detach().flatten(1)
         self.kernel_shape = layer.weight.shape
         self.patches = None if isinstance(layer, nn.Linear) else Patches(layer)
-        self.plan = TilePlan.of((matrix.shape[0], matrix.shape[1]), mapping, bias=layer.bias is not None)
+        self.plan = TilePlan.of((matrix.shape[0], matrix.shape[1]), hardware.mapping, bias=layer.bias is not None)
         self.blocks = nn.ModuleList()
         for index, weight in enumerate(self._split(matrix)):
-            block = nn.utils.skip_init(nn.Linear, weight.shape[1], weight.shape[0], bias=False)
-            block.weight = nn.Parameter(weight)
-            place = stream.child("block", *divmod(index, len(self.plan.in_sizes)))
-            self.blocks.append(AnalogLinear(block, algorithm, device, place, forward_io, backward_io, mapping))
+            place = divmod(index, len(self.plan.in_sizes))
+            self.blocks.append(AnalogLinear(linear_of(weight), hardware.child("block", *place)))
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from resbench.algorithms import Algorithm
-from resbench.crossbar.devices import Device
-from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
-from resbench.crossbar.periphery import PERFECT, IOParameters
-from resbench.crossbar.randomness import Stream
 from resbench.errors import BadValue
-from resbench.nn.arrays import linear_of, on_arrays
+from resbench.nn.arrays import on_arrays
+from resbench.nn.hardware import Hardware
+from resbench.nn.linear import linear_of
 from resbench.nn.twin import MatrixTwin
 
 
@@ -26,12 +21,7 @@ class AnalogConvTranspose2d(MatrixTwin):
 
     Args:
         layer: the digital layer to take geometry, weights and bias from; ``groups`` must be 1.
-        algorithm: how the weight is held and trained.
-        device: device of the tiles, or one for each tile, fast tile first.
-        stream: random stream of the layer.
-        forward_io: periphery of the forward product.
-        backward_io: periphery of the backward product.
-        mapping: scales and largest array.
+        hardware: what the arrays are made of.
 
     Attributes:
         array: the product, a linear layer without bias.
@@ -43,16 +33,7 @@ class AnalogConvTranspose2d(MatrixTwin):
 
     held = "array."
 
-    def __init__(
-        self,
-        layer: nn.ConvTranspose2d,
-        algorithm: Algorithm,
-        device: Device | Sequence[Device],
-        stream: Stream,
-        forward_io: IOParameters = PERFECT,
-        backward_io: IOParameters = PERFECT,
-        mapping: MappingParameters = ONE_ARRAY,
-    ) -> None:
+    def __init__(self, layer: nn.ConvTranspose2d, hardware: Hardware) -> None:
         super().__init__()
         if layer.groups != 1:
             raise BadValue("groups", layer.groups, "does not fit one array; leave this convolution digital")
@@ -60,10 +41,9 @@ class AnalogConvTranspose2d(MatrixTwin):
         self.stride, self.dilation = layer.stride, layer.dilation
         assert not isinstance(layer.padding, str)  # torch refuses words here
         (high, wide), (more_high, more_wide) = layer.padding, layer.output_padding
-        #: Lines that are added at the left, right, top and bottom, or cut off if negative.
+        #: Lines to add at the left, right, top and bottom; a negative number cuts lines off.
         self.margins = [-wide, more_wide - wide, -high, more_high - high]
-        digital = linear_of(layer.weight.flatten(1).T)
-        self.array = on_arrays(digital, algorithm, device, stream, forward_io, backward_io, mapping)
+        self.array = on_arrays(linear_of(layer.weight.flatten(1).T), hardware)
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from resbench.algorithms import AnalogSGD as OneTile
 from resbench.algorithms import ResidualLearning
 from resbench.crossbar.devices import Ideal, SoftBounds
 from resbench.crossbar.randomness import Stream
-from resbench.nn import AnalogConv1d, AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer
+from resbench.nn import AnalogConv1d, AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer, Hardware
 
 STREAM = Stream.from_seed(0)
 CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
@@ -47,7 +47,7 @@ CASES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 def analog(layer: nn.Module, algorithm: Any = None, device: Any = None) -> AnalogLayer:
     kinds: dict[type, Any] = {nn.Linear: AnalogLinear, nn.Conv1d: AnalogConv1d, nn.Conv2d: AnalogConv2d}
     kind = kinds[type(layer)]
-    return cast(AnalogLayer, kind(layer, algorithm or OneTile(), device or Ideal(), STREAM))
+    return cast(AnalogLayer, kind(layer, Hardware(algorithm or OneTile(), device or Ideal(), STREAM)))
 
 
 def weight_gradient(layer: AnalogLayer) -> Tensor:

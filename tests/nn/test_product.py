@@ -13,7 +13,16 @@ from resbench.crossbar.devices import ConstantStep, Ideal
 from resbench.crossbar.mapping import MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.randomness import Stream
-from resbench.nn import AnalogConv2d, AnalogLayer, AnalogLinear, AnalogOptimizer, TiledLayer, analog_layers, to_analog
+from resbench.nn import (
+    AnalogConv2d,
+    AnalogLayer,
+    AnalogLinear,
+    AnalogOptimizer,
+    Hardware,
+    TiledLayer,
+    analog_layers,
+    to_analog,
+)
 from resbench.nn.product import on_gradient
 
 #: Everything that a mapping can do to one array.
@@ -194,18 +203,13 @@ def test_blocks_have_their_own_devices_and_names() -> None:
 
 
 def test_layers_refuse_what_does_not_fit() -> None:
+    stream = Stream.from_seed(0)
+    hardware = Hardware(OneTile(), Ideal(), stream, mapping=MappingParameters(max_input_size=4))
     with pytest.raises(ValueError, match="they split this layer"):
-        AnalogLinear(
-            nn.Linear(7, 5), OneTile(), Ideal(), Stream.from_seed(0), mapping=MappingParameters(max_input_size=4)
-        )
+        AnalogLinear(nn.Linear(7, 5), hardware)
+    hardware = Hardware(OneTile(), ConstantStep(), stream, mapping=MappingParameters(weight_scaling_omega=0.8))
     with pytest.raises(ValueError, match=r"weight_scaling_omega: 0.8 is beyond what the devices hold; write .* 0.6"):
-        AnalogConv2d(
-            nn.Conv2d(1, 1, 1),
-            OneTile(),
-            ConstantStep(),
-            Stream.from_seed(0),
-            mapping=MappingParameters(weight_scaling_omega=0.8),
-        )
+        AnalogConv2d(nn.Conv2d(1, 1, 1), hardware)
 
 
 def test_autocast_leaves_converters_in_single_precision() -> None:
