@@ -106,7 +106,7 @@ class Chopped(Channel):
         tau, numerator = (1 - self.auto_momentum) / batch, rate * self.pulses.desired_bl * self.fast_step
         found = buffers.running_rates(most_x, most_d, self.largest_x, self.largest_d, tau, numerator)
         rates, (self.largest_x, self.largest_d) = torch.from_numpy(found[0]).to(x.device), found[1:]
-        last = float(rates[-1])
+        last = float(found[0][-1])
         return (rates.to(x.dtype) / last if len(rates) > 1 and last > 0 else None), last
 
     def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
@@ -161,7 +161,7 @@ class Chopped(Channel):
             signs = self.signs[1]
             stream = self.owner.stream.child("cross chop")
             chance = stream.uniform(tuple(signs.shape), self.sweeps, device=signs.device)
-            signs[chance < self.out_chop_prob] *= -1
+            signs.mul_(torch.where(chance < self.out_chop_prob, -1.0, 1.0))
         self.sweeps += 1
 
 
@@ -202,9 +202,8 @@ class Dynamic(Chopped):
 
     def signal(self, line: int, values: Tensor) -> Tensor:
         mean, reference, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
-        if flipped[line]:
-            reference[line] = mean[line]
-            flipped[line] = False
+        reference[line] = torch.where(flipped[line], mean[line], reference[line])
+        flipped[line] = False
         mean[line] = (1 - self.decay) * mean[line] + self.decay * values[0]  # of the raw reads, and kept over flips
         return values - reference[line]
 

@@ -42,7 +42,7 @@ class DeviceArray(nn.Module):
         operations: calls of everything else that sets weights so far, the counter of their random draws.
         transfers_in: lines written by ``write`` so far.
         transfers_out: lines read by ``read`` so far.
-        slots: slots of all pulse trains so far, each vector's bit length; updates without trains have none.
+        known_slots: :attr:`slots` without those that a GPU has counted and the host has not read yet.
         is_restless: whether a step ends with decay or diffusion.
         clock: time that has passed in ``pass_time``, in units of the device's ``t_0``.
         views: NumPy views cached by the Numba kernels; reset to None when a buffer is replaced.
@@ -69,7 +69,8 @@ class DeviceArray(nn.Module):
         self.operations = 0
         self.transfers_in = 0
         self.transfers_out = 0
-        self.slots = 0
+        self.known_slots = 0
+        self._late_slots: Tensor | None = None
         self.clock = 0.0
         self.changes: Changes | None = None
         self.views: ArrayViews | None = None
@@ -113,6 +114,7 @@ class DeviceArray(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         check_precision(fn(self.weight.new_zeros(())).dtype)
+        self._read_slots()
         self.views = None
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
@@ -120,6 +122,31 @@ class DeviceArray(nn.Module):
     def dtype(self) -> torch.dtype:
         """Of the weight."""
         return cast(Tensor, self._buffers["weight"]).dtype  # as an attribute torch would find it last
+
+    @property
+    def slots(self) -> int:
+        """Slots of all pulse trains so far, each vector's bit length; updates without trains have none.
+
+        On a GPU, the host waits for it here.
+        """
+        self._read_slots()
+        return self.known_slots
+
+    @slots.setter
+    def slots(self, slots: int) -> None:
+        self._late_slots = None
+        self.known_slots = slots
+
+    def slots_to_come(self) -> Tensor:
+        """A counter on the device of the weight, int64 ``[1]``, to which a kernel adds slots."""
+        if self._late_slots is None:
+            self._late_slots = torch.zeros(1, dtype=torch.int64, device=self.weight.device)
+        return self._late_slots
+
+    def _read_slots(self) -> None:
+        late, self._late_slots = self._late_slots, None
+        if late is not None:
+            self.known_slots += int(late)
 
     @property
     def element(self) -> Element:

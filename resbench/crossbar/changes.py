@@ -7,12 +7,11 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from resbench.crossbar.views import CompositeViews
 
-#: Flat indices of crosspoints, int64; an array from kernels on the CPU, a tensor from those on a GPU.
-Crosspoints = NDArray[np.int64] | Tensor
+#: Flat indices of crosspoints. Kernels on a GPU do not note them: there it takes no longer to compose all of a weight.
+Crosspoints = NDArray[np.int64]
 
 
 class Noting(Protocol):

@@ -162,14 +162,16 @@ class Tile(DeviceArray):
             target.note_pulses(1, lines_written=last - first)
         else:
             lines = torch.arange(first, last, device=self.weight.device)
-            target.write(lines, self.read(lines, axis), rate, pulses, axis)
+            values = self.read(lines, axis) if target is self else self.view_lines(first, last, axis)
+            target.write(lines, values, rate, pulses, axis)
 
     def note_pulses(self, calls: int, lines_read: int = 0, lines_written: int = 0) -> None:
         """Count calls of a kernel that have pulsed the devices, and the lines that it has read and written."""
         self.updates += calls
         self.transfers_out += lines_read
         self.transfers_in += lines_written
-        if self.slots > MOST_COUNTED:  # a pulse takes a slot, so before that no count can be at its end
+        # A pulse takes a slot, so before that no count can be at its end. Kernels on a GPU see to it themselves.
+        if self.known_slots > MOST_COUNTED:
             stop_counts(self.pulses_up, self.pulses_down)
         self.show()
 

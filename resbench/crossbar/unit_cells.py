@@ -89,7 +89,7 @@ class UnitCellTile(Tile):
         self.weight.zero_()
         up, down = (torch.zeros_like(self.pulses_up, dtype=torch.int64) for _ in range(2))
         for share, tile in zip(self.device.shares, self.tiles, strict=True):
-            if self.slots + tile.slots > MOST_COUNTED:
+            if self.known_slots + tile.known_slots > MOST_COUNTED:
                 stop_counts(tile.pulses_up, tile.pulses_down)
             self.weight.add_(tile.weight, alpha=share)
             raising, lowering = (tile.pulses_up, tile.pulses_down) if share > 0 else (tile.pulses_down, tile.pulses_up)

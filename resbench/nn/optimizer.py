@@ -11,10 +11,14 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT, register_optimizer_step_pre_hook
 
 from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer
+from resbench.crossbar import kernels
+from resbench.crossbar.late import LateNumber
 from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue, Diverged
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
+
+NOT_FINITE = "a gradient is not finite although the loss is; a smaller lr may help"
 
 
 class AnalogOptimizer(torch.optim.Optimizer):
@@ -51,6 +55,9 @@ class AnalogOptimizer(torch.optim.Optimizer):
     grad_scale: Tensor | None
     found_inf: Tensor | None
     digital: torch.optim.Optimizer
+
+    #: The largest error of the last step, where the host does not wait for it.
+    _largest: LateNumber | None = None
 
     def __init__(
         self,
@@ -99,7 +106,8 @@ class AnalogOptimizer(torch.optim.Optimizer):
         Raises:
             RuntimeError: for ``GradScaler.unscale_`` before this step.
             ForeignWrite: where something else wrote to an analog weight, or autograd put a gradient on one.
-            Diverged: for pairs that are not finite; nothing is trained then.
+            Diverged: for pairs that are not finite; nothing is trained then. On a GPU, the host does not wait to see
+                them, and the next step or :meth:`state_dict` raises it; vectors that are not finite pulse no device.
         """
         if hasattr(self, "grad_scale") and not self._unscale():
             return None
@@ -109,7 +117,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
                 loss = closure()
         parts = share()[1]
         with torch.no_grad():
-            _check_pairs(self._weights(), parts)
+            self._check_pairs(parts)
             self._step_digital()
             for group in self.param_groups:
                 lr = float(group["lr"])
@@ -117,6 +125,41 @@ class AnalogOptimizer(torch.optim.Optimizer):
                     if type(parameter) is AnalogWeight and parameter.requires_grad:
                         parameter.step(lr, parts)
         return loss
+
+    def _check_pairs(self, parts: int) -> None:
+        """A pulse or a digital buffer would keep what a gradient that is not finite does, and nothing else shows it."""
+        errors = [d.source for weight in self._weights() for _, d in weight.pairs]
+        if not errors:
+            return
+        if kernels.runs_ahead(errors[0]):
+            self._check_last_step()
+            largest = torch._foreach_norm([error for error in errors if error.numel() > 0], math.inf)
+            together = torch.cat([norm[None] for norm in largest]).amax()
+            self._largest = LateNumber(gathered(together[None]).amax())
+            return
+        # A sum is not finite if one entry is not; one that overflows is looked at again.
+        if parts == 1:
+            finite = math.isfinite(sum([error.sum().item() for error in errors]))
+        else:  # a decision that all processes share
+            sums = torch.stack([error.sum() for error in errors])[None]
+            finite = math.isfinite(gathered(sums).sum().item())
+        if not finite and not all(gathered(error.isfinite().all()[None]).all() for error in errors):
+            raise Diverged(NOT_FINITE)
+
+    def _check_last_step(self) -> None:
+        """Raise what the last step could not see yet."""
+        largest, self._largest = self._largest, None
+        if largest is not None and not math.isfinite(largest.read()):
+            raise Diverged(NOT_FINITE)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state, as for torch.
+
+        Raises:
+            Diverged: if the last pairs were not finite; then so may be the state.
+        """
+        self._check_last_step()
+        return super().state_dict()
 
     def _weights(self) -> list[AnalogWeight]:
         return [p for group in self.param_groups for p in group["params"] if type(p) is AnalogWeight]
@@ -228,21 +271,6 @@ def _digital_part(group: dict[str, Any]) -> dict[str, Any]:
 def _take_options(group: dict[str, Any], part: dict[str, Any]) -> None:
     """Take over the options that the digital optimiser gave to its part of a group."""
     group.update({name: value for name, value in part.items() if name not in ("params", "lr")})
-
-
-def _check_pairs(weights: list[AnalogWeight], parts: int) -> None:
-    """A pulse or a digital buffer would keep what a gradient that is not finite does, and nothing else shows it."""
-    errors = [d.source for weight in weights for _, d in weight.pairs]
-    if not errors:
-        return
-    # A sum is not finite if one entry is not; one that overflows is looked at again.
-    if errors[0].is_cpu and parts == 1:
-        finite = math.isfinite(sum([error.sum().item() for error in errors]))
-    else:  # one wait for the device instead of one for each, and a decision that all processes share
-        sums = torch.stack([error.sum() for error in errors])[None]
-        finite = math.isfinite(gathered(sums).sum().item())
-    if not finite and not all(gathered(error.isfinite().all()[None]).all() for error in errors):
-        raise Diverged("a gradient is not finite although the loss is; a smaller lr may help")
 
 
 def _refuse_other_optimizers(optimizer: torch.optim.Optimizer, *_: Any) -> None:

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from resbench.algorithms import Algorithm
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device
+from resbench.crossbar.late import LateNumber
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.processes import gathered, share
@@ -82,6 +83,7 @@ class Task(LightningModule, ABC):
             network, algorithm, device or (), layers, seed, forward_io or PERFECT, backward_io or PERFECT, mapping
         )
         self._loss = 0.0
+        self._late_loss: LateNumber | None = None
         self._rate: float | None = None
         self._batch_listeners = [
             layer.algorithm for _, layer in analog_layers(self.network) if layer.algorithm.reads_batch_loss
@@ -92,7 +94,7 @@ class Task(LightningModule, ABC):
     def __setattr__(self, name: str, value: Any) -> None:
         # Lightning sets the first attribute around every hook, and each step sets the others. torch's own
         # __setattr__ would take microseconds each time.
-        if name in ("_current_fx_name", "_loss", "_rate"):
+        if name in ("_current_fx_name", "_loss", "_late_loss", "_rate"):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
@@ -114,21 +116,29 @@ class Task(LightningModule, ABC):
         """Loss of a mini-batch.
 
         Raises:
-            Diverged: if it is not finite.
+            Diverged: if it is not finite. On a GPU, the host does not wait for it unless an algorithm asks for it, and
+                raises this in the next step or at the end of the epoch.
         """
         means, samples = self.measure(batch)
-        loss = means[0]
-        value = loss.item()
+        loss = seen = means[0]
         with torch.no_grad():
             sums = torch.stack([*means, torch.ones_like(loss)]).mul_(samples)
             if share()[1] > 1:  # all processes see the loss of the whole mini-batch, so either all of them stop or none
                 sums = gathered(sums[None]).sum(0)
-                value = (sums[0] / sums[-1]).item()
-        if not math.isfinite(value):
-            raise Diverged(f"the training loss is {value} at step {self.global_step}; a smaller lr may help")
+                seen = sums[0] / sums[-1]
+            if kernels.runs_ahead(seen) and not self._batch_listeners:
+                self._check_last_loss()
+                self._late_loss = LateNumber(seen)
+            else:
+                self._loss = finite(seen.item(), self.global_step)
         self.train_sums.add_(sums)
-        self._loss = value
         return loss
+
+    def _check_last_loss(self) -> None:
+        """Raise what the last step could not see yet."""
+        late, self._late_loss = self._late_loss, None
+        if late is not None:
+            finite(late.read(), self.global_step - 1)
 
     def optimizer_step(
         self,
@@ -159,6 +169,7 @@ class Task(LightningModule, ABC):
 
     def on_train_epoch_end(self) -> None:
         """Log the means of the epoch and the learning rate, and pass the loss to the algorithms."""
+        self._check_last_loss()
         *sums, samples = self.train_sums.tolist()
         self.train_sums.zero_()
         means = [total / samples for total in sums]
@@ -193,6 +204,17 @@ class Task(LightningModule, ABC):
         means, samples = self.measure(batch)
         names = [f"{split}/{name}" for name in self.metrics]
         self.log_dict(dict(zip(names, means, strict=True)), batch_size=samples)
+
+
+def finite(loss: float, step: int) -> float:
+    """The loss of a step.
+
+    Raises:
+        Diverged: if it is not finite.
+    """
+    if not math.isfinite(loss):
+        raise Diverged(f"the training loss is {loss} at step {step}; a smaller lr may help")
+    return loss
 
 
 # Lightning asks for the signature in every step. This one is found at once, others are worked out each time.

@@ -193,6 +193,13 @@ def _settle_torch() -> None:
         replace_kernels()
 
 
+def leave_memory_unfilled() -> None:
+    """Let new memory be as it is in deterministic mode: torch fills it there, to show code that reads it before."""
+    import torch
+
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
 def c_library() -> dict[str, str]:
     """Name and version of the C library, because Python's floats use its functions; empty if unknown."""
     name, version = platform.libc_ver()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import arithmetic, compare, history, iteration, memory, report, scaling, trainer, update
+from benchmarks import arithmetic, compare, gpu, history, iteration, memory, report, scaling, trainer, update
 from benchmarks.cases import DEVICE
 from benchmarks.worker import REPOSITORY
 from resbench.algorithms import ResidualLearning
@@ -107,6 +108,24 @@ def test_trainer(tmp_path: Path) -> None:
     assert trainer.main(arguments) == 0
     (result,) = json.loads(file.read_text())["results"]
     assert len(result["trainer"]) == len(result["bare"]) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the sizes are those of a GPU, where the benchmark itself is run")
+def test_gpu_runs_in_the_interpreter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("triton")
+    file = tmp_path / "gpu.json"
+    code = gpu.main(["--minutes", "2", "--json", str(file)])
+    parts = json.loads(file.read_text())["parts"]
+    assert code == 0, {name: part.get("failed") for name, part in parts.items()}
+    assert list(parts) == list(gpu.SHARES)
+    assert all(layer["equal"] and layer["hashes"] == 1 and layer["pulses"] > 0 for layer in parts["races"]["found"])
+    assert "1 passed" in parts["tests"]["found"]["said"]
+
+
+def test_a_part_of_gpu_is_ended_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "GRACE", 0.0)
+    found = gpu.in_process("tests", 0.2, os.environ)
+    assert found["failed"].startswith("took more than 0 s")
 
 
 def test_exponents_are_those_of_powers() -> None:

@@ -46,6 +46,13 @@ class Compiled(Updates, Protocol):
         """``composite = sum_k gamma_k W_k`` in place, only where arrays changed if that is known."""
 
 
+class Triton(Compiled, Protocol):
+    """What Triton's kernels offer beyond that."""
+
+    def is_covered(self, array: DeviceArray) -> bool:
+        """Whether the devices of an array can be compiled."""
+
+
 class Numba(Compiled, Protocol):
     """What Numba's kernels offer beyond that."""
 
@@ -91,7 +98,7 @@ def _kernel(array: DeviceArray, pulses: PulseTrain) -> Updates:
     if pulses.is_plain and array.is_pulsed:
         if is_numba(array):
             return _numba()
-        if _has_triton_kernels(array.weight):
+        if _has_triton_kernels(array.weight) and _triton().is_covered(array):
             return _triton()
     if not array.is_pulsed or pulses.pulse_type == "exact":
         return exact
@@ -131,6 +138,11 @@ def row_maxima(rows: Rows) -> Tensor:
     return rows.dense().abs().amax(dim=1)
 
 
+def runs_ahead(values: Tensor) -> bool:
+    """Whether the host would wait to read these values: they are on a GPU, or Triton's interpreter stands for one."""
+    return not values.is_cpu or (_backend == "cuda" and _triton_runs_on("cpu"))
+
+
 def has_numba_kernels(weight: Tensor) -> bool:
     """Whether the kernels compiled by Numba serve this tensor."""
     return _backend in ("auto", "cpu") and weight.dtype is torch.float32 and weight.is_cpu
@@ -156,7 +168,7 @@ def _numba() -> Numba:
 
 
 @functools.cache
-def _triton() -> Compiled:
+def _triton() -> Triton:
     from resbench.crossbar.kernels import cuda
 
     return cuda

@@ -1,138 +1,140 @@
-"""The pulsed update on the GPU, in Triton: find the pulses, sort them by crosspoint and time, apply them.
+"""The pulsed update on the GPU, in Triton: draw the lines that fire, then replay the pulses of each device in order.
 
-A pulse is one 64-bit key: crosspoint, sample, slot, number of the pulse in its row, and direction, from the high bits
-down. The host waits for the GPU once in an update, for the numbers of pulses and slots.
+All decisions are made on the GPU, so the host never waits for it. A program owns some columns of a row, and pulses no
+device of another program: no order of programs can be seen in the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import triton
 from torch import Tensor
-from torch.nn import functional
 
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import PulsedDevice
-from resbench.crossbar.kernels import cuda_apply, cuda_scan, events
+from resbench.crossbar.devices.unit_cells import UnitCell
+from resbench.crossbar.kernels import cuda_apply, cuda_scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.errors import BadValue
 
-KEY_BITS = 63
-#: Room for keys, which grows to what the mini-batches of this process need.
-room = 1 << 16
+#: Bytes for the lines that fire. A mini-batch that may need more is pulsed in parts, a sample at least.
+room = 1 << 28
+#: Registers that a thread of ``replay`` may have: fewer, as NVIDIA's assembler chooses by itself, would be spilled.
+REGISTERS = {} if torch.version.hip else {"maxnreg": 200}
 
 
-class Layout(NamedTuple):
-    """Where the fields of a key are."""
-
-    sample_bits: int
-    slot_bits: int
-    number_bits: int
-
-    @property
-    def time_bits(self) -> int:
-        """Bits below the crosspoint: sample, slot, number, and one for the direction."""
-        return self.sample_bits + self.slot_bits + self.number_bits + 1
-
-    def decode(self, keys: Tensor) -> events.Events:
-        """The keys as events."""
-        number, slot, sample = (
-            keys >> 1,
-            keys >> (self.number_bits + 1),
-            keys >> (self.number_bits + self.slot_bits + 1),
-        )
-        return events.Events(
-            crosspoint=keys >> self.time_bits,
-            up=keys & 1 == 1,
-            slot=slot & ((1 << self.slot_bits) - 1),
-            sample=sample & ((1 << self.sample_bits) - 1),
-            number=number & ((1 << self.number_bits) - 1),
-        )
+def is_covered(array: DeviceArray) -> bool:
+    """Whether the responses of all devices of an array can be compiled."""
+    device = array.device
+    elements = device.elements if isinstance(device, UnitCell) else (device,)
+    return all(isinstance(e, PulsedDevice) and cuda_apply.compiled(e.response) is not None for e in elements)
 
 
 def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
     """Pulse an array with the samples of a mini-batch, in place; arguments as in the reference kernel."""
-    with torch.cuda.device_of(array.weight):
-        keys, slots, layout = find(array, x, d, lr, pulses, granularity)
-        array.slots += slots
-        if keys.numel() == 0:
-            return
-        if isinstance(array.device, PulsedDevice):
-            apply(array, keys, layout)
-        else:
-            found = layout.decode(keys)
-            for part, chosen, up in array.route(found.up, found.sample):
-                apply(part, ((keys >> 1 << 1) | up)[chosen], layout)
-        if array.is_followed:
-            array.touch(keys >> layout.time_bits)
-
-
-def find(
-    array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float
-) -> tuple[Tensor, int, Layout]:
-    """Keys of all pulses of a mini-batch, int64, ascending by crosspoint, then by time; and slots of its trains."""
-    global room
+    array.touch(None)
     positions = next((grid for grid in map(position_grid, (x, d)) if grid is not None), (x.shape[0], 1, 1))
     image, errors = images(x, positions), images(d, positions)
-    x_max, d_max = image.abs().amax(dim=1), errors.abs().amax(dim=1)
-    geometry = (1, 1, 1, 1, 1, 1)
-    if isinstance(x, PatchRows):
-        geometry = x.geometry[:6]
-        x_max = functional.max_pool2d(x_max, geometry[:2], geometry[2:4], dilation=geometry[4:])
+    geometry = x.geometry[:6] if isinstance(x, PatchRows) else (1, 1, 1, 1, 1, 1)
     rate, step, longest = np.float32(abs(lr)), np.float32(granularity), np.float32(pulses.desired_bl)
     free = not (pulses.fixed_bl or pulses.update_bl_management) and bool(step * longest < rate)
-    length = max(float(np.ceil(rate / step)), 1.0) if free else float(longest)
+    length = int(max(np.ceil(rate / step), 1.0) if free else longest)
 
     samples, (rows, columns), device = x.shape[0], array.shape, array.weight.device
-    layout = Layout((samples - 1).bit_length(), (int(length) - 1).bit_length(), (columns - 1).bit_length())
-    if layout.time_bits + (rows * columns - 1).bit_length() > KEY_BITS:
-        raise BadValue("lr", lr, f"makes pulse trains of {length:g} slots, too long here; write backend: events")
-    while True:
-        keys = torch.empty(room, dtype=torch.int64, device=device)
-        counters = torch.zeros(2, dtype=torch.int64, device=device)
-        cuda_scan.find[samples, triton.cdiv(rows, cuda_scan.ROWS)](
-            *(keys, counters, room, image, *image.stride(), errors, *errors.stride(), x_max, d_max),
-            *(rows, columns, positions[1] * positions[2], positions[2]),
-            *(signed(array.stream.child(side).key) for side in ("rows", "columns")),
-            *(low_word(array.updates), int(lr < 0)),
-            (float(rate), float(step), float(longest), float(pulses.um_grad_scale), length),
-            *layout,
+    words, blocks = triton.cdiv(length, 32), triton.cdiv(columns, 4)
+    column_parts = triton.cdiv(columns, cuda_scan.COLUMNS)
+    for_sample = length * (blocks + 4 * column_parts) + 4 * rows * (words + 1)
+    if for_sample > room:
+        raise BadValue("lr", lr, f"makes pulse trains of {length} slots, too long here; write backend: events")
+    size = min(samples, room // for_sample)
+
+    def empty(*shape: int, dtype: torch.dtype = torch.int32) -> Tensor:
+        return torch.empty(shape, dtype=dtype, device=device)
+
+    lengths, fired = empty(samples), empty(words, samples)
+    x_scales, d_scales = (empty(samples, dtype=torch.float32) for _ in range(2))
+    row_words, active = empty(rows, words, size), empty(rows, triton.cdiv(size, 32))
+    marks, counts = empty(size * length, blocks, dtype=torch.uint8), empty(size * length, column_parts)
+    row_key, column_key = (signed(array.stream.child(side).key) for side in ("rows", "columns"))
+    place, counter = (positions[1] * positions[2], positions[2]), low_word(array.updates)
+    routed = list(parts_of(array, samples))
+    with torch.cuda.device_of(array.weight):
+        cuda_scan.scales[triton.cdiv(samples, cuda_scan.MAXIMA_SAMPLES),](
+            *(lengths, x_scales, d_scales, fired, array.slots_to_come()),
+            *(image, *image.stride(), errors, *errors.stride()),
+            *(samples, rows, columns, *place),
+            (float(rate), float(step), float(longest), float(pulses.um_grad_scale), float(length)),
+            words,
             *geometry,
             FREE=free,
             MANAGED=pulses.managed,
             SHORTENED=pulses.update_bl_management,
-            ROWS=cuda_scan.ROWS,
-            COLUMNS=cuda_scan.COLUMNS,
-            num_warps=1,
+            SAMPLES=cuda_scan.MAXIMA_SAMPLES,
+            LINES=cuda_scan.MAXIMA_LINES,
             enable_fp_fusion=False,
         )
-        found, slots = counters.tolist()
-        if found <= room:
-            return keys[:found].sort().values, slots, layout
-        room = 2 * found
+        for first in range(0, samples, size):
+            count = min(size, samples - first)
+            cuda_scan.draw_rows[triton.cdiv(count, cuda_scan.ROW_SAMPLES), triton.cdiv(rows, 4)](
+                *(row_words, active, fired, lengths, d_scales, errors, *errors.stride()),
+                *(first, count, samples, rows, *place, row_key, counter, words),
+                SAMPLES=cuda_scan.ROW_SAMPLES,
+                enable_fp_fusion=False,
+            )
+            cuda_scan.draw_columns[count, column_parts](
+                *(marks, counts, fired, lengths, x_scales, image, *image.stride()),
+                *(first, samples, columns, *place, column_key, counter, length),
+                *geometry,
+                COLUMNS=cuda_scan.COLUMNS,
+                num_warps=1,
+                enable_fp_fusion=False,
+            )
+            for part, routes in routed:
+                cuda_apply.replay[column_parts, rows](
+                    *(row_words, active, marks, counts, lengths, errors, *errors.stride(), routes),
+                    *devices_of(part),
+                    *(first, count, samples, columns, *place, int(lr < 0), words, length),
+                    RESPONSE=response_of(part),
+                    COLUMNS=cuda_scan.COLUMNS,
+                    num_warps=1,
+                    enable_fp_fusion=False,
+                    **REGISTERS,
+                )
 
 
-def apply(array: DeviceArray, keys: Tensor, layout: Layout) -> None:
-    """Apply pulses, given by ascending keys, to an array."""
+def parts_of(array: DeviceArray, samples: int) -> Iterator[tuple[DeviceArray, Tensor | None]]:
+    """The arrays of single devices that get the pulses of an array, and what each sample does to them.
+
+    That is uint8 ``[2, samples]``, see :func:`cuda_apply.replay`.
+    """
+    if isinstance(array.device, PulsedDevice):
+        yield array, None
+        return
+    device = array.weight.device
+    up = torch.arange(2, device=device).bool()[:, None].expand(2, samples)
+    for part, chosen, rising in array.route(up, torch.arange(samples, device=device)):
+        yield part, torch.where(chosen, 1 + rising.to(torch.uint8), 0).to(torch.uint8)
+
+
+def response_of(array: DeviceArray) -> Any:
+    """The compiled response of the devices of an array."""
+    assert isinstance(array.device, PulsedDevice)
+    return cuda_apply.compiled(array.device.response)
+
+
+def devices_of(array: DeviceArray) -> tuple[object, ...]:
+    """The devices of an array, as the kernel that pulses them takes them."""
     device, constants = array.device, array.held_constants
     assert isinstance(device, PulsedDevice)
-    if keys.numel() == 0:
-        return
-    response = cuda_apply.compiled(device.response)
-    if response is None:
-        events.apply(array, layout.decode(keys))
-        return
     directions = (True, False)
-    cuda_apply.apply[triton.cdiv(keys.numel(), cuda_apply.BLOCK),](
-        keys,
-        keys.numel(),
+    return (
         array.stored,
         array.weight if device.write_noise > 0 else None,
         array.pulses_up,
@@ -145,35 +147,22 @@ def apply(array: DeviceArray, keys: Tensor, layout: Layout) -> None:
         *(signed(array.stream.child(noise).key) for noise in ("cycle noise", "pulse write noise")),
         low_word(array.updates),
         float(device.write_noise),
-        (array.shape[1] + 3) // 4,
-        array.shape[1],
-        *layout,
-        RESPONSE=response,
-        BLOCK=cuda_apply.BLOCK,
-        num_warps=1,
-        enable_fp_fusion=False,
     )
 
 
 def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes) -> None:
-    """``composite = sum_k gamma_k W_k`` where arrays changed, or everywhere if that is not known; the same sum."""
+    """``composite = sum_k gamma_k W_k`` in place, unless no array changed."""
     if any(array.changes is not changes for array in arrays):
         changes.follow(arrays)
-    found = changes.collect()
-    crosspoints, count = None, composite.numel()
-    if found is not None:
-        if not found:
-            return
-        crosspoints = torch.cat([torch.as_tensor(part) for part in found])
-        count = crosspoints.numel()
+    if changes.collect() == []:
+        return
     shown = [(array.weight, float(gamma)) for array, gamma in zip(arrays, gammas, strict=True) if gamma != 0]
     with torch.cuda.device_of(composite):
-        cuda_apply.compose[triton.cdiv(count, cuda_apply.COMPOSE_BLOCK),](
+        cuda_apply.compose[triton.cdiv(composite.numel(), cuda_apply.COMPOSE_BLOCK),](
             composite,
             tuple(weight for weight, _ in shown),
             tuple(gamma for _, gamma in shown),
-            crosspoints,
-            count,
+            composite.numel(),
             BLOCK=cuda_apply.COMPOSE_BLOCK,
             enable_fp_fusion=False,
         )

@@ -17,11 +17,8 @@ import triton.language as tl
 
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.cuda_functions import cos_of_turns, exp, log, power, sin_of_turns
+from resbench.crossbar.kernels.cuda_scan import load_word, lowest_bit, place_of
 
-#: Events of one program, of which the first of every crosspoint works.
-BLOCK = 64
-#: Arguments that say where the fields of a key are.
-BITS = ("sample_bits", "slot_bits", "number_bits")
 #: Crosspoints of one program of the composite weight.
 COMPOSE_BLOCK = 1024
 
@@ -107,22 +104,36 @@ def of(constant, crosspoint, mask):
     return tl.load(constant[0] + crosspoint * constant[1], mask=mask).to(tl.float32)
 
 
-@triton.jit(do_not_specialize=["events", "noise_key", "write_key", "update", "blocks", "columns", *BITS])
-def apply(
-    keys, events, stored, visible, pulses_up, pulses_down, w_min, w_max, reference, constants, scalars,
-    noise_key, write_key, update, write_noise, blocks, columns, sample_bits, slot_bits, number_bits,
-    RESPONSE: tl.constexpr, BLOCK: tl.constexpr,
+@triton.jit(
+    do_not_specialize=[
+        *("d0", "d1", "d2", "d3", "first", "size", "samples", "columns", "positions", "width", "turned"),
+        *("noise_key", "write_key", "update", "words", "longest"),
+    ]
+)
+def replay(  # noqa: D417
+    row_words, active, marks, counts, lengths, d, d0, d1, d2, d3, routes,
+    stored, visible, pulses_up, pulses_down, w_min, w_max, reference, constants, scalars,
+    noise_key, write_key, update, write_noise,
+    first, size, samples, columns, positions, width, turned, words, longest,
+    RESPONSE: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
-    """Apply pulses in order, each at the current weight with its own noise and clip.
+    """Pulse the devices in order of time, each at the current weight with its own noise and clip.
 
-    The first pulse of a crosspoint takes all that follow at this crosspoint; the others rest.
+    A program owns some columns of a row. It goes through the slots in which the row fires, and holds weights and
+    constants meanwhile. Grid: blocks of columns, rows. What :mod:`cuda_scan` filled is described there.
 
     Args:
-        keys: int64 ``[events]``, keys of the pulses, ascending: by crosspoint, then by time.
-        events: how many.
+        row_words: slots in which rows fire.
+        active: samples for which rows fire.
+        marks: columns that fire.
+        counts: how many of a block fire.
+        lengths: bit lengths.
+        d: float32, errors; d0 to d3 are their strides.
+        routes: uint8 ``[2, samples]``, what a falling and a rising coincidence of a sample does to these devices: 0
+            nothing, 1 a pulse down, 2 a pulse up; None where they take what comes.
         stored: stored weight, flat float32, changed in place.
         visible: visible weight, likewise; None for devices without write noise.
-        pulses_up: count of pulses up, flat int32, changed in place.
+        pulses_up: count of pulses up, flat int32, changed in place; it stays at its largest value.
         pulses_down: the same downward.
         w_min: flat float32 and its stride, see :func:`of`.
         w_max: likewise.
@@ -133,64 +144,113 @@ def apply(
         write_key: key of the write noise.
         update: update counter of the tile.
         write_noise: standard deviation of the write noise.
-        blocks: counters of the noise of one row.
+        first: first sample.
+        size: how many are replayed.
+        samples: how many there are.
         columns: columns of the array.
-        sample_bits: bits of the sample in a key.
-        slot_bits: bits of the slot in a key.
-        number_bits: bits of the number of a pulse in its row.
+        positions: output positions of an image.
+        width: output positions side by side.
+        turned: 1 for a negative learning rate, which turns every pulse.
+        words: words for the slots of a sample.
+        longest: slots that a sample has at most.
         RESPONSE: the response.
-        BLOCK: events of one program.
+        COLUMNS: columns of one program.
     """
-    time_bits = sample_bits + slot_bits + number_bits + 1
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    key = tl.load(keys + at, mask=at < events, other=-1)
-    before = tl.load(keys + at - 1, mask=(at > 0) & (at < events), other=-1)
-    crosspoint = key >> time_bits
-    mine = (at < events) & (before >> time_bits != crosspoint)
+    part, row = tl.program_id(0), tl.program_id(1)
+    blocks, parts, per_row = (columns + 3) // 4, tl.num_programs(0), (size + 31) // 32
+    active += row.to(tl.int64) * per_row
+    lane = tl.arange(0, 32)
+    busy = tl.zeros((32,), tl.int32)
+    at = 0
+    while at < per_row:
+        busy |= tl.load(active + at + lane, mask=at + lane < per_row, other=0)
+        at += 32
+    if tl.max((busy != 0).to(tl.int32)) > 0:
+        column = part * COLUMNS + tl.arange(0, COLUMNS)
+        here = column < columns
+        crosspoint = row.to(tl.int64) * columns + column
+        low, high = of(w_min, crosspoint, here), of(w_max, crosspoint, here)
+        up_constants = [of(constant, crosspoint, here) for constant in constants[0]]
+        down_constants = [of(constant, crosspoint, here) for constant in constants[1]]
+        w = tl.load(stored + crosspoint, mask=here, other=0.0)
+        origin = tl.zeros_like(w)
+        if reference is not None:
+            origin = of(reference, crosspoint, here)
+        eta = tl.zeros_like(w)
+        ups, downs = tl.zeros((COLUMNS,), tl.int32), tl.zeros((COLUMNS,), tl.int32)
 
-    low, high = of(w_min, crosspoint, mine), of(w_max, crosspoint, mine)
-    up_constants = [of(constant, crosspoint, mine) for constant in constants[0]]
-    down_constants = [of(constant, crosspoint, mine) for constant in constants[1]]
-    w = tl.load(stored + crosspoint, mask=mine)
-    origin = tl.zeros_like(w)
-    if reference is not None:
-        origin = of(reference, crosspoint, mine)
-    eta = tl.zeros_like(w)
-    ups, downs = tl.zeros_like(at), tl.zeros_like(at)
-    live = mine
-    while tl.max(live.to(tl.int32)) > 0:
-        number = ((key >> 1) & ((1 << number_bits) - 1)).to(tl.int32)
-        slot = ((key >> (number_bits + 1)) & ((1 << slot_bits) - 1)).to(tl.int32)
-        sample = ((key >> (number_bits + slot_bits + 1)) & ((1 << sample_bits) - 1)).to(tl.int32)
-        block = (crosspoint // columns * blocks).to(tl.int32) + number // 4
-        xi = normal(noise_key, block, slot, sample, update, number % 4)
+        mark = marks + column // 4
+        at = 0
+        while at < per_row:
+            bits = tl.load(active + at + lane, mask=at + lane < per_row, other=0)
+            nth = tl.min(tl.where(bits != 0, lane, 32))
+            while nth < 32:
+                chosen = tl.sum(tl.where(lane == nth, bits, 0)).to(tl.int64) & 0xFFFFFFFF
+                bits = tl.where(lane == nth, 0, bits)
+                while chosen != 0:
+                    m = 32 * (at + nth) + lowest_bit(chosen)
+                    chosen &= chosen - 1
+                    sample = first + m
+                    length = tl.load(lengths + sample)
+                    error = tl.load(d + place_of(sample, positions, width, d0, d2, d3, 1, 1) + row.to(tl.int64) * d1)
+                    falling = (error > 0).to(tl.int32) ^ turned
+                    word = 0
+                    while 32 * word < length:
+                        slots = load_word(row_words + (row.to(tl.int64) * words + word) * size + m)
+                        while slots != 0:
+                            slot = 32 * word + lowest_bit(slots)
+                            slots &= slots - 1
+                            time = m.to(tl.int64) * longest + slot
+                            count = counts + time * parts
+                            if tl.load(count + part) > 0:
+                                number = -1  # of the pulse in its row and slot
+                                other = 0
+                                while other < part:
+                                    earlier = other + lane
+                                    number += tl.sum(tl.load(count + earlier, mask=earlier < part, other=0))
+                                    other += 32
+                                code = tl.load(mark + time * blocks, mask=here, other=0).to(tl.int32) >> (column % 4)
+                                hit = (code & 1) == 1
+                                up = ((code >> 4) & 1) != falling
+                                number += tl.cumsum(hit.to(tl.int32))
+                                block = row * blocks + number // 4
+                                xi = normal(noise_key, block, slot, sample, update, number % 4)
+                                if routes is not None:
+                                    fate = tl.where(up, tl.load(routes + samples + sample), tl.load(routes + sample))
+                                    hit, up = hit & (fate > 0), fate == 2
+                                if visible is not None:
+                                    eta = tl.where(hit, normal(write_key, block, slot, sample, update, number % 4), eta)
+                                v = w + origin
+                                rise = RESPONSE(v, 1.0, *up_constants, *scalars[0], xi)
+                                fall = RESPONSE(v, -1.0, *down_constants, *scalars[1], xi)
+                                after = tl.minimum(tl.maximum(v + tl.where(up, rise, fall), low), high) - origin
+                                w = tl.where(hit, after, w)
+                                ups += (hit & up).to(tl.int32)
+                                downs += (hit & (up == 0)).to(tl.int32)
+                        word += 1
+                nth = tl.min(tl.where(bits != 0, lane, 32))
+            at += 32
+
+        moved = ups + downs > 0
+        tl.store(stored + crosspoint, w, mask=moved)
         if visible is not None:
-            eta = tl.where(live, normal(write_key, block, slot, sample, update, number % 4), eta)
-        up = (key & 1) == 1
-        v = w + origin
-        rise = RESPONSE(v, 1.0, *up_constants, *scalars[0], xi)
-        fall = RESPONSE(v, -1.0, *down_constants, *scalars[1], xi)
-        after = tl.minimum(tl.maximum(v + tl.where(up, rise, fall), low), high) - origin
-        w = tl.where(live, after, w)
-        ups += (live & up).to(tl.int32)
-        downs += (live & ~up).to(tl.int32)
-        at += 1
-        key = tl.load(keys + at, mask=live & (at < events), other=-1)
-        live = live & (key >> time_bits == crosspoint)
+            tl.store(visible + crosspoint, w + write_noise * eta, mask=moved)
+        add_counts(pulses_up + crosspoint, ups)
+        add_counts(pulses_down + crosspoint, downs)
 
-    tl.store(stored + crosspoint, w, mask=mine)
-    if visible is not None:
-        tl.store(visible + crosspoint, w + write_noise * eta, mask=mine)
-    tl.store(pulses_up + crosspoint, tl.load(pulses_up + crosspoint, mask=mine) + ups, mask=mine)
-    tl.store(pulses_down + crosspoint, tl.load(pulses_down + crosspoint, mask=mine) + downs, mask=mine)
+
+@triton.jit
+def add_counts(counter, pulses):
+    """Add pulses to int32 counts, up to the largest number."""
+    total = tl.load(counter, mask=pulses > 0, other=0) + pulses
+    tl.store(counter, tl.where(total < 0, 2147483647, total), mask=pulses > 0)
 
 
 @triton.jit(do_not_specialize=["count"])
-def compose(composite, weights, gammas, crosspoints, count, BLOCK: tl.constexpr):
-    """``composite[c] = sum_k gamma_k W_k[c]``, fast tile first, at the given crosspoints (at all of them for None)."""
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    crosspoint = at if crosspoints is None else tl.load(crosspoints + at, mask=at < count)
+def compose(composite, weights, gammas, count, BLOCK: tl.constexpr):
+    """``composite = sum_k gamma_k W_k``, fast tile first, flat."""
+    crosspoint = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     total = tl.zeros((BLOCK,), tl.float32)
     for k in tl.static_range(len(weights)):
-        total += gammas[k] * tl.load(weights[k] + crosspoint, mask=at < count)
-    tl.store(composite + crosspoint, total, mask=at < count)
+        total += gammas[k] * tl.load(weights[k] + crosspoint, mask=crosspoint < count)
+    tl.store(composite + crosspoint, total, mask=crosspoint < count)

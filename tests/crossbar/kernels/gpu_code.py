@@ -1,22 +1,27 @@
-"""Compile the Triton kernels for a GPU that need not be there, and print what came out; run by test_cuda.py.
+"""Compile the Triton kernels for a GPU that need not be there, and print what came out, as test_cuda.py does.
 
-Triton compiles where it is told what the GPU is; only the launch is left out.
+``TRITON_INTERPRET=0 python -m tests.crossbar.kernels.gpu_code 90`` prints registers and stack of each kernel for
+compute capability 9.0. Triton compiles where it is told what the GPU is; only the launch is left out.
 """
 
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 import sys
+import tempfile
 from typing import Any
 
 import torch
 import triton
+from triton import knobs
 from triton.backends.compiler import GPUTarget
 from triton.runtime.jit import JITFunction
 
 from resbench.crossbar import devices
 from resbench.crossbar.changes import Changes
-from resbench.crossbar.devices import PulsedDevice
+from resbench.crossbar.devices import Device
 from resbench.crossbar.kernels import cuda
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
@@ -24,14 +29,15 @@ from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 
-DEVICES: list[PulsedDevice] = [
+DEVICES: list[Device] = [
     devices.LinearStep(states=10, write_noise_std=0.5),
     devices.SoftBoundsReference(states=10, reference_std=0.1),
     devices.ExpStep(states=10, dw_min_std_add=0.1),
     devices.PowStep(states=10),
     devices.PiecewiseStep(states=10, piecewise_up=(1.0, 0.5, 0.2), piecewise_down=(0.3, 1.0, 0.4)),
+    devices.OneSidedCell(device=devices.SoftBounds(states=10)),
 ]
-compiled: dict[str, set[str]] = {}
+compiled: dict[str, dict[str, bytes]] = {}
 run = JITFunction.run
 
 
@@ -50,13 +56,24 @@ class AbsentGPU:
 
 def compile_only(kernel: Any, *arguments: Any, grid: Any, warmup: bool, **options: Any) -> None:
     code = run(kernel, *arguments, grid=grid, warmup=True, **options)
-    compiled.setdefault(kernel.__name__, set()).add(code.asm["ptx"])
+    compiled.setdefault(kernel.__name__, {})[code.asm["ptx"]] = code.asm["cubin"]
 
 
-def tile_of(device: PulsedDevice, shape: tuple[int, int], seed: int = 0) -> Tile:
+def tile_of(device: Device, shape: tuple[int, int], seed: int = 0) -> Tile:
     tile = make_tile(device, shape, Stream.from_seed(seed))
     tile.updates = 8 * seed
     return tile
+
+
+def resources(program: bytes) -> dict[str, int]:
+    """Registers of a thread, and bytes of its stack, where spilled registers go."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(program)
+        file.flush()
+        command = [knobs.nvidia.cuobjdump.path, "-res-usage", file.name]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = dict(re.findall(r"(REG|STACK):(\d+)", said))
+    return {"registers": int(found["REG"]), "stack": int(found["STACK"])}
 
 
 triton.runtime.driver.set_active(AbsentGPU())
@@ -64,31 +81,26 @@ JITFunction.run = compile_only
 for seed, (n, out, columns) in enumerate([(6, 5, 7), (16, 32, 64), (1, 1, 1), (7, 16, 1)]):
     x, d = Rows(torch.ones(n, columns)), Rows(torch.ones(n, out))
     cuda.update(tile_of(DEVICES[0], (out, columns), seed), x, d, 0.1, PulseTrain(), 1)
-variants = len(compiled["find"])
 
 patches = PatchRows(torch.ones(2, 3, 8, 9), (3, 2), (2, 1), (1, 1))
 errors = MapRows(torch.ones(2, 5, 3, 8))
 unmanaged = PulseTrain(update_bl_management=False, update_management=False)
 cuda.update(tile_of(DEVICES[0], (5, 18)), patches, errors, 0.1, unmanaged, 1)
-
-for device in DEVICES:
-    cuda.apply(tile_of(device, (5, 7)), torch.arange(50), cuda.Layout(3, 5, 3))
+for device in DEVICES[1:]:
+    cuda.update(tile_of(device, (5, 7)), Rows(torch.ones(6, 7)), Rows(torch.ones(6, 5)), 0.1, PulseTrain(), 1)
 
 tiles = [tile_of(DEVICES[0], (5, 7), seed) for seed in range(3)]
-changes = Changes().follow(tiles)
-for touched in (None, [torch.arange(3)] * 3):
-    changes.crosspoints = None if touched is None else [*touched]
-    cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), changes)
+cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), Changes())
 
-found = "".join(compiled["find"])
+code, scales = "".join(map("".join, compiled.values())), "".join(compiled["scales"])
 print(
     json.dumps(
         {
-            "kernels": {name: len(codes) for name, codes in compiled.items()},
-            "variants for shapes": variants,
-            "rounded quotients": found.count("div.rn.f32"),
-            "approximate quotients": found.count("div.full.f32") + found.count("div.approx"),
-            "fused products": "".join(map("".join, compiled.values())).count("fma.rn.f32"),
-        }
+            "kernels": {name: list(map(resources, codes.values())) for name, codes in compiled.items()},
+            "rounded quotients": scales.count("div.rn.f32"),
+            "approximate quotients": len(re.findall(r"\bdiv\.(full|approx)", scales)),
+            "fused products": len(re.findall(r"\bfma\.r\w(\.ftz)?\.f(32|64)", code)),
+        },
+        indent=1,
     )
 )
