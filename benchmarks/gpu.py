@@ -21,7 +21,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import report
 from benchmarks.worker import REPOSITORY
 
 #: The parts in order, and the shares of the time that they may take; what one leaves is not given to others.
@@ -93,7 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     has_gpu = any(Path("/dev").glob("nvidia[0-9]*"))
     if not has_gpu:
-        os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton
+        os.environ["TRITON_INTERPRET"] = "1"  # before anything imports Triton, as the next line does
+    from benchmarks import report
+
     if options.part:
         options.json.write_text(json.dumps(guarded(options.part, options.seconds)), encoding="utf-8")
         return 0

@@ -177,7 +177,7 @@ def test_long_trains_and_too_little_room(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(cuda, "room", 300)
     tile, truth = (trained(backend, device, x, d, 0.33, FREE) for backend in ("cuda", "reference"))
     assert_same(tile, truth)
-    assert truth.slots == 2 * 33
+    assert truth.slots == 2 * 34
     with pytest.raises(BadValue, match="too long here"):
         trained("cuda", device, x, d, 1.0, FREE)
 
