@@ -66,6 +66,11 @@ def _rounds(key: int, w0: W, w1: W, w2: W, w3: W) -> tuple[W, W, W, W]:
     return w0, w1, w2, w3
 
 
+def signed(key: int) -> int:
+    """A 64-bit key as a signed number: Triton takes large unsigned ones for another type."""
+    return key - (1 << 64) if key >> 63 else key
+
+
 def gaussian(w0: Tensor, w1: Tensor) -> Tensor:
     """Standard normal float32 of two words (Box-Muller).
 

@@ -42,7 +42,7 @@ from resbench.training.folder import RunFolder
 from resbench.training.forecast import forecast, measured_rate
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.parser import RunParser
-from resbench.training.process import Arithmetic, keep_freed_memory, leave_memory_unfilled, set_arithmetic
+from resbench.training.process import Arithmetic, keep_freed_memory, set_arithmetic
 from resbench.training.progress import EpochLines
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 from resbench.training.stop import StopOnSignal
@@ -297,7 +297,6 @@ class RunCLI(LightningCLI):
             return
         set_arithmetic(self.config.arithmetic)
         keep_freed_memory()
-        leave_memory_unfilled()
         torch.set_num_threads(self.config.threads)
 
     def instantiate_classes(self) -> None:

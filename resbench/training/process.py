@@ -154,6 +154,7 @@ def set_arithmetic(arithmetic: Arithmetic = "portable") -> None:
         os.environ.update(PORTABLE)
         _check_effect()
         _settle_torch()
+    leave_memory_unfilled()
     _chosen = arithmetic
 
 

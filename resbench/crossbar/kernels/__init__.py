@@ -175,8 +175,14 @@ def _triton() -> Triton:
 
 
 @functools.cache
+def has_triton() -> bool:
+    """Whether Triton is installed."""
+    return importlib.util.find_spec("triton") is not None
+
+
+@functools.cache
 def _triton_runs_on(device: str) -> bool:
-    if importlib.util.find_spec("triton") is None:
+    if not has_triton():
         return False
     if device == "cuda":
         return True

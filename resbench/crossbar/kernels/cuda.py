@@ -20,7 +20,7 @@ from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.devices.unit_cells import UnitCell
 from resbench.crossbar.kernels import cuda_apply, cuda_scan
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.randomness import MASK32
+from resbench.crossbar.randomness import MASK32, signed
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.errors import BadValue
 
@@ -192,11 +192,6 @@ def images(rows: Rows, positions: tuple[int, int, int]) -> Tensor:
 def strided(constant: Tensor) -> tuple[Tensor, int]:
     """A constant of devices with the step from one to the next."""
     return constant, int(constant.numel() > 1)
-
-
-def signed(key: int) -> int:
-    """A 64-bit key as a signed number: Triton takes large unsigned ones for another type."""
-    return key - (1 << 64) if key >> 63 else key
 
 
 def low_word(counter: int) -> int:

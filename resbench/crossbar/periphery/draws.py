@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.functions import cos_of_turns, log, sin_of_turns, sqrt
+from resbench.crossbar.kernels import has_triton
 from resbench.crossbar.randomness import SCALE32, Stream, philox
 
 #: What a row draws numbers for, each from a stream of its own.
@@ -40,10 +41,12 @@ class Draws:
 
         Box-Muller of two pairs of uniforms: ``sqrt(-2 ln u0) (cos, sin)(2 pi u1)``.
         """
-        uniforms = self._uniforms(purpose, like.shape[1], part)
-        radius = sqrt(log(uniforms[:, :2]).mul_(-2.0))
-        turns = uniforms[:, 2:]
-        normals = torch.cat([radius * cos_of_turns(turns), radius * sin_of_turns(turns)], dim=1)
+        normals = self._by_triton(purpose, like.shape[1], part, normal=True)
+        if normals is None:
+            uniforms = self._uniforms(purpose, like.shape[1], part)
+            radius = sqrt(log(uniforms[:, :2]).mul_(-2.0))
+            turns = uniforms[:, 2:]
+            normals = torch.cat([radius * cos_of_turns(turns), radius * sin_of_turns(turns)], dim=1)
         return normals.flatten(1)[:, : like.shape[1]].to(like.dtype)
 
     def centred_uniform(self, purpose: str, like: Tensor, part: int = 0) -> Tensor:
@@ -57,6 +60,17 @@ class Draws:
             from resbench.crossbar.kernels.uniform import row_uniforms  # here, because it compiles
 
             return row_uniforms(key, blocks, read, self.rows)
+        uniforms = self._by_triton(purpose, width, part, normal=False)
+        if uniforms is not None:
+            return uniforms
         row = self.rows[:, None]
         words = philox(key, torch.arange(blocks, device=row.device), read, row, row >> 32)
         return (torch.stack(words, dim=1) + 1).to(torch.float32) * SCALE32
+
+    def _by_triton(self, purpose: str, width: int, part: int, normal: bool) -> Tensor | None:
+        """Uniforms or normals ``[n, 4, blocks]`` by one launch; None on the CPU and without Triton."""
+        if not self.rows.is_cuda or not has_triton():
+            return None
+        from resbench.crossbar.kernels.cuda_noise import row_numbers  # here, because Triton is not everywhere
+
+        return row_numbers(self.stream.child(purpose).key, (width + 3) // 4, 2 * self.attempt + part, self.rows, normal)

@@ -25,6 +25,7 @@ from torch import Tensor
 from resbench.crossbar import devices, kernels
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
+from resbench.crossbar.periphery.draws import Draws
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
@@ -33,7 +34,7 @@ from resbench.crossbar.unit_cells import make_tile
 from resbench.errors import BadValue
 
 pytest.importorskip("triton")
-from resbench.crossbar.kernels import cuda, cuda_apply
+from resbench.crossbar.kernels import cuda, cuda_apply, cuda_noise
 
 HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
 SHORT = PulseTrain(desired_bl=2)
@@ -205,6 +206,15 @@ def test_convolutions_are_read_from_the_image(
     tile, truth = (trained(backend, device, *rows, 0.05, SHORT) for backend in ("cuda", "reference"))
     assert_same(tile, truth)
     assert truth.pulses_up.sum() > 0
+
+
+@pytest.mark.parametrize("normal", [False, True])
+def test_noise_of_products_has_the_bits_of_the_cpu(normal: bool) -> None:
+    rows, stream = torch.tensor([0, 7, 2**32 + 5]), Stream(2**63 + 9)
+    draws, like = Draws(stream, rows, attempt=1), torch.empty(3, 6)
+    truth = (draws.normal if normal else draws.centred_uniform)("output noise", like, 1)
+    found = cuda_noise.row_numbers(stream.child("output noise").key, 2, 3, rows.to(HARDWARE), normal)
+    assert torch.equal(found.cpu().flatten(1)[:, :6] - (0.0 if normal else 0.5), truth)
 
 
 def test_composite_follows_the_touched_cells() -> None:
