@@ -107,7 +107,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
             RuntimeError: for ``GradScaler.unscale_`` before this step.
             ForeignWrite: where something else wrote to an analog weight, or autograd put a gradient on one.
             Diverged: for pairs that are not finite; nothing is trained then. On a GPU, the host does not wait to see
-                them, and the next step or :meth:`state_dict` raises it; vectors that are not finite pulse no device.
+                them, and the next step or :meth:`state_dict` raises it.
         """
         if hasattr(self, "grad_scale") and not self._unscale():
             return None

@@ -97,7 +97,7 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
                 enable_fp_fusion=False,
             )
             for part, routes in routed:
-                cuda_apply.replay[column_parts, rows](
+                cuda_apply.replay[rows, column_parts](
                     *(row_words, active, marks, counts, lengths, errors, *errors.stride(), routes),
                     *devices_of(part),
                     *(first, count, samples, columns, *place, int(lr < 0), words, length),

@@ -120,7 +120,7 @@ def replay(  # noqa: D417
     """Pulse the devices in order of time, each at the current weight with its own noise and clip.
 
     A program owns some columns of a row. It goes through the slots in which the row fires, and holds weights and
-    constants meanwhile. Grid: blocks of columns, rows. What :mod:`cuda_scan` filled is described there.
+    constants meanwhile. Grid: rows, blocks of columns. What :mod:`cuda_scan` filled is described there.
 
     Args:
         row_words: slots in which rows fire.
@@ -156,8 +156,8 @@ def replay(  # noqa: D417
         RESPONSE: the response.
         COLUMNS: columns of one program.
     """
-    part, row = tl.program_id(0), tl.program_id(1)
-    blocks, parts, per_row = (columns + 3) // 4, tl.num_programs(0), (size + 31) // 32
+    row, part = tl.program_id(0), tl.program_id(1)
+    blocks, parts, per_row = (columns + 3) // 4, tl.num_programs(1), (size + 31) // 32
     active += row.to(tl.int64) * per_row
     lane = tl.arange(0, 32)
     busy = tl.zeros((32,), tl.int32)
