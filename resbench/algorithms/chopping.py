@@ -203,7 +203,7 @@ class Dynamic(Chopped):
     def signal(self, line: int, values: Tensor) -> Tensor:
         mean, reference, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
         reference[line] = torch.where(flipped[line], mean[line], reference[line])
-        flipped[line] = False
+        flipped[line].fill_(False)
         mean[line] = (1 - self.decay) * mean[line] + self.decay * values[0]  # of the raw reads, and kept over flips
         return values - reference[line]
 
@@ -220,4 +220,4 @@ class Dynamic(Chopped):
 
     def flip(self, line: int) -> None:
         super().flip(line)
-        self.owner.get_buffer("flipped")[line] = True
+        self.owner.get_buffer("flipped")[line].fill_(True)
