@@ -328,8 +328,8 @@ def _arguments(node: ast.ClassDef, found: Found) -> dict[str, Argument]:
     arguments = {name: argument for inherited in before for name, argument in inherited.items()}
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
-            parameters = [*item.args.posonlyargs, *item.args.args, *item.args.kwonlyargs][1:]
-            own = {parameter.arg: _argument(parameter.annotation) for parameter in parameters}
+            named = [each for each in (*item.args.args, *item.args.kwonlyargs) if each.arg != "self"]
+            own = {each.arg: _argument(each.annotation) for each in named}
             return {**_inherited(node, item, arguments), **own}
     for item in node.body if _is_dataclass(node) else ():
         if isinstance(item, ast.AnnAssign) and "ClassVar" not in ast.unparse(item.annotation):

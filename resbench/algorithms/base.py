@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -63,8 +63,8 @@ class Algorithm(nn.Module, Counted, ABC):
         digital: whether layers stay digital (only the digital reference says so).
         counters: names of the attributes that a checkpoint keeps beside the buffers: numbers, lists of numbers, or
             parts with counters of their own.
-        settled: arguments that a variant takes away. Where its ``__init__`` ends with ``**inherited``, it has its own
-            arguments and those of the class that it derives from but for these.
+        settled: arguments that a class does not take over. Where its ``__init__`` ends with ``**inherited``, it has its
+            own arguments and those of the class that it derives from, except these and positional-only ones.
         reads_batch_loss: whether :meth:`on_batch_end` wants to be called; False saves a synchronisation each step.
         shape: ``(out, in)`` once built.
         stream: random stream of the layer once built, for the algorithm's own draws.
@@ -88,9 +88,15 @@ class Algorithm(nn.Module, Counted, ABC):
         init: Any = cls.__init__
         *own, last = inspect.signature(init).parameters.values()
         if last.name == "inherited":  # configs, messages and help read arguments off the signature
+            before: Any = super(cls, cls).__init__
+            types = get_type_hints(before)  # names in it are known where it is defined, not here
             known = {*cls.settled, *(each.name for each in own)}
-            before = inspect.signature(super(cls, cls).__init__, eval_str=True).parameters.values()
-            more = [each.replace(kind=each.KEYWORD_ONLY) for each in before if each.name not in known]
+            named = (each for each in inspect.signature(before).parameters.values() if each.name not in known)
+            more = [
+                each.replace(kind=each.KEYWORD_ONLY, annotation=types[each.name])
+                for each in named
+                if each.kind is not each.POSITIONAL_ONLY
+            ]
             init.__signature__ = inspect.Signature([*own, *more], return_annotation=None)
             init.__annotations__ |= {each.name: each.annotation for each in more}
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from resbench.algorithms.base import Algorithm, series
-from resbench.algorithms.channels import Channel
+from resbench.algorithms.channels import Channel, check_probability
 from resbench.algorithms.schedules import Schedule
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
@@ -44,6 +44,7 @@ class TileChain(Algorithm):
         n_reads_per_transfer: columns in one transfer, taken in turn; null for all.
         transfer_columns: transfer columns; false transfers rows.
         random_selection: start at a random column instead of the next one.
+        with_reset_prob: probability to reset a column of the source after it was read; columns only.
         transfer_io: periphery of the transfer reads; null is perfect. Noise and bound management are always off there.
         order: ``cpu``: transfers follow the vector at which they are due. ``gpu``: order of aihwkit's GPU code, which
             loses vectors where a mini-batch does not end with a transfer; both agree where the mini-batch is a multiple
@@ -64,8 +65,6 @@ class TileChain(Algorithm):
 
     counters: ClassVar[tuple[str, ...]] = ("pointers", "schedule", "channel")
 
-    #: Probability to reset a column of the source after it was read.
-    with_reset_prob: float = 0.0
     readers: Sequence[Periphery]  # a ModuleList
     lines: int  # columns (rows) of a full sweep
     reads: int  # and of one transfer
@@ -75,16 +74,19 @@ class TileChain(Algorithm):
         shares: Sequence[float],
         schedule: Schedule,
         channel: Channel | None = None,
+        names: Sequence[str] | None = None,
+        /,
+        *,
         transfer_lr: float | Sequence[float] = 1.0,
         scale_transfer_lr: bool = True,
         fast_lr: float | None = None,
         n_reads_per_transfer: int | None = 1,
         transfer_columns: bool = True,
         random_selection: bool = False,
+        with_reset_prob: float = 0.0,
         transfer_io: IOParameters | None = None,
         pulses: PulseTrain = PulseTrain(),
         transfer_pulses: PulseTrain = PulseTrain(),
-        names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         if fast_lr is not None and not fast_lr > 0:
@@ -94,6 +96,9 @@ class TileChain(Algorithm):
             raise BadValue("transfer_lr", rates, "has a negative rate; write 0 or above for every tile")
         if n_reads_per_transfer is not None and n_reads_per_transfer < 1:
             raise BadValue("n_reads_per_transfer", n_reads_per_transfer, "must be 1 or more; leave it out for all")
+        check_probability("with_reset_prob", with_reset_prob)
+        if with_reset_prob > 0 and not transfer_columns:
+            raise BadValue("with_reset_prob", with_reset_prob, "works on columns only; write transfer_columns: true")
         self.shares = list(shares)
         self.names = names or (("A", "C") if len(shares) == 2 else [f"tile{k}" for k in range(len(shares))])
         self.schedule = schedule
@@ -104,6 +109,7 @@ class TileChain(Algorithm):
         self.n_reads_per_transfer = n_reads_per_transfer
         self.axis: Axis = "column" if transfer_columns else "row"
         self.random_selection = random_selection
+        self.with_reset_prob = with_reset_prob
         self.transfer_io = PERFECT if transfer_io is None else transfer_io
         self.pulses = pulses
         self.transfer_pulses = transfer_pulses
@@ -251,18 +257,6 @@ class TileChain(Algorithm):
 def circle(lines: int, device: torch.device) -> Tensor:
     """Numbers of columns (rows), int64 ``[2 lines]``: all of them, and once more, since transfers go round."""
     return torch.arange(2 * lines, device=device) % lines
-
-
-def check_reset(probability: float, by_column: bool) -> None:
-    """Refuse a probability to reset a line after it was read that no chain can have.
-
-    Raises:
-        BadValue: for what is no probability, and for rows.
-    """
-    if not 0 <= probability <= 1:
-        raise BadValue("with_reset_prob", probability, "is not a probability; write 0 to 1")
-    if probability > 0 and not by_column:
-        raise BadValue("with_reset_prob", probability, "works on columns only; write transfer_columns: true")
 
 
 def shares_of(gamma: float | Sequence[float], tiles: int) -> list[float]:

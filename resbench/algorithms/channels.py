@@ -94,6 +94,12 @@ def longest_train(tile: Tile, pulses: PulseTrain) -> int | None:
     return None if tile.is_continuous else pulses.desired_bl
 
 
+def check_probability(key: str, value: float) -> None:
+    """Raise BadValue unless this is a probability."""
+    if not 0 <= value <= 1:
+        raise BadValue(key, value, "is not a probability; write 0 to 1")
+
+
 @dataclass(kw_only=True, eq=False)
 class Buffer(Channel):
     """A digital buffer H behind each tile but the last; what crosses the threshold goes on as whole pulses.
@@ -129,3 +135,52 @@ class Buffer(Channel):
     def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
         s = sift(self.buffer(f"buffer_{source}"), lines, values, rate * self.scales[source], self.rules[source])
         return None if s is None else (s, self.step * step_of(self.owner.tiles[source + 1]))
+
+
+@dataclass(kw_only=True, eq=False)
+class Tracking(Channel):
+    """A digital average Q of what is read; the difference from it goes on, times the sign c of the gradient.
+
+    The arguments and the rule are those of :class:`~resbench.algorithms.RIDER` and
+    :class:`~resbench.algorithms.ERIDER`.
+
+    Attributes:
+        sign: c, 1 or -1.
+        batches: mini-batches so far, the counter of the draws of c.
+
+    Raises:
+        BadValue: for a rate or a probability outside its range.
+    """
+
+    counters: ClassVar[tuple[str, ...]] = ("sign", "batches")
+
+    track_lr: float
+    chop_prob: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.track_lr <= 1:
+            raise BadValue("track_lr", self.track_lr, "is outside (0, 1]; write a small rate such as 0.01")
+        check_probability("chop_prob", self.chop_prob)
+
+    def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
+        super().allocate(owner, axis, transfer_pulses)
+        self.store("average", owner.shape)
+
+    def start(self) -> None:
+        super().start()
+        self.sign, self.batches = 1.0, 0
+
+    def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
+        return x, d, rate * self.sign  # a negative rate climbs: the tile takes c d x^T
+
+    def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
+        average = self.buffer("average")
+        residual = values - average[lines]
+        average[lines] += self.track_lr * residual
+        return residual, rate * self.sign
+
+    def end_batch(self) -> None:
+        """Flip the sign by chance."""
+        self.batches += 1
+        if self.chop_prob > 0 and self.owner.stream.child("chop").number(self.batches) < self.chop_prob:
+            self.sign = -self.sign

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import torch
 
-from resbench.algorithms.chain import TileChain, check_reset
+from resbench.algorithms.chain import TileChain, shares_of
 from resbench.algorithms.channels import ONE_PULSE
 from resbench.algorithms.chopping import Chopped
 from resbench.algorithms.schedules import periods_or_states
 from resbench.costs import c_tt_v2
-from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
-from resbench.errors import BadValue
 
 
 class ChoppedTikiTaka(TileChain):
@@ -30,7 +30,6 @@ class ChoppedTikiTaka(TileChain):
 
     Args:
         gamma: share of the fast tile in the weight that the forward pass sees, in [0, 1].
-        with_reset_prob: probability to reset a column of the fast tile after it was read; columns only.
         in_chop_prob: probability that a column flips after it was read; 0 for never.
         in_chop_random: flip at random; false flips every ``1 / in_chop_prob`` sweeps.
         out_chop_prob: probability that a row flips after each sweep.
@@ -59,6 +58,7 @@ class ChoppedTikiTaka(TileChain):
     title = "c-TTv2"
     citation = "Rasch, Carta, Fagbohungbe and Gokmen, Nat. Commun. 15:7133, 2024"
     cost = c_tt_v2()
+    settled: ClassVar[tuple[str, ...]] = ("random_selection",)
 
     def __init__(
         self,
@@ -66,8 +66,6 @@ class ChoppedTikiTaka(TileChain):
         in_chop_random: bool = True,
         out_chop_prob: float = 0.0,
         transfer_every: float = 1.0,
-        transfer_lr: float = 1.0,
-        scale_transfer_lr: bool = True,
         fast_lr: float | None = 0.1,
         auto_scale: bool = True,
         auto_momentum: float = 0.99,
@@ -79,21 +77,15 @@ class ChoppedTikiTaka(TileChain):
         no_buffer: bool = False,
         step: float = 1.0,
         units_in_mbatch: bool = True,
-        n_reads_per_transfer: int | None = 1,
-        transfer_columns: bool = True,
-        transfer_io: IOParameters | None = None,
         pulses: PulseTrain = PulseTrain(desired_bl=5),
         transfer_pulses: PulseTrain = ONE_PULSE,
         gamma: float = 0.0,
-        with_reset_prob: float = 0.0,
+        **inherited: Any,
     ) -> None:
-        if not 0 <= gamma <= 1:
-            raise BadValue("gamma", gamma, "is outside [0, 1]; write 0 to hide the fast tile")
-        check_reset(with_reset_prob, transfer_columns)
         super().__init__(
-            shares=(gamma, 1.0),
-            schedule=periods_or_states(transfer_every, units_in_mbatch),
-            channel=Chopped(
+            shares_of(gamma, 2),
+            periods_or_states(transfer_every, units_in_mbatch),
+            Chopped(
                 in_chop_prob=in_chop_prob,
                 in_chop_random=in_chop_random,
                 out_chop_prob=out_chop_prob,
@@ -109,16 +101,11 @@ class ChoppedTikiTaka(TileChain):
                 no_buffer=no_buffer,
                 step=step,
             ),
-            transfer_lr=transfer_lr,
-            scale_transfer_lr=scale_transfer_lr,
             fast_lr=fast_lr,
-            n_reads_per_transfer=n_reads_per_transfer,
-            transfer_columns=transfer_columns,
-            transfer_io=transfer_io,
             pulses=pulses,
             transfer_pulses=transfer_pulses,
+            **inherited,
         )
-        self.with_reset_prob = with_reset_prob
 
     @property
     def is_composite(self) -> bool:

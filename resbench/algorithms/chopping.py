@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
-from resbench.algorithms.channels import Channel, longest_train, step_of
+from resbench.algorithms.channels import Channel, check_probability, longest_train, step_of
 from resbench.crossbar import kernels
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.digital import BufferRule, sift
@@ -49,9 +49,8 @@ class Chopped(Channel):
     step: float
 
     def __post_init__(self) -> None:
-        for key, probability in (("in_chop_prob", self.in_chop_prob), ("out_chop_prob", self.out_chop_prob)):
-            if not 0 <= probability <= 1:
-                raise BadValue(key, probability, "is not a probability; write 0 to 1")
+        check_probability("in_chop_prob", self.in_chop_prob)
+        check_probability("out_chop_prob", self.out_chop_prob)
         if not self.buffer_granularity > 0:
             raise BadValue("buffer_granularity", self.buffer_granularity, "must be above 0; write 1 for one step")
 

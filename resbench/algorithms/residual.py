@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -11,8 +11,6 @@ from resbench.algorithms.base import series
 from resbench.algorithms.chain import TileChain
 from resbench.algorithms.schedules import RELEASED_PLATEAU, WARM_STARTS, Count, Plateau, Schedule, ScheduleName
 from resbench.costs import residual
-from resbench.crossbar.periphery import IOParameters
-from resbench.crossbar.pulses import PulseTrain
 from resbench.errors import BadValue
 
 
@@ -59,6 +57,7 @@ class ResidualLearning(TileChain):
     title = "Residual"
     citation = "Li, Wu, Liu, Gokmen and Chen, arXiv:2510.02516, 2025"
     cost = residual(tiles=4)
+    settled = ("transfer_columns", "random_selection", "with_reset_prob")
 
     def __init__(
         self,
@@ -69,16 +68,12 @@ class ResidualLearning(TileChain):
         transfer_lr: float | Sequence[float] = 0.1,
         transfer_lr_growth: float = 1.2,
         scale_transfer_lr: bool = False,
-        fast_lr: float | None = None,
         schedule: ScheduleName = "chain",
         plateau: Plateau = RELEASED_PLATEAU,
         count: Count = "global",
         initial_weights: Literal["slowest", "decomposed"] = "slowest",
         units_in_mbatch: bool = True,
-        n_reads_per_transfer: int | None = 1,
-        transfer_io: IOParameters | None = None,
-        pulses: PulseTrain = PulseTrain(),
-        transfer_pulses: PulseTrain = PulseTrain(),
+        **inherited: Any,
     ) -> None:
         if tiles < 1:
             raise BadValue("tiles", tiles, "is not a number of tiles; write 1 or more")
@@ -91,24 +86,14 @@ class ResidualLearning(TileChain):
         if not all(0 < share <= 1 for share in shares):
             raise BadValue("gamma", gamma, "is outside (0, 1]; write the scale relative to the next slower tile")
         every = series("transfer_every", transfer_every, tiles, lambda period, k: period * transfer_every_growth**k)
-        super().__init__(
-            shares=shares,
-            schedule=(
-                Schedule(every, units_in_mbatch, count=count)
-                if schedule == "chain"
-                else WARM_STARTS[schedule](every, units_in_mbatch, count, plateau)
-            ),
-            transfer_lr=series(
-                "transfer_lr", transfer_lr, tiles, lambda beta, k: beta * transfer_lr_growth ** (last - k)
-            ),
-            scale_transfer_lr=scale_transfer_lr,
-            fast_lr=fast_lr,
-            n_reads_per_transfer=n_reads_per_transfer,
-            transfer_io=transfer_io,
-            pulses=pulses,
-            transfer_pulses=transfer_pulses,
-            names=[f"tile{k}_W{last - k}" for k in range(tiles)],
+        rates = series("transfer_lr", transfer_lr, tiles, lambda beta, k: beta * transfer_lr_growth ** (last - k))
+        when = (
+            Schedule(every, units_in_mbatch, count=count)
+            if schedule == "chain"
+            else WARM_STARTS[schedule](every, units_in_mbatch, count, plateau)
         )
+        names = [f"tile{k}_W{last - k}" for k in range(tiles)]
+        super().__init__(shares, when, None, names, transfer_lr=rates, scale_transfer_lr=scale_transfer_lr, **inherited)
         self.initial_weights = initial_weights
 
     def place(self, weight: Tensor) -> None:

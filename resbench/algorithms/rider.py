@@ -2,69 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from resbench.algorithms.base import Algorithm
-from resbench.algorithms.chain import TileChain
-from resbench.algorithms.channels import Channel
+from resbench.algorithms.chain import TileChain, shares_of
+from resbench.algorithms.channels import Tracking
 from resbench.algorithms.schedules import Schedule
 from resbench.costs import InMemory
-from resbench.crossbar.checks import Axis
-from resbench.crossbar.periphery import IOParameters
-from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows
-from resbench.errors import BadValue
-
-
-@dataclass(kw_only=True, eq=False)
-class Tracking(Channel):
-    """A digital average Q of what is read from the residual tile, and a sign c of its gradients (1 without chopper).
-
-    Attributes:
-        sign: c.
-        batches: mini-batches so far, the counter of the draws of c.
-
-    Raises:
-        BadValue: for a rate or a probability outside its range.
-    """
-
-    counters: ClassVar[tuple[str, ...]] = ("sign", "batches")
-
-    track_lr: float
-    chop_prob: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.track_lr <= 1:
-            raise BadValue("track_lr", self.track_lr, "is outside (0, 1]; write a small rate such as 0.01")
-        if not 0 <= self.chop_prob <= 1:
-            raise BadValue("chop_prob", self.chop_prob, "is not a probability; write 0 to 1")
-
-    def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
-        super().allocate(owner, axis, transfer_pulses)
-        owner.register_buffer("average", torch.zeros(owner.shape))
-
-    def start(self) -> None:
-        self.sign, self.batches = 1.0, 0
-        self.owner.get_buffer("average").zero_()
-
-    def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
-        return x, d, rate * self.sign  # a negative rate climbs: the tile takes c d x^T
-
-    def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
-        average = self.buffer("average")
-        residual = values - average[lines]
-        average[lines] += self.track_lr * residual
-        return residual, rate * self.sign
-
-    def end_batch(self) -> None:
-        """Flip the sign by chance."""
-        self.batches += 1
-        if self.chop_prob > 0 and self.owner.stream.child("chop").number(self.batches) < self.chop_prob:
-            self.sign = -self.sign
 
 
 class RIDER(TileChain):
@@ -96,6 +42,7 @@ class RIDER(TileChain):
     title = "RIDER"
     citation = "Xiao, Li, Wu, Gokmen and Chen, arXiv:2602.21321, 2026"
     cost = InMemory(tiles=2, composite=True, digital_matrices=1, words_moved=2, ops_per_word=3)
+    settled = ("transfer_columns", "random_selection", "with_reset_prob")
 
     channel: Tracking
 
@@ -106,26 +53,18 @@ class RIDER(TileChain):
         transfer_every: float = 1.0,
         transfer_lr: float = 0.01,
         scale_transfer_lr: bool = False,
-        fast_lr: float | None = None,
         n_reads_per_transfer: int | None = None,
-        transfer_io: IOParameters | None = None,
-        pulses: PulseTrain = PulseTrain(),
-        transfer_pulses: PulseTrain = PulseTrain(),
+        **inherited: Any,
     ) -> None:
-        if not 0 <= gamma <= 1:
-            raise BadValue("gamma", gamma, "is outside [0, 1]; write 0.1 to 0.4, or 0 to hide the residual tile")
         super().__init__(
-            shares=(gamma, 1.0),
-            schedule=Schedule([transfer_every, 0.0], units_in_mbatch=True),
-            channel=Tracking(track_lr=track_lr),
+            shares_of(gamma, 2),
+            Schedule([transfer_every, 0.0], units_in_mbatch=True),
+            Tracking(track_lr=track_lr),
+            ("P", "W"),
             transfer_lr=transfer_lr,
             scale_transfer_lr=scale_transfer_lr,
-            fast_lr=fast_lr,
             n_reads_per_transfer=n_reads_per_transfer,
-            transfer_io=transfer_io,
-            pulses=pulses,
-            transfer_pulses=transfer_pulses,
-            names=("P", "W"),
+            **inherited,
         )
 
     def update(self, x: Rows, d: Rows, lr: float) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from resbench.algorithms.chain import TileChain, check_reset, shares_of
+from resbench.algorithms.chain import TileChain, shares_of
 from resbench.algorithms.schedules import Order, sweeps_or_periods
 from resbench.costs import tt_v1
-from resbench.crossbar.periphery import IOParameters
-from resbench.crossbar.pulses import PulseTrain
 
 
 class TikiTaka(TileChain):
@@ -24,7 +23,6 @@ class TikiTaka(TileChain):
         transfer_every: mini-batches between two transfers out of the fast tile; slower tiles wait for a full sweep of
             the one before, ``v_(k+1) = v_k out / n_reads`` (aihwkit's documentation says ``in``, its code does this).
             Or one period for each tile, fast tile first; the last is not used.
-        with_reset_prob: probability to reset a column of the source after it was read; columns only.
 
     The other arguments are those of :class:`~resbench.algorithms.chain.TileChain`.
 
@@ -42,30 +40,15 @@ class TikiTaka(TileChain):
         gamma: float | Sequence[float] = 0.0,
         transfer_every: float | Sequence[float] = 1.0,
         transfer_lr: float | Sequence[float] = 0.1,
-        scale_transfer_lr: bool = True,
         fast_lr: float | None = 0.01,
         units_in_mbatch: bool = True,
-        n_reads_per_transfer: int | None = 1,
-        transfer_columns: bool = True,
-        random_selection: bool = False,
-        with_reset_prob: float = 0.0,
-        transfer_io: IOParameters | None = None,
         order: Order = "cpu",
-        pulses: PulseTrain = PulseTrain(),
-        transfer_pulses: PulseTrain = PulseTrain(),
+        **inherited: Any,
     ) -> None:
-        check_reset(with_reset_prob, transfer_columns)
         super().__init__(
-            shares=shares_of(gamma, tiles),
-            schedule=sweeps_or_periods(transfer_every, tiles, units_in_mbatch, order),
+            shares_of(gamma, tiles),
+            sweeps_or_periods(transfer_every, tiles, units_in_mbatch, order),
             transfer_lr=transfer_lr,
-            scale_transfer_lr=scale_transfer_lr,
             fast_lr=fast_lr,
-            n_reads_per_transfer=n_reads_per_transfer,
-            transfer_columns=transfer_columns,
-            random_selection=random_selection,
-            transfer_io=transfer_io,
-            pulses=pulses,
-            transfer_pulses=transfer_pulses,
+            **inherited,
         )
-        self.with_reset_prob = with_reset_prob

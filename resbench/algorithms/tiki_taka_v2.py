@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from resbench.algorithms.chain import TileChain, shares_of
 from resbench.algorithms.channels import ONE_PULSE, Buffer
 from resbench.algorithms.schedules import Order, sweeps_or_periods
 from resbench.costs import tt_v2
-from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.pulses import PulseTrain
 
 
@@ -34,39 +34,30 @@ class TikiTakaV2(TileChain):
     title = "TT-v2"
     citation = "Gokmen, Front. Artif. Intell. 4:699148, 2021"
     cost = tt_v2()
+    settled = ("with_reset_prob",)
 
     def __init__(
         self,
         tiles: int = 2,
         gamma: float | Sequence[float] = 0.0,
         transfer_every: float | Sequence[float] = 1.0,
-        transfer_lr: float | Sequence[float] = 1.0,
-        scale_transfer_lr: bool = True,
         fast_lr: float | None = 0.1,
         thres_scale: float = 1.0,
         momentum: float = 0.1,
         forget_buffer: bool = True,
         step: float = 1.0,
         units_in_mbatch: bool = True,
-        n_reads_per_transfer: int | None = 1,
-        transfer_columns: bool = True,
-        random_selection: bool = False,
-        transfer_io: IOParameters | None = None,
         order: Order = "cpu",
         pulses: PulseTrain = PulseTrain(desired_bl=10),
         transfer_pulses: PulseTrain = ONE_PULSE,
+        **inherited: Any,
     ) -> None:
         super().__init__(
-            shares=shares_of(gamma, tiles),
-            schedule=sweeps_or_periods(transfer_every, tiles, units_in_mbatch, order),
-            channel=Buffer(thres_scale=thres_scale, momentum=momentum, forget_buffer=forget_buffer, step=step),
-            transfer_lr=transfer_lr,
-            scale_transfer_lr=scale_transfer_lr,
+            shares_of(gamma, tiles),
+            sweeps_or_periods(transfer_every, tiles, units_in_mbatch, order),
+            Buffer(thres_scale=thres_scale, momentum=momentum, forget_buffer=forget_buffer, step=step),
             fast_lr=fast_lr,
-            n_reads_per_transfer=n_reads_per_transfer,
-            transfer_columns=transfer_columns,
-            random_selection=random_selection,
-            transfer_io=transfer_io,
             pulses=pulses,
             transfer_pulses=transfer_pulses,
+            **inherited,
         )

@@ -1,5 +1,6 @@
 """Transfers inside a mini-batch in one compiled call: every bit is that of the loop."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,8 +25,10 @@ def built(kind: type[TileChain], devices: Device | list[Device], looped: bool, *
     """An algorithm whose periods count vectors; ``looped`` has no compiled call."""
     if looped:
         kind = type(kind.__name__, (kind,), {"inner_period": lambda self, batch: 0})
-    algorithm = kind(**{"units_in_mbatch": False, "transfer_every": 1.0} | arguments)
-    algorithm = algorithm.build(SHAPE, devices, Stream.from_seed(3))
+    make: Callable[..., TileChain] = kind
+    algorithm = make(**{"units_in_mbatch": False, "transfer_every": 1.0} | arguments).build(
+        SHAPE, devices, Stream.from_seed(3)
+    )
     algorithm.program(0.2 * torch.randn(SHAPE, generator=torch.Generator().manual_seed(0)))
     return algorithm
 
