@@ -20,6 +20,7 @@ from resbench.errors import BadValue
 Transfers = Iterable[tuple[int, int | None]]
 Order = Literal["cpu", "gpu"]
 Count = Literal["global", "local"]
+TransferAt = Literal["batch_end", "first_vector"]
 #: From here on a period is a mistake; such a float has no fraction left to round.
 LONGEST_PERIOD = 1e15
 #: Vectors that are laid out at once.
@@ -146,6 +147,43 @@ class Schedule(Counted):
 def whole_period(period: float) -> int:
     """A period in whole numbers: rounded, half up as in aihwkit, and at least 1 unless it is 0 for never."""
     return max(1, math.floor(period + 0.5)) if period > 0 else 0
+
+
+@dataclass(frozen=True)
+class DigitalSchedule:
+    """When a digital gradient is transferred to the tile; never at the first mini-batch, as in aihwkit 1.1.0.
+
+    Args:
+        every: mini-batches between two transfers.
+        at: ``batch_end``: after the last vector of a mini-batch; ``first_vector``: after its first one.
+
+    Raises:
+        BadValue: for a period below 1.
+    """
+
+    every: int
+    at: TransferAt
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise BadValue("transfer_every", self.every, "must be a whole number of mini-batches, 1 or more")
+
+    def walk(self, vectors: int, batch: int) -> Iterator[tuple[int, int, bool]]:
+        """Cut a mini-batch of ``batch`` vectors, before which there were ``vectors``, into stretches that are summed.
+
+        Yields:
+            (first, stop, is_due): the stretch, and whether a transfer follows it.
+        """
+        if self.at == "batch_end":
+            done = vectors // batch
+            yield 0, batch, done > 0 and done % self.every == 0
+            return
+        period, stop = self.every * batch, 0
+        while stop < batch:
+            # A transfer follows the vector before which the count is a multiple of the period, but not the first.
+            first, stop = stop, min(batch, stop + 1 + -(vectors + stop) % period)
+            last = vectors + stop - 1
+            yield first, stop, last > 0 and last % period == 0
 
 
 class FullSweeps(Schedule):

@@ -55,13 +55,14 @@ def make_optimizer(key: str, make: MakeOptimizer, params: ParamsT, lr: float, ra
 
 
 class TorchRule:
-    """Passes the gradient of a weight through an optimiser of torch, whose state is kept in buffers of an owner.
+    """Adds gradients of a weight to a digital matrix: as they are, or the steps that an optimiser of torch makes.
 
-    The optimiser is made anew for each step, which takes about 10 microseconds. So its buffers are all there is to
-    copy, to move to another device and to put into a checkpoint.
+    The state of the optimiser is kept in buffers of an owner. The optimiser is made anew for each step, which takes
+    about 10 microseconds, so these buffers are all there is to copy, to move to another device and to put into a
+    checkpoint.
 
     Args:
-        make: what makes the optimiser, checked by :func:`make_optimizer`.
+        make: what makes the optimiser, checked by :meth:`check`; None for gradients as they are.
         owner: gets a buffer ``optimizer_<name>`` for each tensor of the state.
         weight: ``[out, in]``, of the shape of all weights.
 
@@ -69,44 +70,57 @@ class TorchRule:
         BadValue: for a state that is not of tensors only.
     """
 
-    def __init__(self, make: MakeOptimizer, owner: nn.Module, weight: Tensor) -> None:
+    def __init__(self, make: MakeOptimizer | None, owner: nn.Module, weight: Tensor) -> None:
         self.make, self.owner = make, owner
         self.names: list[str] = []
-        for name, value in self._step(weight, weight, 1.0, {})[1].items():  # only a step tells what it remembers
+        state = {} if make is None else _stepped(make, weight, weight, 1.0, {})[1]  # only a step tells what is in it
+        for name, value in state.items():
             if not isinstance(value, Tensor):
                 raise BadValue("optimizer", f"its state {name}", "is no tensor, so no checkpoint holds it")
             owner.register_buffer(f"optimizer_{name}", torch.zeros_like(value))
             self.names.append(name)
+
+    @staticmethod
+    def check(make: MakeOptimizer | None) -> None:
+        """Raise BadValue for an argument ``optimizer`` that is not usable; :func:`make_optimizer` says which are."""
+        if make is not None:
+            only = [nn.Parameter(torch.zeros(1, 1))]
+            make_optimizer("optimizer", make, only, 1.0, "the rate of the analog optimiser")
 
     def start(self) -> None:
         """Forget the steps so far."""
         for name in self.names:
             self.owner.get_buffer(f"optimizer_{name}").zero_()
 
-    def step(self, weight: Tensor, gradient: Tensor, lr: float, is_first: bool) -> Tensor:
-        """What a step would subtract from a weight, which is left as it is.
+    def add(self, total: Tensor, weight: Tensor, gradient: Tensor, lr: float, is_first: bool) -> None:
+        """Add what a step would subtract from a weight: ``lr gradient``, or what the optimiser makes of it.
 
         Args:
-            weight: ``[out, in]``, which weight decay looks at.
+            total: ``[out, in]``, changed in place.
+            weight: ``[out, in]``, left as it is; weight decay looks at it.
             gradient: ``[out, in]``.
             lr: learning rate.
             is_first: whether no step was made since :meth:`start`.
         """
+        if self.make is None:
+            total.add_(gradient, alpha=lr)
+            return
         held = {name: self.owner.get_buffer(f"optimizer_{name}") for name in self.names}
-        after, state = self._step(weight, gradient, lr, {} if is_first else dict(held))
+        after, state = _stepped(self.make, weight, gradient, lr, {} if is_first else dict(held))
         for name, buffer in held.items():
             if state[name] is not buffer:
                 buffer.copy_(state[name])
-        return weight - after
+        total.add_(weight - after)
 
-    def _step(
-        self, weight: Tensor, gradient: Tensor, lr: float, state: dict[str, Any]
-    ) -> tuple[Tensor, dict[str, Any]]:
-        """The weight after a step, and the state."""
-        parameter = nn.Parameter(weight.clone())
-        parameter.grad = gradient
-        optimizer = self.make([parameter], lr)
-        if state:
-            optimizer.state[parameter] = state
-        optimizer.step()
-        return parameter.detach(), dict(optimizer.state[parameter])
+
+def _stepped(
+    make: MakeOptimizer, weight: Tensor, gradient: Tensor, lr: float, state: dict[str, Any]
+) -> tuple[Tensor, dict[str, Any]]:
+    """The weight after a step of an optimiser, and the state of the optimiser then."""
+    parameter = nn.Parameter(weight.clone())
+    parameter.grad = gradient
+    optimizer = make([parameter], lr)
+    if state:
+        optimizer.state[parameter] = state
+    optimizer.step()
+    return parameter.detach(), dict(optimizer.state[parameter])

@@ -1,8 +1,8 @@
 """What each training algorithm asks of the hardware for one training vector pair (x, δ), layer by layer.
 
-Two kinds of hardware: :class:`InMemory` updates the crossbar by pulse trains and carries weight from tile to tile
-by transfers; :class:`DigitalGradient` accumulates the gradient digitally and writes it row by row. The functions
-below are the published algorithms.
+There are two kinds of formula. :class:`InMemory` is for algorithms that update the crossbar by pulse trains and carry
+weight from tile to tile by transfers. :class:`DigitalGradient` is for those that sum the gradient digitally and write
+it row by row. The functions below give the formulas of the published algorithms.
 """
 
 import math
@@ -18,29 +18,30 @@ _DIVERGES = "with infinitely many tiles; the transfers only converge above 1"
 class InMemory:
     """An algorithm that updates tiles by pulses, parallel over the whole array.
 
-    With S transfers of one vector of u words a sample, a layer stores ``q (digital_matrices · in · out + v)``
-    bytes, moves ``S u (words_moved q + flag_bits)`` bits and does ``v + S u ops_per_word`` operations; its pulses take
-    ``(l_avg + S pulses_per_transfer) t_sp`` and its reads ``S t_M``.
+    Let S be the number of transfers for each sample, u the words of a transferred vector, and v the words of x and δ.
+    A layer stores ``q (digital_matrices · in · out + v)`` bytes, moves ``S u (words_moved q + flag_bits)`` bits and
+    does ``v + S u ops_per_word`` operations. Its pulses take ``(l_avg + S pulses_per_transfer) t_sp``, its reads
+    ``S t_M``.
 
     Args:
-        name: As the literature writes it; the class of an algorithm may leave it out for its title.
-        tiles: Device arrays a weight: 1 for no transfer, ``inf`` for the limit of many tiles.
+        name: Name in tables. If the class of an algorithm leaves it out, its title is used.
+        tiles: Tiles that hold one weight: 1 for no transfer, ``inf`` for the limit of many tiles.
         digital_matrices: Digital matrices of the shape of the weights.
-        words_moved: Words read or written for each word of a transferred vector.
-        flag_bits: Further bits for each word of it.
-        ops_per_word: Floating-point operations for each word of it.
+        words_moved: Words that are read or written for each word of a transferred vector.
+        flag_bits: Bits that are moved with each of these words.
+        ops_per_word: Floating-point operations for each word of a transferred vector.
         pulses_per_transfer: Pulses of a write to the next tile; None for a train of mean length.
-        periods: Samples between transfers of each hop, fast tile first, in place of n_s, n_s², ...
-        periods_in_batches: The periods count mini-batches, each ``ceil(period n)`` of its n vectors (batch size times
-            reuse), instead of vectors.
+        periods: Samples between the transfers of each hop, fast tile first; None for n_s, n_s², ...
+        periods_in_batches: Periods count mini-batches instead of vectors: ``ceil(period n)`` vectors for a mini-batch
+            of n vectors (batch size times reuse).
         reads: Columns in one transfer.
-        planes: Planes of devices; None for a differential pair a tile.
-        composite: Every tile takes part in the forward and backward pass, not only one.
-        derived: Why its figures are not printed in a source, empty where they are.
-        planes_derived: The same of its planes.
+        planes: Planes of devices; None for a differential pair for each tile.
+        composite: Whether every tile takes part in the forward and backward pass, or only one.
+        derived: Why no source prints the figures; empty if one does.
+        planes_derived: Why no source prints the number of planes; empty if one does.
 
     Raises:
-        BadValue: for a number of tiles or periods that makes no chain.
+        BadValue: for a number of tiles that is not whole, or another number of periods than of hops.
     """
 
     name: str = ""
@@ -100,24 +101,24 @@ class InMemory:
 
 @dataclass(frozen=True, kw_only=True)
 class DigitalGradient:
-    """Mixed precision (MP): the batch's outer products are summed digitally, then rows are written one after the other.
+    """Mixed precision (MP): outer products are summed digitally for a mini-batch, then rows are written in turn.
 
-    A layer stores ``q (in · out + v B)`` bytes, moves ``2 q in out / B`` bits, does ``ops_per_weight · in · out +
-    in`` operations and writes for ``(out / B) t_sp``. P's Table 7 can only be had with one operation a weight,
-    against its own text and Table 5: two.
+    A layer stores ``q (in · out + v B)`` bytes, moves ``2 q in out / B`` bits, does ``ops_per_weight · in · out + in``
+    operations, and writes for ``(out / B) t_sp``. Table 7 of P follows only with one operation for each weight, while
+    the text and Table 5 of P say two.
 
-    An optimiser between the gradient and the writes adds ``q optimizer_matrices in out`` bytes, which it moves twice a
-    batch, and ``optimizer_ops in out`` operations a batch. Its gradient needs no matrix: every entry is summed from the
-    stored vectors when its turn comes.
+    An optimiser between the gradient and the writes stores ``q optimizer_matrices in out`` bytes more. For each
+    mini-batch it moves them twice and does ``optimizer_ops in out`` operations. The gradient needs no matrix of its
+    own: each entry is summed from the stored vectors when the optimiser needs it.
 
     Args:
-        name: As the literature writes it.
-        ops_per_weight: Operations a weight for each vector pair.
-        optimizer_matrices: Digital matrices that the optimiser remembers.
-        optimizer_ops: Operations a weight in one step of the optimiser.
+        name: Name in tables.
+        ops_per_weight: Operations for each weight and vector pair.
+        optimizer_matrices: Digital matrices that the optimiser keeps.
+        optimizer_ops: Operations for each weight in one step of the optimiser.
         device_planes: Planes of devices.
-        derived: Why its figures are not printed in a source, empty where they are.
-        planes_derived: The same of its planes.
+        derived: Why no source prints the figures; empty if one does.
+        planes_derived: Why no source prints the number of planes; empty if one does.
     """
 
     name: str = "MP"
@@ -133,12 +134,12 @@ Formula = InMemory | DigitalGradient
 
 
 def analog_sgd() -> InMemory:
-    """Analog SGD: one tile, nothing transferred."""
+    """Analog SGD: one tile, no transfers."""
     return InMemory(name="Analog SGD", tiles=1)
 
 
 def tt_v1() -> InMemory:
-    """Tiki-Taka, version 1: costed as residual learning with two tiles."""
+    """Tiki-Taka, version 1: the cost of residual learning with two tiles."""
     return InMemory(name="TT-v1", tiles=2, derived="costed as residual learning with 2 tiles")
 
 
@@ -148,12 +149,12 @@ def tt_v2() -> InMemory:
 
 
 def c_tt_v2() -> InMemory:
-    """Chopped TT-v2; the vector of signs is not counted, as in R."""
+    """Chopped TT-v2. As in R, the vector of signs is not counted."""
     return replace(tt_v2(), name="c-TTv2", flag_bits=2)
 
 
 def agad(*, beta_one: bool = False) -> InMemory:
-    """AGAD: dynamic references in digital matrices; β = 1 saves one of the three."""
+    """AGAD: three digital matrices, with the dynamic references among them; β = 1 saves one."""
     note = "3, since R needs no programmable reference for the fast array; 4 if that pair is kept"
     three_matrices = replace(
         c_tt_v2(), name="AGAD", digital_matrices=3, words_moved=6, ops_per_word=6, planes=3, planes_derived=note
@@ -182,14 +183,15 @@ def residual(
     periods_in_batches: bool = False,
     charge_hops: bool = False,
 ) -> InMemory:
-    """Residual learning: a train of pulses for each hop, nothing stored digitally, every tile in the forward pass.
+    """Residual learning: pulse trains for each hop, no digital storage, and every tile in the forward pass.
 
     Args:
-        tiles: Tiles a weight; None for one more than periods, and without periods ``inf``, the bound that P prints.
-        periods: Samples between transfers of each hop, fast tile first, of which only the hops that exist count; None
+        tiles: Tiles that hold one weight. None for one more than there are periods; without periods this is ``inf``,
+            the bound that P prints.
+        periods: Samples between the transfers of each hop, fast tile first; more than there are hops are ignored. None
             for n_s, n_s², ...
-        periods_in_batches: The periods count mini-batches.
-        charge_hops: Charge each hop the digital operations of a TT-v2 transfer, which P does not.
+        periods_in_batches: Periods count mini-batches.
+        charge_hops: Count the digital operations of a TT-v2 transfer for each hop; P does not count them.
     """
     if tiles is None:
         tiles = math.inf if periods is None else len(periods) + 1

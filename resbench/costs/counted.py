@@ -1,4 +1,4 @@
-"""Cost from what a run really did: counted pulse trains and transfers in place of the published averages."""
+"""Cost of what a run really did: its counted pulse trains and transfers replace the published averages."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ class Counts:
         samples: Training samples that the run saw.
         pulses: Pulses that devices received.
         transfers: Lines written from tile to tile.
-        devices: Weights times tiles; pairs and unit cells count once, as in the record.
-        max_writes: Pulses of the most written device.
-        histogram: Devices by number of pulses: none, then at most 1, 3, 7, ...; None where a tile did not record it.
+        devices: Weights times tiles. A pair or a unit cell counts as one device, as in the record.
+        max_writes: Largest number of pulses that a device received.
+        histogram: Number of devices by pulses received: none, then at most 1, 3, 7, ...; None if a tile did not record
+            it.
     """
 
     samples: int
@@ -40,14 +41,14 @@ class Counts:
 
     @property
     def mean_writes(self) -> float:
-        """Pulses a device."""
+        """Mean number of pulses that a device received."""
         return self.pulses / self.devices
 
     def write_quantile(self, share: float) -> int:
-        """Pulses that at least this share of devices does not exceed, rounded up to a power of two less one.
+        """The number of pulses that at least this share of devices does not exceed, rounded up to ``2^k - 1``.
 
         Raises:
-            BadValue: without a histogram.
+            BadValue: if the run recorded no histogram.
         """
         if self.histogram is None:
             raise BadValue("histogram", None, "is what this run recorded; there is no distribution")
@@ -65,7 +66,7 @@ def counts(layers: Sequence[LayerEntry], samples: int) -> Counts:
     """Totals over the layers of a run.
 
     Raises:
-        BadValue: without layers or samples.
+        BadValue: if there are no layers on tiles, or no samples.
     """
     if not layers or not all(layer.tiles for layer in layers):
         raise BadValue("layers", "no tiles", "; a digital run has no pulses to count")
@@ -86,11 +87,11 @@ def counts(layers: Sequence[LayerEntry], samples: int) -> Counts:
 
 @dataclass(frozen=True)
 class Trains:
-    """Mean lengths of the pulse trains of a layer, slots.
+    """Mean lengths of the pulse trains of a layer, in slots.
 
     Args:
-        gradient: Of the update of the fast tile by one vector, silent ones included.
-        transfer: Of one line written from tile to tile; 0 without transfers.
+        gradient: Of an update of the fast tile by one vector; vectors without pulses count too.
+        transfer: Of a column or row that is written from tile to tile; 0 without transfers.
     """
 
     gradient: float
@@ -98,7 +99,7 @@ class Trains:
 
 
 def trains(layer: LayerEntry, samples: int) -> Trains | None:
-    """Mean pulse trains of a layer; None where they were not recorded, or where the fast tile changed without any."""
+    """Mean pulse trains of a layer; None if they were not recorded, or if the fast tile changed without any."""
     slots = [tile.slots for tile in layer.tiles if tile.slots is not None]
     if len(slots) < len(layer.tiles) or slots[0] == 0:
         return None
@@ -108,9 +109,9 @@ def trains(layer: LayerEntry, samples: int) -> Trains | None:
 
 
 def counted_cost(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> NetworkCost:
-    """Cost with the transfers and pulse trains that a run counted: S of a layer is its transfers for each vector.
+    """Cost with the transfers and pulse trains that a run counted; S of a layer is its transfers for each vector.
 
-    Where no trains were counted they take their published lengths: one slot a row of mixed precision.
+    Trains that were not counted have their published length; in mixed precision this is one slot for each row.
     """
     return NetworkCost(algorithm, tuple(_layer_cost(layer, algorithm, model, samples) for layer in layers))
 
@@ -118,9 +119,9 @@ def counted_cost(layers: Sequence[LayerEntry], algorithm: Formula, model: CostMo
 def counted_energy_nj(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> float:
     """Energy of one sample, nJ: update and both passes, summed over layers and over the vectors of the sample.
 
-    As :func:`resbench.costs.energy`, layer by layer with its own lines, reuse, counted transfers and trains. Of mixed
-    precision no count enters: its update is quoted as one figure for digital sums and writes, and no source says how it
-    divides, so each vector pays that figure, scaled with synapses.
+    It is computed as in :func:`resbench.costs.energy`, but each layer has its own lines, reuse, transfers and trains.
+    For mixed precision no counts are used. Its update is quoted as one figure for digital sums and writes, and no
+    source says how the two divide it. So each vector takes that energy, scaled with the number of synapses.
     """
     hardware, total = model.hardware, 0.0
     for layer, shape in zip(layers, shapes(layers), strict=True):
@@ -164,7 +165,7 @@ def _layer_cost(layer: LayerEntry, algorithm: Formula, model: CostModel, samples
 def _with_counted_trains(
     layer: LayerEntry, algorithm: InMemory, model: CostModel, samples: int
 ) -> tuple[InMemory, CostModel]:
-    """The algorithm and the model with a layer's counted trains as mean lengths, unchanged where none were counted."""
+    """The algorithm and the model with the mean trains that a layer counted; unchanged if none were counted."""
     counted = trains(layer, samples)
     if counted is None:
         return algorithm, model

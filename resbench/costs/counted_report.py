@@ -1,4 +1,4 @@
-"""What a run counted, as Markdown: pulses, trains, transfers, wear, and the time and energy that follow."""
+"""What a run counted, as Markdown: pulses, trains, transfers and wear, with the time and energy that follow."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ QUANTILES = (0.5, 0.9, 0.99)
 
 
 def totals(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> list[tuple[str, str]]:
-    """What a run counted over all layers, and the time and energy that follow, as names and texts.
+    """What a run counted over all layers, and the time and energy that follow, as pairs (name, text).
 
-    The arguments are those of :func:`to_markdown`.
+    Arguments are those of :func:`to_markdown`.
     """
     total = counts(layers, samples)
     cost = counted_cost(layers, algorithm, model, samples)
@@ -48,12 +48,12 @@ def totals(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, s
 
 
 def to_markdown(layers: Sequence[LayerEntry], algorithm: Formula, model: CostModel, samples: int) -> str:
-    """Totals of a run, a line for each tile, and what was assumed.
+    """The totals of a run, a line for each tile, and the assumptions.
 
     Args:
-        layers: Layers with their counted tiles.
-        algorithm: The algorithm of the run.
-        model: Assumptions where nothing was counted.
+        layers: Layers with the counts of their tiles.
+        algorithm: The formula of the algorithm of the run.
+        model: Assumptions for what was not counted.
         samples: Training samples that the run saw.
     """
     rows = [list(row) for row in totals(layers, algorithm, model, samples)]

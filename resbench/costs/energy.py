@@ -1,4 +1,4 @@
-"""Energy for one training sample: quoted figures of a reference perceptron, scaled for any other network."""
+"""Energy of one training sample: quoted figures of a reference perceptron, scaled for other networks."""
 
 import math
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ from resbench.costs.networks import REFERENCE_PERCEPTRON, LayerShape
 
 @dataclass(frozen=True)
 class Energy:
-    """Energy of one training sample, nJ; digital operations are not modelled, which flatters AGAD most.
+    """Energy of one training sample, nJ. Digital operations are not modelled, which favours AGAD most.
 
-    ``approximate`` says why a figure is more than arithmetic on published constants, empty where it is not.
+    ``approximate`` says why figures are more than arithmetic on published constants; it is empty if they are not.
     """
 
     power_w: float
@@ -40,15 +40,16 @@ def energy(
 ) -> Energy:
     """Energy of one sample: E_update = P_lines · t_pulse + E_f · S and E_propagate = N (E_f + E_b).
 
-    P_lines is the power of the reference tile for the network's lines. For another network than the reference
-    perceptron E_f, E_b and the propagation of mixed precision scale with lines, its update with synapses: rough,
-    since E_b covers only layers that back-propagate, and per vector pair, without the reuse of convolutions.
+    P_lines is the power of the reference tile, scaled to the lines of the network. For other networks than the
+    reference perceptron, E_f, E_b and the passes of mixed precision scale with the number of lines, and its update with
+    the number of synapses. This is a rough estimate, because E_b covers only layers that back-propagate. The energy is
+    that of one vector pair in each layer, without the reuse of convolutions.
 
     Args:
         layers: The network.
         algorithm: Its algorithm; N is the number of tiles that a forward pass reads.
         model: Assumptions.
-        update_tiles: Tiles that the update is costed for; None for the algorithm's own, ``inf`` for P's bound.
+        update_tiles: Number of tiles for the update; None for that of the algorithm, ``inf`` for the bound of P.
         lines: Lines of the crossbars; None for the sum over layers.
     """
     hardware = model.hardware
@@ -78,14 +79,14 @@ def energy(
 
 
 def line_power_w(lines: int, hardware: Hardware) -> float:
-    """Power of the op-amps and translators of so many lines, W, from that of the reference tile."""
+    """Power of the op-amps and translators of ``lines`` lines, W, scaled from the reference tile."""
     return hardware.reference_power_w * lines / (2 * hardware.reference_tile)
 
 
 def break_even_tiles(hardware: Hardware) -> float:
     """Tiles at which residual learning costs as much as mixed precision on the reference perceptron (7.46).
 
-    The update is P's bound for many tiles. Do not quote it for another network: the break-even moves.
+    The update is the bound of P for many tiles. Other networks break even at other numbers of tiles.
     """
     model = CostModel(batch_size=1, hardware=hardware)
     one_tile = energy(REFERENCE_PERCEPTRON, residual(1), model, update_tiles=math.inf)

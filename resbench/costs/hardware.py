@@ -1,4 +1,4 @@
-"""The constants of the cost model, each with its meaning and where it comes from."""
+"""The constants of the cost model, each with its meaning and its source."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -15,9 +15,9 @@ def _constant(value: float, symbol: str, meaning: str, source: str) -> Any:
 class Hardware:
     """Timing, area and energy of one crossbar and its digital core.
 
-    Every figure is a published estimate, none was measured. Sources: P is arXiv:2510.02516, appendix I; R is Rasch et
-    al., Nat. Commun. 15, 7133 (2024), Table 1 and Methods. The energies of mixed precision are quoted by P, whose
-    citation looks wrong: the split was not found in a primary source.
+    Every figure is a published estimate; none was measured. Sources: P is arXiv:2510.02516, appendix I; R is Rasch et
+    al., Nat. Commun. 15, 7133 (2024), Table 1 and Methods. The energies of mixed precision are quoted by P; they
+    were not found in the source that it cites.
 
     Raises:
         BadValue: for a constant that is not a number above 0.
@@ -62,7 +62,7 @@ class Hardware:
 
     @property
     def ops_per_ns(self) -> float:
-        """F, the rate of floating-point operations that one crossbar gets; 175 by default."""
+        """F, the floating-point operations per ns that are available to one crossbar; 175 by default."""
         return self.core_flops / self.crossbars_per_core / 1e9
 
     @property
@@ -71,7 +71,7 @@ class Hardware:
         return self.word_bits / 8
 
     def describe(self) -> list[str]:
-        """One line a constant: symbol, value, meaning and source."""
+        """One line for each constant: symbol, value, meaning and source."""
         return [
             f"{constant.metadata['symbol']} = {getattr(self, constant.name):g}: {constant.metadata['meaning']} "
             f"({constant.metadata['source']})"

@@ -1,4 +1,4 @@
-"""The cost model: layer shapes and an algorithm in, storage, traffic, operations, time, devices and area out."""
+"""The cost model: storage, traffic, operations, time, devices and area, from layer shapes and an algorithm."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from resbench.errors import BadValue
 
 @dataclass(frozen=True)
 class LayerCost:
-    """Cost of one layer for one vector pair (x, δ), or for one sample where it says image.
+    """Cost of one layer for one vector pair (x, δ); names with ``image`` are for one sample.
 
-    ``memory_bits`` is 1 where the algorithm moves O(1) bits. ``image_ns`` counts
-    the reuse of a convolution; mixed precision writes once an image, whatever the reuse.
+    ``memory_bits`` is 1 if the algorithm moves O(1) bits. ``image_ns`` counts the reuse of a convolution. Mixed
+    precision writes once for each image, whatever the reuse.
     """
 
     layer: LayerShape
@@ -37,9 +37,9 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Cost of a network: storage, traffic, operations, devices and area are sums over layers, times the maximum.
+    """Cost of a network. Storage, traffic, operations, devices and area are sums over layers; times are maxima.
 
-    All layers work in parallel and memory traffic is hidden, so the slowest layer sets the pace.
+    All layers work in parallel and memory traffic is hidden, so the slowest layer decides.
     """
 
     algorithm: Formula
@@ -47,12 +47,12 @@ class NetworkCost:
 
     @property
     def storage_bytes(self) -> int:
-        """Digital storage."""
+        """Digital storage in bytes."""
         return sum(layer.storage_bytes for layer in self.layers)
 
     @property
     def memory_bits(self) -> float:
-        """Bits moved for one vector pair in each layer."""
+        """Bits that are moved for one vector pair in each layer."""
         return sum(layer.memory_bits for layer in self.layers)
 
     @property
@@ -62,12 +62,12 @@ class NetworkCost:
 
     @property
     def latency_ns(self) -> float:
-        """Time per vector pair."""
+        """Time for one vector pair."""
         return max(layer.latency_ns for layer in self.layers)
 
     @property
     def image_ns(self) -> float:
-        """Time per sample with the reuse of convolutions; a derived figure, no source prints it."""
+        """Time for one sample with the reuse of convolutions. No source prints this figure."""
         return max(layer.image_ns for layer in self.layers)
 
     @property
@@ -77,20 +77,20 @@ class NetworkCost:
 
     @property
     def area_mm2(self) -> float:
-        """Area of the devices without periphery."""
+        """Area of the devices, without periphery."""
         return sum(layer.area_mm2 for layer in self.layers)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CostModel:
-    """The assumptions under which layers are costed.
+    """The assumptions of the cost model.
 
     Args:
         batch_size: Samples in a mini-batch, B.
-        convention: ``"paper"`` counts x and δ as 2·in words and a transferred vector as in words, the only choice
-            that gives the published tables; ``"strict"`` counts in + out, and out or in words.
-        transfer: Whether a strict transfer carries a column (out words) or a row (in words).
-        stack: Planes of devices stacked over one another.
+        convention: ``"paper"`` counts 2·in words for x and δ, and in words for a transferred vector; only this gives
+            the published tables. ``"strict"`` counts in + out words, and out or in words.
+        transfer: Whether a transfer carries a column (out words) or a row (in words), for ``"strict"``.
+        stack: Planes of devices that are stacked over one another.
         hardware: Constants.
 
     Raises:
@@ -117,7 +117,7 @@ class CostModel:
         """Cost of training these layers by this algorithm.
 
         Raises:
-            BadValue: without a layer, or where the transfers of infinitely many tiles do not converge.
+            BadValue: if there is no layer, or if the transfers of infinitely many tiles do not converge.
         """
         if not layers:
             raise BadValue("layers", "none", "; a cost needs at least one analog layer")
@@ -162,7 +162,7 @@ class CostModel:
         )
 
     def pulse_ns(self, algorithm: InMemory, transfers: float) -> float:
-        """Time of the pulses of one sample and of ``transfers`` writes to the next tile."""
+        """Time of the pulses of one sample, with those of ``transfers`` writes to the next tile."""
         hardware = self.hardware
         per_transfer = hardware.mean_pulses if algorithm.pulses_per_transfer is None else algorithm.pulses_per_transfer
         return (hardware.mean_pulses + transfers * per_transfer) * hardware.pulse_ns * hardware.phases
@@ -174,5 +174,5 @@ class CostModel:
 
 
 def plane_area_mm2(layer: LayerShape, hardware: Hardware) -> float:
-    """Area of one plane of devices, mm²: the published areas are one plane, without pair, tiles or periphery."""
+    """Area of one plane of devices, mm². Published areas are those of one plane, whatever the number of tiles."""
     return layer.weights * hardware.pitch_um**2 * 1e-6

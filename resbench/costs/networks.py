@@ -1,4 +1,4 @@
-"""Shapes of the layers of networks in closed form; the bias is digital, not on the array."""
+"""Shapes of the layers of networks in closed form. The bias is digital and not on the array."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from resbench.errors import BadValue
 class LayerShape:
     """Weights ``[out_features, in_features]`` of one layer on a crossbar.
 
-    ``in_features`` is the fan-in, C_in·k·k for a convolution, and ``reuse`` the vectors that one sample puts
-    through it: 1, the output positions of a convolution, or the steps of a sequence.
+    ``in_features`` is the fan-in, C_in·k·k for a convolution. ``reuse`` is the number of vectors for each sample: 1,
+    the output positions of a convolution, or the steps of a sequence.
 
     Raises:
         BadValue: for a number below 1.
@@ -64,10 +64,10 @@ def lenet5(classes: int = 10) -> tuple[LayerShape, ...]:
 def cifar_resnet(
     blocks: Sequence[int], widths: Sequence[int], classes: int, projection: bool = True
 ) -> tuple[LayerShape, ...]:
-    """All layers of a residual network on 32 x 32 images: 3 x 3 stem, stages of basic blocks, fc.
+    """All layers of a residual network on 32 x 32 images: a 3 x 3 stem, stages of basic blocks, and fc.
 
-    The first block of each stage after the first halves the image; where it changes the width, its shortcut is a 1 x 1
-    convolution (``downsample.0``), or without ``projection`` no layer.
+    The first block of each stage, except for the first stage, halves the image. If it changes the width, its shortcut
+    is a 1 x 1 convolution (``downsample.0``); without ``projection`` the shortcut has no layer.
     """
     layers = [LayerShape("conv1", 27, widths[0], reuse=32 * 32)]
     before = widths[0]
@@ -84,7 +84,7 @@ def cifar_resnet(
 
 
 def resnet9(classes: int = 10, width: int = 64) -> tuple[LayerShape, ...]:
-    """All layers of ResNet-9 on 32 x 32 images: each of layer1 to layer3 halves the image behind itself."""
+    """All layers of ResNet-9 on 32 x 32 images; the image is halved after each of layer1 to layer3."""
     wide = {"prep": (3, 1, 32), "layer1": (1, 2, 32), "residual1.0": (2, 2, 16), "residual1.1": (2, 2, 16)}
     wide |= {"layer2": (2, 4, 16), "layer3": (4, 8, 8), "residual3.0": (8, 8, 4), "residual3.1": (8, 8, 4)}
     layers = [
@@ -113,7 +113,7 @@ def lstm(name: str, inputs: int, hidden: int, layers: int = 1, reuse: int = 1) -
 
 
 def char_lstm(vocabulary: int = 65, width: int = 64, hidden: int = 128, layers: int = 1) -> tuple[LayerShape, ...]:
-    """LSTM of characters; here a sample is one character, as the network does not say how long its texts are."""
+    """LSTM of characters. A sample is one character here, because the network does not say how long texts are."""
     return (*lstm("lstm", width, hidden, layers), LayerShape("head", hidden, vocabulary))
 
 
@@ -127,7 +127,7 @@ def resnet(depth: int, classes: int) -> tuple[LayerShape, ...]:
 
     Args:
         depth: 18 or 34.
-        classes: Outputs of fc; the published tables fit 100 better than the 10 they point at.
+        classes: Outputs of fc. The published tables fit 100 classes better than the 10 that their text implies.
 
     Raises:
         BadValue: for another depth.
@@ -139,7 +139,7 @@ def resnet(depth: int, classes: int) -> tuple[LayerShape, ...]:
     return tuple(replace(layer, name=layer.name.replace("downsample.0", "shortcut")) for layer in layers)
 
 
-#: Networks by the name of their class, from the arguments that decide their shapes.
+#: Networks by the name of their class: a function, and the defaults of the arguments that decide the shapes.
 _NETWORKS: dict[str, tuple[Callable[..., tuple[LayerShape, ...]], dict[str, Any]]] = {
     "MLP": (mlp, {"hidden": (64,), "classes": 10}),
     "LeNet5": (lenet5, {"classes": 10}),
@@ -151,7 +151,7 @@ _NETWORKS: dict[str, tuple[Callable[..., tuple[LayerShape, ...]], dict[str, Any]
     "CharLSTM": (char_lstm, {"vocabulary": 65, "width": 64, "hidden": 128, "layers": 1}),
     "RowLSTM": (row_lstm, {"side": 8, "hidden": 32, "classes": 10}),
 }
-#: Arguments that leave the shapes alone.
+#: Arguments that do not change the shapes.
 _SHAPELESS = {"activation", "bias", "heads", "vocabulary"}
 
 
@@ -159,7 +159,7 @@ def network_layers(name: str, arguments: Mapping[str, Any]) -> tuple[LayerShape,
     """All linear and convolutional layers of a network of resbench, from its class name and arguments.
 
     Raises:
-        BadValue: for a network without a closed form, or arguments that it does not have.
+        BadValue: for a network without a closed form, and for arguments that it does not have.
     """
     if name not in _NETWORKS:
         raise BadValue("network", name, f"has no closed form; write one of {', '.join(_NETWORKS)}")
@@ -172,10 +172,10 @@ def network_layers(name: str, arguments: Mapping[str, Any]) -> tuple[LayerShape,
 
 
 def select(layers: Sequence[LayerShape], patterns: Sequence[str]) -> tuple[LayerShape, ...]:
-    """The layers that name patterns choose: a name, everything below it, or wildcards.
+    """The layers that patterns choose. A pattern is a name, which includes everything below it, or has wildcards.
 
     Raises:
-        BadValue: for a pattern that chooses nothing.
+        BadValue: for a pattern that chooses no layer.
     """
 
     def chosen(name: str, pattern: str) -> bool:
@@ -190,9 +190,9 @@ def select(layers: Sequence[LayerShape], patterns: Sequence[str]) -> tuple[Layer
 
 
 def split(layers: Sequence[LayerShape], max_inputs: int, max_outputs: int) -> tuple[LayerShape, ...]:
-    """Layers on arrays of limited size, each side in the fewest even blocks; 0 is no limit.
+    """Layers on arrays of limited size: each side is split into the fewest blocks, as even as possible. 0 is no limit.
 
-    Every block works in parallel, and its reads and pulses are its own.
+    Blocks work in parallel, each with its own reads and pulses.
     """
     return tuple(
         block

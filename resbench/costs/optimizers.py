@@ -1,13 +1,13 @@
 """What the optimisers of torch store and compute for each weight, counted from the formulas in torch's documentation.
 
-Every add, multiply, divide, root, maximum and absolute value counts once, the last of them the addition to the summed
-update; factors that are the same for all weights count nothing.
+Every addition, multiplication, division, root, maximum and absolute value counts as one operation. The addition to the
+summed update is included. Factors that all weights share are not counted.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Matrices of the shape of the weight, and operations for each weight in a step.
+#: For each optimiser: matrices of the shape of the weight, and operations for each weight in a step.
 WORK = {
     "Adadelta": (2, 16),
     "Adagrad": (1, 7),

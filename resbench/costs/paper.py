@@ -1,7 +1,7 @@
-"""Numbers printed in the literature, and where the stated formulas do not give them.
+"""Numbers that are printed in the literature, and where the stated formulas give others.
 
-They are never the model's own results. Sources: P is arXiv:2510.02516 (Tables 5 to 8, appendix I), R is Rasch et al.,
-Nat. Commun. 15, 7133 (2024). The explanations were found by search over readings; the arithmetic was not published.
+None of them is a result of the model. Sources: P is arXiv:2510.02516 (Tables 5 to 8, appendix I), R is Rasch et al.,
+Nat. Commun. 15, 7133 (2024). The arithmetic of the tables was not published; the explanations are those that fit.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ PRINTED_STORAGE_KB: dict[Column, dict[Row, float]] = {
 
 @dataclass(frozen=True)
 class Slip:
-    """A published number that the stated formula does not give, the likely reason, and how sure that is.
+    """A published number that the stated formula does not give, with the likely reason and how certain it is.
 
-    ``about`` names the networks (by class) and algorithms whose costs it concerns. ``place`` and ``reason`` do without
-    the printed number, so that they can stand beside results.
+    ``about`` names the networks (by class) and the algorithms that it concerns. ``place`` and ``reason`` do not repeat
+    the printed number, because they are shown beside results.
     """
 
     about: frozenset[str]

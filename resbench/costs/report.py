@@ -1,4 +1,4 @@
-"""Cost tables as Markdown, with every assumption under them."""
+"""Cost tables as Markdown, followed by all assumptions."""
 
 import math
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from resbench.costs.workload import Workload
 
 
 def to_markdown(work: Workload, model: CostModel, *, kib: bool = False, layers: bool = False) -> str:
-    """One column an algorithm, then the assumptions, then notes on published numbers that this network touches.
+    """A table with one column for each algorithm, the assumptions, and notes on published numbers about this network.
 
-    Figures marked ~ are derived or extrapolated, not printed in a source. Residual learning has its bound for many
-    tiles (N → ∞) beside its latency.
+    Figures marked ~ are derived or extrapolated; no source prints them. For residual learning, the bound for many tiles
+    (N → ∞) is shown too.
 
     Args:
-        work: What is costed.
-        model: Assumptions, all of which are printed.
-        kib: Also show the storage in KiB.
-        layers: Also show each layer.
+        work: The layers and algorithms.
+        model: Assumptions; all of them are printed.
+        kib: Show the storage in KiB too.
+        layers: Show each layer too.
     """
     costs = {heading: model.cost(work.layers, algorithm) for heading, algorithm in work.algorithms.items()}
     columns = [_quantities(cost, work.layers, model, kib) for cost in costs.values()]
@@ -46,7 +46,7 @@ def to_markdown(work: Workload, model: CostModel, *, kib: bool = False, layers: 
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A Markdown table whose columns line up in a terminal too."""
+    """A Markdown table whose columns are aligned, so that it can be read in a terminal."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
 
@@ -59,7 +59,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def assumptions(work: Workload, model: CostModel) -> list[str]:
-    """Everything that the figures rest on, one line each."""
+    """All assumptions behind the figures, one line each."""
     hardware = model.hardware
     algorithms = work.algorithms.values()
     words = {
@@ -91,7 +91,7 @@ def assumptions(work: Workload, model: CostModel) -> list[str]:
 
 
 def slips(work: Workload) -> list[str]:
-    """Notes on published numbers about this network, or about one of these algorithms, that a slip explains."""
+    """Notes on published numbers, about this network or one of these algorithms, that the formulas do not give."""
     about = {work.network.partition("(")[0], *(algorithm.name for algorithm in work.algorithms.values())}
     return [
         f"{slip.place}: {slip.formula}; likely {slip.reason} (confidence: {slip.confidence})"

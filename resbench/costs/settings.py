@@ -1,7 +1,7 @@
-"""From what a config or a record says of an algorithm to what it asks of the hardware.
+"""The cost formula of an algorithm, from its class and the settings of a config or record.
 
-What an algorithm says of its own cost is read off the source of its class, `cost = InMemory(tiles=2, ...)` or a call of
-a published formula, together with the defaults of its arguments. Nothing is imported.
+The attribute `cost` of the class, such as `cost = InMemory(tiles=2, ...)`, and the defaults of its arguments are read
+from the source code. Nothing is imported.
 """
 
 import math
@@ -27,7 +27,7 @@ from resbench.costs.optimizers import optimizer_work
 from resbench.errors import BadValue
 from resbench.registry import Description, describe
 
-#: What the attribute `cost` of a class may call.
+#: Functions that the attribute `cost` of a class may call.
 FORMULAS: dict[str, Callable[..., Formula]] = {
     made.__name__: made
     for made in (InMemory, DigitalGradient, analog_sgd, tt_v1, tt_v2, c_tt_v2, agad, mixed_precision, residual)
@@ -36,14 +36,14 @@ WRITE_ONE = "write cost = InMemory(tiles=2) in it, of resbench.costs, with what 
 
 
 def published(class_path: str, settings: Mapping[str, Any]) -> Formula:
-    """The formula that an algorithm has on its class, with its number of tiles and geometric periods.
+    """The formula of the class of an algorithm, with the number of tiles of the settings and geometric periods.
 
     Args:
-        class_path: its class.
-        settings: its arguments.
+        class_path: path of the class.
+        settings: arguments of the class.
 
     Raises:
-        BadValue: for a class that cannot be read or has no formula, or an impossible number of tiles.
+        BadValue: for a class that is not found or has no formula, and for an impossible number of tiles.
     """
     described = _described(class_path)
     formula, given = _formula(described), {**described.defaults, **settings}
@@ -60,7 +60,7 @@ def published(class_path: str, settings: Mapping[str, Any]) -> Formula:
 
 
 def _with_optimizer(formula: DigitalGradient, setting: Any) -> DigitalGradient:
-    """The formula with the digital optimiser that the settings name, by class path or with its arguments."""
+    """The formula with the digital optimiser of the settings: a class path, or one with arguments."""
     if setting is None:
         return formula
     path, options = (setting, {}) if isinstance(setting, str) else (setting["class_path"], setting.get("init_args"))
@@ -79,9 +79,9 @@ def _with_optimizer(formula: DigitalGradient, setting: Any) -> DigitalGradient:
 
 
 def configured(class_path: str, settings: Mapping[str, Any]) -> tuple[Formula | None, str]:
-    """The same with the transfer periods of the settings in place of geometric ones, and a line that says which.
+    """The formula with the transfer periods of the settings instead of geometric ones, and a line that names them.
 
-    None where the algorithm transfers nothing, or where no constant period describes it; the line then says why.
+    The formula is None if the algorithm transfers nothing, or if its periods are not constant. The line then says why.
     """
     formula = published(class_path, settings)
     given = {**_described(class_path).defaults, **settings}
@@ -118,7 +118,7 @@ def configured(class_path: str, settings: Mapping[str, Any]) -> tuple[Formula | 
 
 
 def whole(period: float) -> float:
-    """A period of vectors as the algorithms count it: rounded, half up, and at least 1 unless it is 0 for never."""
+    """A period in whole vectors: rounded, half up, and at least 1 unless it is 0 for never."""
     return max(1, math.floor(period + 0.5)) if 0 < period < math.inf else period
 
 

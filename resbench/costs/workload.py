@@ -1,4 +1,4 @@
-"""What is costed: the layers, the algorithms and the batch size that a config names. Nothing of it is imported."""
+"""The layers, the algorithms and the batch size of a config, whose cost is computed. Nothing is imported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ class Workload:
     """Layers on crossbars and algorithms that train them.
 
     Args:
-        network: Class of the network, with the arguments that the config gives it.
-        layers: Its layers on crossbars.
-        algorithms: Columns of the cost table by heading.
+        network: Class of the network, with its arguments in the config.
+        layers: The layers that are on crossbars.
+        algorithms: Formulas by the heading of their column.
         batch_size: Samples in a mini-batch.
-        notes: What was assumed beside the model, one line each.
+        notes: Assumptions that are not those of the model, one line each.
     """
 
     network: str
@@ -35,14 +35,14 @@ class Workload:
 
 
 def workload(config: Mapping[str, Any], batch_size: int | None = None) -> Workload:
-    """The workload of a config with its fragments merged; defaults of the classes count where it is silent.
+    """The workload of a config. Keys that are left out have the defaults of their classes.
 
     Args:
-        config: Keys of ``resbench fit``.
-        batch_size: In place of that of the config.
+        config: The keys of ``resbench fit``, fragments merged.
+        batch_size: Batch size to use instead of that of the config.
 
     Raises:
-        BadValue: for a config that names no network, algorithm or batch size, or one without a cost model.
+        BadValue: for a config without a network, algorithm or batch size, and for one that has no cost model.
     """
     model = _arguments(config.get("model"), "model", "resbench.tasks.Classification")
     network_name, network_arguments = _component(model.get("network"), "model.network", "resbench.networks.LeNet5")
@@ -63,7 +63,7 @@ def workload(config: Mapping[str, Any], batch_size: int | None = None) -> Worklo
 
 
 def algorithm_columns(class_path: str, settings: Mapping[str, Any]) -> tuple[dict[str, Formula], tuple[str, ...]]:
-    """Columns of one algorithm by heading, its published formula and its own periods, and notes on them."""
+    """The columns of an algorithm by heading, with its published formula and with its own periods, and notes."""
     formula = published(class_path, settings)
     own, line = configured(class_path, settings)
     columns = {formula.name: formula}
@@ -74,7 +74,7 @@ def algorithm_columns(class_path: str, settings: Mapping[str, Any]) -> tuple[dic
 
 
 def _component(value: Any, key: str, example: str) -> tuple[str, Mapping[str, Any]]:
-    """Class path and arguments; a bare string is a class without arguments."""
+    """Class path and arguments; a string alone is a class without arguments."""
     if isinstance(value, str):
         return value, {}
     if not isinstance(value, Mapping) or not isinstance(value.get("class_path"), str):
@@ -83,7 +83,7 @@ def _component(value: Any, key: str, example: str) -> tuple[str, Mapping[str, An
 
 
 def _arguments(value: Any, key: str, example: str) -> Mapping[str, Any]:
-    """Arguments of a component whose class does not matter here."""
+    """The arguments of a component, whatever its class."""
     if not isinstance(value, Mapping):
         raise BadValue(key, "missing", f"in the config; write class_path: {example} with init_args")
     arguments: Mapping[str, Any] = value.get("init_args") or {}

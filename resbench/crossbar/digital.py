@@ -1,13 +1,17 @@
-"""Digital buffers beside tiles: what they pass on as whole pulses, compiled by Numba where its kernels serve."""
+"""Digital arithmetic beside tiles: buffers that pass on whole pulses, and vectors that are rounded."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from resbench.crossbar.kernels import has_numba_kernels
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import Rows
+from resbench.errors import BadValue
 
 
 class BufferRule(NamedTuple):
@@ -75,3 +79,52 @@ def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: boo
     chi[rows] -= step * s
     some = s.any(dim=1)
     return (rows[some], s[some]) if some.any() else None
+
+
+@dataclass(frozen=True)
+class PairRounding:
+    """Rounds every vector of x and of d to levels that are relative to its largest entry.
+
+    ``q(v) = w clip(rint(v / w), -h, h)`` with ``h = floor(bins / 2)`` and ``w = max|v| / h``. Stochastic rounding adds
+    a uniform number in [-1/2, 1/2) before ``rint``. Source: behaviour of aihwkit 1.1.0 (``MixedPrecisionCompound``).
+
+    Args:
+        n_x_bins: number of levels of x; 0 for no rounding.
+        n_d_bins: number of levels of d; 0 for no rounding.
+        stoc_round_x: round x stochastically.
+        stoc_round_d: round d stochastically.
+
+    Raises:
+        BadValue: for a negative number of levels, and for a single one.
+    """
+
+    n_x_bins: int
+    n_d_bins: int
+    stoc_round_x: bool
+    stoc_round_d: bool
+
+    def __post_init__(self) -> None:
+        for key in ("n_x_bins", "n_d_bins"):
+            if (bins := getattr(self, key)) < 0 or bins == 1:
+                raise BadValue(key, bins, "cannot tell signs apart; write 2 or more, or 0 for no rounding")
+
+    def __call__(self, x: Rows, d: Rows, stream: Stream, counter: int) -> tuple[Rows, Rows]:
+        """Round rows x ``[n, in]`` and d ``[n, out]``; ``stream`` and ``counter`` give the random numbers."""
+        if self.n_x_bins == self.n_d_bins == 0:
+            return x, d
+        x_draws = stream.child("rounding", 0) if self.stoc_round_x else None
+        d_draws = stream.child("rounding", 1) if self.stoc_round_d else None
+        return (
+            Rows(_rounded(x.dense(), self.n_x_bins // 2, x_draws, counter)),
+            Rows(_rounded(d.dense(), self.n_d_bins // 2, d_draws, counter)),
+        )
+
+
+def _rounded(vectors: Tensor, half: int, draws: Stream | None, counter: int) -> Tensor:
+    if half == 0:
+        return vectors
+    width = vectors.abs().amax(dim=1, keepdim=True) / half
+    levels = vectors / torch.where(width == 0, 1.0, width)
+    if draws is not None:
+        levels = levels + draws.uniform(tuple(vectors.shape), counter, device=vectors.device) - 0.5
+    return width * torch.round(levels).clamp(-half, half)

@@ -166,6 +166,17 @@ def rows_of(values: Tensor | Rows) -> Rows:
     return Rows(values) if isinstance(values, Tensor) else values
 
 
+def part_of_outer_sum(d: Rows, x: Rows, first: int, stop: int) -> Tensor:
+    """:func:`outer_sum` over the rows ``first`` to ``stop - 1``.
+
+    If these are the last rows, it is the sum over all rows less that over those before, because the patches of a
+    convolution are only laid out for single rows.
+    """
+    if stop < x.shape[0]:
+        return outer_sum(d[first:stop], x[first:stop])
+    return outer_sum(d, x) - outer_sum(d[:first], x[:first]) if first > 0 else outer_sum(d, x)
+
+
 def outer_sum(d: Rows, x: Rows) -> Tensor:
     """The gradient ``sum_m d_m x_m^T``, ``[out, in]``; of convolutions without laying out the patches.
 

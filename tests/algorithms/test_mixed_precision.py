@@ -57,22 +57,6 @@ def test_rows_take_turns() -> None:
     assert algorithm.weight[:, 0].tolist() == [0.25, -0.375]
 
 
-def test_inputs_are_rounded_relative_to_their_maximum() -> None:
-    algorithm = build(MixedPrecision(n_x_bins=6, n_d_bins=4, stoc_round_x=False, stoc_round_d=False))
-    x, d = torch.tensor([[0.5, -1.0, 0.15]]), torch.tensor([[0.8, -0.3]])
-    torch.testing.assert_close(algorithm.quantise(x, 0), torch.tensor([[2 / 3, -1.0, 0.0]]))
-    torch.testing.assert_close(algorithm.quantise(d, 1), torch.tensor([[0.8, -0.4]]))
-    assert not algorithm.quantise(torch.zeros(2, 3), 0).any()
-
-
-def test_stochastic_rounding_is_unbiased_and_stays_on_its_levels() -> None:
-    algorithm = build(MixedPrecision(n_x_bins=4))
-    x = torch.tensor([[1.0, 0.3, -0.8]]).repeat(4000, 1)
-    rounded = algorithm.quantise(x, 0)
-    assert set(rounded.unique().tolist()) == {-1.0, -0.5, 0.0, 0.5, 1.0}
-    torch.testing.assert_close(rounded.mean(dim=0), x[0], atol=0.02, rtol=0)
-
-
 @pytest.mark.parametrize(
     "arguments", [{"transfer_every": 0}, {"n_rows_per_transfer": 0}, {"n_x_bins": 1}, {"n_d_bins": -2}]
 )

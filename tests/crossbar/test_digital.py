@@ -1,4 +1,4 @@
-"""What is compiled and what torch does without the compiled kernels are the same numbers."""
+"""What is compiled and what torch does without the compiled kernels are the same numbers; vectors are rounded."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar import kernels
-from resbench.crossbar.digital import BufferRule, sift, take_steps
+from resbench.crossbar.digital import BufferRule, PairRounding, sift, take_steps
 from resbench.crossbar.kernels import buffers
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import Rows
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +81,18 @@ def test_rates_follow_running_means_that_skip_zeros() -> None:
     # All x have been 0 at the first, so its rate is not divided.
     assert rates.tolist() == [6.0, 6.0 / 2, 6.0 / (2 * 2), 6.0 / (3 * 2)]
     assert means == [3.0, 2.0]
+
+
+def test_pairs_are_rounded_relative_to_their_maximum() -> None:
+    x, d = torch.tensor([[0.5, -1.0, 0.15], [0.0, 0.0, 0.0]]), torch.tensor([[0.8, -0.3], [0.0, 0.0]])
+    rounded = PairRounding(6, 4, False, False)(Rows(x), Rows(d), Stream.from_seed(0), 0)
+    torch.testing.assert_close(rounded[0].dense(), torch.tensor([[2 / 3, -1.0, 0.0], [0.0, 0.0, 0.0]]))
+    torch.testing.assert_close(rounded[1].dense(), torch.tensor([[0.8, -0.4], [0.0, 0.0]]))
+
+
+def test_stochastic_rounding_is_unbiased_and_stays_on_its_levels() -> None:
+    x = torch.tensor([[1.0, 0.3, -0.8]]).repeat(4000, 1)
+    rounded, d = PairRounding(4, 0, True, True)(Rows(x), Rows(x), Stream.from_seed(0), 0)
+    assert set(rounded.dense().unique().tolist()) == {-1.0, -0.5, 0.0, 0.5, 1.0}
+    torch.testing.assert_close(rounded.dense().mean(dim=0), x[0], atol=0.02, rtol=0)
+    assert torch.equal(d.dense(), x)
