@@ -1,46 +1,71 @@
-"""A sweep as jobs of submitit."""
+"""A sweep on a SLURM cluster of two nodes."""
 
 import os
 import signal
-import sys
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from resbench.cli import main
 from resbench.records.schema import metric_differences
-from resbench.sweep.job import Job
-from resbench.sweep.jobs import resolve
-from resbench.sweep.plan import read_plan
-from resbench.sweep.slurm import SlurmExecutor
+from resbench.sweep import slurm
 from tests.sweep.runs import assert_same_weights, records, write_sweep, writers
+from tests.sweep.slurm_cluster import Cluster, slurm_cluster, why_not
 
 pytest.importorskip("submitit")
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
 
 
-def test_a_run_at_its_time_limit_goes_on_in_a_new_job(tmp_path: Path) -> None:
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    with slurm_cluster(tmp_path_factory.mktemp("slurm")) as started:
+        monkeypatch.setenv("SLURM_CONF", str(started.config))
+        yield started
+
+
+def test_a_limit_a_killed_job_and_a_lost_node_change_nothing(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "QUERY", 1.0)
     sweep, local, remote = write_sweep(tmp_path, 40), tmp_path / "local", tmp_path / "slurm"
-    sweep.write_text(sweep.read_text().replace("[0, 1]", "[0]"))
-    (job,) = resolve(read_plan(sweep, remote)[1], remote)
-    events: list[tuple[str, Job]] = []
+    disturbed: dict[int, str] = {}
 
-    def announce_the_limit() -> None:
-        while not (job.folder.attempt / "last.ckpt").exists():
+    def next_process() -> tuple[int, dict[str, str]]:
+        """A process that trains, can be continued and was not disturbed; and its environment."""
+        while True:
+            for checkpoint in remote.glob("*/*.attempt/last.ckpt"):
+                log = remote / ".logs" / f"residual-{checkpoint.parent.stem}.log"
+                trains = log.read_text().rpartition("\n")[0].rpartition("\n")[2].startswith("epoch ")
+                for process in set(writers(log) if trains else ()) - set(disturbed):
+                    disturbed[process] = log.name
+                    environment = Path("/proc", str(process), "environ").read_text().split("\0")
+                    return process, dict(line.split("=", 1) for line in environment if line)
             time.sleep(0.01)
-        for process in writers(job.log):
-            os.kill(process, signal.SIGUSR2)
 
-    threading.Thread(target=announce_the_limit, daemon=True).start()
-    executor = SlurmExecutor(cluster="local")
-    executor.execute([job], lambda job: events.append(("started", job)), lambda job: events.append(("ended", job)))
-    assert events == [("started", job), ("ended", job)]
-    log = job.log.read_text()
-    assert log.count("interrupted: stopped at step") == 1
-    assert log.count("epoch 1/40") == 1
-    assert main(["sweep", str(sweep), f"--out={local}"]) == 0
-    (here,), (there,) = records(local).values(), records(remote).values()
-    assert metric_differences(here, there) == []
+    def disturb() -> None:
+        _, at_its_limit = next_process()
+        task = f"{at_its_limit['SLURM_ARRAY_JOB_ID']}_{at_its_limit['SLURM_ARRAY_TASK_ID']}"
+        subprocess.run(["scancel", "--signal=USR2", task], check=True)
+        killed, _ = next_process()
+        os.kill(killed, signal.SIGKILL)
+        _, on_a_lost_node = next_process()
+        cluster.lose(on_a_lost_node["SLURMD_NODENAME"])
+
+    disturber = threading.Thread(target=disturb, daemon=True)
+    disturber.start()
+    assert main(["sweep", str(sweep), f"--out={remote}", "--executor=slurm"]) == 0
+    disturber.join()
+    logs = {path.name: path.read_text() for path in (remote / ".logs").glob("*.log")}
+    limited, killed, _ = disturbed.values()
+    assert logs[limited].count("interrupted: stopped at step") == 1
+    assert "FAILED; see" in logs[killed]
+    assert sum(log.count("residual: seed") for log in logs.values()) == 5, "two runs and three that went on"
+    assert [log.count("epoch 1/40") for log in logs.values()] == [1, 1]
+    assert main(["sweep", str(sweep), f"--out={local}", "--jobs=2"]) == 0
+    there, here = records(remote), records(local)
+    assert [metric_differences(here[key], there[key]) for key in here] == [[], []]
     assert_same_weights(local, remote)
