@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from resbench.errors import UserError
+from resbench.sweep import forks
 from resbench.sweep.executor import sigterm_interrupts
-from resbench.sweep.job import ATTEMPTS, Job, work
+from resbench.sweep.job import ATTEMPTS, Job
 
 if TYPE_CHECKING:
     import ray
@@ -21,7 +24,9 @@ CONNECTIONS = 3
 
 
 class RayExecutor:
-    """Each run is a remote task in a worker process of its own. If a worker is killed, its run continues in another.
+    """Each run is a remote task, whose worker forks a process for it. A worker imports everything once for its runs.
+
+    If the process of a run or its worker is killed, Ray runs the task again, and the run continues.
 
     The nodes share a file system and an environment: working directory, data and results have the same paths on all.
 
@@ -68,8 +73,9 @@ class RayExecutor:
     def _execute(self, jobs: Sequence[Job], started: Callable[[Job], None], ended: Callable[[Job], None]) -> None:
         import ray
 
-        # After a run, a process has a number of threads set and modules imported. So each run gets a fresh process.
-        task: Any = ray.remote(max_calls=1, max_retries=ATTEMPTS - 1)(work)
+        # With GPUs, Ray would end a worker after each task by default.
+        options: dict[str, Any] = {"max_calls": 0, "max_retries": ATTEMPTS - 1, "retry_exceptions": [Killed]}
+        task: Any = ray.remote(**options)(work_in_a_fork)
         waiting = list(jobs)
         pending: dict[ray.ObjectRef[int], Job] = {}
         unseen: dict[Job, int] = {}
@@ -134,6 +140,38 @@ class RayExecutor:
 
     def _cpus(self, job: Job) -> float:
         return job.threads if self.cpus is None else self.cpus
+
+
+class Killed(Exception):
+    """The process of a run was killed."""
+
+
+def work_in_a_fork(job: Job) -> int:
+    """The task: do the work of a job in a process that is forked for it.
+
+    Raises:
+        Killed: if that process was killed.
+    """
+    main = sys.modules["__main__"]
+    program = main.__dict__.pop("__file__", None)  # else the fork would import the program of its parent, which is Ray
+    try:
+        forks.prepare()
+        # Ray chooses GPUs by variables. If a worker is gone, its task is run again, and must not find the run at work.
+        process = forks.start(job, os.environ, orphaned=signal.SIGKILL)
+    finally:
+        main.__dict__["__file__"] = program
+    try:
+        while process.exitcode is None:
+            process.join(POLL)  # `ray.cancel` does not wake a process that waits
+    except KeyboardInterrupt:
+        process.terminate()
+        process.join()
+        raise
+    if process.exitcode < 0:
+        reason = f"killed by {signal.Signals(-process.exitcode).name}"
+        job.note(reason)
+        raise Killed(reason)
+    return process.exitcode
 
 
 def _ask(address: str) -> None:
