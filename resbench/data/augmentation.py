@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
-from torchvision.transforms import v2
 
+from resbench.data.auto_augment import auto_augment
 from resbench.data.images import ImageData
 from resbench.data.order import random_words
 from resbench.errors import BadValue
@@ -68,7 +68,7 @@ class Augmentation:
             padded = pad(images, (self.padding,) * 4).permute(0, 2, 3, 1)
             images = padded[image, source_rows[:, :, None], source_columns[:, None, :]].permute(0, 3, 1, 2)
         if self.auto_augment:
-            images = _auto_augment(images, int(random_words(1, "auto_augment", *path)[0]))
+            images = auto_augment(images, int(random_words(1, "auto_augment", *path)[0]))
         if self.cutout:
             hidden = _square(height, below(3, height), self.cutout)[:, None, :, None]
             hidden = hidden & _square(width, below(4, width), self.cutout)[:, None, None, :]
@@ -106,6 +106,7 @@ class AugmentedImageData(ImageData):
     ) -> None:
         super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, seed)
         self.augmentation = augmentation
+        self.prepares_ahead = augmentation != NO_AUGMENTATION
 
     def augment(self, inputs: Tensor, epoch: int, batch: int) -> Tensor:
         # The value that normalises to zero is the offset of the normalisation: black, or the mean colour.
@@ -121,12 +122,3 @@ def _square(size: int, center: Tensor, side: int) -> Tensor:
     """Which of ``size`` pixels lie in a square around each center ``[b, 1]``: bool ``[b, size]``."""
     distance = torch.arange(size, device=center.device) - (center - side // 2)
     return (distance >= 0) & (distance < side)
-
-
-def _auto_augment(images: Tensor, seed: int) -> Tensor:
-    # torchvision draws from torch's CPU generator, and would treat a batch as one image. This runs on the CPU, so that
-    # training sees the same pixels on every device.
-    policy = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return torch.stack([policy(image) for image in images.cpu()]).to(images.device)

@@ -62,10 +62,15 @@ class InMemoryData(LightningDataModule, ABC):
             the test set. With 0 none are held out, as in published results.
         seed: seed of the training order, any whole number. The splits do not depend on it.
 
+    Attributes:
+        prepares_ahead: whether a thread prepares the next training mini-batch while one trains, because that takes
+            longer than a thread costs.
+
     Raises:
         BadValue: for an impossible size. Sizes that depend on the data are checked by :meth:`setup`.
     """
 
+    prepares_ahead: bool = False
     num_classes: int
     input_shape: tuple[int, ...]
     split_rule: ClassVar[str]
@@ -189,7 +194,9 @@ class InMemoryData(LightningDataModule, ABC):
                 inputs, samples = inputs[ours], samples[ours]
             return self.convert(inputs), split.targets.index_select(0, samples)
 
-        return TrainLoader(len(split), self.batch_size, self.seed, fetch, self._current_epoch, self._device())
+        return TrainLoader(
+            len(split), self.batch_size, self.seed, fetch, self._current_epoch, self._device(), self.prepares_ahead
+        )
 
     def val_dataloader(self) -> EvalLoader[Batch] | list[Batch]:
         """Batches of the held-out training samples; an empty list where ``val_size`` is 0."""

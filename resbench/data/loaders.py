@@ -1,7 +1,8 @@
 """Loaders of data in memory, without worker processes; training can resume inside an epoch."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import torch
@@ -47,6 +48,7 @@ class TrainLoader(Generic[Batch]):
         current_epoch: returns the epoch when an iteration begins, such as ``lambda: trainer.current_epoch``. Without it
             the epoch is 0 until :meth:`set_epoch` is called.
         device: device of the sample indices.
+        ahead: whether a thread makes the next batch while the one before is in use.
     """
 
     # The loader asks for the epoch, because `sampler.set_epoch` cannot be relied on: if a run under `max_steps` resumes
@@ -60,9 +62,10 @@ class TrainLoader(Generic[Batch]):
         fetch: Callable[[Tensor, int, int], Batch],
         current_epoch: Callable[[], int] = lambda: 0,
         device: torch.device | str = "cpu",
+        ahead: bool = False,
     ) -> None:
         self.size, self.batch_size, self.seed = size, batch_size, seed
-        self.fetch, self.current_epoch, self.device = fetch, current_epoch, device
+        self.fetch, self.current_epoch, self.device, self.ahead = fetch, current_epoch, device, ahead
         self._position = (0, 0)  # epoch, and number of its batches that were returned so far
         self._resume_at: tuple[int, int] | None = None
 
@@ -79,9 +82,14 @@ class TrainLoader(Generic[Batch]):
         resume_epoch, done = self._resume_at or (epoch, 0)
         self._resume_at = None
         order = torch.from_numpy(permutation(self.size, "order", self.seed, epoch)).to(self.device)
-        for batch in range(done if resume_epoch == epoch else 0, len(self)):
+        batches = range(done if resume_epoch == epoch else 0, len(self))
+
+        def make(batch: int) -> Batch:
+            return self.fetch(order[batch * self.batch_size : (batch + 1) * self.batch_size], epoch, batch)
+
+        for batch, made in zip(batches, _made_ahead(make, batches) if self.ahead else map(make, batches), strict=True):
             self._position = (epoch, batch + 1)
-            yield self.fetch(order[batch * self.batch_size : (batch + 1) * self.batch_size], epoch, batch)
+            yield made
 
     def state_dict(self) -> dict[str, int]:
         """The position, and the values on which the order depends."""
@@ -102,3 +110,15 @@ class TrainLoader(Generic[Batch]):
 
     def _order(self) -> dict[str, int]:
         return {"seed": self.seed, "batch_size": self.batch_size, "train_size": self.size}
+
+
+def _made_ahead(make: Callable[[int], Batch], batches: Iterable[int]) -> Iterator[Batch]:
+    """What ``make`` gives for each number, by a thread that is one step ahead."""
+    with ThreadPoolExecutor(1) as thread:
+        ahead: Future[Batch] | None = None
+        for batch in batches:
+            ready, ahead = ahead, thread.submit(make, batch)
+            if ready is not None:
+                yield ready.result()
+        if ahead is not None:
+            yield ahead.result()

@@ -55,8 +55,12 @@ def test_cutout_hides_a_square_around_every_place_alike(side: int) -> None:
         assert (found - 400).abs().max() < 4.5 * 400**0.5
 
 
-def test_auto_augment_is_that_of_torchvision_on_single_images() -> None:
-    images = noise(30, size=32)
+@pytest.mark.parametrize(("channels", "height", "width"), [(3, 32, 32), (1, 28, 28), (3, 9, 14)])
+def test_auto_augment_is_that_of_torchvision_on_single_images(channels: int, height: int, width: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    # Different in brightness, so that every operation finds pixels that it changes.
+    images = torch.randint(0, 256, (600, channels, height, width), generator=generator)
+    images = (images * torch.rand(600, 1, 1, 1, generator=generator) + 20).clamp(max=255).to(torch.uint8)
     policy = v2.AutoAugment(v2.AutoAugmentPolicy.CIFAR10)
     with torch.random.fork_rng():
         torch.manual_seed(int(random_words(1, "auto_augment", 0, 1, 2)[0]))

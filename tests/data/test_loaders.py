@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 import torch
 from torch import Tensor
@@ -35,6 +37,34 @@ def test_order_is_a_function_of_seed_and_epoch_alone() -> None:
 def test_epochs_and_seeds_differ() -> None:
     orders = [[b[2:] for b in epoch_of(train_loader(seed), epoch)] for seed in (0, 1) for epoch in (0, 1)]
     assert all(orders[i] != orders[j] for i in range(4) for j in range(i))
+
+
+def test_a_batch_is_made_while_the_one_before_is_in_use() -> None:
+    makes_second = threading.Event()
+
+    def fetch(samples: Tensor, epoch: int, batch: int) -> int:
+        if batch == 1:
+            makes_second.set()
+        return batch
+
+    loader = TrainLoader(22, 4, 0, fetch, ahead=True)
+    batches = iter(loader)
+    assert next(batches) == 0
+    assert makes_second.wait(60)
+    assert loader.state_dict()["batch"] == 1, "one batch was returned"
+    assert list(batches) == [1, 2, 3, 4, 5]
+
+
+def test_an_error_in_the_thread_is_that_of_the_batch() -> None:
+    def fetch(samples: Tensor, epoch: int, batch: int) -> int:
+        if batch == 2:
+            raise OSError("no such image")
+        return batch
+
+    batches = iter(TrainLoader(22, 4, 0, fetch, ahead=True))
+    assert [next(batches), next(batches)] == [0, 1]
+    with pytest.raises(OSError, match="no such image"):
+        next(batches)
 
 
 def test_a_broken_off_iteration_leaves_no_trace() -> None:
