@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
-from resbench.crossbar.devices import Device, Ideal, SoftBounds
+from resbench.crossbar.devices import Device, Drift, Ideal, SoftBounds
 from resbench.crossbar.randomness import Stream
 
 SHAPES = ((3, 4), (1, 1), (1, 5), (5, 1), (4, 9))
@@ -36,6 +36,7 @@ CONTINUOUS = SoftBounds(
     states=math.inf, w_max=1.0, w_min=-1.0,
     dw_min_dtod=0.0, w_max_dtod=0.0, w_min_dtod=0.0, up_down_dtod=0.0,
 )  # fmt: skip
+DRIFTING = dataclasses.replace(CONTINUOUS, drift=Drift(nu=0.1))
 
 
 class BrokenContractError(Exception):
@@ -348,6 +349,26 @@ def counts_pulses_and_steps(algorithm: Algorithm) -> None:
     demand(pulsed > 0, "no device got a pulse in the whole training")
 
 
+def drifts_with_its_devices(algorithm: Algorithm) -> None:
+    """Drifts with its devices: pass_time changes what the tiles hold, the weight with them, and nothing else."""
+    built = train(made(algorithm, device=DRIFTING), last=STEPS // 2)
+    tiles = [(name, tile, tile.weight.clone()) for name, _, tile in built.named_tiles()]
+    own = {name: held.clone() for name, held in built.named_buffers(recurse=False) if name != "composite"}
+    built.pass_time(1000.0)
+    for name, tile, held in tiles:
+        demand(
+            torch.allclose(tile.weight, held * 1000**-0.1, atol=1e-6),
+            f"after pass_time tile {name} does not hold w t^-nu; leave pass_time as Algorithm has it",
+        )
+    changed = [name for name, held in own.items() if not _equal(held, built.get_buffer(name))]
+    demand(not changed, f"pass_time changes {', '.join(changed)}, which is digital and does not drift")
+    shown = built.weight.clone()
+    for _, tile, _ in tiles:
+        tile.touch(None)
+    built.compose()
+    demand(torch.equal(shown, built.weight), "after pass_time the weight is not what the tiles hold; call compose()")
+
+
 def reports_its_storage(algorithm: Algorithm) -> None:
     """Reports its digital storage."""
     storage = made(algorithm).digital_storage()
@@ -359,5 +380,5 @@ CHECKS: tuple[Callable[[Algorithm], None], ...] = (
     is_documented, has_plain_arguments, builds_for_every_shape, serves_many_layers, holds_its_weight,
     shows_the_current_weight, keeps_the_weight_in_place, keeps_tensors_in_buffers, leaves_its_inputs_alone,
     is_deterministic, resumes_bit_for_bit, survives_copies, starts_anew_when_programmed, learns,
-    rests_without_gradient, counts_pulses_and_steps, reports_its_storage,
+    rests_without_gradient, counts_pulses_and_steps, drifts_with_its_devices, reports_its_storage,
 )  # fmt: skip

@@ -9,7 +9,6 @@ one from the other. Where f bends, it is linearised at the mean (extended Kalman
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
@@ -17,10 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from resbench.crossbar.devices.arithmetic import TINY
+from resbench.crossbar.devices.curves import exp_step, piecewise_step, pow_step
 from resbench.crossbar.devices.pulsed import Response
+from resbench.crossbar.devices.steps import linear_step
+from resbench.crossbar.kernels.compiled import compiled
+from resbench.crossbar.views import FORMS, Form
 from resbench.fitting.table import Branch, Floats
 
 #: Where f is differentiated, as a share of the range of the bounds.
@@ -118,95 +122,76 @@ ARITHMETIC: dict[str, Any] = {
 }
 
 
-@functools.cache
-def _run_of(response: Response) -> Callable[..., float]:
-    """What is compiled for a response of a device."""
+def _scalar(response: Response) -> Callable[..., Any]:
+    """A response for single numbers in double precision, from the code that torch runs."""
     assert isinstance(response, FunctionType)
-    change = njit(FunctionType(response.__code__, ARITHMETIC, response.__name__))
-    arguments = response.__code__.co_varnames[: response.__code__.co_argcount]
-    call = _CALLS[arguments[2:-2]](change)
-
-    @njit(error_model="numpy")
-    def run(values, gaps, starts, signs, begin, held, constants, noise, xi, means):
-        """Follow each branch from where it begins; means receives the weight at each reading, before it is known."""
-        up, down, tables, w_min, w_max = constants
-        sigma, rho = noise
-        nudge, total, drawn = NUDGE * (w_max - w_min), 0.0, 0
-        for branch in range(signs.size):
-            sign = signs[branch]
-            c, table = (up, tables[0]) if sign > 0 else (down, tables[1])
-            w, variance = begin[branch], rho * rho
-            means[starts[branch]] = w
-            for i in range(starts[branch] + 1, starts[branch + 1]):
-                for _ in range(gaps[i]):
-                    step, gain = call(w, sign, c, table), 1.0
-                    if variance > 0:
-                        gain += (call(w + nudge, sign, c, table) - call(w - nudge, sign, c, table)) / (2 * nudge)
-                    if xi.size > 0:
-                        w += step * (1 + sigma * xi[drawn])
-                        drawn += 1
-                    else:
-                        w += step
-                    if w > w_max or w < w_min:
-                        w, gain = min(max(w, w_min), w_max), 0.0
-                    variance = gain * gain * variance + (sigma * step) ** 2
-                means[i] = w
-                if not held[i]:
-                    of_reading, error = variance + rho * rho, values[i] - w
-                    total += 0.5 * (np.log(of_reading) + error * error / of_reading)
-                    w += variance / of_reading * error
-                    variance -= variance * variance / of_reading
-        return total
-
-    return run
+    return njit(FunctionType(response.__code__, ARITHMETIC, response.__name__))
 
 
-def _with_two(change):
-    @njit
-    def call(w, sign, c, table):
-        return change(w, sign, c[0], c[1], 0.0, 0.0)
-
-    return call
+linear, power = _scalar(linear_step), _scalar(pow_step)
+exponential, piecewise = _scalar(exp_step), _scalar(piecewise_step)
 
 
-def _with_four(change):
-    @njit
-    def call(w, sign, c, table):
-        return change(w, sign, c[0], c[1], c[2], c[3], 0.0, 0.0)
-
-    return call
+def call(form, w, sign, c, table):
+    """The change of one pulse without noise, of devices of a form, from the numbers and the table of the direction."""
 
 
-def _with_five(change):
-    @njit
-    def call(w, sign, c, table):
-        return change(w, sign, c[0], c[1], c[2], c[3], c[4], 0.0, 0.0)
-
-    return call
+@overload(call)
+def _call(form, w, sign, c, table):
+    """How ``call`` is compiled, by the type of the form."""
+    return CHANGES[form.instance_class]
 
 
-def _with_table(change):
-    @njit
-    def call(w, sign, c, table):
-        return change(w, sign, c[0], c[1], c[2], table, 0.0, 0.0)
-
-    return call
-
-
-#: How a response is called, by the names of what it reads.
-_CALLS: dict[tuple[str, ...], Callable[..., Any]] = {
-    ("step", "slope"): _with_two,
-    ("step", "w_max", "w_min", "gamma"): _with_four,
-    ("step", "tilt", "amplitude", "gamma", "b"): _with_five,
-    ("step", "w_max", "w_min", "nodes"): _with_table,
+CHANGES: dict[type[Form], Callable[..., Any]] = {
+    FORMS[linear_step]: lambda form, w, sign, c, table: linear(w, sign, c[0], c[1], 0.0, 0.0),
+    FORMS[pow_step]: lambda form, w, sign, c, table: power(w, sign, c[0], c[1], c[2], c[3], 0.0, 0.0),
+    FORMS[exp_step]: lambda form, w, sign, c, table: exponential(w, sign, c[0], c[1], c[2], c[3], c[4], 0.0, 0.0),
+    FORMS[piecewise_step]: lambda form, w, sign, c, table: piecewise(w, sign, c[0], c[1], c[2], table, 0.0, 0.0),
 }
+
+
+@compiled
+def run(form, values, gaps, starts, signs, begin, held, constants, noise, xi, means):
+    """Follow each branch from where it begins; means receives the weight at each reading, before it is known."""
+    up, down, tables, w_min, w_max = constants
+    sigma, rho = noise
+    nudge, total, drawn = NUDGE * (w_max - w_min), 0.0, 0
+    for branch in range(signs.size):
+        sign = signs[branch]
+        c, table = (up, tables[0]) if sign > 0 else (down, tables[1])
+        w, variance = begin[branch], rho * rho
+        means[starts[branch]] = w
+        for i in range(starts[branch] + 1, starts[branch + 1]):
+            for _ in range(gaps[i]):
+                step, gain = call(form, w, sign, c, table), 1.0
+                if variance > 0:
+                    gain += (call(form, w + nudge, sign, c, table) - call(form, w - nudge, sign, c, table)) / (
+                        2 * nudge
+                    )
+                if xi.size > 0:
+                    w += step * (1 + sigma * xi[drawn])
+                    drawn += 1
+                else:
+                    w += step
+                if w > w_max or w < w_min:
+                    w, gain = min(max(w, w_min), w_max), 0.0
+                variance = gain * gain * variance + (sigma * step) ** 2
+            means[i] = w
+            if not held[i]:
+                of_reading, error = variance + rho * rho, values[i] - w
+                total += 0.5 * (np.log(of_reading) + error * error / of_reading)
+                w += variance / of_reading * error
+                variance -= variance * variance / of_reading
+    return total
+
+
 _NONE = np.zeros(0)
 
 
 def curve(response: Response, readings: Readings, begin: Floats, constants: Constants) -> Floats:
     """Weights without noise at each reading, from where each branch begins."""
     means, held = np.empty_like(readings.values), np.ones(len(readings.values), dtype=bool)
-    _run_of(response)(*_parts(readings), begin, held, constants, NO_NOISE, _NONE, means)
+    run(FORMS[response](), *_parts(readings), begin, held, constants, NO_NOISE, _NONE, means)
     return means
 
 
@@ -215,7 +200,7 @@ def surprise(
 ) -> float:
     """Negative log-likelihood of the readings that are not held back, each given those before it in its branch."""
     begin, means = readings.values[readings.first], np.empty_like(readings.values)
-    return float(_run_of(response)(*_parts(readings), begin, held, constants, noise, _NONE, means))
+    return float(run(FORMS[response](), *_parts(readings), begin, held, constants, noise, _NONE, means))
 
 
 def innovations(
@@ -223,7 +208,7 @@ def innovations(
 ) -> Floats:
     """Readings less their predictions from those before them in their branch; NaN where held back or first."""
     begin, means = readings.values[readings.first], np.empty_like(readings.values)
-    _run_of(response)(*_parts(readings), begin, held, constants, noise, _NONE, means)
+    run(FORMS[response](), *_parts(readings), begin, held, constants, noise, _NONE, means)
     errors = np.where(held, np.nan, readings.values - means)
     errors[readings.first] = np.nan
     return errors
@@ -240,7 +225,7 @@ def simulate(
     """Readings of a device with noise, at the same pulses."""
     means, held = np.empty_like(readings.values), np.ones(len(readings.values), dtype=bool)
     xi = draw.standard_normal(int(readings.gaps.sum()) + 1)
-    _run_of(response)(*_parts(readings), begin, held, constants, noise, xi, means)
+    run(FORMS[response](), *_parts(readings), begin, held, constants, noise, xi, means)
     return means + noise.rho * draw.standard_normal(len(means))
 
 
