@@ -1,15 +1,16 @@
-"""What a config trains from, and on which parts of the data. Results that differ there cannot be compared."""
+"""What a config trains from, on which parts of the data, and when it tests; only results that agree are compared."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from resbench.records.identity import counted_callbacks
 from resbench.records.text import one_line
 
 
 def limits(config: Mapping[str, Any]) -> list[str]:
     """Settings of a resolved config that make an epoch shorter, or a step larger, than data and batch size say.
 
-    Given weights to start from are among them.
+    Given weights to start from are among them, and time that passes before the test.
     """
     trainer = _section(config, "trainer")
     found = []
@@ -26,6 +27,10 @@ def limits(config: Mapping[str, Any]) -> list[str]:
         found.append(f"epochs of {part}")
     if digest := config.get("weights_sha256"):
         found.append(f"starts from weights {one_line(str(digest)[:12])}")
+    for callback in counted_callbacks(trainer.get("callbacks")):
+        if isinstance(callback, Mapping) and str(callback.get("class_path")).endswith(".TimeBeforeTest"):
+            time = _section(callback, "init_args").get("time")
+            found.append(f"tested {one_line(str(time)[:24])} after the training")
     return found
 
 

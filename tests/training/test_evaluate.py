@@ -85,6 +85,7 @@ def test_a_run_that_is_tested_later_is_evaluated_later_too(run: Run) -> None:
     """Twice the same drift from the checkpoint of the training; more time than the config has is not asked for."""
     outcome = run("fit", "--config=device/softbounds_drift.yaml", "--config=track/digits_drift.yaml")
     assert outcome.status == 0, outcome.err
+    assert "tested 1d after the training" in outcome.record.track.limits
     again = evaluated(run, "test", outcome)
     assert [float(line.split()[1]) for line in again.out.splitlines()] == pytest.approx(
         [outcome.record.final[line.split()[0]] for line in again.out.splitlines()], abs=1e-4
