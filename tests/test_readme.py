@@ -19,7 +19,7 @@ def printed(row: str, column: str) -> str:
     lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     (head,) = (line for line in cells if line[0] == "states")
-    (found,) = (line for line in cells if line[0] == row)
+    found = next(line for line in cells[cells.index(head) :] if line[0] == row)
     return found[head.index(column)]
 
 

@@ -45,7 +45,8 @@ class Style(NamedTuple):
 def write_figures(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
     """Write ``TRACK.svg`` for each track with analog results: the metric against precision, and against wear.
 
-    Characters that a file name cannot hold become ``_``. If tracks share a name, a number is added to the later ones.
+    A track that was tuned has ``TRACK-tuned.svg`` too. Characters that a file name cannot hold become ``_``. If tracks
+    share a name, a number is added to the later ones.
 
     Returns:
         Their paths.
@@ -61,7 +62,7 @@ def write_figures(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
         for table, title in zip(leaderboard.tables, titles(leaderboard.tables), strict=True)
         if _drawn(table)
     ]
-    paths = [Path(out, f"{stem}.svg") for stem in file_stems(table.track.name for table, _ in drawn)]
+    paths = [Path(out, f"{stem}.svg") for stem in file_stems(_name(table) for table, _ in drawn)]
     for path, (table, title) in zip(paths, drawn, strict=True):
         with matplotlib.rc_context(RC), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph")  # a character that the font lacks is drawn as a box
@@ -168,6 +169,10 @@ def _against_wear(axes: "Axes", table: Table, row: Row, style: Style) -> None:
         marker=style.marker,
         linewidths=0,
     )
+
+
+def _name(table: Table) -> str:
+    return table.track.name if table.ruleset == "default" else f"{table.track.name}-{table.ruleset}"
 
 
 def _name_states(axes: "Axes", table: Table) -> None:

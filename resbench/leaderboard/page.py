@@ -25,6 +25,7 @@ from resbench.leaderboard.page_view import (
 from resbench.leaderboard.paper import paper_results
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table
 from resbench.leaderboard.wording import claims, facts, interval, number, precision, titles
+from resbench.tuning.points import STUDIES
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -57,6 +58,7 @@ def to_html(leaderboard: Leaderboard, records: str = "") -> str:
         summaries=summary_views(leaderboard.tables),
         left_out=left_out,
         rejected=leaderboard.rejected,
+        names=len({table.track.model_dump_json() for table in leaderboard.tables}),
         runs=sum(track.runs for track in tracks),
         most_files=MOST_FILES,
         source=paper_results()["source"],
@@ -126,13 +128,21 @@ def _track(table: Table, key: str, title: str, left_out: int) -> TrackView:
             UnfinishedRun(run.label, precision(run.states), run.seed, run.status, run.error or "", run.file)
             for run in table.unfinished
         ],
-        runs=len(table.unfinished) + sum(len(cell.seeds) for row in table.rows for cell in _distinct(row)),
+        runs=_runs(table),
         algorithms=len(analog(table)),
         reference="-" if digital is None else number(digital.mean, metric),
         best=_best(table),
         tuning=tuning_view(table),
         left_out=left_out,
     )
+
+
+def _runs(table: Table) -> int:
+    """How many runs a table is made of: one for each seed, or all trials and the best point of each study."""
+    seeds = sum(len(cell.seeds) for row in table.rows for cell in _distinct(row))
+    if table.ruleset == "tuned":
+        seeds = STUDIES * seeds + sum(entry.trials for entry in table.tuned)
+    return len(table.unfinished) + seeds
 
 
 def _distinct(row: Row) -> list[Cell]:

@@ -232,15 +232,17 @@ class TrackView:
 class Page:
     """The whole page.
 
-    ``left_out`` names the tracks that found no room, ``most_files`` is the longest list of files that is written out,
-    ``source`` is the source of published results, ``data`` is a :class:`PageData` as JSON, ``script_hash`` is what the
-    content security policy knows the script by, and ``series`` counts the colours.
+    ``names`` counts tracks; one that was tuned is there twice in ``tracks``. ``left_out`` names the tracks that found
+    no room, ``most_files`` is the longest list of files that is written out, ``source`` is the source of published
+    results, ``data`` is a :class:`PageData` as JSON, ``script_hash`` is what the content security policy knows the
+    script by, and ``series`` counts the colours.
     """
 
     tracks: Sequence[TrackView]
     summaries: Sequence[SummaryView]
     left_out: Sequence[str]
     rejected: Sequence[Rejected]
+    names: int
     runs: int
     most_files: int
     source: str

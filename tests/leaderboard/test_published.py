@@ -14,12 +14,13 @@ from resbench.sweep.plan import read_plan
 from resbench.training.cli import RunCLI
 
 REPOSITORY = Path(__file__).parents[2]
-RECORDS = sorted(REPOSITORY.glob("leaderboards/records/*/*.json"))
+FOLDER = REPOSITORY / "leaderboards" / "records"
+RECORDS = sorted(FOLDER.glob("*/**/*.json"))  # trials of a tuning have a folder of their own
 
 
 @pytest.fixture(scope="module")
 def compiled() -> Leaderboard:
-    return compile_leaderboard(REPOSITORY / "leaderboards" / "records")
+    return compile_leaderboard(FOLDER)
 
 
 def test_no_published_record_is_rejected_or_from_an_uncommitted_state(compiled: Leaderboard) -> None:
@@ -35,8 +36,8 @@ def test_no_published_record_names_a_place_of_a_machine() -> None:
 def test_the_site_is_made_of_every_record(compiled: Leaderboard, tmp_path: Path) -> None:
     written = {path.name: path for path in write_leaderboard(compiled, tmp_path)}
     drawn = [path.stem for path in write_figures(compiled, tmp_path)]
-    tracks = sorted({path.parent.name for path in RECORDS})
-    assert sorted(drawn) == tracks
+    tracks = sorted({path.relative_to(FOLDER).parts[0] for path in RECORDS})
+    assert sorted(drawn) == sorted([*tracks, "digits-mlp-tuned"])
     page = written["leaderboard.html"].read_text(encoding="utf-8")
     assert f"{len(tracks)} tracks, {len(RECORDS)} runs." in page
     assert Leaderboard.model_validate_json(written["leaderboard.json"].read_text(encoding="utf-8")) == compiled
@@ -53,13 +54,14 @@ def test_the_configs_of_today_have_the_hashes_of_the_records() -> None:
             assert cli.config_hash[:12] in published, cell.name
 
 
-def test_the_readme_prints_the_means_of_the_records(compiled: Leaderboard) -> None:
+@pytest.mark.parametrize(("ruleset", "head"), [("default", "states"), ("tuned", "states, tuned")])
+def test_the_readme_prints_the_means_of_the_records(compiled: Leaderboard, ruleset: str, head: str) -> None:
     lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    start = next(index for index, line in enumerate(cells) if line[0] == "states")
-    (table,) = (table for table in compiled.tables if table.track.name == "digits-mlp")
+    start = next(index for index, line in enumerate(cells) if line[0] == head)
+    (table,) = (table for table in compiled.tables if (table.track.name, table.ruleset) == ("digits-mlp", ruleset))
     printed = [cells[start], *cells[start + 2 : start + 2 + len(table.rows)]]
     assert printed == [
-        ["states", *(f"{states:g}" for states in table.columns if states is not None)],
+        [head, *(f"{states:g}" for states in table.columns if states is not None)],
         *([row.label, *(f"{100 * cell.mean:.1f}" if cell else "-" for cell in row.cells)] for row in table.rows),
     ]
