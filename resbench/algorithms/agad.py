@@ -1,4 +1,4 @@
-"""AGAD (TT-v4): chopped Tiki-Taka that learns the symmetric point of the fast tile on the way."""
+"""AGAD (TT-v4): chopped Tiki-Taka that learns the symmetric point of the fast tile during training."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from resbench.costs import agad
 
 
 class AGAD(ChoppedTikiTaka):
-    """Analog gradient accumulation with dynamic reference (AGAD): what A held in the last phase is subtracted.
+    """Analog gradient accumulation with dynamic reference (AGAD): subtracts what A held in the last phase.
 
-    As chopped Tiki-Taka, but ``h = H[:, j] + L a_j b (A[:, j] - R[:, j]) / Theta``. M is a running mean of the reads,
-    ``M <- (1 - lambda) M + lambda A[:, j]``, and after a flip of a_j the reference R takes its value: with the sign the
-    direction of the gradient turns, and what does not turn with it is the offset of the device. Behaviour of aihwkit's
-    ``DynamicTransferCompound`` on its CPU.
+    Chopped Tiki-Taka with ``h = H[:, j] + L a_j b (A[:, j] - R[:, j]) / Theta``. M is a running mean of the reads,
+    ``M <- (1 - lambda) M + lambda A[:, j]``. After a flip of a_j, the reference R takes the value of M. The flip
+    changes the sign of the gradient; what does not change its sign is the offset of the device. Source: behaviour of
+    aihwkit 1.1.0 (``DynamicTransferCompound``, CPU).
 
     Args:
         in_chop_prob: a column flips every ``n = max(ceil(1 / in_chop_prob), 2)`` sweeps.
         in_chop_random: flip with probability ``in_chop_prob`` after a read too.
         tail_weightening: ``lambda = min(tail_weightening / n, 1)``.
-        buffer_cap: bound of the buffer in pulse trains, where ``forget_buffer`` is false; 0 for none.
+        buffer_cap: bound of the buffer in pulse trains, if ``forget_buffer`` is false; 0 for none.
 
     The other arguments are those of :class:`~resbench.algorithms.ChoppedTikiTaka`.
 

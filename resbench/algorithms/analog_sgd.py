@@ -11,8 +11,8 @@ from resbench.crossbar.rows import Rows
 class AnalogSGD(Algorithm):
     """Analog SGD: every sample pulses the one tile that holds the weight.
 
-    ``W <- W - lr d x^T`` in expectation, deformed by the response of the devices: few states and asymmetry pull the
-    weights toward the symmetric point, which is what the other algorithms are there to mend.
+    ``W <- W - lr d x^T`` in expectation, distorted by the response of the devices: few states and asymmetry pull the
+    weights to the symmetric point. The other algorithms are there to overcome this.
 
     Args:
         pulses: pulse trains of the update.

@@ -1,4 +1,4 @@
-"""The contract of a training algorithm: how one weight matrix is held on tiles and trained in place."""
+"""The contract of a training algorithm: it represents one weight matrix on tiles and trains it in place."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 from resbench.errors import BadValue
 
-#: In place of the changes of tiles that are the weight themselves.
+#: Stands for `Changes` if a tile itself is the weight, so that there is nothing to recompute.
 ALONE = nullcontext()
 
 
 class Counted:
-    """What has counters for a checkpoint: an algorithm, and parts of it that are among its counters."""
+    """Something with counters that a checkpoint keeps: an algorithm, or a part of one such as its schedule."""
 
     counters: ClassVar[tuple[str, ...]] = ()
 
     def state(self) -> dict[str, Any]:
-        """The counters, plain types only."""
+        """The counters by name, as plain types."""
         held = {name: getattr(self, name) for name in self.counters}
         return {name: part.state() if isinstance(part, Counted) else copy.copy(part) for name, part in held.items()}
 
@@ -55,17 +55,17 @@ class Algorithm(nn.Module, Counted, ABC):
     The forward pass sees the composite weight ``sum_k gamma_k W_k``.
 
     Attributes:
-        title: what tables call the algorithm; a class that derives from it does not inherit it. Without one it is the
-            name of the class.
-        citation: where the algorithm is from, for tables and pages.
-        cost: what it asks of the hardware, a formula of :mod:`resbench.costs`; None leaves it out of cost tables. It is
-            read off the source, so write one call with plain arguments.
-        digital: whether layers stay digital (only the digital reference says so).
-        counters: names of the attributes that a checkpoint keeps beside the buffers: numbers, lists of numbers, or
+        title: name of the algorithm in tables. Derived classes do not inherit it; a class without a title is called by
+            its name.
+        citation: the paper, for tables and pages.
+        cost: its hardware cost, a formula of :mod:`resbench.costs`; None leaves it out of cost tables. It is read from
+            the source code, so write one call with plain arguments.
+        digital: whether layers stay digital; True for the digital reference only.
+        counters: names of the attributes that a checkpoint keeps in addition to buffers: numbers, lists of numbers, or
             parts with counters of their own.
         settled: arguments that a class does not take over. Where its ``__init__`` ends with ``**inherited``, it has its
             own arguments and those of the class that it derives from, except these and positional-only ones.
-        reads_batch_loss: whether :meth:`on_batch_end` wants to be called; False saves a synchronisation each step.
+        reads_batch_loss: whether :meth:`on_batch_end` is called; False saves a synchronisation in each step.
         shape: ``(out, in)`` once built.
         stream: random stream of the layer once built, for the algorithm's own draws.
         steps: optimiser steps so far.
@@ -103,7 +103,7 @@ class Algorithm(nn.Module, Counted, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.steps = 0
-        # Registered for torch as a ModuleList, and at hand as a plain list, which costs a tenth to read.
+        # A ModuleList for torch, and a plain list for us, because reading that takes a tenth of the time.
         self.register_module("tiles", nn.ModuleList())
         self.__dict__["tiles"] = []
         self._restless: list[Tile] = []
@@ -120,7 +120,7 @@ class Algorithm(nn.Module, Counted, ABC):
         else:
             super().__setattr__(name, value)
 
-    # What a subclass writes: the first two, and of the others what it needs.
+    # Methods that subclasses implement: the first two always, the others if they need them.
 
     @abstractmethod
     def allocate(self) -> None:
@@ -130,50 +130,50 @@ class Algorithm(nn.Module, Counted, ABC):
     def update(self, x: Rows, d: Rows, lr: float) -> None:
         """Train on one mini-batch, in place.
 
-        Tiles take rows as they are; ``x.dense()`` is the matrix. For a convolution it is laid out at that call, and
-        :func:`~resbench.crossbar.rows.outer_sum` computes the gradient without it.
+        Pass rows to tiles as they are. ``x.dense()`` gives them as a matrix; for a convolution, this call lays out the
+        patches. :func:`~resbench.crossbar.rows.outer_sum` computes the gradient without laying them out.
 
         Args:
-            x: float32 ``[n, in]``, the rows that entered the layer (all positions of a convolution, images outermost).
-            d: float32 ``[n, out]``, derivative of the loss by the outputs; a mean over the mini-batch is in it already.
+            x: float32 ``[n, in]``, the inputs of the layer (all positions of a convolution, images outermost).
+            d: float32 ``[n, out]``, derivative of the loss by the outputs, including the factor of a mean loss.
             lr: learning rate of the optimiser's parameter group; never 0.
         """
 
     def start(self) -> None:
-        """Put counters and digital buffers at their initial values; called after the tiles are made or programmed."""
+        """Set counters and digital buffers to their initial values. Called after tiles are made or programmed."""
 
     def place(self, weight: Tensor) -> None:
-        """Write a composite weight onto the tiles: all on the last one, divided by its gamma, as it can hold it."""
+        """Write a composite weight to the tiles. By default, the last tile gets all of it, divided by its gamma."""
         for tile in self.tiles[:-1]:
             tile.program(torch.zeros_like(weight))
         self.tiles[-1].program(weight / self.gammas[-1])
 
     def compose(self) -> None:
         """Recompute the composite weight ``sum_k gamma_k W_k``."""
-        composite = self._buffers["composite"]  # as an attribute torch would find it last
+        composite = self._buffers["composite"]  # faster than the attribute, which torch looks up last
         if composite is not None and self._changes is not None:
             kernels.compose(composite, self.tiles, self.gammas, self._changes)
 
     def on_batch_end(self, train_loss: float) -> None:
-        """Called after each training step with the loss of its mini-batch, where :attr:`reads_batch_loss` says so."""
+        """Called after each training step with the loss of its mini-batch, if :attr:`reads_batch_loss` is True."""
 
     def on_epoch_end(self, train_loss: float) -> None:
-        """Called after each training epoch with its mean loss."""
+        """Called after each training epoch with the mean loss of the epoch."""
 
-    # What the base gives.
+    # Methods that this class implements.
 
     def build(self, shape: tuple[int, int], device: Device | Sequence[Device], stream: Stream) -> Self:
         """A copy of this algorithm with tiles for one layer.
 
         Args:
             shape: ``(out, in)``.
-            device: device of all tiles, or one for each tile, fast tile first (the last one serves the rest).
+            device: device of all tiles, or one for each tile, fast tile first; the last one is used for further tiles.
             stream: random stream of the layer.
 
         Raises:
-            TypeError: for a subclass that does not call ``super().__init__()``.
-            ValueError: for a subclass that makes no tile, an algorithm that is on tiles already, and more devices than
-                tiles.
+            TypeError: if the subclass does not call ``super().__init__()``.
+            ValueError: if the subclass makes no tile, if the algorithm is on tiles already, or if there are more
+                devices than tiles.
         """
         if "_modules" not in vars(self):
             raise TypeError(f"{_careless(type(self))} does not call super().__init__(); write it in the first line")
@@ -202,13 +202,13 @@ class Algorithm(nn.Module, Counted, ABC):
     def is_composite(self) -> bool:
         """Whether the weight is computed from the tiles.
 
-        Where the last tile alone is visible, it is the weight: no copy that could come apart from it.
+        If only the last tile is visible, with share 1, that tile is the weight and there is no copy.
         """
         visible = [gamma for gamma in self.gammas if gamma != 0]
         return visible != [1.0] or self.gammas[-1] != 1.0 or type(self).compose is not Algorithm.compose
 
     def add_tile(self, name: str, gamma: float = 1.0) -> Tile:
-        """Add the next tile, with share ``gamma`` in the composite weight; for use in :meth:`allocate`."""
+        """Add the next tile, with share ``gamma`` in the composite weight. Call it in :meth:`allocate`."""
         index = len(self.tiles)
         device = self._devices[min(index, len(self._devices) - 1)]
         tile = make_tile(device, self.shape, self.stream.child("tile", index))
@@ -222,21 +222,21 @@ class Algorithm(nn.Module, Counted, ABC):
 
     @property
     def weight(self) -> Tensor:
-        """The composite weight ``[out, in]``, what the forward pass sees; always the same memory."""
+        """The composite weight ``[out, in]``, which the forward pass sees. It is always at the same place in memory."""
         if self.composite is not None:
             return self.composite
         weight: Tensor = self.tiles[-1].weight
         return weight
 
     def program(self, weight: Tensor) -> None:
-        """Set the composite weight, as far as the devices can hold it, and start anew."""
+        """Set the composite weight, as closely as the devices can represent it, and reset counters and buffers."""
         with self._changes or ALONE:
             self.place(weight)
         self.start()
         self.compose()
 
     def step(self, pairs: Sequence[tuple[Tensor | Rows, Tensor | Rows]], lr: float) -> None:
-        """One optimiser step: the (x, d) pairs as one mini-batch, then what time does to the devices."""
+        """One optimiser step: train on the (x, d) pairs as one mini-batch, then apply decay and diffusion."""
         with self._changes or ALONE:
             self._step(pairs, lr)
         self.steps += 1
@@ -253,7 +253,7 @@ class Algorithm(nn.Module, Counted, ABC):
             tile.end_of_step()
 
     def pass_time(self, seconds: float) -> None:
-        """Let the devices of all tiles drift for a time, and the composite weight with them; see ``Tile.pass_time``."""
+        """Let the devices of all tiles drift for a time, and recompute the composite weight; see ``Tile.pass_time``."""
         with self._changes or ALONE:
             for tile in self.tiles:
                 tile.pass_time(seconds)
@@ -264,7 +264,7 @@ class Algorithm(nn.Module, Counted, ABC):
         yield from zip(self.tile_names, self.gammas, self.tiles, strict=True)
 
     def digital_storage(self) -> dict[str, int]:
-        """Words of digital storage by name that the algorithm keeps beside its tiles."""
+        """Number of words in each digital buffer of the algorithm, by name."""
         return {name: buffer.numel() for name, buffer in self.named_buffers(recurse=False) if name != "composite"}
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -289,19 +289,19 @@ def place_of(function: Any) -> str:
 
 
 def _careless(kind: type) -> str:
-    """The first constructor of a class and its bases that calls no other, for messages."""
+    """The first constructor of a class and its bases that calls no other constructor, for messages."""
     constructors = [init for base in kind.__mro__ if inspect.isfunction(init := vars(base).get("__init__"))]
     careless = [init for init in constructors if "__init__" not in init.__code__.co_names]
     return place_of((careless or constructors)[0])
 
 
 def _compose_after_loading(algorithm: Algorithm, _: object) -> None:
-    """The composite weight is derived state: after a checkpoint has filled the tiles it is computed anew."""
+    """Recompute the composite weight, which is not in the checkpoint, after the tiles have been loaded."""
     algorithm.compose()
 
 
 def series(key: str, value: float | Sequence[float], tiles: int, rule: Callable[[float, int], float]) -> list[float]:
-    """One value for each tile, fast tile first: as given, or from one number by ``rule(number, tile)``.
+    """One value for each tile, fast tile first: the given list, or ``rule(number, tile)`` of a single number.
 
     Raises:
         BadValue: for a list of another length.

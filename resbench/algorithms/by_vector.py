@@ -1,8 +1,8 @@
 """Transfers inside a mini-batch in one compiled call, for periods that count vectors.
 
 The loop of :class:`~resbench.algorithms.chain.TileChain` calls a tile, a channel and another tile for every vector.
-Here the first two tiles of a chain and the channel between them are given to
-:mod:`resbench.crossbar.kernels.vectors_code`, which does the same, with the same bits.
+This module passes the first two tiles of a chain and the channel between them to
+:mod:`resbench.crossbar.kernels.vectors_code`, which does the same with the same bits.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = ["Drive", "Flow", "is_covered", "key_of", "run"]
 
 @dataclass(frozen=True)
 class Pass:
-    """What a channel does between the fast tile and the next one.
+    """What a channel does between the fast tile and the next one, as compiled code takes it.
 
     Args:
-        rule: its buffer.
-        factor: factor on what is written.
-        chopping: its signs and references.
+        rule: the buffer of the channel and its rule.
+        factor: factor on the values that are written.
+        chopping: the signs and references of the channel.
     """
 
     rule: Rule
@@ -43,7 +43,7 @@ class Pass:
 
 
 def is_covered(tiles: Sequence[Tile], trains: Sequence[PulseTrain], channel: Channel) -> bool:
-    """Whether compiled code has all that these tiles, pulse trains and this channel do."""
+    """Whether compiled code supports these tiles, these pulse trains and this channel."""
     return (
         type(channel) in PASSES
         and all(type(tile) is Tile and kernels.is_numba(tile) and vectors.is_covered(tile) for tile in tiles)
@@ -52,7 +52,7 @@ def is_covered(tiles: Sequence[Tile], trains: Sequence[PulseTrain], channel: Cha
 
 
 def key_of(stream: Stream) -> np.uint64:
-    """The key of a stream as compiled code takes it."""
+    """The key of a stream, in the type that compiled code takes."""
     return np.uint64(stream.key)
 
 
@@ -67,18 +67,21 @@ def run(
     rate: float,
     batch: int,
 ) -> int:
-    """Pulse the first tile with vectors and make its transfers; returns the line to read next.
+    """Pulse the first tile with vectors and make its transfers.
 
     Args:
-        tiles: the fast tile and the one after it.
-        channel: what is between them.
+        tiles: the fast tile and the next one.
+        channel: the channel between them.
         x: ``[n, in]``, some vectors of a mini-batch.
         d: ``[n, out]``.
         drive: how the fast tile is pulsed.
         transfer_pulses: pulse trains of the transfers.
         flow: when which lines are read.
         rate: factor on the values that are read.
-        batch: vectors of the whole mini-batch.
+        batch: number of vectors in the whole mini-batch.
+
+    Returns:
+        The number of the line to read next.
     """
     source, target = tiles
     x, d = fitting("x", x, source.shape[1], source.weight), fitting("d", d, source.shape[0], source.weight)
@@ -152,7 +155,7 @@ def _dynamic(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pas
     return Pass(chopped.rule, chopped.factor, chopping)
 
 
-#: What each channel does, by its exact class: one that derives from it may do something else.
+#: Functions by the exact class of a channel, because a derived class may do something else.
 PASSES: dict[type[Channel], Callable[[Channel, float, float, int], Pass]] = {
     Channel: _direct,
     Buffer: _buffered,

@@ -1,8 +1,8 @@
 """A chain of tiles: the loop over a mini-batch that Tiki-Taka, its successors and residual learning share.
 
-The fast tile takes the gradient; from time to time some columns of a tile are read and what was read is added to the
-next slower one by pulses. :mod:`~resbench.algorithms.schedules` says when, :mod:`~resbench.algorithms.channels` what
-happens between the read and the write.
+The fast tile is trained with the gradient. From time to time, some columns of a tile are read, and their values are
+added to the next slower tile by pulses. :mod:`~resbench.algorithms.schedules` says when this happens, and
+:mod:`~resbench.algorithms.channels` what happens between the read and the write.
 """
 
 from __future__ import annotations
@@ -27,31 +27,32 @@ from resbench.errors import BadValue
 class TileChain(Algorithm):
     """For each vector of a mini-batch, in order: pulse the fast tile, then make the transfers that are due.
 
-    A subclass gives shares, a schedule and a channel. The arguments below mean the same in every algorithm that takes
-    them; vectors between two transfers are pulsed in one call.
+    A subclass passes shares, a schedule, a channel and names; these are positional. The arguments below have the same
+    meaning in every algorithm that takes them. Vectors between two transfers are pulsed in one call.
 
     Args:
         tiles: number of tiles.
         gamma: share of tile k in the weight that the forward pass sees, ``gamma^(n-1-k)``; 0 hides all but the last.
             Or one share for each tile, fast tile first.
-        transfer_every: mini-batches (or vectors) between two transfers out of the fast tile; or one period for each
-            tile, fast tile first, of which the last is not used. 0 for never.
-        transfer_lr: factor on the values that are read; or one for each tile, fast tile first; the last is not used.
+        transfer_every: mini-batches (or vectors) between two transfers out of the fast tile, 0 for never. Or one period
+            for each tile, fast tile first; the last is not used.
+        transfer_lr: factor on the values that are read. Or one for each tile, fast tile first; the last is not used.
         scale_transfer_lr: multiply ``transfer_lr`` by the optimiser's rate.
         fast_lr: rate of the fast tile; null takes the optimiser's rate.
-        units_in_mbatch: count periods in mini-batches, ``ceil(period n)`` vectors for a mini-batch of n; false counts
-            vectors: in a convolution one for every position of every image.
+        units_in_mbatch: count periods in mini-batches, ``ceil(period n)`` vectors for a mini-batch of n. False counts
+            vectors; a convolution has one for every position of every image.
         n_reads_per_transfer: columns in one transfer, taken in turn; null for all.
         transfer_columns: transfer columns; false transfers rows.
         random_selection: start at a random column instead of the next one.
         with_reset_prob: probability to reset a column of the source after it was read; columns only.
-        transfer_io: periphery of the transfer reads; null is perfect. Noise and bound management are always off there.
+        transfer_io: periphery of the transfer reads; null is perfect. It never has noise and bound management.
         order: ``cpu``: transfers follow the vector at which they are due. ``gpu``: order of aihwkit's GPU code, which
-            loses vectors where a mini-batch does not end with a transfer; both agree where the mini-batch is a multiple
-            of the period or the reverse.
+            loses vectors if a mini-batch does not end with a transfer. Both are the same if the mini-batch is a
+            multiple of the period, or the period one of the mini-batch.
         thres_scale: threshold of the buffer in steps of the receiving tile.
         momentum: share of the buffer that stays after a pulse.
-        forget_buffer: keep ``momentum`` of the whole buffer; false subtracts what was passed on, but for ``momentum``.
+        forget_buffer: keep ``momentum`` of the whole buffer after a pulse; false subtracts ``1 - momentum`` of what was
+            passed on.
         step: pulses for each crossing of the threshold, in steps of the receiving tile.
         pulses: pulse trains of the fast tile.
         transfer_pulses: pulse trains of the transfers.
@@ -146,7 +147,7 @@ class TileChain(Algorithm):
         period = self.inner_period(batch)
         for first, stop, transfers in self.schedule.walk(batch, period):
             sides = (x, d) if stop - first == batch else (x[first:stop], d[first:stop])
-            # Pulse probabilities come from the mean step of all tiles, as in aihwkit.
+            # As in aihwkit, pulse probabilities follow from the mean step of all tiles.
             if period > 0:
                 self.update_by_vector(*sides, rate, self.transfer_rate(0, lr), period, batch)
             else:
@@ -155,7 +156,7 @@ class TileChain(Algorithm):
                 self.transfer(source, target, lr)
 
     def inner_period(self, batch: int) -> int:
-        """Vectors between two transfers of the fast tile, if one compiled call makes many of them; else 0."""
+        """Vectors between two transfers of the fast tile, if one compiled call can make them; else 0."""
         period = self.schedule.inner_period(batch) if self.transfers_plainly else 0
         if period == 0:
             return 0
@@ -165,15 +166,15 @@ class TileChain(Algorithm):
         return period if by_vector.is_covered(self.tiles[:2], trains, self.channel) else 0
 
     def update_by_vector(self, x: Rows, d: Rows, lr: float, rate: float, period: int, batch: int) -> None:
-        """Pulse the fast tile with vectors and transfer after each period of them, in one compiled call.
+        """Pulse the fast tile with vectors and transfer after each period, in one compiled call.
 
         Args:
-            x: ``[n, in]``, some vectors of a mini-batch; the schedule has counted them.
+            x: ``[n, in]``, some vectors of a mini-batch, which the schedule has counted already.
             d: ``[n, out]``.
             lr: rate of the fast tile.
             rate: factor on the values that are read.
             period: :meth:`inner_period`.
-            batch: vectors of the whole mini-batch.
+            batch: number of vectors in the whole mini-batch.
         """
         from resbench.algorithms import by_vector  # compiled; here because importing it takes time
 
@@ -199,8 +200,8 @@ class TileChain(Algorithm):
     def transfer(self, source: int, target: int | None, lr: float) -> None:
         """Read the next columns of ``source`` and add ``transfer_lr`` times their values to ``target``.
 
-        A later transfer at the same count sees what this one wrote. The source is not cleared, and its pointer moves on
-        even where nothing is written.
+        A later transfer at the same count reads what this one wrote. The source is not cleared. Its pointer moves on
+        even if nothing is written.
         """
         start = self.pointers[source]
         if self.random_selection:
@@ -214,7 +215,7 @@ class TileChain(Algorithm):
             self.carry(source, target, first, min(first + self.channel.lines_at_once, stop), rate)
 
     def carry(self, source: int, target: int, first: int, last: int, rate: float) -> None:
-        """Transfer columns (rows) ``first`` to ``last - 1``, which go on at the start of the tile."""
+        """Transfer columns (rows) ``first`` to ``last - 1``; after the last line of the tile comes the first."""
         if self.transfers_plainly and last <= self.lines and type(self.channel) is Channel:
             self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
         else:
@@ -255,15 +256,15 @@ class TileChain(Algorithm):
 
 @functools.cache
 def circle(lines: int, device: torch.device) -> Tensor:
-    """Numbers of columns (rows), int64 ``[2 lines]``: all of them, and once more, since transfers go round."""
+    """The numbers of all columns (rows) twice, int64 ``[2 lines]``, because transfers wrap around."""
     return torch.arange(2 * lines, device=device) % lines
 
 
 def shares_of(gamma: float | Sequence[float], tiles: int) -> list[float]:
-    """Shares of two or more tiles, ``gamma^(n-1-k)``, or as given.
+    """Shares of two or more tiles: ``gamma^(n-1-k)``, or the given list.
 
     Raises:
-        BadValue: for a single tile, a share outside [0, 1], or a last tile that is not visible.
+        BadValue: for a single tile, a share outside [0, 1], and a last share of 0.
     """
     if tiles < 2:
         raise BadValue("tiles", tiles, "cannot hold a fast and a slow tile; write 2 or more")

@@ -1,8 +1,9 @@
 """What happens between the read of one tile and the write to the next.
 
-A channel gets what was read and gives what is written: the same (direct), or whole pulses out of a digital buffer.
-Those of chopped gradients are in :mod:`~resbench.algorithms.chopping`. The digital storage of a channel are buffers of
-the algorithm that it belongs to, so that checkpoints, logs and the cost model find them there.
+A channel takes the values that were read and returns those to write: the same values (:class:`Channel`), whole pulses
+out of a digital buffer (:class:`Buffer`), or the difference from an average (:class:`Tracking`). Channels for chopped
+gradients are in :mod:`~resbench.algorithms.chopping`. A channel keeps its digital storage in buffers of the algorithm,
+so that checkpoints, logs and the cost model find it there.
 """
 
 from __future__ import annotations
@@ -30,47 +31,47 @@ NOMINAL_STEP = 0.001
 
 
 class Channel(Counted):
-    """The direct channel, which writes values as they were read, and the base of the others.
+    """The direct channel, which writes values as they were read. It is also the base class of the others.
 
     Attributes:
         lines_at_once: columns (rows) in one call of :meth:`pass_on`, and in one write.
         owner: the algorithm, set by :meth:`allocate`.
     """
 
-    #: So that the one-hot lines of a whole-matrix transfer stay small.
+    #: A limit, so that the one-hot lines of a whole-matrix transfer stay small.
     lines_at_once: ClassVar[int] = 256
     owner: Algorithm
     axis: Axis
     transfer_pulses: PulseTrain
 
     def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
-        """Called once the owner has its tiles; digital storage is registered as its buffers."""
+        """Called when the owner has its tiles. Subclasses register their digital storage here."""
         self.owner, self.axis, self.transfer_pulses = owner, axis, transfer_pulses
         self.initial: dict[str, float] = {}
 
     def store(self, name: str, shape: tuple[int, ...], initial: float = 0.0) -> None:
-        """Register digital storage, a buffer of the owner."""
+        """Register a buffer of the owner as digital storage, with an initial value."""
         self.owner.register_buffer(name, torch.zeros(shape))
         self.initial[name] = initial
 
     def start(self) -> None:
-        """Put counters and buffers at their initial values."""
+        """Set counters and buffers to their initial values."""
         for name, value in self.initial.items():
             self.owner.get_buffer(name).fill_(value)
 
     def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
-        """The x, d and rate that the fast tile is pulsed with, for some of the ``batch`` vectors of a mini-batch."""
+        """The x, d and rate with which the fast tile is pulsed, for some of the ``batch`` vectors of a mini-batch."""
         return x, d, rate
 
     def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
-        """What is written to the next tile: values and a factor on them; None to write nothing.
+        """The values to write to the next tile and a factor on them; None to write nothing.
 
         Args:
-            source: the tile that was read.
-            lines: int64 ``[n]``, which of its columns (rows).
-            values: float32 ``[n, out]`` (``[n, in]``), what was read; maybe a view of the tile, so leave it as it is.
+            source: number of the tile that was read.
+            lines: int64 ``[n]``, its columns (rows) that were read.
+            values: float32 ``[n, out]`` (``[n, in]``), their values. This may be a view of the tile: do not change it.
             rate: factor on the values.
-            now: vectors so far, the counter of random draws.
+            now: number of vectors so far, the counter of random draws.
         """
         return values, rate
 
@@ -80,7 +81,7 @@ class Channel(Counted):
 
     def buffer(self, name: str) -> Tensor:
         """A buffer of the owner, ``[lines of the tile, across]``."""
-        held = cast(Tensor, self.owner._buffers[name])  # as an attribute torch would find it last
+        held = cast(Tensor, self.owner._buffers[name])  # faster than the attribute, which torch looks up last
         return held.t() if self.axis == "column" else held
 
 
@@ -102,7 +103,7 @@ def check_probability(key: str, value: float) -> None:
 
 @dataclass(kw_only=True, eq=False)
 class Buffer(Channel):
-    """A digital buffer H behind each tile but the last; what crosses the threshold goes on as whole pulses.
+    """A digital buffer H behind each tile except the last. Whatever crosses the threshold is passed on as whole pulses.
 
     The arguments and the rule are those of :class:`~resbench.algorithms.TikiTakaV2`.
 

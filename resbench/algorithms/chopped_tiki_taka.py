@@ -1,4 +1,4 @@
-"""Chopped Tiki-Taka (c-TTv2): signs that flip while the gradient is gathered cancel the offsets of the fast tile."""
+"""Chopped Tiki-Taka (c-TTv2): flipping signs of the gradient cancel the offsets of the fast tile."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from resbench.crossbar.pulses import PulseTrain
 
 
 class ChoppedTikiTaka(TileChain):
-    """Chopped Tiki-Taka (c-TTv2): every column j has a sign a_j, every row i a sign b_i, that flip now and then.
+    """Chopped Tiki-Taka (c-TTv2): every column j has a sign a_j and every row i a sign b_i, which flip at times.
 
     ``A <- A - eta (b d)(a x)^T``; after each ``transfer_every`` the next column j is read, ``h = H[:, j] + L a_j b
     A[:, j] / Theta``, ``s = trunc(h)`` pulses go to ``C[:, j]``, and where s is not 0 ``h <- momentum h``; then a_j may
     flip. A constant offset of A enters H with alternating sign and averages out. H is in units of the threshold
-    ``Theta``, which is ``buffer_granularity`` steps of the fast tile. Behaviour of aihwkit's
-    ``ChoppedTransferCompound``; with ``in_chop_prob: 0`` it is what aihwkit builds under the name of TT-v2.
+    ``Theta``, which is ``buffer_granularity`` steps of the fast tile. Source: behaviour of aihwkit 1.1.0
+    (``ChoppedTransferCompound``); with ``in_chop_prob: 0`` it is what aihwkit calls TT-v2.
 
-    With ``gamma`` above 0 the forward pass sees ``C + gamma (b a^T) * A``, so A counts with the signs that it was
-    gathered with. A flip turns what a column has gathered before;
-    ``with_reset_prob: 1`` clears the column after each read, so that there is nothing to turn. This is the polarity
-    inversion of Ambrogio et al., Nature 558:60, 2018.
+    With ``gamma`` above 0 the forward pass sees ``C + gamma (b a^T) * A``, so A counts with its signs. A flip changes
+    the sign of what is on a column already. ``with_reset_prob: 1`` clears the column after each read, so that nothing
+    is there. This is the polarity inversion of Ambrogio et al., Nature 558:60, 2018.
 
     Args:
         gamma: share of the fast tile in the weight that the forward pass sees, in [0, 1].
@@ -35,18 +34,18 @@ class ChoppedTikiTaka(TileChain):
         out_chop_prob: probability that a row flips after each sweep.
         transfer_every: mini-batches (or vectors) between two reads; a negative number -k stands for ``k states / in``
             of them, a sweep of which moves a device over k times its states.
-        fast_lr: rate of the fast tile, relative to the largest products where ``auto_scale``; null takes the
-            optimiser's rate.
+        fast_lr: rate of the fast tile, relative to the largest products if ``auto_scale``; null takes the optimiser's
+            rate.
         auto_scale: ``eta = fast_lr BL dw_min / (m_x m_d)`` with m_x and m_d running means of the largest inputs.
         auto_momentum: weight of the past in these means, for each mini-batch.
         buffer_granularity: threshold of the buffer in steps of the fast tile.
-        auto_granularity: multiply the threshold by ``auto_granularity / (in |transfer_every|)``; 0 for not.
+        auto_granularity: multiply the threshold by ``auto_granularity / (in |transfer_every|)``; 0 leaves it.
         correct_gradient_magnitudes: divide the values by the rate of the fast tile and by the ratio of the steps, so
             that H sums the gradient itself.
-        no_buffer: leave the buffer out: only what one read gives is passed on.
-        units_in_mbatch: count ``transfer_every`` in mini-batches; false counts vectors, as aihwkit does by default: in
-            a convolution a transfer for every position of every image, each a step of its own here.
-        transfer_columns: transfer columns; false transfers rows, then a_i and b_j change places.
+        no_buffer: clear the buffer before each read, so that only this read is passed on.
+        units_in_mbatch: count ``transfer_every`` in mini-batches. False counts vectors, as aihwkit does by default; a
+            convolution has one for every position of every image.
+        transfer_columns: transfer columns; false transfers rows, and a and b change places.
         transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.
 
     The other arguments are those of :class:`~resbench.algorithms.chain.TileChain`.
@@ -66,6 +65,7 @@ class ChoppedTikiTaka(TileChain):
         in_chop_random: bool = True,
         out_chop_prob: float = 0.0,
         transfer_every: float = 1.0,
+        transfer_lr: float = 1.0,
         fast_lr: float | None = 0.1,
         auto_scale: bool = True,
         auto_momentum: float = 0.99,
@@ -101,6 +101,7 @@ class ChoppedTikiTaka(TileChain):
                 no_buffer=no_buffer,
                 step=step,
             ),
+            transfer_lr=transfer_lr,
             fast_lr=fast_lr,
             pulses=pulses,
             transfer_pulses=transfer_pulses,
@@ -112,7 +113,7 @@ class ChoppedTikiTaka(TileChain):
         return self.gammas[0] != 0
 
     def compose(self) -> None:
-        if self.composite is not None:  # a sign concerns a whole line, so all of it is computed anew
+        if self.composite is not None:  # a sign is that of a whole line, so all of it is recomputed
             fast, slow = self.tiles
             lines, across = (self.get_buffer(name) for name in ("line_signs", "cross_signs"))
             signs = torch.outer(across, lines) if self.axis == "column" else torch.outer(lines, across)

@@ -1,4 +1,4 @@
-"""Channels for a gradient whose signs flip while it is gathered: chopped, and chopped with a dynamic reference."""
+"""Channels for gradients with signs that flip: chopped, and chopped with a dynamic reference."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from resbench.errors import BadValue
 
 @dataclass(kw_only=True, eq=False)
 class Chopped(Channel):
-    """A buffer for a gradient with signs: column j has a sign a_j, row i a sign b_i, that flip now and then.
+    """A buffer for gradients with signs: a_j for column j and b_i for row i, which flip from time to time.
 
-    The arguments and the rule are those of :class:`~resbench.algorithms.ChoppedTikiTaka`; ``pulses`` are the pulse
-    trains of the fast tile, ``period`` is the time between two reads. ``sweeps`` counts full sweeps.
+    The arguments and the rule are those of :class:`~resbench.algorithms.ChoppedTikiTaka`. ``pulses`` are the pulse
+    trains of the fast tile, ``period`` is the time between two reads, and ``sweeps`` counts full sweeps.
 
     Raises:
         BadValue: for a probability outside [0, 1] or a threshold that is not above 0.
@@ -58,7 +58,7 @@ class Chopped(Channel):
         super().allocate(owner, axis, transfer_pulses)
         self.lines, across = reversed(owner.shape) if axis == "column" else owner.shape
         self.fast_step, self.slow_step = (step_of(tile) for tile in owner.tiles)
-        # H counts thresholds, so the threshold of the rule is 1.
+        # H is in units of the threshold, so the threshold of the rule is 1.
         self.rule = BufferRule(1.0, self.momentum, self.forget_buffer, longest_train(owner.tiles[1], transfer_pulses))
         self.store("buffer", owner.shape)
         self.store("line_signs", (self.lines,), 1.0)
@@ -71,12 +71,12 @@ class Chopped(Channel):
 
     @property
     def signs(self) -> tuple[Tensor, Tensor]:
-        """a_j of the lines that are read, and b_i across."""
+        """The signs a_j of the lines that are read, and the signs b_i of the lines across."""
         return self.owner.get_buffer("line_signs"), self.owner.get_buffer("cross_signs")
 
     @property
     def sweeps_per_phase(self) -> int:
-        """Sweeps between two regular flips of a column."""
+        """Number of sweeps between two regular flips of a column."""
         return max(math.ceil(1 / self.in_chop_prob), 2)
 
     @property
@@ -94,10 +94,10 @@ class Chopped(Channel):
         return ScaledRows(x, factors, x_signs), ScaledRows(d, None, d_signs), rate
 
     def scaled(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Tensor | None, float]:
-        """Factors on x and a rate that pulse vector m at ``rate BL dw_min / (m_x m_d)`` of its own running means.
+        """Factors on x and a rate, so that vector m has the rate ``rate BL dw_min / (m_x m_d)`` of its running means.
 
-        A tile takes one rate for all vectors, so the ratio to the last one goes into x: managed pulse probabilities
-        depend on the product of rate and x alone.
+        A tile takes one rate for all vectors. So the rate of the last vector is returned, and the ratios to it are
+        factors on x. This is the same because managed pulse probabilities depend only on the product of rate and x.
         """
         from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
 
@@ -122,11 +122,11 @@ class Chopped(Channel):
         return None if s is None else (s, self.step * self.slow_step)
 
     def sift(self, buffer: Tensor, lines: Tensor, signal: Tensor, rate: float) -> Tensor | None:
-        """The rule of the buffer: what is written."""
+        """Apply the rule of the buffer; returns the pulses to write."""
         return sift(buffer, lines, signal, rate, self.rule)
 
     def threshold(self) -> float:
-        """Theta, weight units."""
+        """The threshold Theta in weight units."""
         theta = self.base_threshold
         if self.correct_gradient_magnitudes:
             theta *= self.last_rate * self.slow_step / self.fast_step
@@ -134,14 +134,14 @@ class Chopped(Channel):
 
     @property
     def base_threshold(self) -> float:
-        """Theta in units of what is read, weight units."""
+        """Theta before the correction of gradient magnitudes, in weight units."""
         theta = self.fast_step * self.buffer_granularity
         if self.auto_granularity > 0:
             theta *= self.auto_granularity / (self.lines * self.period)
         return theta
 
     def signal(self, line: int, values: Tensor) -> Tensor:
-        """What one read contributes, before its sign."""
+        """The contribution of one read to the buffer, before its sign."""
         return values
 
     def flips(self, line: int, now: int) -> bool:
@@ -166,10 +166,10 @@ class Chopped(Channel):
 
 @dataclass(kw_only=True, eq=False)
 class Dynamic(Chopped):
-    """Chopped, and what A held in the last phase is subtracted, as :class:`~resbench.algorithms.AGAD` says.
+    """A chopped channel that subtracts what A held in the last phase; see :class:`~resbench.algorithms.AGAD`.
 
     Raises:
-        BadValue: for columns that never flip, or a weight that is not above 0.
+        BadValue: if columns never flip, or if ``tail_weightening`` is not above 0.
     """
 
     tail_weightening: float
@@ -196,14 +196,14 @@ class Dynamic(Chopped):
 
     @property
     def bound(self) -> float:
-        """What the buffer is clamped to after a pulse, 0 for nothing."""
+        """Bound to which the buffer is clamped after a pulse; 0 for no bound."""
         return 0.0 if self.forget_buffer else self.buffer_cap * self.transfer_pulses.desired_bl
 
     def signal(self, line: int, values: Tensor) -> Tensor:
         mean, reference, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
         reference[line] = torch.where(flipped[line], mean[line], reference[line])
         flipped[line].fill_(False)
-        mean[line] = (1 - self.decay) * mean[line] + self.decay * values[0]  # of the raw reads, and kept over flips
+        mean[line] = (1 - self.decay) * mean[line] + self.decay * values[0]  # without signs, so flips do not reset it
         return values - reference[line]
 
     def sift(self, buffer: Tensor, lines: Tensor, signal: Tensor, rate: float) -> Tensor | None:
@@ -211,7 +211,7 @@ class Dynamic(Chopped):
         if s is not None and self.bound > 0:
             kept = buffer[lines]
             buffer[lines] = torch.where(s == 0, kept, kept.clamp(-self.bound, self.bound))
-        # In the first phase there is no reference yet; what crosses the threshold is dropped.
+        # There is no reference in the first phase, so its pulses are dropped.
         return s if self.sweeps > self.sweeps_per_phase else None
 
     def flips(self, line: int, now: int) -> bool:

@@ -1,4 +1,4 @@
-"""What every training algorithm has to do, as checks that run on any class: ``resbench check my_module.MyAlgorithm``.
+"""Checks that every training algorithm has to pass; ``resbench check my_module.MyAlgorithm`` runs them on any class.
 
 A check takes the algorithm as a config makes it, with hyper-parameters only, and raises :class:`BrokenContractError`
 with what is wrong in plain words; its docstring is its name in the report. The tests of this package run the same

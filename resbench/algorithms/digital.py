@@ -1,4 +1,4 @@
-"""Digital SGD: the reference row, layers stay as torch has them."""
+"""Digital SGD, the reference of every table: layers stay as they are in torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from resbench.errors import BadValue
 
 
 class DigitalSGD(Algorithm):
-    """Digital SGD: layers stay as torch has them, trained in floating point; the reference that every table needs."""
+    """Digital SGD: layers stay as they are in torch and are trained in floating point, as the reference of tables."""
 
     title = "Digital SGD"
     citation = "Robbins and Monro, Ann. Math. Stat. 22:400, 1951"

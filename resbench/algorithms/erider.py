@@ -1,4 +1,4 @@
-"""E-RIDER: RIDER whose gradients have a sign that flips by chance, so that the symmetric point stands out."""
+"""E-RIDER: RIDER whose gradients have a sign that flips by chance, so that Q finds the symmetric point."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class ERIDER(RIDER):
     """E-RIDER: RIDER whose residual tile takes gradients with a sign c that flips by chance.
 
     With the gradient at ``W + gamma c (P - Q)``: ``P <- P - fast_lr c d x^T``, ``W <- W + transfer_lr c (P - Q)``, and
-    Q as in :class:`RIDER`. What P learns changes its sign with c, and the symmetric point does not; so Q averages the
-    former out and follows the latter, also where gradients have a direction.
+    Q as in :class:`RIDER`. What P learns changes its sign with c, but the symmetric point does not. So the former
+    averages out in Q, and Q follows the latter, even if gradients have a direction.
 
     Args:
         chop_prob: probability that c flips after a mini-batch.

@@ -1,4 +1,4 @@
-"""Multi-tile residual learning: every faster tile learns what the slower ones could not represent."""
+"""Multi-tile residual learning: each faster tile learns what the slower ones cannot represent."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class ResidualLearning(TileChain):
 
     The forward pass sees ``W = sum_n gamma^n W^(n)``; the fastest tile ``W^(N)`` follows the gradient of the composite
     loss, ``W^(N) <- W^(N) - alpha d x^T``, and ``W^(n) <- W^(n) + beta_n W^(n+1)`` every ``T_(n+1)`` mini-batches
-    (arXiv:2510.02516, Algorithm 1 and Theorem 3). The paper numbers the slowest tile 0, the released code the fastest:
-    tiles are listed fast first and named by both, ``tile0_W3`` is the fastest of four. Text, pseudo-code and released
-    code disagree in places; each is an argument here. ``docs/least-squares.md`` shows settings under which the error
-    falls with every tile.
+    (arXiv:2510.02516, Algorithm 1 and Theorem 3). In the paper, number 0 is the slowest tile; in the released code it
+    is the fastest. Tiles are listed fast first and have both numbers in their name: ``tile0_W3`` is the fastest of
+    four. Text, pseudo-code and released code of the paper disagree in places; each of these choices is an argument.
+    ``docs/least-squares.md`` shows settings with which the error falls with every tile.
 
     Args:
         tiles: number of tiles, N + 1.
@@ -35,16 +35,16 @@ class ResidualLearning(TileChain):
         transfer_lr_growth: ratio of beta from a tile to the next faster one; 1 in the pseudo-code, which has one beta.
         scale_transfer_lr: multiply beta by the optimiser's rate. False in the paper and the released MNIST script, true
             in the released CIFAR script.
-        fast_lr: alpha; null takes the optimiser's rate, as the theory does. The released scripts leave it at 1.0, where
-            the optimiser and its schedule reach the digital parameters only; with few tiles that diverges.
-        schedule: ``chain``: all transfers from the first step on, as in the theory; the default, because a warm start
-            corrects nothing while it waits for its next switch, at least two epochs each. ``paper``: warm start of
-            Algorithm 1. ``released-cpu``, ``released-gpu``: warm starts of the released code.
+        fast_lr: alpha; null takes the optimiser's rate, as the theory does. In the released scripts it stays at 1.0,
+            and only the digital parameters follow the optimiser and its schedule; with few tiles this diverges.
+        schedule: ``chain``: all transfers from the first step on, as in the theory. This is the default, because a warm
+            start corrects nothing while it waits for its next switch, for at least two epochs each. ``paper``: warm
+            start of Algorithm 1. ``released-cpu``, ``released-gpu``: warm starts of the released code.
         plateau: when a warm start moves on.
-        count: ``global``: periods count mini-batches, for every tile the same, as released. ``local``: a slower tile
-            counts the transfers it received, as in Algorithm 1, so that the periods of faster tiles multiply.
-        initial_weights: ``slowest``: on the slowest tile; ``decomposed``: each faster tile takes, divided by its gamma,
-            what the slower ones could not hold.
+        count: ``global``: the periods of all tiles count mini-batches, as in the released code. ``local``: a slower
+            tile counts the transfers that it received, as in Algorithm 1, so that periods multiply along the chain.
+        initial_weights: ``slowest``: on the slowest tile. ``decomposed``: each faster tile takes what the slower ones
+            could not represent, divided by its gamma.
         n_reads_per_transfer: columns in one transfer, taken in turn; null for the whole matrix, as in Algorithm 1.
         transfer_io: periphery of the transfer reads, null is perfect; the released CIFAR script has it noisy.
 

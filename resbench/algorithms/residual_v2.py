@@ -14,11 +14,11 @@ from resbench.errors import BadValue
 
 
 class ResidualLearningV2(Algorithm):
-    """Residual learning v2 (RLv2): the residual tile P learns what the main tile W is off by, W follows its average.
+    """Residual learning v2 (RLv2): a residual tile P learns the error of the main tile W, and W follows its average.
 
     ``P <- P - lr d x^T`` on the gradient of the mixed weight ``W + gamma P`` (equation 10); ``H <- (1 - beta) H + beta
-    P`` in digital memory (equation 14); where ``|H|`` has reached one step of the devices of W, one pulse goes to W and
-    the step leaves H (section 5). A device of W without granularity takes ``beta H`` (equation 15).
+    P`` in a digital buffer (equation 14). Where ``|H|`` reaches one step of the devices of W, W gets one pulse and the
+    step is subtracted from H (section 5). If the devices of W have no granularity, W gets ``beta H`` (equation 15).
 
     Args:
         gamma: share of the residual tile in the weight that the forward pass sees; the paper finds 0.1 to 0.4 alike.

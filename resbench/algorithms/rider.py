@@ -18,18 +18,18 @@ class RIDER(TileChain):
 
     With the gradient at ``W + gamma (P - Q)``: ``P <- P - fast_lr d x^T``; then for the columns that are due ``W <- W +
     transfer_lr (P - Q)`` by pulses and ``Q <- Q + track_lr (P - Q)``. Noise drives P to the symmetric point of its
-    devices, and Q comes after, so the offset of P is neither in the forward pass nor in what W receives.
+    devices, and Q follows. So the offset of P is neither in the forward pass nor in what W receives.
 
-    Where every write is exact, ``W - (transfer_lr / track_lr) Q`` never changes. So W and Q cannot both go where they
-    should, unless the asymmetry of W helps; on least squares Q does not reach the symmetric point. :class:`ERIDER` has
-    no such bond. Written from a summary of arXiv:2602.21321, whose full text was not at hand: the defaults are those
-    of our least squares, not of the paper.
+    If every write is exact, ``W - (transfer_lr / track_lr) Q`` never changes. So W and Q cannot both reach their
+    targets, unless the asymmetry of W helps; on least squares Q does not reach the symmetric point. :class:`ERIDER`
+    does not have this constraint. Source: a summary of arXiv:2602.21321, because the full text was not available. The
+    defaults are those that work on our least squares problem, not those of the paper.
 
     Args:
         gamma: share of ``P - Q`` in the weight that the forward pass sees, in [0, 1].
-        track_lr: share of the way that Q goes to P at each read, in (0, 1].
+        track_lr: rate of the average Q at each read, in (0, 1].
         transfer_every: mini-batches between two reads.
-        transfer_lr: factor on ``P - Q`` where it is added to W.
+        transfer_lr: factor on ``P - Q`` when it is added to W.
         scale_transfer_lr: multiply ``transfer_lr`` by the optimiser's rate.
         n_reads_per_transfer: columns in one transfer, taken in turn; null for the whole matrix, as in the paper.
 
@@ -72,7 +72,7 @@ class RIDER(TileChain):
         self.channel.end_batch()
 
     def compose(self) -> None:
-        if self.composite is not None:  # Q changes everywhere, so all of it is computed anew
+        if self.composite is not None:  # Q changes everywhere, so all of it is recomputed
             residual, main = self.tiles
             difference = residual.weight - self.get_buffer("average")
             torch.add(main.weight, difference, alpha=self.gammas[0] * self.channel.sign, out=self.composite)

@@ -1,8 +1,8 @@
 """When which tile of a chain is read into which.
 
-A schedule counts the vectors that have been pulsed, cuts a mini-batch where transfers are due, and says which they are.
-It owns its counters. Tile 0 is the fastest. A transfer is a pair (source, target); target None moves the pointer of the
-source on and writes nothing.
+A schedule counts the vectors that have been pulsed, cuts a mini-batch where transfers are due, and names them. It owns
+its counters. Tile 0 is the fastest. A transfer is a pair (source, target). With target None, only the pointer of the
+source moves on, and nothing is written.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ Transfers = Iterable[tuple[int, int | None]]
 Order = Literal["cpu", "gpu"]
 Count = Literal["global", "local"]
 TransferAt = Literal["batch_end", "first_vector"]
-#: From here on a period is a mistake; such a float has no fraction left to round.
+#: Longer periods are refused; a float of this size has no fraction to round.
 LONGEST_PERIOD = 1e15
 #: Vectors that are laid out at once.
 VECTORS_AT_ONCE = 4096
-#: Losses that a plateau rule looks at.
+#: Number of losses that a plateau rule looks at.
 HISTORY = 6
 
 
 class Schedule(Counted):
-    """Each tile into the next slower one, tile k whenever the count of vectors passes a multiple of its period E_k.
+    """Transfers each tile to the next slower one: tile k when the count of vectors passes a multiple of its period E_k.
 
     Counting, order and rounding follow aihwkit 1.1.0 (``TransferCompound``).
 
     Args:
-        every: period of each tile, fast tile first, in mini-batches or vectors; 0 for never. The last is not used,
-            unless :attr:`last_counts`.
+        every: period of each tile, fast tile first, in mini-batches or vectors; 0 for never. The last is only used if
+            :attr:`last_counts`.
         units_in_mbatch: periods count mini-batches, ``E_k = ceil(period n)`` for a mini-batch of n vectors.
         order: ``cpu``: transfers follow the vector at which they are due, as in aihwkit's CPU code. ``gpu``: as in its
-            GPU code, where transfers out of slower tiles wait for one out of the fast tile, and a mini-batch with
-            transfers inside but none at its end loses the vectors after the last.
+            GPU code. Transfers out of slower tiles wait for one out of the fast tile. If a mini-batch has transfers
+            inside but none at its end, the vectors after the last transfer are lost.
         count: ``global``: every period counts vectors or mini-batches. ``local``: a slower tile counts the transfers
             that it :attr:`received`, as in Algorithm 1 of arXiv:2510.02516, so that periods multiply along the chain.
 
@@ -49,8 +49,8 @@ class Schedule(Counted):
 
     Attributes:
         vectors: vectors counted so far.
-        last_counts: whether the period of the last tile counts.
-        reads_batch_loss: whether :meth:`watch` wants to see the loss of each mini-batch.
+        last_counts: whether the period of the last tile is used.
+        reads_batch_loss: whether :meth:`watch` is called with the loss of each mini-batch.
     """
 
     counters: ClassVar[tuple[str, ...]] = ("vectors", "received")
@@ -72,10 +72,10 @@ class Schedule(Counted):
         self.known_periods: dict[int, list[int]] = {}
 
     def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
-        """Called once the owner has its tiles, for periods that depend on them; ``reads`` columns are one transfer."""
+        """Called when the owner has its tiles, for periods that depend on them. A transfer has ``reads`` columns."""
 
     def start(self) -> None:
-        """Put the counters at their initial values."""
+        """Set the counters to their initial values."""
         self.vectors = 0
         self.received = [0] * len(self.every)
 
@@ -84,15 +84,15 @@ class Schedule(Counted):
 
         Args:
             batch: vectors of the mini-batch.
-            period: :meth:`inner_period`, if the caller makes the transfers of tile 0 inside and at the end of each
-                stretch itself; 0 to have these cut and named too.
+            period: :meth:`inner_period` if the caller makes the transfers of tile 0 inside a stretch itself; 0 to have
+                the mini-batch cut at these too.
 
         Yields:
             (first, stop, transfers): the stretch, and the transfers that are due after it, in order.
         """
         periods = self.periods(batch)
         if period > 0:
-            # Long mini-batches of a convolution come in pieces, because the rows of each are laid out.
+            # Long mini-batches of a convolution are cut, because the rows of each stretch are laid out.
             periods = [max(1, VECTORS_AT_ONCE // period) * period, *periods[1:]]
         counted = periods if self.order == "cpu" and self.count == "global" else periods[:1]
         cuts = [period for period in counted if period > 0]
@@ -107,7 +107,7 @@ class Schedule(Counted):
             yield first, stop, [pair for pair in due if pair[0] > 0] if period > 0 else due
 
     def inner_period(self, batch: int) -> int:
-        """Vectors between two transfers out of tile 0 if they are regular and inside the mini-batch, else 0."""
+        """Vectors between two transfers out of tile 0, if these are regular and inside the mini-batch; else 0."""
         period = self.periods(batch)[0]
         return period if self.is_regular and period < batch else 0
 
@@ -122,7 +122,7 @@ class Schedule(Counted):
         return periods
 
     def due(self, before: int, periods: Sequence[int]) -> Transfers:
-        """Transfers that are due now that the count has gone from ``before`` to :attr:`vectors`, in order."""
+        """The transfers that are due after the count went from ``before`` to :attr:`vectors`, in order."""
         last = len(periods) - 1
         if self.count == "global":
             return [(k, k + 1) for k in range(last) if self.passed(k, before, periods)]
@@ -145,7 +145,7 @@ class Schedule(Counted):
 
 
 def whole_period(period: float) -> int:
-    """A period in whole numbers: rounded, half up as in aihwkit, and at least 1 unless it is 0 for never."""
+    """A period as a whole number: rounded, half up as in aihwkit, and at least 1 unless it is 0 for never."""
     return max(1, math.floor(period + 0.5)) if period > 0 else 0
 
 
@@ -187,9 +187,9 @@ class DigitalSchedule:
 
 
 class FullSweeps(Schedule):
-    """Each slower tile waits for a full sweep of the one before: ``v_(k+1) = v_k out / n_reads``.
+    """Each slower tile waits for a full sweep of the tile before: ``v_(k+1) = v_k out / n_reads``.
 
-    aihwkit's documentation says ``in``, its code does this.
+    This is what aihwkit's code does; its documentation says ``in`` instead of ``out``.
     """
 
     def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
@@ -200,13 +200,13 @@ class FullSweeps(Schedule):
 def sweeps_or_periods(
     every: float | Sequence[float], tiles: int, units_in_mbatch: bool, order: Order = "cpu"
 ) -> Schedule:
-    """:class:`FullSweeps` for one number, a plain :class:`Schedule` for one period for each tile."""
+    """:class:`FullSweeps` for one number, :class:`Schedule` for a list of one period for each tile."""
     kind = FullSweeps if isinstance(every, (int, float)) else Schedule
     return kind(series("transfer_every", every, tiles, lambda period, _: period), units_in_mbatch, order)
 
 
 class InStates(Schedule):
-    """Two tiles, and a period of so many times ``states / in`` vectors: a sweep takes as many times the states."""
+    """Two tiles, with a period of k times ``states / in`` vectors, so that a full sweep takes k times the states."""
 
     def allocate(self, owner: Algorithm, axis: Axis, reads: int) -> None:
         states = owner.tiles[0].device.state_count
@@ -217,25 +217,25 @@ class InStates(Schedule):
 
 
 def periods_or_states(every: float, units_in_mbatch: bool) -> Schedule:
-    """The schedule of two tiles: a period, or for a negative number -k one of ``k states / in``."""
+    """The schedule of two tiles: a period, or ``k states / in`` vectors for a negative number -k."""
     return InStates([-every, 0.0], False) if every < 0 else Schedule([every, 0.0], units_in_mbatch)
 
 
 @dataclass(frozen=True)
 class Plateau:
-    """When a warm start moves on: the rule that calls the training loss flat.
+    """When a warm start moves on: the rule by which the training loss no longer falls.
 
-    The first ``eager_switches`` switches come after one rise, ``h[-1] - h[-2] > threshold``; later ones after two among
-    the last five differences that exceed ``smooth_threshold``. Defaults are those of the released CIFAR script; its
-    MNIST script has ``smooth_threshold: -0.01``, the pseudo-code of the paper 0 for both, ``every: batch`` and a
-    history that is never cleared.
+    The first ``eager_switches`` switches come after one rise, ``h[-1] - h[-2] > threshold``. Later ones come when two
+    of the last five differences exceed ``smooth_threshold``. The defaults are those of the released CIFAR script. The
+    released MNIST script has ``smooth_threshold: -0.01``. The pseudo-code of the paper has 0 for both thresholds,
+    ``every: batch``, and never clears the history.
 
     Args:
-        every: what one entry of the history is: mean loss of an ``epoch``, or loss of a ``batch``.
-        threshold: rise of the loss that counts, while eager.
-        smooth_threshold: the same afterwards; a negative one counts falls that are too small.
-        eager_switches: switches that need one rise only.
-        clear_history: start the history anew after a switch.
+        every: an entry of the history is the mean loss of an ``epoch``, or the loss of a ``batch``.
+        threshold: smallest rise of the loss that counts, for the eager switches.
+        smooth_threshold: the same for later switches; with a negative number, falls that are too small count too.
+        eager_switches: number of switches that need only one rise.
+        clear_history: clear the history after a switch.
 
     Raises:
         BadValue: for a negative number of switches.
@@ -265,15 +265,15 @@ RELEASED_PLATEAU = Plateau()
 class WarmStart(Schedule):
     """Fill the tiles one after the other, the slowest first, then go on as a chain.
 
-    Only one tile at a time is the target of transfers; when the training loss stops falling, the next faster one takes
-    its place with the next mini-batch. The paper (arXiv:2510.02516, Algorithm 1), its released CPU code and its
-    released GPU code do this in three different ways; each is a subclass.
+    Only one tile at a time is the target of transfers. When the training loss stops falling, the next faster tile
+    becomes the target with the next mini-batch. The paper (arXiv:2510.02516, Algorithm 1), its released CPU code and
+    its released GPU code do this in three different ways; each is a subclass.
 
     Attributes:
-        target: the tile that is filled now; -1 once the warm start is over.
-        flag: a switch is due with the next mini-batch.
-        switches: switches so far.
-        history: latest training losses.
+        target: the tile that is filled now; -1 when the warm start is over.
+        flag: whether the target changes with the next mini-batch.
+        switches: number of switches so far.
+        history: the latest training losses.
     """
 
     counters: ClassVar[tuple[str, ...]] = (*Schedule.counters, "target", "flag", "switches", "history")
@@ -300,14 +300,14 @@ class WarmStart(Schedule):
         self.history = [] if self.flag and self.plateau.clear_history else history[-HISTORY:]
 
     def switch(self, last: int) -> None:
-        """Move on to the next faster target if a switch is due, down to ``last``."""
+        """Take the next faster tile as target if a switch is due; ``last`` is the last target."""
         if self.flag and self.target > last:
             self.flag = False
             self.target -= 1
 
 
 class Paper(WarmStart):
-    """Algorithm 1: the fastest tile into the target with its own period, then the chain; N switches for N + 1 tiles."""
+    """Algorithm 1: the fastest tile goes to the target with its own period, then the chain. N + 1 tiles: N switches."""
 
     def due(self, before: int, periods: Sequence[int]) -> Transfers:
         self.switch(last=0)
@@ -318,9 +318,9 @@ class Paper(WarmStart):
 
 
 class ReleasedCpu(WarmStart):
-    """Released CPU code: the fastest tile into the target, with the period of tile 1; N + 1 switches.
+    """Released CPU code: the fastest tile goes to the target, with the period of tile 1. There are N + 1 switches.
 
-    In the stage with target 0 nothing is written, but the pointer of tile 0 goes on.
+    In the stage with target 0 nothing is written, but the pointer of tile 0 moves on.
     """
 
     last_counts = True  # of two tiles the period of the last is that of tile 1
@@ -333,10 +333,10 @@ class ReleasedCpu(WarmStart):
 
 
 class ReleasedGpu(WarmStart):
-    """Released GPU code: tile 0 into tile 1 always, tile 1 into the target; N + 1 switches.
+    """Released GPU code: tile 0 always goes to tile 1, and tile 1 to the target. There are N + 1 switches.
 
-    The last two stages feed back: with target 1 tile 1 is added to itself, with target 0 it is added to the tile that
-    it is filled from.
+    The last two stages feed back: with target 1, tile 1 is added to itself; with target 0, it is added to the tile from
+    which it is filled.
     """
 
     released_order = "gpu"

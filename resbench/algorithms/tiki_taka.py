@@ -14,15 +14,15 @@ class TikiTaka(TileChain):
     """Tiki-Taka (TT-v1): the fast tile A follows the gradient, its columns are added to the slow tile C.
 
     ``A <- A - fast_lr d x^T``; every ``transfer_every`` mini-batches ``C[:, j] <- C[:, j] + transfer_lr A[:, j]`` for
-    the next column j; the forward pass sees ``gamma A + C``. Because C moves by the average of A, it is insensitive
-    to the asymmetry that pulls A to zero. More than two tiles form a chain, each the fast tile of the next. Behaviour
-    of aihwkit's ``TransferCompound``, whose defaults are the same but for ``fast_lr`` (1.0 there, which decouples the
-    fast tile from the optimiser) and ``transfer_lr`` (1.0 there); these two are the ones of arXiv:2510.02516.
+    the next column j; the forward pass sees ``gamma A + C``. C moves by the average of A, so it is insensitive to the
+    asymmetry that pulls A to zero. More than two tiles form a chain, in which each is the fast tile of the next.
+    Source: behaviour of aihwkit 1.1.0 (``TransferCompound``). The defaults are those of aihwkit, except for ``fast_lr``
+    and ``transfer_lr``, which are 1.0 in aihwkit and here those of arXiv:2510.02516.
 
     Args:
-        transfer_every: mini-batches between two transfers out of the fast tile; slower tiles wait for a full sweep of
-            the one before, ``v_(k+1) = v_k out / n_reads`` (aihwkit's documentation says ``in``, its code does this).
-            Or one period for each tile, fast tile first; the last is not used.
+        transfer_every: mini-batches between two transfers out of the fast tile. Slower tiles wait for a full sweep of
+            the tile before, ``v_(k+1) = v_k out / n_reads``, as in aihwkit's code (its documentation says ``in``). Or
+            one period for each tile, fast tile first; the last is not used.
 
     The other arguments are those of :class:`~resbench.algorithms.chain.TileChain`.
 

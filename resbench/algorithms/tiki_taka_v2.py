@@ -1,4 +1,4 @@
-"""Tiki-Taka, version 2: digital buffers between the tiles, which pass on whole pulses only."""
+"""Tiki-Taka, version 2: digital buffers between the tiles pass on whole pulses only."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class TikiTakaV2(TileChain):
     ``A <- A - fast_lr d x^T``; every ``transfer_every`` mini-batches, for the next column j: ``h = H[:, j] + L
     A[:, j]`` with ``L = transfer_lr`` (times the optimiser's rate), ``s = trunc(h / theta)`` with ``theta =
     thres_scale dw_min``, s pulses on ``C[:, j]``, and where s is not 0 ``h <- momentum h``. The buffer filters the
-    noise of A and of its reads. Slower tiles wait for full sweeps as in TT-v1; where two tiles are visible, the
-    transfer from one to the other is multiplied by ``gamma_from / gamma_to``. Behaviour of aihwkit's
-    ``BufferedTransferCompound``; defaults are those of the released MNIST script of arXiv:2510.02516.
+    noise of A and of its reads. Slower tiles wait for full sweeps as in TT-v1. Between two visible tiles, a transfer is
+    multiplied by ``gamma_from / gamma_to``. Source: behaviour of aihwkit 1.1.0 (``BufferedTransferCompound``). The
+    defaults are those of the released MNIST script of arXiv:2510.02516.
 
     Args:
         transfer_pulses: pulse trains of the transfers; with the default exactly one pulse for each crossing.

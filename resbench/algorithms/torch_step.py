@@ -1,4 +1,4 @@
-"""One step of an optimiser of torch for a matrix that is no parameter, such as the summed gradient of a layer."""
+"""Steps of an optimiser of torch for a matrix that is not a parameter, such as the summed gradient of a layer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch.optim.optimizer import ParamsT
 
 from resbench.errors import BadValue
 
-#: What makes an optimiser from parameters and a rate: a class of torch.optim, or a functools.partial of one.
+#: Makes an optimiser from parameters and a rate: a class of torch.optim, or a functools.partial of one.
 MakeOptimizer = Callable[[ParamsT, float], torch.optim.Optimizer]
 
 
 def make_optimizer(key: str, make: MakeOptimizer, params: ParamsT, lr: float, rate: str) -> torch.optim.Optimizer:
-    """An optimiser of torch that takes one step for one gradient.
+    """Make an optimiser of torch, and check that it takes one step for one gradient.
 
     Args:
         key: name of the argument that holds ``make``, for messages.
@@ -28,8 +28,8 @@ def make_optimizer(key: str, make: MakeOptimizer, params: ParamsT, lr: float, ra
         rate: where the learning rate is to be written, for messages.
 
     Raises:
-        BadValue: for an optimiser that is made already, that cannot be made, or that evaluates the loss several times
-            in a step, as LBFGS does.
+        BadValue: if the optimiser is made already, if it cannot be made, or if it evaluates the loss several times in a
+            step, as LBFGS does.
     """
     if isinstance(make, torch.optim.Optimizer):
         name = type(make).__name__
