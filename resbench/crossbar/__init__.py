@@ -1,1 +1,1 @@
-"""Simulated hardware: devices, pulse trains, periphery and tiles. Knows nothing of learning, layers or Lightning."""
+"""Simulated hardware: devices, pulse trains, periphery and tiles. It knows nothing of layers, training or Lightning."""

@@ -1,6 +1,6 @@
 """The state of one crossbar array: buffers, counters, constants of its devices, and notes of what changed.
 
-:class:`DeviceArray` has no verbs, so kernels can take it; what one can do with an array is in
+:class:`DeviceArray` has no operations, so that kernels can take it. Operations are in
 :class:`resbench.crossbar.tile.Tile`.
 """
 
@@ -24,8 +24,8 @@ from resbench.errors import BadValue
 class DeviceArray(nn.Module):
     """The state of an array of ``out x in`` devices, one for each weight.
 
-    Everything that changes is a buffer or a plain counter, so a checkpoint of plain tensors holds the whole state;
-    every random draw is a function of the stream and of these counters.
+    Everything that changes is a buffer or a plain counter, so a checkpoint of plain tensors contains the whole state.
+    Every random draw is a function of the stream and of these counters.
 
     Args:
         device: mean parameters of the devices.
@@ -34,19 +34,19 @@ class DeviceArray(nn.Module):
 
     Attributes:
         granularity: mean step of the devices, weight units; 0 where :attr:`is_continuous`.
-        is_pulsed: whether pulses move the weights; else updates are computed.
-        weight: float32 ``[out, in]``, what a read of the array sees.
-        pulses_up: int32 ``[out, in]``, pulses that each device has received upward; 2^31 - 1 for any more than that.
-        pulses_down: the same downward.
-        updates: calls of ``update`` and ``write`` so far, the counter of their random draws.
-        operations: calls of everything else that sets weights so far, the counter of their random draws.
-        transfers_in: lines written by ``write`` so far.
-        transfers_out: lines read by ``read`` so far.
+        is_pulsed: whether pulses move the weights; if not, updates are computed exactly.
+        weight: float32 ``[out, in]``, the visible weights.
+        pulses_up: int32 ``[out, in]``, upward pulses that each device has received; 2^31 - 1 stands for that or more.
+        pulses_down: the same for downward pulses.
+        updates: number of calls of ``update`` and ``write``, the counter of their random draws.
+        operations: number of other calls that set weights, the counter of their random draws.
+        transfers_in: number of lines written by ``write``.
+        transfers_out: number of lines read by ``read``.
         known_slots: :attr:`slots` without those that a GPU has counted and the host has not read yet.
         is_restless: whether a step ends with decay or diffusion.
         clock: time that has passed in ``pass_time``, in units of the device's ``t_0``.
         views: NumPy views cached by the Numba kernels; reset to None when a buffer is replaced.
-        changes: where crosspoints that change are noted; None if nobody wants to know.
+        changes: where crosspoints that change are noted; None if nothing follows the array.
     """
 
     COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "slots", "clock")
@@ -84,7 +84,7 @@ class DeviceArray(nn.Module):
     def _fabricate(self) -> None:
         element = self.element
         self.is_restless = element.diffusion > 0 or element.lifetime > 0
-        # Without write noise the stored weight is the visible one: no second buffer that could come apart from it.
+        # Without write noise, the stored weight is the visible weight, and there is no second buffer.
         self.register_buffer("_stored", torch.zeros(self.shape) if element.write_noise > 0 else None)
         constants = element.fabricate(self.shape, self.stream.child("fabrication"))
         self.constant_names = tuple(constants)
@@ -96,7 +96,7 @@ class DeviceArray(nn.Module):
             self.register_buffer("drift_seen", torch.full(self.shape, torch.nan))
 
     def _hold(self, name: str, values: Tensor) -> None:
-        """Hold a constant of every device; one that all devices share is held once, ``[1, 1]``."""
+        """Register a constant of every device; a value that all devices share is stored once, ``[1, 1]``."""
         if self.element.half_constants and name not in self.element.retained:
             values = values.half()
         shared = values[:1, :1]
@@ -104,7 +104,7 @@ class DeviceArray(nn.Module):
         self.register_buffer(name, shared.clone() if bool((values == shared).all()) else values)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # Counters change many times a step, and torch's bookkeeping of parameters and modules takes microseconds.
+        # Counters change many times in a step, and torch's bookkeeping of parameters and modules takes microseconds.
         if isinstance(value, (int, float, list)):
             object.__setattr__(self, name, value)
             return
@@ -120,8 +120,8 @@ class DeviceArray(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the weight."""
-        return cast(Tensor, self._buffers["weight"]).dtype  # as an attribute torch would find it last
+        """The dtype of the weight."""
+        return cast(Tensor, self._buffers["weight"]).dtype  # faster than the attribute, which torch looks up last
 
     @property
     def slots(self) -> int:
@@ -150,7 +150,7 @@ class DeviceArray(nn.Module):
 
     @property
     def element(self) -> Element:
-        """The device, for arrays of single elements."""
+        """The device of an array of single elements."""
         if not isinstance(self.device, Element):
             raise BadValue("device", type(self.device).__name__, "holds several elements; make its tile by make_tile")
         return self.device
@@ -162,9 +162,9 @@ class DeviceArray(nn.Module):
 
     @property
     def constants(self) -> dict[str, Tensor]:
-        """Constants of the devices by name, ``w_max`` and ``w_min`` always among them.
+        """Constants of the devices by name; these always include ``w_max`` and ``w_min``.
 
-        float32 ``[out, in]``, or ``[1, 1]`` where all devices have the same.
+        float32 ``[out, in]``, or ``[1, 1]`` if all devices have the same value.
         """
         return {name: self.constant(name) for name in self.constant_names}
 
@@ -174,24 +174,24 @@ class DeviceArray(nn.Module):
 
     @property
     def held_constants(self) -> dict[str, Tensor]:
-        """:attr:`constants` as they are held: float16 those that the device wants in half precision."""
+        """:attr:`constants` as they are stored: float16 if the device asks for half precision."""
         return {name: self.get_buffer(name) for name in self.constant_names}
 
     def route(self, up: Tensor, sample: Tensor) -> list[tuple[DeviceArray, Tensor, Tensor]]:
-        """Which arrays of devices get the pulses of a coincidence.
+        """The arrays of devices that get the pulses of coincidences.
 
         Args:
-            up: bool, direction in which the weight shall move.
+            up: bool, the direction in which the weight moves.
             sample: int64 of a shape that broadcasts with ``up``, index of the sample in the mini-batch.
 
         Returns:
             (array, chosen, up) for each array: where it gets a pulse, and in which direction; both of the shape of
-            ``up``. An array of single devices gets all of them itself.
+            ``up``. An array of single devices gets all pulses itself.
         """
         return [(self, torch.ones_like(up), up)]
 
     def numpy_views(self) -> ArrayViews:
-        """What compiled kernels take of this array: made at the first call, and after a buffer was replaced."""
+        """The views for compiled kernels; they are made at the first call, and again after a buffer was replaced."""
         if self.views is None:
             rows, columns = (np.uint64(self.stream.child(side).key) for side in ("rows", "columns"))
             self.views = ArrayViews(flat(self.weight), rows, columns, self._views_of_devices())
@@ -211,7 +211,7 @@ class DeviceArray(nn.Module):
     # -- what changed ------------------------------------------------------------------------------------------------
 
     def settle(self, noisy: bool = True) -> None:
-        """Clip the stored weights to the bounds and derive the visible ones, with fresh write noise if ``noisy``."""
+        """Clip the stored weights to the bounds and compute the visible ones, with new write noise if ``noisy``."""
         self.touch(None)
         torch.clamp(self.stored, self.constant("w_min"), self.constant("w_max"), out=self.stored)
         if self.element.write_noise > 0:
@@ -225,11 +225,11 @@ class DeviceArray(nn.Module):
 
     @property
     def is_followed(self) -> bool:
-        """Whether somebody collects the crosspoints that change, and only some of them have changed so far."""
+        """Whether changes are noted, and only some of the crosspoints have changed so far."""
         return self.changes is not None and self.changes.crosspoints is not None
 
     def touch(self, crosspoints: Crosspoints | None) -> None:
-        """Note which crosspoints (flat indices) changed; None where any of them may have."""
+        """Note which crosspoints (flat indices) changed; None if any of them may have."""
         if self.changes is None:
             return
         if crosspoints is None:
@@ -238,14 +238,14 @@ class DeviceArray(nn.Module):
             self.changes.crosspoints.append(crosspoints)
 
     def show(self) -> None:
-        """Have the composite weight follow a change."""
+        """Recompute the composite weight after a change."""
         if self.changes is not None:
             self.changes.show()
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Plain counters for the checkpoint."""
+        """The counters for the checkpoint, as plain types."""
         return {name: getattr(self, name) for name in self.COUNTERS}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
@@ -256,6 +256,6 @@ class DeviceArray(nn.Module):
         self.show()
 
     def extra_repr(self) -> str:
-        """The array at a glance: shape, device, states."""
+        """Shape, device and number of states."""
         out, columns = self.shape
         return f"{out} x {columns}, {type(self.device).__name__}, {self.device.state_count:g} states"

@@ -1,4 +1,4 @@
-"""Where the arrays of a composite weight changed, so that it is recomputed only there, and when it has to be."""
+"""Notes of where the arrays of a composite weight changed, so that it is recomputed only there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Crosspoints = NDArray[np.int64]
 
 
 class Noting(Protocol):
-    """An array, as far as its changes are concerned."""
+    """An array that notes its changes."""
 
     changes: Changes | None
 
@@ -23,16 +23,16 @@ class Noting(Protocol):
 class Changes:
     """The crosspoints of a group of arrays that changed since the last :meth:`collect`.
 
-    As a context it puts off :meth:`show`, for a step or anything else that changes arrays many times and composes at
-    its end.
+    As a context manager, it delays :meth:`show`. A step uses this because it changes arrays many times and recomputes
+    the composite weight at its end.
 
     Args:
         compose: recomputes the composite weight; called as soon as an array has changed.
 
     Attributes:
-        crosspoints: what changed, piece by piece; None where any crosspoint may have, as at the beginning.
+        crosspoints: the crosspoints that changed, piece by piece; None if any crosspoint may have, as at the beginning.
         views: NumPy views cached by the Numba kernels; None until they are first needed.
-        is_put_off: whether composing waits.
+        is_put_off: whether :meth:`show` waits.
     """
 
     def __init__(self, compose: Callable[[], None] | None = None) -> None:
@@ -48,22 +48,22 @@ class Changes:
         self.is_put_off = False
 
     def follow(self, arrays: Iterable[Noting]) -> Self:
-        """Have these arrays note their changes here from now on; any crosspoint may have changed before."""
+        """Let these arrays note their changes here from now on; any crosspoint may have changed before."""
         for array in arrays:
             array.changes = self
         self.crosspoints = None
         return self
 
     def show(self) -> None:
-        """Recompute the composite weight, at once unless that is put off."""
+        """Recompute the composite weight, unless this is delayed."""
         if self.compose is not None and not self.is_put_off:
             self.compose()
 
     def collect(self) -> list[Crosspoints] | None:
-        """What changed; from then on only later changes are noted."""
+        """The crosspoints that changed. After this, only later changes are noted."""
         crosspoints, self.crosspoints = self.crosspoints, []
         return crosspoints
 
     def __getstate__(self) -> dict[str, Any]:
-        """In a copy any crosspoint may have changed."""
+        """A copy takes any crosspoint as changed."""
         return {**vars(self), "crosspoints": None, "views": None}

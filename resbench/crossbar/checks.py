@@ -1,4 +1,4 @@
-"""What a tile asks of its arguments, checked once a call and before anything changes, on every backend."""
+"""Checks of the arguments of a tile, made once in each call before anything changes, on every backend."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from resbench.crossbar.rows import Rows, rows_of
 from resbench.errors import BadValue
 
 Axis = Literal["column", "row"]
-#: What weights may be held in: half precision has no room for the steps of a fine device.
+#: Dtypes of weights. Half precision is too coarse for the steps of a fine device.
 PRECISIONS = (torch.float32, torch.float64)
 
 
 def fitting(name: str, values: Tensor | Rows, lines: int, weight: Tensor) -> Rows:
-    """Rows as the tile of a weight takes them, of its dtype.
+    """Rows in the form and dtype that a tile takes.
 
     Args:
-        name: what the caller calls them.
+        name: name of the argument, for messages.
         values: ``[n, lines]`` of any real dtype.
-        lines: rows or columns of the tile.
+        lines: number of rows or columns of the tile.
         weight: weight of the tile.
 
     Raises:
@@ -48,7 +48,7 @@ def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
         raise BadValue(
             "lines", f"{list(lines.shape)} of {lines.dtype}", f"; write the numbers of {axis}s, [n] of torch.int64"
         )
-    if lines.is_cpu:  # on a GPU torch says it when it gets there; asking would wait for it
+    if lines.is_cpu:  # on a GPU this would wait for the device; there torch itself reports the error, later
         chosen = lines.tolist()
         if chosen and not (min(chosen) >= 0 and max(chosen) < count):
             raise BadValue("lines", f"{min(chosen)} to {max(chosen)}", f", the tile has {axis}s 0 to {count - 1}")

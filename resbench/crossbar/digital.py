@@ -15,16 +15,16 @@ from resbench.errors import BadValue
 
 
 class BufferRule(NamedTuple):
-    """What a buffer passes on, and what it keeps then; :func:`sift` is the rule."""
+    """What a buffer passes on and what it keeps; see :func:`sift`."""
 
-    threshold: float  # what one pulse stands for
-    momentum: float  # share that stays
-    forget: bool  # whether the rest is forgotten, or only what was passed on
-    longest: int | None  # most pulses at once; None for a target without granularity, which takes all of it
+    threshold: float  # value of one pulse
+    momentum: float  # share that stays after a pulse
+    forget: bool  # after a pulse, forget the rest; False subtracts only what was passed on
+    longest: int | None  # most pulses at once; None for a target without granularity, which takes any value
 
 
 def sift(buffer: Tensor, lines: Tensor, values: Tensor, rate: float, rule: BufferRule) -> Tensor | None:
-    """Add to some lines of a buffer what was read, and take out what crosses the threshold.
+    """Add the values that were read to some lines of a buffer, and take out what crosses the threshold.
 
     ``h = buffer + rate values``, ``s = trunc(h / threshold)``; where s is not 0 the buffer keeps ``momentum h``, or ``h
     - (1 - momentum) threshold s`` if it does not forget, and h elsewhere.
@@ -34,10 +34,10 @@ def sift(buffer: Tensor, lines: Tensor, values: Tensor, rate: float, rule: Buffe
         lines: int64 ``[n]``.
         values: float32 ``[n, across]``.
         rate: factor on the values.
-        rule: threshold and what stays.
+        rule: threshold, and what stays.
 
     Returns:
-        s ``[n, across]``, None where all of it is 0.
+        s ``[n, across]``, or None if all of it is 0.
     """
     if rule.longest is not None and has_numba_kernels(buffer):
         from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
@@ -59,13 +59,13 @@ def take_steps(chi: Tensor, first: int, count: int, step: float, continuous: boo
 
     Args:
         chi: float32 ``[rows, n]``, changed in place.
-        first: first row; they go on at the top after the last.
-        count: how many rows.
-        step: what one step stands for.
+        first: first row; after the last row comes row 0.
+        count: number of rows.
+        step: value of one step.
         continuous: take all of ``chi / step``, for a target without granularity.
 
     Returns:
-        The rows, int64 ``[busy]``, whose s is not 0 everywhere, and their s ``[busy, n]``; None if there are none.
+        The rows in which s is not 0 everywhere, int64 ``[busy]``, and their s ``[busy, n]``; None if there are none.
     """
     if not continuous and has_numba_kernels(chi):
         from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time

@@ -1,7 +1,8 @@
 """Elementary functions that give the same bits on every processor.
 
-Libraries of vector functions choose their code by the processor, and their results differ in the last bit. These are
-polynomials of plain float operations, each rounded once and always in the same order. ``kernels/functions.py`` and
+Libraries of vector functions choose their code by the processor, and their results differ in the last bit. The
+functions here are polynomials of plain float operations, each rounded once and always in the same order.
+``kernels/functions.py`` and
 ``kernels/cuda_functions.py`` compile the same operations by Numba and Triton, and tests compare all three bit for bit.
 
 Source of the single-precision coefficients: S. Moshier, Cephes mathematical library (``logf``, ``expf``).
@@ -36,7 +37,7 @@ LN2, INVERSE_LN2 = math.log(2.0), 1.0 / math.log(2.0)
 
 
 def sqrt(x: Tensor) -> Tensor:
-    """``sqrt(x)``, correctly rounded as IEEE 754 asks, which torch's own is not on every processor."""
+    """``sqrt(x)``, correctly rounded as IEEE 754 requires. That of torch is not on every processor."""
     if x.device.type != "cpu":
         return torch.sqrt(x)
     root = torch.empty_like(x)
@@ -59,7 +60,7 @@ def log(x: Tensor) -> Tensor:
 
 
 def exp(x: Tensor) -> Tensor:
-    """``e^x`` of float32, relatively to 1e-7; where that is no normal number, the nearest one that is."""
+    """``e^x`` of float32, to a relative 1e-7. A result that is not a normal number becomes the nearest normal one."""
     x = x.clamp(*EXP_RANGE)
     z = torch.floor((x * LOG2_E).add_(0.5))
     r = x.sub_(z * LN2_HIGH).sub_(z * LN2_LOW)

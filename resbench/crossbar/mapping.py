@@ -1,4 +1,4 @@
-"""How the weight of a layer maps to arrays: scales between logical weight and array, bias column, split in blocks.
+"""How the weight of a layer maps to arrays: scales, the bias column, and the split into blocks.
 
 The logical weight is ``W = a s W_array``: s fits the weight into the range of the devices when it is set, a is a
 digital factor that the optimiser trains. Source: behaviour of IBM's aihwkit 1.1.0 (``MappingParameter``).
@@ -19,15 +19,15 @@ from resbench.errors import BadValue
 
 @dataclass(frozen=True)
 class MappingParameters:
-    """Scales, bias and largest array of a layer; by default one array of any size, no scales.
+    """Scales, bias and largest array of a layer. By default there is one array of any size and there are no scales.
 
-    aihwkit 1.1.0 splits every layer above 512 inputs or outputs, the code released with the multi-tile paper never
-    splits a convolution. The default follows the paper; ``max_input_size: 512, max_output_size: 512`` follows
+    aihwkit 1.1.0 splits every layer with more than 512 inputs or outputs. The released code of the multi-tile paper
+    never splits a convolution. The default follows the paper. ``max_input_size: 512, max_output_size: 512`` follows
     aihwkit.
 
     Args:
-        digital_bias: bias added digitally after all scales; False: one more column of the array, driven by 1. A layer
-            that is split keeps its bias digital.
+        digital_bias: add the bias digitally after all scales. False puts it on one more column of the array, whose
+            input is 1. A layer that is split keeps its bias digital.
         weight_scaling_omega: when the weight is set, scale it so that its largest magnitude is this, weight units of
             the device; 0 for no scale.
         weight_scaling_columnwise: one scale for each output instead of one for the array; needs
@@ -36,7 +36,7 @@ class MappingParameters:
             expected step is the same; algorithms with a fixed rate for the fast tile see another d.
         learn_out_scaling: an additional digital factor on the output, trained by the optimiser.
         out_scaling_columnwise: one such factor for each output; needs ``learn_out_scaling``.
-        max_input_size: largest number of inputs of one array, bias column not counted; 0 for no limit.
+        max_input_size: largest number of inputs of one array, without the bias column; 0 for no limit.
         max_output_size: largest number of outputs of one array; 0 for no limit.
 
     Raises:
@@ -96,13 +96,13 @@ def split_sizes(size: int, limit: int) -> list[int]:
 
 @dataclass(frozen=True)
 class TilePlan:
-    """Which blocks of a weight matrix lie on which arrays.
+    """The blocks into which a weight matrix is split, each on its own array.
 
     Args:
         out_sizes: outputs of each block row.
         in_sizes: inputs of each block column.
         bias_column: whether each array has one more column for the bias.
-        tiles: tiles that hold one weight block, as the algorithm wants.
+        tiles: number of tiles of the algorithm, each with all of these arrays.
     """
 
     out_sizes: tuple[int, ...]

@@ -1,6 +1,6 @@
-"""The processes that share a mini-batch: which part of it is ours, and what the others have.
+"""The processes that share a mini-batch: the part of this process, and the parts of the others.
 
-Without ``torch.distributed`` there is one process, whose part is the whole.
+Without ``torch.distributed`` there is one process, which has all of the mini-batch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor, distributed
 
 
 def share() -> tuple[int, int]:
-    """(number of our part, number of parts): the rank of this process and how many there are."""
+    """(rank, number of processes) of this process."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
@@ -20,7 +20,7 @@ def gathered(part: Tensor) -> Tensor:
     """The parts of all processes in the order of their ranks, joined along the first dimension.
 
     Args:
-        part: of the same shape in every process.
+        part: the part of this process; it has the same shape in every process.
     """
     parts = share()[1]
     if parts == 1:

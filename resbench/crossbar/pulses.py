@@ -1,4 +1,4 @@
-"""Pulse trains: how one sample's (x, d) becomes bits on the columns and rows of a crossbar.
+"""Pulse trains: the (x, d) of one sample as bits on the columns and rows of a crossbar.
 
 Each sample is one rank-1 update with its own bit length (BL) and scales. Column j fires in a time slot with probability
 ``|x_j| * x_scale``, row i with ``|d_i| * d_scale``; a device where both fire gets one pulse, so that the expected
@@ -23,12 +23,12 @@ from resbench.errors import BadValue
 PulseType = Literal["stochastic", "mean_count", "deterministic_implicit", "exact"]
 PULSE_TYPES = ("stochastic", "mean_count", "deterministic_implicit", "exact")
 ONE = 1 << 32
-#: Pulses that a device counts at most in one direction; a device that has this count has had as many or more.
+#: Largest count of pulses in one direction; it stands for this number or more.
 MOST_COUNTED = 2**31 - 1
 
 
 def stop_counts(*counts: Tensor) -> None:
-    """Put counts of pulses that the last update took beyond the largest back to it; it goes round at most once."""
+    """Set counts that wrapped around in the last update to the largest count; they wrap at most once."""
     for count in counts:
         count.masked_fill_(count < 0, MOST_COUNTED)
 
@@ -43,7 +43,7 @@ class PulseTrain:
             coincidence counts without random bits, biased for small gradients. ``exact``: the rank-1 product itself,
             one sample after the other, clipped to each device's bounds (aihwkit's ``NoneWithDevice``).
         desired_bl: longest pulse train, in slots.
-        fixed_bl: keep BL at ``desired_bl`` where nothing manages it; False lengthens it for large learning rates.
+        fixed_bl: keep BL at ``desired_bl`` if nothing manages it; False lengthens it for large learning rates.
         update_bl_management: shorten BL to ``ceil(lr max|x| max|d| / granularity)``; implies ``update_management``.
         update_management: balance the row and column probabilities by ``sqrt(max|x| / max|d|)``.
         um_grad_scale: factor on ``max|d|`` in the management; below 1 it shortens trains and lets the largest d
@@ -82,7 +82,7 @@ class PulseTrain:
 
     @functools.cached_property
     def is_plain(self) -> bool:
-        """Stochastic pulses with unrounded probabilities, what the compiled kernels know."""
+        """Whether pulses are stochastic with unrounded probabilities, which is what the compiled kernels support."""
         return self.pulse_type == "stochastic" and self.res == 0
 
     @functools.cached_property
@@ -92,20 +92,20 @@ class PulseTrain:
 
     @functools.cached_property
     def switches(self) -> tuple[bool, bool, bool]:
-        """Whether BL adapts to the rate, whether it is managed, whether the management shortens it."""
+        """(BL adapts to the rate, probabilities are balanced, BL management is on)."""
         return not (self.fixed_bl or self.update_bl_management), self.managed, self.update_bl_management
 
     def scales(self, x: Tensor, d: Tensor, lr: float, granularity: float) -> tuple[Tensor, Tensor, Tensor]:
         """Bit length and scales of every sample.
 
         With ``k = |lr| max|x| max|d| / granularity``: ``BL = min(ceil(k), desired_bl)`` under BL management, and
-        ``x_scale * d_scale * BL * granularity = |lr|``. Where k exceeds ``desired_bl`` the d side is driven into
-        saturation. Everything is float32 and in this order, because ``ceil`` decides.
+        ``x_scale * d_scale * BL * granularity = |lr|``. If k exceeds ``desired_bl``, the d side saturates. All of it is
+        computed in float32 and in this order, because the result of ``ceil`` depends on it.
 
         Args:
             x: float32 ``[n, in]``.
             d: float32 ``[n, out]``.
-            lr: learning rate; its sign does not matter here.
+            lr: learning rate; its sign is ignored.
             granularity: mean step of the device, weight units.
 
         Returns:
@@ -142,7 +142,7 @@ class PulseTrain:
         )
 
     def thresholds(self, values: Tensor, scale: Tensor, rounding: Stream, update: int) -> Tensor:
-        """Firing thresholds of the lines of one side: a line fires where its random word is below its threshold.
+        """Firing thresholds of the lines of one side. A line fires when its random word is below its threshold.
 
         Args:
             values: float32 ``[n, lines]``, x or d.
@@ -151,8 +151,8 @@ class PulseTrain:
             update: update counter of the tile.
 
         Returns:
-            int64 ``[n, lines]`` in [0, 2^32]: ``ceil(p 2^32)``: a word, which is whole, is below p 2^32
-            exactly where it is below this.
+            int64 ``[n, lines]`` in [0, 2^32], ``ceil(p 2^32)``. A whole word is below this exactly if it is below
+            ``p 2^32``.
         """
         p = self._probabilities(values, scale, self.res, rounding, update)
         return torch.ceil(p.clamp(0.0, 1.0).to(torch.float64) * ONE).to(torch.int64)
@@ -192,7 +192,7 @@ class PulseTrain:
             yield torch.round(torch.outer(rows[m], columns[m]))
 
     def _probabilities(self, values: Tensor, scale: Tensor, width: float, rounding: Stream, update: int) -> Tensor:
-        """``|values| scale`` rounded to multiples of a bin width, float32 ``[n, lines]``, not yet cut at 1."""
+        """``|values| scale`` rounded to multiples of a bin width, float32 ``[n, lines]``; it may be above 1."""
         p = values.abs() * scale[:, None]
         if width == 0:
             return p
@@ -203,5 +203,5 @@ class PulseTrain:
         return width * torch.round(p)
 
 
-#: One slot without management: with lines and a rate that are large enough, a sample is one pulse on each device.
+#: One slot without management. With a large enough rate, each sample is one pulse on every device.
 ONE_PULSE = PulseTrain(desired_bl=1, update_bl_management=False, update_management=False)

@@ -2,8 +2,8 @@
 
 The generator is Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A
 :class:`Stream` is a 64-bit key, the hash of a path such as ``(seed, "conv1", "tile", 0, "row bits")``; a draw names
-its counter. Nothing is consumed, so there is no generator state to save, and the numbers do not depend on the order,
-the threads or the device of their evaluation.
+its counter. Drawing changes nothing, so there is no generator state to save. The numbers do not depend on the order of
+their evaluation, on threads, or on the device.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ROUNDS = 10
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
 SCALE32 = 2.0**-32
-#: Elements drawn at once: what fits the cache of a processor, and what fits the memory of a GPU easily.
+#: Number of elements that are drawn at once: they fit the cache of a processor, and the memory of a GPU.
 ELEMENTS_AT_ONCE, GPU_ELEMENTS_AT_ONCE = 2**16, 2**22
 
 Index = Tensor | int
@@ -34,8 +34,8 @@ W = TypeVar("W", Tensor, int)
 def philox(key: int, c0: Index, c1: Index = 0, c2: Index = 0, c3: Index = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Philox 4x32-10: four 32-bit words for each counter ``(c0, c1, c2, c3)``.
 
-    The counters broadcast against each other; they are taken modulo 2^32. Words come back as int64 tensors in [0,
-    2^32), because torch has no full set of unsigned operations.
+    The counters broadcast against each other and are taken modulo 2^32. Words are returned as int64 tensors in
+    [0, 2^32), because torch does not have all operations for unsigned integers.
     """
     device = next((c.device for c in (c0, c1, c2, c3) if isinstance(c, Tensor)), None)
     words = torch.broadcast_tensors(*(_counter(c, device) for c in (c0, c1, c2, c3)))
@@ -47,7 +47,7 @@ def _counter(c: Index, device: torch.device | None) -> Tensor:
         return c.to(torch.int64) & MASK32
     return torch.full(
         (), c & MASK32, dtype=torch.int64, device=device
-    )  # filled there: no copy that would be waited for
+    )  # made on the device, because a copy would have to be waited for
 
 
 def _rounds(key: int, w0: W, w1: W, w2: W, w3: W) -> tuple[W, W, W, W]:
@@ -92,7 +92,7 @@ def gaussian_lane(words: tuple[Tensor, Tensor, Tensor, Tensor], lane: Tensor) ->
 
 
 def unit(word: Tensor) -> Tensor:
-    """Uniform float32 in [0, 1) of one word, from its 24 high bits so that the conversion is exact."""
+    """Uniform float32 in [0, 1) of one word. It uses the 24 high bits, so that the conversion is exact."""
     return (word >> 8).to(torch.float32) * 2.0**-24
 
 
@@ -108,7 +108,7 @@ class Stream:
 
     @classmethod
     def from_seed(cls, seed: int) -> Stream:
-        """The root stream of a run; every whole number is a seed, 0 included."""
+        """The root stream of a run. Every whole number is a seed, including 0."""
         return cls(_hash("seed", seed))
 
     def child(self, *path: str | int) -> Stream:
@@ -160,19 +160,19 @@ class Stream:
     def uniform(
         self, shape: tuple[int, ...], c1: int = 0, c2: int = 0, c3: int = 0, device: torch.device | None = None
     ) -> Tensor:
-        """Uniforms float32 in [0, 1) of ``shape``, one counter for each element in row-major order, likewise."""
+        """Uniforms float32 in [0, 1) of ``shape``, otherwise as :meth:`normal`."""
         return torch.cat([unit(w0) for w0, _, _, _ in self._elements(shape, c1, c2, c3, device)]).reshape(shape)
 
     def _elements(
         self, shape: tuple[int, ...], c1: int, c2: int, c3: int, device: torch.device | None
     ) -> Iterator[tuple[Tensor, ...]]:
-        """Words of a counter for each element, in pieces that fit the cache: four times as fast for large arrays."""
+        """The words of each element, in pieces that fit the cache, which is four times as fast for large arrays."""
         counters = torch.arange(math.prod(shape), device=device)
         for piece in counters.split(ELEMENTS_AT_ONCE if counters.device.type == "cpu" else GPU_ELEMENTS_AT_ONCE):
             yield philox(self.key, piece, c1, c2, c3)
 
     def number(self, c0: int = 0, c1: int = 0, c2: int = 0, c3: int = 0) -> float:
-        """One uniform in [0, 1): what :meth:`uniform` has at this counter, without the cost of tensors."""
+        """One uniform in [0, 1): that of :meth:`uniform` at this counter, without the cost of tensors."""
         word, *_ = _rounds(self.key, c0 & MASK32, c1 & MASK32, c2 & MASK32, c3 & MASK32)
         return (word >> 8) * 2.0**-24
 

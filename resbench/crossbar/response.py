@@ -1,4 +1,4 @@
-"""What a device does to single pulses: steps at a weight, symmetric points, and curves of many pulses."""
+"""The response of devices to pulses: single steps, symmetric points, and curves of many pulses."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ BISECTIONS = 40
 
 
 def step_at(device: PulsedDevice, constants: Constants, w: Tensor, up: bool) -> Tensor:
-    """Noise-free change of one pulse at visible weights w, before the clip, in the shape of w and the constants."""
+    """Change by one pulse without noise at visible weights w, before the clip, in the shape of w and the constants."""
     sign = torch.tensor(1.0 if up else -1.0)
     v = w + constants.get("reference", torch.zeros(()))
     return device.response(v, sign, *device.directed(constants, up), *device.pulse_scalars(up), torch.zeros(()))
 
 
 def symmetric_points(device: PulsedDevice, constants: Constants) -> Tensor:
-    """Weights at which an up and a down pulse cancel, one for each device.
+    """The weight of each device at which an up and a down pulse cancel.
 
-    Pulses of alternating direction pull a weight there, whatever the gradient says.
+    Pulses of alternating direction pull a weight there, whatever the gradient is.
 
     Returns:
-        float32 ``[out, in]``; NaN where the steps differ at all weights, or agree at all of them.
+        float32 ``[out, in]``; NaN if the steps differ at all weights, or agree at all weights.
     """
     reference = constants.get("reference", torch.zeros(()))
     low, high = constants["w_min"] - reference, constants["w_max"] - reference
@@ -50,18 +50,18 @@ def symmetric_points(device: PulsedDevice, constants: Constants) -> Tensor:
 
 
 def sweep(device: Device, start: float, pulses: int, devices: int, stream: Stream, points: int = 200) -> Tensor:
-    """Weights of separate devices while they get pulses up and then as many down.
+    """The weights of some devices while they get pulses up and then as many pulses down.
 
     Args:
-        device: what to pulse; one without granularity gets the same total change in small exact updates.
-        start: weight to begin with.
-        pulses: pulses up, and pulses down.
-        devices: number of devices, each fabricated anew.
+        device: the device; one without granularity gets the same total change in small exact updates.
+        start: first weight.
+        pulses: number of pulses in each direction.
+        devices: number of devices, each with its own constants.
         stream: random stream.
-        points: at most so many weights are recorded in each direction.
+        points: largest number of weights that are recorded in each direction.
 
     Returns:
-        float32 ``[recorded, devices]``, the start included; equally spaced in pulses within each direction.
+        float32 ``[recorded, devices]``, including the start, equally spaced in pulses within each direction.
     """
     tile = make_tile(device, (devices, 1), stream)
     tile.program(torch.full((devices, 1), start))

@@ -1,7 +1,7 @@
-"""The vectors of a mini-batch, one in each row: a matrix that is laid out only when somebody asks for it.
+"""The vectors of a mini-batch as the rows of a matrix, which is laid out only on demand.
 
-The rows of a convolution stay in the image that they come from. Kernels that work from the image take its ``source``;
-everything else calls :meth:`Rows.dense`.
+The rows of a convolution stay in their image. Kernels that work on the image take ``source``; everything else calls
+:meth:`Rows.dense`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from resbench.crossbar.processes import gathered
 class Rows:
     """A matrix ``[n, lines]``: one vector for each sample, or for each output position of a convolution.
 
-    It is no tensor. ``rows.dense()`` is the matrix as a tensor, and ``rows[first:stop]`` are some of the rows.
+    It is not a tensor. ``rows.dense()`` is the matrix as a tensor, and ``rows[first:stop]`` are some of the rows.
 
     Args:
-        source: the tensor that the rows come from; here the matrix itself, for subclasses an image.
+        source: the tensor that contains the rows: here the matrix itself, in subclasses an image.
 
     Attributes:
         shape: ``(n, lines)``.
@@ -35,12 +35,12 @@ class Rows:
 
     @property
     def dtype(self) -> torch.dtype:
-        """That of the matrix; to know it nothing is laid out."""
+        """The dtype of the matrix; asking for it lays out nothing."""
         return self.source.dtype
 
     @property
     def device(self) -> torch.device:
-        """That of the matrix."""
+        """The device of the matrix."""
         return self.source.device
 
     def dense(self) -> Tensor:
@@ -62,7 +62,7 @@ class Rows:
     def __getitem__(self, part: slice) -> Rows:
         return Rows(self.source[part])
 
-    if not TYPE_CHECKING:  # which says by itself what is not there
+    if not TYPE_CHECKING:  # a type checker reports missing attributes by itself
 
         def __getattr__(self, name: str) -> Any:
             hint = "write rows.dense() for the matrix as a tensor"
@@ -70,7 +70,7 @@ class Rows:
 
 
 class ImageRows(Rows):
-    """Rows that stay in the images they come from, images outermost; a subclass says how they are laid out."""
+    """Rows that stay in their images, images outermost. Subclasses implement how they are laid out."""
 
     _matrix: Tensor | None = None
 
@@ -87,7 +87,7 @@ class ImageRows(Rows):
         start, stop, step = part.indices(self.shape[0])
         if self._matrix is not None:
             return Rows(self._matrix[part])
-        # Lay out only the images that the rows come from.
+        # Lay out only the images that contain these rows.
         positions = self.shape[0] // self.source.shape[0]
         first, last = start // positions, -(-stop // positions)
         offset = first * positions
@@ -98,7 +98,7 @@ class PatchRows(ImageRows):
     """The input rows of a convolution: one row for each output position.
 
     Args:
-        image: ``[images, channels, height, width]``, padded already.
+        image: ``[images, channels, height, width]``, already padded.
         kernel: height and width of the kernel.
         stride: its stride.
         dilation: its dilation.
@@ -135,7 +135,7 @@ class MapRows(ImageRows):
 
 
 class ScaledRows(Rows):
-    """Rows times a factor each, and lines times a sign each.
+    """Rows that are multiplied by a factor for each row and a sign for each line.
 
     Args:
         rows: ``[n, lines]``.
@@ -162,7 +162,7 @@ class ScaledRows(Rows):
 
 
 def rows_of(values: Tensor | Rows) -> Rows:
-    """Rows, of a matrix ``[n, lines]`` if need be."""
+    """``values`` as rows; a tensor is taken as a matrix ``[n, lines]``."""
     return Rows(values) if isinstance(values, Tensor) else values
 
 
@@ -178,7 +178,7 @@ def part_of_outer_sum(d: Rows, x: Rows, first: int, stop: int) -> Tensor:
 
 
 def outer_sum(d: Rows, x: Rows) -> Tensor:
-    """The gradient ``sum_m d_m x_m^T``, ``[out, in]``; of convolutions without laying out the patches.
+    """The gradient ``sum_m d_m x_m^T``, ``[out, in]``. For convolutions, the patches are not laid out.
 
     Args:
         d: ``[n, out]``.
@@ -189,7 +189,7 @@ def outer_sum(d: Rows, x: Rows) -> Tensor:
     kh, kw, stride_h, stride_w, dilation_h, dilation_w, _ = x.geometry
     maps, image = d.source, x.source
     (_, out, rows, columns), (_, channels, height, width) = maps.shape, image.shape
-    # A convolution may not see the last lines of the image; its gradient needs exactly what it saw.
+    # A convolution may not reach the last lines of the image; its gradient needs exactly the lines that it uses.
     high = (rows - 1) * stride_h + dilation_h * (kh - 1) + 1
     wide = (columns - 1) * stride_w + dilation_w * (kw - 1) + 1
     if (height, width) != (high, wide):
@@ -204,5 +204,5 @@ def outer_sum(d: Rows, x: Rows) -> Tensor:
 
 @functools.lru_cache(maxsize=256)
 def _shape_only(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """A tensor of which nobody reads the values."""
+    """A tensor of a shape, whose values are never read."""
     return torch.empty(1, dtype=dtype, device=device).expand(shape)

@@ -1,4 +1,4 @@
-"""One crossbar array and what one can do with it: program, update, read, write, carry, reset, decay, drift."""
+"""One crossbar array with its operations: program, update, read, write, carry, reset, decay, drift."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ AT_ONCE = 1000
 class Tile(DeviceArray):
     """An array of ``out x in`` devices, one for each weight.
 
-    Unit cells of several devices have their own tiles: make one with
-    :func:`resbench.crossbar.unit_cells.make_tile`, which takes any device. Arguments and attributes are those of
-    :class:`resbench.crossbar.array.DeviceArray`.
+    Unit cells of several devices have their own classes of tiles. :func:`resbench.crossbar.unit_cells.make_tile` makes
+    the right tile for any device. Arguments and attributes are those of :class:`resbench.crossbar.array.DeviceArray`.
     """
 
     def _fabricate(self) -> None:
@@ -36,7 +35,7 @@ class Tile(DeviceArray):
     # -- training ------------------------------------------------------------------------------------------------------
 
     def program(self, weight: Tensor) -> None:
-        """Set the weights ``[out, in]``, clipped to the bounds of each device, with write noise where there is any."""
+        """Set the weights ``[out, in]``, clipped to the bounds of each device, with the write noise of the devices."""
         if weight.shape != self.shape:
             raise BadValue("weight", list(weight.shape), f"does not fit a tile {list(self.shape)}; program all of it")
         self.stored.copy_(weight.to(self.weight.dtype))
@@ -50,15 +49,14 @@ class Tile(DeviceArray):
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,
     ) -> None:
-        """Apply n rank-1 updates in order and in place, expected change ``-lr d_m x_m^T`` each.
+        """Apply n rank-1 updates in order and in place. The expected change of each is ``-lr d_m x_m^T``.
 
         Args:
-            x: ``[n, in]``, of another dtype than the weight's it is cast.
-            d: ``[n, out]``, derivative of the loss by the outputs; likewise.
-            lr: learning rate; a negative one climbs.
+            x: ``[n, in]``; it is cast to the dtype of the weight.
+            d: ``[n, out]``, derivative of the loss by the outputs; it is cast too.
+            lr: learning rate; a negative one goes up the gradient.
             pulses: pulse train parameters.
-            granularity: mean step that sets the pulse probabilities, weight units; the device's own unless an
-                algorithm knows better.
+            granularity: mean step from which pulse probabilities follow, weight units; by default that of the device.
 
         Raises:
             BadValue: for rows of another shape or on another device.
@@ -91,7 +89,7 @@ class Tile(DeviceArray):
         return weight.index_select(0, lines)
 
     def view_lines(self, first: int, last: int, axis: Axis = "column") -> Tensor:
-        """Read neighbouring columns (or rows) exactly, without a copy: the values change when the tile does.
+        """Read neighbouring columns (or rows) exactly, without a copy. The values change when the tile does.
 
         Args:
             first: first column (row).
@@ -99,7 +97,7 @@ class Tile(DeviceArray):
             axis: ``column`` or ``row``.
 
         Returns:
-            Values as those of :meth:`read`, a view of the weight.
+            The values of :meth:`read`, as a view of the weight.
 
         Raises:
             BadValue: for lines that the tile does not have.
@@ -116,7 +114,7 @@ class Tile(DeviceArray):
 
         Args:
             lines: int64 ``[n]``, which columns (rows).
-            values: ``[n, out]`` for columns, ``[n, in]`` for rows; of another dtype than the weight's they are cast.
+            values: ``[n, out]`` for columns, ``[n, in]`` for rows; they are cast to the dtype of the weight.
             lr: factor on the values.
             pulses: pulse train parameters.
             axis: ``column`` or ``row``.
@@ -143,13 +141,13 @@ class Tile(DeviceArray):
         pulses: PulseTrain = DEFAULT_PULSES,
         axis: Axis = "column",
     ) -> None:
-        """Add ``rate`` times columns (rows) of this tile to those of another, as :meth:`read` and :meth:`write` do.
+        """Add ``rate`` times columns (rows) of this tile to those of another one; a :meth:`read` and a :meth:`write`.
 
         Args:
             target: tile of the same shape.
             first: first column (row).
             last: the one after the last.
-            rate: factor on what is read; not 0.
+            rate: factor on the values that are read; not 0.
             pulses: pulse train parameters.
             axis: ``column`` or ``row``.
 
@@ -166,19 +164,19 @@ class Tile(DeviceArray):
             target.write(lines, values, rate, pulses, axis)
 
     def note_pulses(self, calls: int, lines_read: int = 0, lines_written: int = 0) -> None:
-        """Count calls of a kernel that have pulsed the devices, and the lines that it has read and written."""
+        """Count calls of a kernel that pulsed the devices, and the lines that it read and wrote."""
         self.updates += calls
         self.transfers_out += lines_read
         self.transfers_in += lines_written
-        # A pulse takes a slot, so before that no count can be at its end. Kernels on a GPU see to it themselves.
+        # A pulse takes a slot, so until then no count can have reached the largest. Kernels on a GPU check this.
         if self.known_slots > MOST_COUNTED:
             stop_counts(self.pulses_up, self.pulses_down)
         self.show()
 
-    # -- what happens to devices beside pulses -------------------------------------------------------------------------
+    # -- what changes devices apart from pulses ------------------------------------------------------------------------
 
     def end_of_step(self) -> None:
-        """Diffusion, then decay, once for each optimiser step, for devices that have them."""
+        """Diffusion, then decay, for devices that have them. Called once in each optimiser step."""
         if self.element.diffusion > 0:
             self.diffuse()
         if self.element.lifetime > 0:
@@ -201,8 +199,9 @@ class Tile(DeviceArray):
         """Reset devices: ``w <- clip(b + reset_std xi)`` with b the reset value of each device.
 
         Args:
-            crosspoints: bool, ``[out, in]`` or broadcastable to it such as ``[in]`` for columns; all if left out.
-            probability: chance of each of them to be reset.
+            crosspoints: bool ``[out, in]``, or a shape that broadcasts to it, such as ``[in]`` for columns. All
+                crosspoints if left out.
+            probability: probability of each of them to be reset.
         """
         target = self.get_buffer("reset_bias") + self.element.reset_std * self._normal("reset")
         hit = torch.ones_like(target, dtype=torch.bool)
@@ -215,7 +214,7 @@ class Tile(DeviceArray):
         self.settle()
 
     def zero_shift(self, pulses: int) -> None:
-        """Calibrate the zero of every device: pulse it up and down in turn, and call what it then holds zero.
+        """Calibrate the zero of every device: pulse it up and down in turn, then take the weight it has as zero.
 
         The weight approaches the symmetric point, where both steps agree. With finite steps it ends about half a step
         below it, since the last pulse of an even number goes down, and cycle-to-cycle noise adds a random error.
@@ -223,7 +222,7 @@ class Tile(DeviceArray):
         pulses are counted like all others. Source: Kim et al., arXiv:1907.10228.
 
         Args:
-            pulses: how many, up ones included.
+            pulses: number of pulses, up and down together.
 
         Raises:
             BadValue: for a negative number, and for devices that pulses do not move.
@@ -255,14 +254,14 @@ class Tile(DeviceArray):
 
     @property
     def drifts(self) -> bool:
-        """Whether :meth:`pass_time` changes anything: some device of the array has a drift exponent."""
+        """Whether some device of the array has a drift exponent, so that :meth:`pass_time` changes it."""
         return "drift_nu" in self.constant_names
 
     def pass_time(self, dt: float) -> None:
         """Let the weights drift for a time, for devices with a drift exponent; see :class:`Drift`.
 
-        A weight that was changed since the last call counts as programmed now and does not drift in this call; the
-        very first call takes all weights as programmed at time 0.
+        A weight that changed since the last call counts as programmed now and does not drift in this call. The first
+        call takes all weights as programmed at time 0.
 
         Args:
             dt: time, in the same unit as the device's ``t_0``: seconds on the command line.

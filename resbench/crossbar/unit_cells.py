@@ -1,4 +1,4 @@
-"""Tiles of unit cells: several arrays of elements that share their bit lines and are seen as one weight matrix."""
+"""Tiles of unit cells: several arrays of elements that share their lines and form one weight matrix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make_tile(device: Device, shape: tuple[int, int], stream: Stream) -> Tile:
     """One crossbar array of any device: single elements or unit cells.
 
     Args:
-        device: what each crosspoint holds.
+        device: the device at each crosspoint.
         shape: ``(out, in)``.
         stream: random stream of this array; arrays with different streams are independent.
     """
@@ -34,13 +34,13 @@ def make_tile(device: Device, shape: tuple[int, int], stream: Stream) -> Tile:
 class UnitCellTile(Tile):
     """An array of unit cells: ``weight = sum_k share_k arrays[k].weight``.
 
-    Every array has its own constants, noise and counters; the pulse trains on the bit lines are common to all, and
-    ``slots`` counts them once, without those of a refresh. ``pulses_up`` and ``pulses_down`` count what raised and
-    lowered the weight, over all elements of a cell.
+    Every array has its own constants, noise and counters. All share the pulse trains on the lines; ``slots`` counts
+    these once, without those of a refresh. ``pulses_up`` and ``pulses_down`` count the pulses that raised and lowered
+    the weight, over all elements of a cell.
 
     Attributes:
         arrays: one tile for each element of the cell.
-        samples: samples of all updates so far.
+        samples: number of samples in all updates so far.
     """
 
     COUNTERS: ClassVar[tuple[str, ...]] = (*Tile.COUNTERS, "samples")
@@ -57,12 +57,12 @@ class UnitCellTile(Tile):
 
     @property
     def tiles(self) -> list[Tile]:
-        """The arrays, typed."""
+        """The arrays as a list of tiles."""
         return [array for array in self.arrays if isinstance(array, Tile)]
 
     @property
     def constants(self) -> dict[str, Tensor]:
-        """Bounds of the weight of each cell, ``w_max`` and ``w_min``; the elements' constants are in the arrays."""
+        """Bounds of the weight of each cell, ``w_max`` and ``w_min``. The arrays have the constants of the elements."""
         high, low = torch.zeros_like(self.weight), torch.zeros_like(self.weight)
         for share, tile in zip(self.device.shares, self.tiles, strict=True):
             bounds = share * tile.constant("w_max"), share * tile.constant("w_min")
@@ -139,7 +139,7 @@ class UnitCellTile(Tile):
 
 
 class VectorTile(UnitCellTile):
-    """Cells whose elements add up; which of them a sample pulses is the policy of the cell."""
+    """Cells whose elements add up. The policy of the cell decides which of them a sample pulses."""
 
     device: VectorCell | ReferenceCell
 
@@ -171,7 +171,7 @@ class VectorTile(UnitCellTile):
 
 
 class OneSidedTile(UnitCellTile):
-    """Pairs of elements that are only pulsed up, with their refresh."""
+    """Pairs of elements that are only pulsed up and are refreshed from time to time."""
 
     device: OneSidedCell
 
@@ -183,7 +183,7 @@ class OneSidedTile(UnitCellTile):
                 setattr(plus, name, values.clone())
 
     def program(self, weight: Tensor) -> None:
-        """The positive part on ``g_plus``, the negative part on ``g_minus``."""
+        """Program the positive part on ``g_plus`` and the negative part on ``g_minus``."""
         minus, plus = self.tiles
         plus.program(weight.clamp(min=0))
         minus.program((-weight).clamp(min=0))
@@ -210,7 +210,7 @@ class OneSidedTile(UnitCellTile):
             self.refresh()
 
     def refresh(self) -> None:
-        """Reset the cells of which both elements are near their bound, and write their difference back."""
+        """Reset the cells in which both elements are near their bound, and write the difference back."""
         cell = self.device
         minus, plus = self.tiles
         larger, smaller = torch.maximum(plus.weight, minus.weight), torch.minimum(plus.weight, minus.weight)
@@ -227,7 +227,7 @@ class OneSidedTile(UnitCellTile):
 
 
 def _mirrored(constants: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Constants of the device that does downward what the given one does upward."""
+    """The constants of a mirrored device, which does downward what the given one does upward."""
     swapped = {"w_max": "w_min", "w_min": "w_max"}
     negated = ("w_max", "w_min", "reference", "reset_bias")
     mirrored = {}

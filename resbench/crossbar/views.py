@@ -1,7 +1,7 @@
-"""What compiled kernels take of an array: NumPy views of its buffers, in named records.
+"""The arguments of compiled kernels: NumPy views of the buffers of an array, in named records.
 
-Records are unpacked into separate arguments where Python calls compiled code, which costs a third of passing them whole
-(:func:`resbench.crossbar.kernels.apply.pulse`); compiled code passes them on as they are.
+When Python calls compiled code, records are unpacked into separate arguments, which takes a third of the time
+(:func:`resbench.crossbar.kernels.apply.pulse`). Compiled code passes them on whole.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from resbench.crossbar.devices.pulsed import PulsedDevice, Response
 
 Floats = NDArray[np.float32]
 Counts = NDArray[np.int32]
-#: Constants of devices: float32, or int16 with the bits of float16, which Numba does not know; one for each device, or
-#: one for all of them.
+#: Constants of devices: float32, or int16 with the bits of float16, because Numba has no float16. One for each device,
+#: or one for all of them.
 Held = NDArray[np.float32] | NDArray[np.int16]
 FourHeld = tuple[Held, Held, Held, Held]
 
-#: Numbers that a response reads, and constants of each device.
+#: How many numbers a response can read, and how many constants of each device.
 SCALARS = 6
 CONSTANTS = 4
 
 
 class Form(NamedTuple):
-    """Which response devices have; each subclass is another type, for which kernels are compiled anew."""
+    """The response of devices, as a type. Kernels are compiled separately for each subclass."""
 
     half: int = 0
 
@@ -74,24 +74,24 @@ FORMS: dict[Response, type[Form]] = {
 
 
 class Devices(NamedTuple):
-    """The devices of an array; arrays are flat, ``up`` and ``down`` mean directions.
+    """The devices of an array. Arrays are flat; ``up`` and ``down`` are directions of pulses.
 
     Args:
-        form: their response.
+        form: the response.
         noise_key: key of the cycle-to-cycle noise.
         write_key: key of the write noise.
         up: constants that the response reads upward; unused ones repeat the first.
         down: the same downward.
-        scalars: ``[2, 6]`` numbers that it reads, up and down.
-        up_table: table that it reads upward; empty for none.
+        scalars: ``[2, 6]``, numbers that the response reads, up and down.
+        up_table: table that the response reads upward; empty for none.
         down_table: the same downward.
         w_min: lower bounds.
         w_max: upper bounds.
-        reference: what pulses and bounds are relative to; empty for devices without one.
-        noisy: whether the response reads its noise.
+        reference: weight to which pulses and bounds are relative; empty for devices without one.
+        noisy: whether the response has noise.
         write_noise: standard deviation of the write noise, 0 for none.
         stored: weights on which pulses act, changed in place.
-        visible: weights with write noise; ``stored`` itself for devices without one.
+        visible: weights with write noise; ``stored`` itself for devices without write noise.
         pulses_up: counts of pulses, changed in place.
         pulses_down: the same downward.
     """
@@ -120,11 +120,11 @@ class ArrayViews:
     """The buffers of one array.
 
     Args:
-        weight: what is seen of it, flat.
+        weight: visible weights, flat.
         row_key: key of the row bits.
         column_key: key of the column bits.
-        devices: what pulses need; None for unit cells and for responses that kernels do not know.
-        columns: how many columns fired in the last mini-batch, 0 if that is not known.
+        devices: the devices; None for unit cells and for responses that kernels do not know.
+        columns: number of columns that fired in the last mini-batch; 0 if that is not known.
     """
 
     weight: Floats
@@ -134,7 +134,7 @@ class ArrayViews:
     columns: int = 0
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        """A copy of an array makes its own views."""
+        """Views are not copied: a copy of an array makes its own."""
         return type(None), ()
 
 
@@ -143,11 +143,11 @@ class CompositeViews:
     """The buffers of a composite weight.
 
     Args:
-        arrays: views of the arrays that it was made from; it is made anew where one of them has others.
-        gammas: their shares.
+        arrays: views of the arrays; if an array has got other views, these here are made anew.
+        gammas: shares of the arrays.
         composite: the composite weight, flat.
-        weights: visible weights of the arrays of which the share is not 0, flat.
-        shares: these shares.
+        weights: visible weights of the arrays whose share is not 0, flat.
+        shares: their shares.
     """
 
     arrays: list[ArrayViews]
@@ -167,9 +167,9 @@ def views_of_devices(
     """The devices of an array; None for a response that kernels do not know.
 
     Args:
-        device: their model.
-        constants: as they are held, see :attr:`resbench.crossbar.array.DeviceArray.held_constants`.
-        keys: those of the cycle-to-cycle noise and of the write noise.
+        device: model of the devices.
+        constants: constants as they are stored, see :attr:`resbench.crossbar.array.DeviceArray.held_constants`.
+        keys: keys of the cycle-to-cycle noise and of the write noise.
         weights: stored and visible weight.
         pulses: counts of pulses up and down.
     """
@@ -215,6 +215,6 @@ def flat(values: Tensor) -> NDArray[Any]:
 
 
 def held(constants: Tensor) -> Held:
-    """Constants as compiled functions read them."""
+    """Constants in the form that compiled functions read."""
     values = flat(constants)
     return values.view(np.int16) if values.dtype == np.float16 else values

@@ -1,7 +1,7 @@
-"""The arithmetic a response may use beside ``+ - * /``, elementwise on tensors.
+"""The functions that a response may use in addition to ``+ - * /``, elementwise on tensors.
 
-These are the torch versions. A compiled backend takes the code of a response and rebinds these five names to its own
-versions, so a response is written once; it must not use anything else, nor branch.
+These are the torch versions. A compiled backend takes the code of a response and binds these five names to its own
+versions. So a response is written once. It must not use other functions, and must not branch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resbench.crossbar import functions
 
-#: Smallest span or base that is divided by or raised to a power; anything below is treated as this.
+#: Smallest span that is a divisor, and smallest base of a power; smaller numbers are replaced by this one.
 TINY = 1e-30
 
 
@@ -36,7 +36,7 @@ def power(base: Tensor, exponent: Tensor) -> Tensor:
 
 
 def interpolate(nodes: tuple[float, ...], position: Tensor) -> Tensor:
-    """Piecewise linear function through ``nodes`` equally spaced over [0, 1]; constant outside and for one node."""
+    """Piecewise linear function through ``nodes`` that are equally spaced over [0, 1]; constant outside."""
     table = position.new_tensor([*nodes, nodes[-1]])
     at = position.clamp(0.0, 1.0) * (len(nodes) - 1)
     left = at.floor()

@@ -20,23 +20,23 @@ from resbench.crossbar.randomness import Stream
 from resbench.errors import BadValue
 
 Constants = dict[str, Tensor]
-#: How the parameters of a published device were obtained: fitted to measurements, printed as they are, or no more than
-#: the number of states is known. Empty for plain models.
+#: How the parameters of a published device were obtained: fitted to measurements, printed in the paper, or only the
+#: number of states is known. Empty for plain models.
 Origin = Literal["", "fitted", "printed", "states only"]
 
 
 @dataclass(frozen=True)
 class Device(ABC):
-    """Anything that a crosspoint can hold; the type of every ``device`` slot in a config.
+    """Anything that a crosspoint can hold. This is the type of every ``device`` argument in a config.
 
     Args:
         states: number of conductance states of each element, the precision axis: a whole number of at least 2, or
-            ``inf`` for no granularity. Left out, the model's own step decides.
+            ``inf`` for no granularity. If it is left out, the step of the model decides.
     """
 
     states: float | None = None
 
-    #: Where the parameters are from, for tables; empty for plain models.
+    #: Source of the parameters, for tables; empty for plain models.
     source: ClassVar[str] = ""
     #: How they were obtained.
     obtained: ClassVar[Origin] = ""
@@ -68,30 +68,30 @@ class Device(ABC):
 
     @property
     def is_continuous(self) -> bool:
-        """Whether the device has no granularity, so that an update is exact but for the asymmetry of the device."""
+        """Whether the device has no granularity, so that updates are exact except for the asymmetry of the device."""
         return self.granularity == 0
 
     @abstractmethod
     def with_states(self, states: float) -> Self:
-        """The same device with another number of states; everything else, relative spreads included, stays."""
+        """The same device with another number of states. Everything else stays, including relative spreads."""
 
 
 @dataclass(frozen=True)
 class Element(Device):
-    """One resistive element: what it does when it is reset or left alone.
+    """One resistive element: how it behaves when it is reset, and between pulses.
 
     Args:
         diffusion: standard deviation added at each optimiser step, weight units.
         diffusion_dtod: its device-to-device spread, relative.
-        lifetime: time constant of the decay toward the reset value, in optimiser steps; 0 for none, up to 1 for a
-            complete decay in one step.
+        lifetime: time constant of the decay to the reset value, in optimiser steps. 0 is no decay; with a number up to
+            1 a weight decays completely in one step.
         lifetime_dtod: its spread, relative.
         reset: mean value after a reset, weight units.
         reset_dtod: its spread, weight units.
         reset_std: noise of one reset, weight units.
         drift: power-law drift of the weight while time passes; null for none.
-        half_constants: hold the steps, slopes and bounds of each device in half precision, rounded to 11 bits (three
-            decimal digits; their spread is a hundred times that), in half the memory.
+        half_constants: store the steps, slopes and bounds of each device in half precision, which takes half the
+            memory. They are rounded to 11 bits (three decimal digits); their spread is a hundred times as large.
     """
 
     diffusion: float = 0.0
@@ -104,7 +104,7 @@ class Element(Device):
     drift: Drift | None = None
     half_constants: bool = False
 
-    #: Constants of :meth:`retention`, which stay in single precision: a decay per step is as close to 1 as it can be.
+    #: Constants of :meth:`retention`. They stay in single precision, because the decay factor of a step is close to 1.
     retained: ClassVar[tuple[str, ...]] = ("reset_bias", "diffusion", "decay_factor", "drift_nu")
 
     def __post_init__(self) -> None:
@@ -138,7 +138,7 @@ class Element(Device):
         """
 
     def retention(self, shape: tuple[int, int], stream: Stream) -> Constants:
-        """The constants of reset, diffusion, decay and drift; those of effects that are off are left out."""
+        """The constants of reset, diffusion, decay and drift. Those of effects that are off are left out."""
 
         def xi(name: str) -> Tensor:
             return stream.child(name).normal(shape)

@@ -47,7 +47,7 @@ def exp_step_complex(
     slope: float,
     xi: Tensor,
 ) -> Tensor:
-    """``+- (y S + sigma (|y S| + add + slope |w|) xi)``, y as in :func:`exp_step`."""
+    """``+- (y S + sigma (|y S| + add + slope |w|) xi)``, with y as in :func:`exp_step`."""
     change = step * maximum(1 - amplitude * exp(gamma * (tilt * w + b)), 0.0)
     return sign * (change + sigma * (absolute(change) + add + slope * absolute(w)) * xi)
 
@@ -55,7 +55,7 @@ def exp_step_complex(
 def pow_step(
     w: Tensor, sign: Tensor, step: Tensor, w_max: Tensor, w_min: Tensor, gamma: Tensor, sigma: float, xi: Tensor
 ) -> Tensor:
-    """``+- S h^gamma (1 + sigma xi)``, h the distance to the bound ahead as a share of the range."""
+    """``+- S h^gamma (1 + sigma xi)``, where h is the distance to the bound ahead as a share of the range."""
     ahead = 0.5 * ((1 + sign) * (w_max - w) + (1 - sign) * (w - w_min))
     share = maximum(ahead, 0.0) / maximum(w_max - w_min, TINY)
     return sign * step * power(maximum(share, TINY), gamma) * (1 + sigma * xi)
@@ -77,7 +77,7 @@ def piecewise_step(
 
 @dataclass(frozen=True)
 class ExpStep(PulsedDevice):
-    """Step that falls off exponentially toward the bounds, as fitted to ReRAM and PCM.
+    """Step that falls exponentially toward the bounds, as fitted to ReRAM and PCM.
 
     Up: ``w + y S_up (1 + dw_min_std xi)`` with ``y = max(1 - A_up e^(gamma_up z), 0)`` and ``z = 2 a w / (w_max_ij -
     w_min_ij) + b``; down: ``w - y S_down (1 + dw_min_std xi)`` with ``y = max(1 - A_down e^(-gamma_down z), 0)``. If
@@ -179,9 +179,9 @@ class PowStep(PulsedDevice):
 
 @dataclass(frozen=True)
 class PowStepReference(PowStep):
-    """Power-law step around a reference device of its own.
+    """Power-law step, where each device has a reference device.
 
-    ``v = w + reference`` moves as in :class:`PowStep`, w is what is seen.
+    ``v = w + reference`` moves as in :class:`PowStep`, and w is visible.
 
     Args:
         reference_mean: mean reference, weight units.
@@ -206,7 +206,7 @@ class PowStepReference(PowStep):
         )
 
     def _symmetric_points(self, constants: Constants) -> Tensor:
-        """Bisection: the up step falls and the down step grows with the weight."""
+        """Symmetric points by bisection, because the up step falls and the down step grows with the weight."""
         w_max, w_min = constants["w_max"], constants["w_min"]
         low, high = w_min, w_max
         quiet, up, down = torch.zeros(()), torch.tensor(1.0), torch.tensor(-1.0)
@@ -223,8 +223,8 @@ class PowStepReference(PowStep):
 class PiecewiseStep(PulsedDevice):
     """Step from a table over the range of the weight.
 
-    Up: ``w + S_up f_up(w)(1 + dw_min_std xi)``; down: ``w - S_down f_down(w)(1 + dw_min_std xi)``; then clip. f is
-    linear between nodes that are equally spaced from the lower to the upper bound.
+    Up: ``w + S_up f_up(w)(1 + dw_min_std xi)``; down: ``w - S_down f_down(w)(1 + dw_min_std xi)``; then w is clipped. f
+    is linear between nodes that are equally spaced from the lower to the upper bound.
 
     Args:
         piecewise_up: values of f at the nodes, in units of the step; one value for a constant.

@@ -17,8 +17,8 @@ SMALLEST = 2.0**-126
 class Drift:
     """Power-law drift ``w(t) = w_0 (t - t_programmed)^-nu`` of each device since it was last changed.
 
-    Time passes only where it is asked for: ``Tile.pass_time``, ``resbench test --after`` and the callback ``PassTime``.
-    The first ``t_0`` after programming is without drift. Source: behaviour of aihwkit 1.1.0 (``DriftParameter``).
+    Time passes only by ``Tile.pass_time``, ``resbench test --after`` and the callback ``PassTime``. There is no drift
+    in the first ``t_0`` after programming. Source: behaviour of aihwkit 1.1.0 (``DriftParameter``).
 
     Args:
         nu: mean drift exponent.
@@ -31,7 +31,7 @@ class Drift:
         w_offset: weight at conductance ``g_offset``.
         g_offset: conductance at weight ``w_offset``.
         w_noise_std: noise added to the weight at each call, weight units.
-        reset_tol: a weight that moved by more than this since the last call counts as programmed anew.
+        reset_tol: a weight that moved by more than this since the last call counts as programmed again.
 
     Raises:
         BadValue: for a parameter outside its range.

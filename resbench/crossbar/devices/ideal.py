@@ -1,4 +1,4 @@
-"""The device that is none: a weight of floating point."""
+"""The ideal device: a floating-point weight."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from resbench.errors import BadValue
 class Ideal(Element):
     """Floating-point weight: exact updates, no bounds, no noise.
 
-    ``W <- W - lr sum_m d_m x_m^T``, aihwkit's ``pulse_type`` ``None``. It has no states: for a limit without
-    granularity that keeps a device's asymmetry, give that device ``states: inf``.
+    ``W <- W - lr sum_m d_m x_m^T``, which is aihwkit's ``pulse_type`` ``None``. It has no states. For a device without
+    granularity that keeps its asymmetry, give that device ``states: inf``.
     """
 
     @property

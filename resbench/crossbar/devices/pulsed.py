@@ -1,4 +1,4 @@
-"""Devices that move by pulses: the parameters they share, fabrication and the contract of their response.
+"""Devices that pulses move: their common parameters, fabrication, and the contract of their response.
 
 Source of the shared rules: behaviour of IBM's aihwkit 1.1.0.
 """
@@ -35,7 +35,7 @@ class PulsedDevice(Element):
     Args:
         states: number of conductance states, ``(w_max - w_min) / granularity``: a whole number of at least 2, or
             ``inf`` for a device without granularity (exact updates that keep the device's asymmetry).
-        dw_min: mean step of one pulse, weight units; ``DEFAULT_STEP`` of the model where neither is given.
+        dw_min: mean step of one pulse, weight units. ``DEFAULT_STEP`` of the model if neither this nor states is given.
         w_max: mean upper bound, weight units.
         w_min: mean lower bound, weight units.
         dw_min_dtod: device-to-device spread of the step, relative to it (log-std if ``dw_min_dtod_log_normal``).
@@ -43,22 +43,22 @@ class PulsedDevice(Element):
         dw_min_std: cycle-to-cycle noise of one pulse, relative to its step.
         w_max_dtod: spread of the upper bound, relative.
         w_min_dtod: spread of the lower bound, relative.
-        up_down: asymmetry, in units of the step; one-sided as in aihwkit: a positive value shrinks the down step, a
-            negative one the up step (aihwkit's documentation says symmetric, its behaviour is this).
+        up_down: asymmetry, in units of the step. It is one-sided, as in aihwkit's code (its documentation says
+            symmetric): a positive value shrinks the down step, a negative one the up step.
         up_down_dtod: spread of the asymmetry, in units of the step.
         enforce_consistency: fold negative steps and bounds so that every device works in the right direction.
-        perfect_bias: give the last column ideal devices with 100 times the bounds.
+        perfect_bias: devices of the last column have no spread, and 100 times the bounds.
         corrupt_devices_prob: probability that a device is stuck.
-        corrupt_devices_range: stuck devices hold a value in plus or minus this, weight units.
+        corrupt_devices_range: stuck devices have a value between minus and plus this, weight units.
         write_noise_std: noise of the visible weight after every pulse, in units of ``dw_min``; it does not accumulate.
-        apply_write_noise_on_set: whether programming a weight adds it too.
-        zero_shift: pulses of a calibration that every new device gets, up and down in turn; what it then holds is its
-            zero (``Tile.zero_shift``). 0 for none.
-        reset: mean value after a reset, weight units; may be negative (aihwkit silently replaces a negative mean
-            by 0).
+        apply_write_noise_on_set: whether programming a weight adds write noise too.
+        zero_shift: number of pulses, up and down in turn, that calibrate every new device; the weight that it then has
+            is its zero (``Tile.zero_shift``). 0 for no calibration.
+        reset: mean value after a reset, weight units. It may be negative (aihwkit replaces a negative mean by 0
+            without a message).
 
     Raises:
-        BadValue: for a parameter outside its range, naming it.
+        BadValue: for a parameter outside its range.
     """
 
     dw_min: float | None = None
@@ -79,7 +79,7 @@ class PulsedDevice(Element):
     apply_write_noise_on_set: bool = True
     zero_shift: int = 0
 
-    #: Step where neither ``states`` nor ``dw_min`` is given, weight units.
+    #: Step if neither ``states`` nor ``dw_min`` is given, weight units.
     DEFAULT_STEP: ClassVar[float] = 0.001
     #: Names of the per-device constants that the response reads; ``fabricate`` gives each with suffix ``_up`` and
     #: ``_down``, or once without a suffix where both directions share it.
@@ -136,7 +136,7 @@ class PulsedDevice(Element):
 
     @property
     def granularity_factor(self) -> float:
-        """Granularity in units of ``dw_min``; 1 for models whose step at w = 0 is ``dw_min``."""
+        """Granularity in units of ``dw_min``. It is 1 for models whose step at w = 0 is ``dw_min``."""
         return 1.0
 
     @cached_property
@@ -145,7 +145,7 @@ class PulsedDevice(Element):
 
     @property
     def unit(self) -> float:
-        """Scale of the fabricated steps: ``step``, or for a device without granularity steps of unit granularity."""
+        """Scale of the fabricated steps: ``step``. Without granularity, the scale that makes the granularity 1."""
         return 1.0 / self.granularity_factor if self.is_continuous else self.step
 
     @property
@@ -160,7 +160,7 @@ class PulsedDevice(Element):
         return dataclasses.replace(self, states=states, dw_min=None)
 
     def without_spread(self) -> Self:
-        """The mean device: no device-to-device spread, nothing stuck; cycle-to-cycle noise stays."""
+        """The mean device: without device-to-device spread and stuck devices, but with cycle-to-cycle noise."""
         spreads = [field.name for field in dataclasses.fields(self) if field.name.endswith("_dtod")]
         spreads += [name for name in ("reference_std", "corrupt_devices_prob") if hasattr(self, name)]
         changes: dict[str, Any] = dict.fromkeys(spreads, 0.0)
@@ -171,7 +171,7 @@ class PulsedDevice(Element):
     @property
     @abstractmethod
     def response(self) -> Response:
-        """``response(w, sign, *constants, *scalars, xi)``: change of one pulse in direction ``sign`` (+1 up, -1 down).
+        """``response(w, sign, *constants, *scalars, xi)``: change by one pulse in direction ``sign`` (+1 up, -1 down).
 
         A function of plain arithmetic and of the names in :mod:`resbench.crossbar.devices.arithmetic`, so that every
         backend can compile it. ``constants`` are those of :attr:`pulse_constants`, ``scalars`` those of
@@ -236,5 +236,5 @@ class PulsedDevice(Element):
         return self.complete(constants | self.retention(shape, stream), stream)
 
     def complete(self, constants: Constants, stream: Stream) -> Constants:
-        """Add the constants of the model to the shared ones, which are drawn already."""
+        """Add the constants of the model to the common ones, which are drawn already."""
         return constants

@@ -22,24 +22,24 @@ def constant_step(w: Tensor, sign: Tensor, step: Tensor, sigma: float, xi: Tenso
 
 
 def linear_step(w: Tensor, sign: Tensor, step: Tensor, slope: Tensor, sigma: float, xi: Tensor) -> Tensor:
-    """``+- (S + a w)(1 + sigma xi)``: noise in proportion to the step at w."""
+    """``+- (S + a w)(1 + sigma xi)``: the noise is proportional to the step at w."""
     return sign * (step + slope * w) * (1 + sigma * xi)
 
 
 def linear_step_additive(w: Tensor, sign: Tensor, step: Tensor, slope: Tensor, sigma: float, xi: Tensor) -> Tensor:
-    """``+- (a w + S (1 + sigma xi))``: noise in proportion to the step at 0."""
+    """``+- (a w + S (1 + sigma xi))``: the noise is proportional to the step at 0."""
     return sign * (slope * w + step * (1 + sigma * xi))
 
 
 def per_reference(numerator: Tensor, reference: Tensor | float) -> Tensor:
-    """``-numerator / reference``, 0 where the reference is 0."""
+    """``-numerator / reference``, or 0 where the reference is 0."""
     reference = torch.as_tensor(reference, dtype=numerator.dtype).expand_as(numerator)
     return torch.where(reference == 0, 0.0, -numerator / reference)
 
 
 @dataclass(frozen=True)
 class ConstantStep(PulsedDevice):
-    """Constant step, up to hard bounds.
+    """Constant step, with hard bounds.
 
     ``w <- clip(w +- S (1 + dw_min_std xi))`` with S the step of the device and direction.
     """
@@ -51,12 +51,12 @@ class ConstantStep(PulsedDevice):
 
 @dataclass(frozen=True)
 class _Linear(PulsedDevice):
-    """What devices with a linear response share.
+    """Common parameters of devices with a linear response.
 
     Args:
-        mult_noise: noise in proportion to the step at w (True) or to the step at 0.
-        reverse_up: let the up step grow toward the upper bound: its zero lies ``reverse_offset`` below the lower one.
-        reverse_down: let the down step grow toward the lower bound, likewise.
+        mult_noise: noise is proportional to the step at w (True) or to the step at 0.
+        reverse_up: the up step grows toward the upper bound. It is 0 at ``reverse_offset`` below the lower bound.
+        reverse_down: the down step grows toward the lower bound. It is 0 at ``reverse_offset`` above the upper bound.
         reverse_offset: distance of that zero from the bound, weight units.
     """
 
@@ -86,7 +86,7 @@ class _Linear(PulsedDevice):
 
 @dataclass(frozen=True)
 class LinearStep(_Linear):
-    """Step linear in the weight, up to hard bounds.
+    """Step that is linear in the weight, with hard bounds.
 
     Up: ``w + S_up (1 - G_up w / w_max)(1 + dw_min_std xi)``; down: ``w - S_down (1 - G_down w / w_min)(1 + dw_min_std
     xi)``; then clip. With G below 1 the bound is reached with a finite step.
@@ -95,9 +95,9 @@ class LinearStep(_Linear):
         gamma_up: mean slope G of the up step.
         gamma_down: mean slope G of the down step.
         gamma_up_dtod: its device-to-device spread, absolute.
-        gamma_down_dtod: likewise.
-        allow_increasing: keep negative slopes, with which the step grows; else their absolute values are taken.
-        mean_bound_reference: refer the slopes to the mean bounds (True) or to those of each device.
+        gamma_down_dtod: the same for the down step.
+        allow_increasing: keep negative slopes, with which the step grows. False takes absolute values.
+        mean_bound_reference: slopes are relative to the mean bounds (True) or to those of each device.
     """
 
     gamma_up: float = 0.0
@@ -120,10 +120,10 @@ class LinearStep(_Linear):
 
 @dataclass(frozen=True)
 class SoftBounds(_Linear):
-    """Step that shrinks linearly to zero at the bound ahead; the device of the multi-tile paper.
+    """Step that falls linearly to zero at the bound ahead. This is the device of the multi-tile paper.
 
     Up: ``w + S_up (1 - w/w_max_ij)(1 + dw_min_std xi)``; down: ``w - S_down (1 - w/w_min_ij)(1 + dw_min_std xi)``; then
-    clip to the bounds of the device. Its symmetric point is w = 0 where both steps agree.
+    w is clipped to the bounds of the device. The symmetric point is w = 0 if both steps are equal there.
     """
 
     def complete(self, constants: Constants, stream: Stream) -> Constants:
@@ -135,14 +135,14 @@ class SoftBounds(_Linear):
 
 @dataclass(frozen=True)
 class SoftBoundsPmax(SoftBounds):
-    """Soft bounds in the terms of a measurement: a range, the pulses that cross it, and the curvature.
+    """Soft bounds in terms of a measurement: a range, the number of pulses that cross it, and the curvature.
 
     ``F = (range_max - range_min) / (1 - e^(-p_max alpha))``, then :class:`SoftBounds` with ``w_min = range_min``,
     ``w_max = range_min + F``, ``dw_min = F alpha`` and ``up_down = 1 + 2 range_min / F``. Since ``up_down`` acts on one
-    side only, ``p_max`` up pulses from ``range_min`` end above ``range_max``; this is what aihwkit does.
+    side only, ``p_max`` up pulses from ``range_min`` end above ``range_max``, as in aihwkit.
 
     Args:
-        states: changes the step alone; bounds and shape of the curve stay.
+        states: number of states. It changes the step only; bounds and shape of the curve stay.
         p_max: number of pulses across the range.
         alpha: curvature, the inverse number of states.
         range_min: lower end of the range, weight units.
@@ -179,14 +179,14 @@ class SoftBoundsPmax(SoftBounds):
 def draw_reference(
     mean: float, std: float, constants: Constants, shift: Tensor | float, subtract: bool, stream: Stream
 ) -> Constants:
-    """Add the reference weight of each device, which its pulses and bounds are relative to.
+    """Add the reference weight of each device, to which pulses and bounds are relative.
 
     Args:
         mean: mean reference, weight units.
         std: device-to-device spread, weight units.
         constants: changed in place and returned.
         shift: symmetric point of each device, added to the reference and to the reset value if ``subtract``.
-        subtract: whether zero weight shall be the symmetric point.
+        subtract: whether the symmetric point becomes the zero of the weight.
         stream: the array's stream of fabrication draws.
     """
     if mean == 0 and std == 0 and not subtract:
@@ -201,14 +201,14 @@ def draw_reference(
 
 @dataclass(frozen=True)
 class SoftBoundsReference(PulsedDevice):
-    """Soft bounds around a reference device of its own.
+    """Soft bounds, where each device has a reference device.
 
-    ``v = w + reference`` moves, w is what is seen. Up: ``v + S_up (1 - v/w_max_ij + dw_min_std xi)``; down likewise;
-    clip v to the bounds; ``w = v - reference``.
+    ``v = w + reference`` moves, and w is visible. Up: ``v + S_up (1 - v/w_max_ij + dw_min_std xi)``; down: ``v - S_down
+    (1 - v/w_min_ij + dw_min_std xi)``; then v is clipped to the bounds, and ``w = v - reference``.
 
     Args:
-        mult_noise: noise in proportion to the step at v (True) or to the step at 0.
-        slope_up_dtod: device-to-device spread of the up slope, relative; realised as a change of the upper bound.
+        mult_noise: noise is proportional to the step at v (True) or to the step at 0.
+        slope_up_dtod: device-to-device spread of the up slope, relative. It changes the upper bound.
         slope_down_dtod: the same for the down slope and the lower bound.
         reference_mean: mean reference, weight units.
         reference_std: its device-to-device spread, weight units.

@@ -1,4 +1,4 @@
-"""Unit cells: several elements at one crosspoint, seen as one weight."""
+"""Unit cells: several elements at one crosspoint that form one weight."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class UnitCell(Device):
     """Several elements at one crosspoint; the weight is ``sum_k share_k w_k``.
 
     Args:
-        states: number of states of each element, in place of what the elements say themselves.
+        states: number of states of each element, instead of that of the elements themselves.
     """
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class UnitCell(Device):
 
     @property
     def granularity(self) -> float:
-        """Mean granularity of the elements; like aihwkit, without their shares."""
+        """Mean granularity of the elements; as in aihwkit, their shares are ignored."""
         return sum(element.granularity for element in self.elements) / len(self.elements)
 
     @property
@@ -77,12 +77,12 @@ class VectorCell(UnitCell):
         update_policy: which element a coincidence pulses: ``all`` of them, each with its own noise; ``single_fixed``
             the one of ``first_update_idx``; ``single_sequential`` the next one with every sample, beginning after
             ``first_update_idx``; ``single_random`` one at random for every sample.
-        first_update_idx: where the single policies begin.
-        gamma_vec: share of each element; ``1/n`` each if left empty. The pulse probabilities do not know it: with a
-            single policy and equal shares a sample changes the weight by ``lr d x / n``.
+        first_update_idx: number of the element with which the single policies begin.
+        gamma_vec: share of each element; ``1/n`` each if left empty. Pulse probabilities do not depend on it: with a
+            single policy and equal shares, a sample changes the weight by ``lr d x / n``.
 
     Raises:
-        BadValue: if there is no element, an unknown policy, or another number of shares than of elements.
+        BadValue: for no element, an unknown policy, and another number of shares than of elements.
     """
 
     devices: tuple[PulsedDevice, ...] = field(kw_only=True)
@@ -120,7 +120,7 @@ class VectorCell(UnitCell):
 class ReferenceCell(UnitCell):
     """An element and a reference that is never pulsed.
 
-    ``w = w_0 - w_1``; the reference begins at zero.
+    ``w = w_0 - w_1``. The reference is 0 at first.
 
     Args:
         device: the element that is updated.
@@ -141,19 +141,19 @@ class ReferenceCell(UnitCell):
 
 @dataclass(frozen=True)
 class OneSidedCell(UnitCell):
-    """Two elements that are only pulsed up, one for each direction; for PCM and the like.
+    """Two elements that are only pulsed up, one for each direction, as for PCM.
 
-    ``w = g_plus - g_minus``. An up coincidence pulses ``g_plus``, a down coincidence ``g_minus``. Cells of which both
-    elements have come near their bound are refreshed after a mini-batch: both elements are reset and the difference
-    is written back.
+    ``w = g_plus - g_minus``. An up coincidence pulses ``g_plus``, a down coincidence ``g_minus``. Cells in which both
+    elements are near their bound are refreshed after a mini-batch: both elements are reset, and the difference is
+    written back.
 
     Args:
-        device: model of both elements; each has constants of its own.
-        refresh_every: refresh after so many mini-batches (or samples, see ``units_in_mbatch``); 0 for never.
-        units_in_mbatch: count mini-batches (True), or samples; at most one refresh is done in a mini-batch.
-        refresh_upper_thres: a cell is refreshed where the larger element exceeds this share of ``w_max`` ...
-        refresh_lower_thres: ... and the smaller one this.
-        refresh_update: pulse trains of the writing back, at most ``desired_bl`` pulses each.
+        device: model of both elements; each has its own constants.
+        refresh_every: mini-batches (or samples, see ``units_in_mbatch``) between two refreshes; 0 for never.
+        units_in_mbatch: count mini-batches (True) or samples. There is at most one refresh in a mini-batch.
+        refresh_upper_thres: a cell is refreshed if the larger element exceeds this share of ``w_max`` ...
+        refresh_lower_thres: ... and the smaller element this one.
+        refresh_update: pulse trains that write the difference back, with at most ``desired_bl`` pulses each.
         copy_inverted: give ``g_plus`` the mirrored constants of ``g_minus``.
     """
 

@@ -28,20 +28,20 @@ DIRECTIONS = ("forward", "backward", "evaluation", "read")
 class Periphery(nn.Module):
     """Converters and noise around the matrix-vector products of one array, forward, backward and for transfer reads.
 
-    The weight is an argument, because the array changes during training. The random numbers of a row depend on its
-    running number only, so it does not matter how rows are batched. Evaluation counts its own rows, so validation does
-    not change the training.
+    The weight is an argument, because it changes during training. The random numbers of a row depend only on its
+    running number, so batching has no effect. Evaluation counts its own rows, so validation does not change the
+    training.
 
     Args:
         shape: ``(out, in)`` of the array.
-        forward_io: parameters of ``y = W x``; of :meth:`read_columns` too.
+        forward_io: parameters of ``y = W x`` and of :meth:`read_columns`.
         backward_io: parameters of ``W^T d``; bound management is off in this direction.
         stream: random stream of the array's periphery.
 
     Attributes:
         running: float64 ``[1]``, running mean of the largest input, for noise management ``average_abs_max``.
         rows: how many rows each direction has seen; the number of the next row.
-        passes: forward passes in training and in evaluation that backward may compute again.
+        passes: forward passes, in training and in evaluation, that backward may compute again.
     """
 
     running: Tensor
@@ -82,15 +82,15 @@ class Periphery(nn.Module):
         return self.multiply(weight, x)[0]
 
     def multiply(self, weight: Tensor, x: Tensor | Rows, may_repeat: bool = False) -> tuple[Tensor, Tensor | None]:
-        """As :meth:`forward`, and bool of the shape of y where no gradient passes (``grad_mask``), None for nowhere.
+        """:meth:`forward`, and a bool of the shape of y where no gradient passes (``grad_mask``); None for nowhere.
 
         Args:
             weight: ``[out, in]``.
             x: rows ``[n, in]``; of patches, y are maps ``[images, out, height, width]``.
-            may_repeat: whether backward may compute this pass again, which then sees the same noise.
+            may_repeat: whether backward may compute this pass again; it then gets the same noise.
 
         Raises:
-            RuntimeError: inside backward, for a pass that repeats none.
+            RuntimeError: inside backward, for a pass that does not repeat an earlier one.
         """
         direction = "forward" if self.training else "evaluation"
         y, clipped = self._run(self._forward, weight, rows_of(x), direction, may_repeat=may_repeat)
@@ -100,15 +100,15 @@ class Periphery(nn.Module):
         return y, clipped if io.grad_mask == "saturated" else None
 
     def backward(self, weight: Tensor, d: Tensor | Rows, patches: PatchRows | None = None) -> Tensor:
-        """``W^T d`` of every row; a row of zeros gives zeros whatever the noise.
+        """``W^T d`` of every row. A row of zeros gives zeros, whatever the noise.
 
         Args:
             weight: ``[out, in]``.
             d: rows ``[n, out]``, derivative of the loss by the outputs.
-            patches: the inputs of the forward product, where these were patches.
+            patches: the inputs of the forward product, if these were patches.
 
         Returns:
-            ``[n, in]`` in the dtype of ``d``; of patches the derivative by their image, added up where they overlap.
+            ``[n, in]`` in the dtype of ``d``. For patches, the derivative by their image, summed where they overlap.
         """
         return self._run(self._backward, weight, rows_of(d), "backward", patches)[0]
 
@@ -120,7 +120,7 @@ class Periphery(nn.Module):
             columns: int64 ``[k]``.
 
         Returns:
-            ``[k, out]``, the values of ``weight[:, columns].T`` as the converters see them.
+            ``[k, out]``, the values of ``weight[:, columns].T`` after the converters.
         """
         return self._read(self._forward, weight, columns)
 
@@ -170,7 +170,7 @@ class Periphery(nn.Module):
         return _placed(y, x, patches).to(dtype), clipped
 
     def _number(self, io: IOParameters, x: Rows, direction: str, may_repeat: bool) -> tuple[int, Tensor]:
-        """The number of the first row, and the running mean that these rows change."""
+        """The number of the first row, and the running mean, which these rows change."""
         rows = x.shape[0]
         # Processes that share a mini-batch number their rows as a single process would.
         part, parts = share() if direction in ("forward", "backward") else (0, 1)
@@ -185,7 +185,7 @@ class Periphery(nn.Module):
         return first_row, running
 
     def get_extra_state(self) -> dict[str, int]:
-        """Row counters for the checkpoint."""
+        """The row counters, for the checkpoint."""
         return dict(self.rows)
 
     def set_extra_state(self, state: dict[str, int]) -> None:
@@ -193,14 +193,14 @@ class Periphery(nn.Module):
         self.rows = dict(state)
 
     def extra_repr(self) -> str:
-        """Converters of both directions at a glance."""
+        """The converters of both directions."""
         return f"forward: {self.forward_product.io}; backward: {self.backward_product.io}"
 
 
 class _Way:
-    """One direction of an array: its product in torch, and by the compiled kernel if that has every effect of it.
+    """One direction of an array: its product in torch, and by the compiled kernel if that has all effects.
 
-    This is not a module: torch looks modules up last, which takes a microsecond.
+    It is not a module, because torch looks modules up last, which takes a microsecond.
     """
 
     def __init__(self, product: AnalogProduct, is_turned: bool) -> None:
@@ -212,12 +212,12 @@ class _Way:
             self.kernel = CompiledProduct(product, is_turned)
 
     def matrix(self, weight: Tensor) -> Tensor:
-        """What multiplies rows: the weight ``[out, in]``, or its transpose."""
+        """The matrix that multiplies rows: the weight ``[out, in]``, or its transpose."""
         return weight.T if self.is_turned else weight
 
 
 def _placed(rows: Tensor, x: Rows, patches: PatchRows | None) -> Tensor:
-    """The rows of a result as the caller wants them: an image for ``patches``, maps if x are patches, else the rows."""
+    """The result in the form for the caller: an image for ``patches``, maps if x are patches, else rows."""
     if patches is not None:
         return to_image(rows, patches)
     return to_maps(rows, x) if isinstance(x, PatchRows) else rows

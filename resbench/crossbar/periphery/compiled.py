@@ -1,4 +1,4 @@
-"""The analog matrix-vector product by the compiled kernel, from rows as they lie in memory to outputs where they go."""
+"""The analog matrix-vector product by the compiled kernel, which reads rows and writes outputs where they belong."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from resbench.crossbar.periphery.product import AnalogProduct
 
-#: Noise management that the kernel does by itself; else it is given the alpha of each row.
+#: Noise management that the kernel does itself. For others, it is given the alpha of each row.
 IN_KERNEL = ("none", "constant", "abs_max")
 
 
 class CompiledProduct:
-    """An analog product by the compiled kernel: float32 on the CPU, with effects that are ``IOParameters.is_common``.
+    """An analog product by the compiled kernel: float32 on the CPU, for parameters with ``IOParameters.is_common``.
 
     Args:
-        product: the same in torch, with the constants of the outputs.
+        product: the product in torch, which has the constants of the outputs.
         is_turned: whether the product is ``W^T d``, so that weights come as ``[inputs, outputs]``.
     """
 
@@ -53,16 +53,16 @@ class CompiledProduct:
         """Product of every row.
 
         Args:
-            weight: ``[outputs, inputs]``, ``[inputs, outputs]`` if it is turned.
+            weight: ``[outputs, inputs]``, or ``[inputs, outputs]`` if it is turned.
             x: rows ``[n, inputs]``.
-            running: running mean of ``average_abs_max``, moved in place.
-            keys: of the streams of the direction, in the order of ``PURPOSES``.
+            running: running mean of ``average_abs_max``, changed in place.
+            keys: keys of the streams of the direction, in the order of ``PURPOSES``.
             first_row: running number of the first row.
-            patches: the patches that the outputs belong to, of a backward product.
+            patches: the patches to which the outputs of a backward product belong.
 
         Returns:
-            y ``[n, outputs]``; of patches maps, and for patches their image. And, where saturated outputs pass no
-            gradient, a bool of the shape of y: where the ADC clipped a value that was kept; None for nowhere.
+            y ``[n, outputs]``: maps if x are patches, and an image for ``patches``. And a bool of the shape of y, where
+            the ADC clipped a value that was kept; None if it clipped none, or if saturated outputs pass gradients.
         """
         if x.shape[1] != self.inputs or weight.shape != self.weight_shape:
             rows, array = list(x.shape), list(weight.shape)
@@ -110,7 +110,7 @@ class CompiledProduct:
         return torch.from_numpy(y)
 
     def reads(self) -> bool:
-        """Whether :meth:`read` has all that happens to a driven line; else its row goes through :meth:`multiply`."""
+        """Whether :meth:`read` supports these parameters. If not, each line is a row for the product in torch."""
         io = self.product.effective(managed=False)
         return io.inp_noise == 0 and not io.inp_sto_round
 

@@ -1,4 +1,4 @@
-"""Noise of the rows of a matrix-vector product: a function of stream, number of the row, attempt and element."""
+"""Noise of the rows of a matrix-vector product, as a function of stream, row number, attempt and element."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resbench.crossbar.functions import cos_of_turns, log, sin_of_turns, sqrt
 from resbench.crossbar.kernels import has_triton
 from resbench.crossbar.randomness import SCALE32, Stream, philox
 
-#: What a row draws numbers for, each from a stream of its own.
+#: Purposes of the random numbers of a row; each has its own stream.
 PURPOSES = ("input rounding", "input noise", "read noise", "output noise", "output rounding")
 
 
@@ -25,7 +25,7 @@ class Draws:
     Args:
         stream: stream of the direction.
         rows: int64 ``[n]``, running number of each row since the array was made.
-        attempt: how often bound management has repeated these rows.
+        attempt: number of times that bound management has repeated these rows.
     """
 
     stream: Stream
@@ -33,7 +33,7 @@ class Draws:
     attempt: int = 0
 
     def again(self, selected: Tensor) -> Draws:
-        """The draws of the next attempt, for the rows that are repeated."""
+        """The draws of the next attempt for the rows that are repeated."""
         return replace(self, rows=self.rows[selected], attempt=self.attempt + 1)
 
     def normal(self, purpose: str, like: Tensor, part: int = 0) -> Tensor:

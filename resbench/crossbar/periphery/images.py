@@ -1,4 +1,4 @@
-"""Results of the rows of a convolution, put where the next layer or the one before looks for them."""
+"""Results of the rows of a convolution, arranged as maps for the next layer or as an image for the one before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from resbench.crossbar.rows import PatchRows
 
 
 def maps_shape(patches: PatchRows, channels: int) -> tuple[int, int, int, int]:
-    """Shape ``[images, channels, height, width]`` of what has one number in each channel for each patch."""
+    """Shape ``[images, channels, height, width]`` of maps with one number in each channel for each patch."""
     (images, _, height, _), geometry = patches.source.shape, patches.geometry
     kernel, stride, dilation, wide = geometry[0], geometry[2], geometry[4], geometry[-1]
     return images, channels, (height - dilation * (kernel - 1) - 1) // stride + 1, wide
@@ -22,12 +22,12 @@ def to_maps(rows: Tensor, patches: PatchRows) -> Tensor:
 
 
 def to_image(rows: Tensor, patches: PatchRows) -> Tensor:
-    """Values ``[n, lines]`` for every place in every patch, added up in the image that the patches overlap in."""
+    """Values ``[n, lines]`` of patches as an image, summed where patches overlap."""
     (images, _, height, width), geometry = patches.source.shape, patches.geometry
     columns = rows.view(images, -1, rows.shape[1]).transpose(1, 2)
     return functional.fold(columns, (height, width), geometry[:2], dilation=geometry[4:6], stride=geometry[2:4])
 
 
 def without_values(patches: PatchRows) -> PatchRows:
-    """Patches of the same geometry, of an image that takes no memory and whose values nobody may read."""
+    """Patches of the same geometry, of an image that takes no memory. Its values must not be read."""
     return patches.of(patches.source.new_empty(1).expand(patches.source.shape))

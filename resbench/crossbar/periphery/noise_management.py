@@ -7,7 +7,7 @@ from torch import Tensor
 
 from resbench.crossbar.periphery.parameters import IOParameters, NoiseManagement
 
-#: Rows of the running mean handled at once; keeps the powers of the decay in range.
+#: Rows of the running mean in one piece, so that powers of the decay stay in range.
 BLOCK = 1024
 
 
@@ -15,11 +15,11 @@ def alpha_of(kind: NoiseManagement, x: Tensor, io: IOParameters, running: Tensor
     """Alpha of every row, ``[n]``; 0 or below means that the row is switched off.
 
     Args:
-        kind: which rule; bound management asks for one that is not ``io.noise_management``.
+        kind: the rule. It differs from ``io.noise_management`` for the worst case of bound management.
         x: rows ``[n, in]``, before any conversion.
         io: parameters of the direction.
-        running: float64 ``[1]``, running mean of the array, moved in place by ``average_abs_max``; 0 before the first
-            row that is not zero.
+        running: float64 ``[1]``, running mean of the array, which ``average_abs_max`` changes in place. It is 0 before
+            the first row that is not zero.
     """
     if kind == "none":
         return torch.ones_like(x[:, 0])
@@ -40,7 +40,7 @@ def alpha_of(kind: NoiseManagement, x: Tensor, io: IOParameters, running: Tensor
 
 
 def _running_mean(peak: Tensor, decay: float, running: Tensor) -> Tensor:
-    """``m <- (1 - decay) m + decay a`` row after row, started by the first a above 0; alpha is m after the update."""
+    """``m <- (1 - decay) m + decay a`` row by row, beginning with the first a above 0. Alpha is m after the update."""
     a = peak.to(torch.float64)
     started = (torch.cumsum(a, dim=0) > 0) | (running > 0)
     m = torch.where(running > 0, running, a[started.to(torch.int8).argmax()])

@@ -16,22 +16,22 @@ NoiseManagement = Literal["none", "abs_max", "max", "constant", "abs_max_np_sum"
 BoundManagement = Literal["none", "iterative", "iterative_worst_case"]
 GradientMask = Literal["none", "saturated", "peer"]
 
-#: Up to here a whole number given as resolution may be meant as bits.
+#: A resolution above 1 and up to this number may be meant as bits, so it is refused.
 LARGEST_BITS = 16
 
 
 @dataclass(frozen=True)
 class IOParameters:
-    """Converters, noise and scaling of one direction of the analog MVM; by default a noisy 7 bit DAC and 9 bit ADC.
+    """Converters, noise and scaling of one direction of the analog MVM. The default is a noisy 7 bit DAC and 9 bit ADC.
 
     One row x becomes ``y = out_scale / s * ADC(W DAC(s x) + noise)`` with ``s = 1 / (alpha rho)``: noise management
-    picks alpha so that the row fills the input range, bound management doubles rho until the outputs fit the output
-    range. The exact order of operations is that of :class:`~resbench.crossbar.periphery.product.AnalogProduct`.
+    chooses alpha so that the row fills the input range. Bound management doubles rho until the outputs fit the output
+    range. The exact order of operations is in :class:`~resbench.crossbar.periphery.product.AnalogProduct`.
     Names, units and defaults are those of IBM's aihwkit 1.1.0, enumerations in lower case. Inputs are in units of the
     DAC range, outputs in units of weight x input.
 
     Args:
-        is_perfect: exact product; only ``out_scale`` is applied.
+        is_perfect: the product is exact; only ``out_scale`` is applied.
         mv_type: ``one_pass``; ``pos_neg_separate``: negative and positive inputs in two analog passes, added before
             the ADC; ``pos_neg_separate_digital_sum``: added after the ADC; ``ideal``: as ``is_perfect``.
         inp_bound: DAC range, plus or minus; 0 or below for none. Must be 1 under noise management.
@@ -39,12 +39,13 @@ class IOParameters:
         inp_res: DAC resolution: bin width as a fraction of the full range, or a number of steps above 16; 0 or below
             for no rounding.
         out_res: ADC resolution, as ``inp_res``.
-        inp_bits: DAC resolution in bits, in place of ``inp_res``: n bits are ``inp_res = 1 / (2^n - 2)``.
-        out_bits: ADC resolution in bits, in place of ``out_res``.
+        inp_bits: DAC resolution in bits, instead of ``inp_res``: n bits are ``inp_res = 1 / (2^n - 2)``.
+        out_bits: ADC resolution in bits, instead of ``out_res``.
         inp_sto_round: unbiased stochastic rounding in the DAC.
         out_sto_round: the same in the ADC.
-        inp_noise: standard deviation added to each converted input; it comes after the clip and may leave the range.
-        out_noise: standard deviation added to each output before the ADC.
+        inp_noise: standard deviation of the noise on each converted input. It is added after the clip, so inputs may
+            leave the range.
+        out_noise: standard deviation of the noise on each output before the ADC.
         out_noise_std: relative spread of ``out_noise`` over the outputs of an array.
         w_noise: read noise of the weights, referred to the output.
         w_noise_type: ``additive_constant``: standard deviation ``w_noise ||u||_2``; ``pcm_read``: ``w_noise
@@ -54,7 +55,7 @@ class IOParameters:
             ``constant``: ``nm_thres``; ``abs_max_np_sum``: at least as large as needed to keep the outputs of an
             assumed weight in range; ``average_abs_max``: a running mean of ``max |x_j|`` over all rows that the array
             sees, in both directions, in training and evaluation.
-        nm_thres: cap of alpha where above 0; the value of alpha for ``constant`` (1 where it is 0).
+        nm_thres: largest alpha, if above 0. For ``constant``, it is alpha (1 if it is 0).
         nm_assumed_wmax: weight assumed by ``abs_max_np_sum``.
         nm_decay: rate of the running mean of ``average_abs_max``.
         bound_management: what happens to a row with an output beyond the ADC range: ``none`` clips; ``iterative``
@@ -72,7 +73,7 @@ class IOParameters:
         slope_calibration: fraction of the output range at which the slope is calibrated against the nonlinearity; 0
             for not at all.
         v_offset_std: spread of the voltage offset of the outputs; negative draws count as 0.
-        v_offset_w_min: weight of the reference conductance that the offset acts on; 0 for no reference.
+        v_offset_w_min: weight of the reference conductance on which the offset acts; 0 for no reference.
         r_series: series resistance of the output.
         w_read_asymmetry_dtod: device-to-device spread between reads of negative and positive inputs (two-pass
             ``mv_type`` only).
@@ -155,12 +156,12 @@ class IOParameters:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the product is exact but for ``out_scale``."""
+        """Whether the product is exact, except for ``out_scale``."""
         return self.is_perfect or self.mv_type == "ideal"
 
     @property
     def is_common(self) -> bool:
-        """Whether every effect is one that the compiled kernel has; else torch computes the product."""
+        """Whether the compiled kernel has every effect; if not, torch computes the product."""
         rare = self.ir_drop, self.v_offset_std, self.r_series, self.out_nonlinearity
         return self.mv_type == "one_pass" and self.bound_management != "iterative_worst_case" and not any(rare)
 
@@ -176,14 +177,14 @@ class IOParameters:
 
     @cached_property
     def noiseless(self) -> IOParameters:
-        """The same periphery with every random effect of a read off; the fixed spread between outputs stays."""
+        """The same periphery without random effects in each pass; the fixed spread between outputs stays."""
         return dataclasses.replace(
             self, inp_noise=0.0, out_noise=0.0, w_noise=0.0, inp_sto_round=False, out_sto_round=False
         )
 
     @cached_property
     def varies(self) -> tuple[bool, bool]:
-        """Whether two passes of the same rows differ: in evaluation, and in training."""
+        """Whether two passes of the same rows differ, as (in evaluation, in training)."""
         noisy, moves = self != self.noiseless, self.noise_management == "average_abs_max"
         return (noisy and self.noise_in_evaluation) or moves, (noisy and self.noise_in_training) or moves
 
@@ -261,5 +262,5 @@ def _converter(bound: float, step: float) -> str:
     return f"+-{bound:g}, {levels} levels ({math.log2(levels):.1f} bits), step {step:.4g}"
 
 
-#: Exact product in place of an analog one.
+#: The exact product.
 PERFECT = IOParameters(is_perfect=True)

@@ -1,4 +1,4 @@
-"""Activation checkpointing: a forward pass that is computed again in backward gets the noise of the first time."""
+"""Activation checkpointing: a forward pass that backward computes again gets the same noise."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: How many passes are remembered; an older one cannot be repeated.
+#: Number of passes that are remembered; older ones cannot be repeated.
 MOST_PASSES = 1024
 
 
 class Pass(NamedTuple):
-    """What a repeated pass needs: the bits of its inputs, its first row number and the running mean before it."""
+    """A pass that may be repeated: a fingerprint of its inputs, its first row number, and the running mean before."""
 
     inputs: Tensor
     shape: torch.Size
@@ -25,7 +25,7 @@ class Passes:
     """Forward passes of one array, all in training or all in evaluation, that may be computed again.
 
     Torch does not say which pass it repeats, and it repeats several segments from the last to the first. But a repeated
-    pass has the same inputs, bit for bit, so a sum over their bits finds it.
+    pass has the same inputs, bit for bit, so it is found by a sum over their bits.
     """
 
     def __init__(self) -> None:
@@ -33,17 +33,17 @@ class Passes:
         self.repeated = False
 
     def remember(self, x: Tensor, first_row: int, running: Tensor) -> None:
-        """Remember a pass of rows x. The first one after a backward pass that repeated some forgets those before."""
+        """Remember a pass of rows x. The first pass after a backward pass with repeats clears the older ones."""
         if self.repeated:
             self.waiting.clear()
             self.repeated = False
         self.waiting.append(Pass(_fingerprint(x), x.shape, first_row, running.clone()))
 
     def find(self, x: Tensor) -> Pass:
-        """The first pass that had these rows.
+        """The pass that had these rows.
 
         Raises:
-            RuntimeError: if there is none, or more than one.
+            RuntimeError: if there is no such pass, or more than one.
         """
         inputs = _fingerprint(x)
         found = [one for one in self.waiting if one.shape == x.shape and torch.equal(one.inputs, inputs)]
@@ -58,14 +58,15 @@ class Passes:
 
 
 def is_repeated() -> bool:
-    """Whether a forward pass that begins now runs inside backward, so that it repeats one."""
+    """Whether a forward pass that begins now runs inside backward, so that it repeats an earlier one."""
     return bool(torch._C._current_graph_task_id() != -1)
 
 
 def may_repeat(training: bool) -> bool:
-    """Whether the forward pass that runs now may be one that backward repeats.
+    """Whether backward may repeat the forward pass that runs now.
 
-    Checkpoints either pack what it saves or switch gradients off for it. Validation has them off too and never repeats.
+    For such a pass, checkpointing either packs the saved tensors or switches gradients off. Validation switches them
+    off too, but its passes are never repeated.
     """
     packs = torch._C._autograd._top_saved_tensors_default_hooks(False) is not None
     return packs or (training and not torch.is_grad_enabled())

@@ -1,9 +1,9 @@
 """The analog matrix-vector product in one direction, in torch: the readable reference of the compiled kernel.
 
-``compiled.py`` has the same operations in the same order as one call of a kernel, for float32 on the CPU. Rare effects,
-double precision and GPUs are computed here.
+``compiled.py`` does the same operations in the same order in one call of a kernel, for float32 on the CPU. Rare
+effects, double precision and GPUs are computed here.
 
-Source: behaviour of IBM's aihwkit 1.1.0 on its CPU backend, which is the reference where its backends differ.
+Source: behaviour of IBM's aihwkit 1.1.0 on its CPU backend, which is the reference if its backends differ.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from resbench.crossbar.randomness import Stream
 
 
 class AnalogProduct(nn.Module):
-    """``y = W x`` through converters, for each row of a batch on its own.
+    """``y = W x`` through converters, for each row of a batch separately.
 
-    In this order, for a row x that noise management gives alpha: ``u = DAC(x / (alpha rho))`` (round, clip), input
-    noise, input asymmetry; ``z = W u``, IR drop, voltage offset and series resistance, read noise; output
-    nonlinearity, output asymmetry, output noise, ADC (round, clip); ``y = out_scale alpha rho z``. Where an output
-    leaves the range of the ADC before the clip, bound management repeats this row, and only this row, with rho
-    doubled and fresh noise. A row with alpha of 0 gives exactly 0.
+    Noise management gives each row x an alpha. The order is: ``u = DAC(x / (alpha rho))`` (round, clip), input noise,
+    input asymmetry; ``z = W u``, IR drop, voltage offset and series resistance, read noise; output nonlinearity, output
+    asymmetry, output noise, ADC (round, clip); ``y = out_scale alpha rho z``. If an output is beyond the range of the
+    ADC before the clip, bound management repeats this row, and only this row, with twice the rho and new noise. A row
+    with an alpha of 0 gives exactly 0.
 
     Args:
         io: parameters of the direction.
@@ -78,7 +78,7 @@ class AnalogProduct(nn.Module):
         return y if self.io.out_scale == 1 else y * self.io.out_scale
 
     def effective(self, managed: bool) -> IOParameters:
-        """The parameters that count in this mode, training or evaluation; ``managed`` as in :meth:`forward`."""
+        """The parameters that apply in this mode, training or evaluation; ``managed`` as in :meth:`forward`."""
         io = self.io if managed else self.io.unmanaged
         return io if (io.noise_in_training if self.training else io.noise_in_evaluation) else io.noiseless
 
@@ -90,12 +90,12 @@ class AnalogProduct(nn.Module):
         Args:
             weight: ``[outputs, inputs]``.
             x: rows ``[n, inputs]``; n may be 0.
-            running: running mean of ``average_abs_max``, moved in place.
+            running: running mean of ``average_abs_max``, changed in place.
             draws: random numbers of the rows.
             managed: False switches noise and bound management off.
 
         Returns:
-            y ``[n, outputs]``, and bool ``[n, outputs]`` where the ADC clipped the value that was kept, or None where
+            y ``[n, outputs]``, and bool ``[n, outputs]`` where the ADC clipped the value that was kept, or None if
             nothing can clip.
         """
         if not len(x):
@@ -130,7 +130,7 @@ class AnalogProduct(nn.Module):
     def _attempt(
         self, io: IOParameters, weight: Tensor, x: Tensor, scale: Tensor, draws: Draws
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One pass: outputs of the ADC where it clipped ``[n, outputs]``, and which rows to repeat ``[n]``."""
+        """One pass: outputs of the ADC, where it clipped ``[n, outputs]``, and which rows to repeat ``[n]``."""
         u = self._convert_inputs(io, x, scale, draws)
         if io.mv_type == "one_pass":
             return self._convert_outputs(io, self._array(io, weight, u, draws, 0), draws, 0)
@@ -144,7 +144,7 @@ class AnalogProduct(nn.Module):
         return z_negative + z_positive, clipped_negative | clipped_positive, repeat_negative | repeat_positive
 
     def _convert_inputs(self, io: IOParameters, x: Tensor, scale: Tensor, draws: Draws) -> Tensor:
-        """DAC: rounding before the clip, so that a bound off the grid is one more level; noise after it."""
+        """DAC. Rounding is before the clip, so a bound that is not on the grid is one more level; noise is after it."""
         if io.inp_step > 0:
             u = x / (scale * io.inp_step)
             if io.inp_sto_round:
@@ -159,7 +159,7 @@ class AnalogProduct(nn.Module):
         return _damp_negative(u, io.inp_asymmetry)
 
     def _array(self, io: IOParameters, weight: Tensor, u: Tensor, draws: Draws, part: int) -> Tensor:
-        """The array itself: the product and what happens on its lines, before the output stage."""
+        """The array itself: the product, with effects on its lines, before the output stage."""
         z = u @ weight.T
         if io.ir_drop > 0:
             z = z - io.ir_drop * _voltage_drop(weight, u, io.ir_drop_g_ratio)
@@ -182,7 +182,7 @@ class AnalogProduct(nn.Module):
         return (1 - v) * device - (1 + v) * reference / (1 + io.r_series * reference.abs())
 
     def _convert_outputs(self, io: IOParameters, z: Tensor, draws: Draws, part: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Output stage and ADC, in place; the range is tested after noise and rounding."""
+        """Output stage and ADC, in place. The range is tested after noise and rounding."""
         if self.saturation is not None:
             z = z / (1 + self.saturation * z.abs())
         if io.slope_calibration > 0 and (self.saturation is not None or io.r_series > 0):
@@ -205,12 +205,12 @@ class AnalogProduct(nn.Module):
         return z.clamp_(-io.out_bound, io.out_bound), clipped, repeat.any(dim=1)
 
     def extra_repr(self) -> str:
-        """Converters and noise at a glance."""
+        """Converters and noise."""
         return str(self.io)
 
 
 def _stops(io: IOParameters, rho: float) -> bool:
-    """Whether bound management gives up after a pass at rho, keeping its clipped result."""
+    """Whether bound management stops after a pass with rho and keeps its clipped result."""
     return math.floor(rho) > io.max_bm_factor or (io.inp_step > 0 and rho > io.max_bm_res / io.inp_step)
 
 
@@ -219,7 +219,7 @@ def _damp_negative(values: Tensor, asymmetry: float) -> Tensor:
 
 
 def _voltage_drop(weight: Tensor, u: Tensor, g_ratio: float) -> Tensor:
-    """Loss on resistive lines: ``c_i sum_j W_ij u_j (1 - (1 - j/n)^2)``, c a polynomial of the current."""
+    """Loss on resistive lines: ``c_i sum_j W_ij u_j (1 - (1 - j/n)^2)``, where c is a polynomial of the current."""
     n = weight.shape[1]
     current = (n / g_ratio) * (u.abs() @ weight.abs().T)
     c = 0.05 * current**3 - 0.2 * current**2 + 0.5 * current

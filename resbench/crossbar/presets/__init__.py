@@ -1,8 +1,8 @@
 """Published devices by name, to be written as ``class_path: resbench.crossbar.presets.ReRamArrayHfO2`` in a config.
 
-Each keeps its published step; ``init_args: {states: 4}`` asks for another precision of the same device, its relative
-spreads and noise kept. ``source`` says where the parameters are from and ``obtained`` how. Unless their source is
-another, they follow the presets of IBM's aihwkit 1.1.0, whose fits are by the named papers.
+Each has its published step. ``init_args: {states: 4}`` gives the same device another precision; relative spreads and
+noise stay. ``source`` names the source of the parameters, and ``obtained`` says how they were obtained. Unless the
+source says otherwise, they follow the presets of IBM's aihwkit 1.1.0, whose fits are those of the named papers.
 """
 
 from resbench.crossbar.presets.cells import (

@@ -24,7 +24,7 @@ class PCMPair(OneSidedCell):
 
 @dataclass(frozen=True)
 class _Shared(VectorCell):
-    """Equal elements of which every sample pulses one, chosen at random, as in aihwkit's presets of several devices."""
+    """Equal elements; every sample pulses one of them at random, as in aihwkit's presets of several devices."""
 
     update_policy: Policy = "single_random"
 

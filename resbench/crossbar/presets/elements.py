@@ -206,8 +206,8 @@ class NeuroSim(LinearStep):
 
     32 pulses cross the range in either direction: ``w(x) = B (1 - e^(-x/A)) - 1`` with ``A = 32 a``, where the
     simulator's table gives a = 0.702081 for the non-linearity 1.75 (up) and 0.848677 for 1.46 (down). A step on such a
-    curve is linear in the weight, and with labels of equal sign both steps fall with it. The step at w = 0 counts as
-    the granularity. NeuroSim draws its noise of 0.006 once for an update, here each pulse has it.
+    curve is linear in the weight. Because both labels have the same sign, both steps fall with the weight. The step at
+    w = 0 is taken as the granularity. NeuroSim draws its noise of 0.006 once for each update; here each pulse has it.
     """
 
     source: ClassVar[str] = "Peng et al., IEEE TCAD, 2021; DNN_NeuroSim_V2.1, train.py"
@@ -234,8 +234,8 @@ class NeuroSim(LinearStep):
 class ENODe(PiecewiseStep):
     """Organic electrochemical transistor (ENODe), 127.3 states (7.0 bits), Sandia's data of 2022.
 
-    Steps are the means of the lookup table at 9 conductances (least squares, residual 0.026 of ``dw_min``), and the
-    noise is that of the table, relative to the step. The table is of one device, so there is no spread between devices.
+    Steps are the means of the lookup table at 9 conductances (least squares, residual 0.026 of ``dw_min``). The noise
+    is that of the table, relative to the step. The table is that of one device, so there is no spread between devices.
     """
 
     source: ClassVar[str] = "Sandia National Laboratories, cross-sim-data, lookup_tables/ENODe, 2022 (BSD-3-Clause)"

@@ -52,7 +52,7 @@ class ReRamHfO2(SoftBounds):
 class ReRamCMO(SoftBounds):
     """ReRAM of a conductive metal oxide and HfOx, 32 states (5.0 bits), Falcone et al. 2025.
 
-    The paper has a fit of its pulses for training as well, which was not at hand.
+    The paper also has a fit of its pulses for training, which was not available.
     """
 
     source: ClassVar[str] = "Falcone et al., arXiv:2502.04524, 2025; abstract: over 32 stable states"
