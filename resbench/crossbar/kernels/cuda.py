@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import triton
 from torch import Tensor
 
 from resbench.crossbar.array import DeviceArray
@@ -19,6 +18,7 @@ from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.devices.unit_cells import UnitCell
 from resbench.crossbar.kernels import cuda_apply, cuda_scan
+from resbench.crossbar.kernels.cuda_functions import pieces
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32, signed
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
@@ -48,8 +48,8 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
     length = int(max(np.ceil(rate / step), 1.0) if free else longest)
 
     samples, (rows, columns), device = x.shape[0], array.shape, array.weight.device
-    words, blocks = triton.cdiv(length, 32), triton.cdiv(columns, 4)
-    column_parts = triton.cdiv(columns, cuda_scan.COLUMNS)
+    words, blocks = pieces(length, 32), pieces(columns, 4)
+    column_parts = pieces(columns, cuda_scan.COLUMNS)
     for_sample = length * (blocks + 4 * column_parts) + 4 * rows * (words + 1)
     if for_sample > room:
         raise BadValue("lr", lr, f"makes pulse trains of {length} slots, too long here; write backend: events")
@@ -60,13 +60,13 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
 
     lengths, fired = empty(samples), empty(words, samples)
     x_scales, d_scales = (empty(samples, dtype=torch.float32) for _ in range(2))
-    row_words, active = empty(rows, words, size), empty(rows, triton.cdiv(size, 32))
+    row_words, active = empty(rows, words, size), empty(rows, pieces(size, 32))
     marks, counts = empty(size * length, blocks, dtype=torch.uint8), empty(size * length, column_parts)
     row_key, column_key = (signed(array.stream.child(side).key) for side in ("rows", "columns"))
     place, counter = (positions[1] * positions[2], positions[2]), low_word(array.updates)
     routed = list(parts_of(array, samples))
     with torch.cuda.device_of(array.weight):
-        cuda_scan.scales[triton.cdiv(samples, cuda_scan.MAXIMA_SAMPLES),](
+        cuda_scan.scales[pieces(samples, cuda_scan.MAXIMA_SAMPLES),](
             *(lengths, x_scales, d_scales, fired, array.slots_to_come()),
             *(image, *image.stride(), errors, *errors.stride()),
             *(samples, rows, columns, *place),
@@ -82,7 +82,7 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
         )
         for first in range(0, samples, size):
             count = min(size, samples - first)
-            cuda_scan.draw_rows[triton.cdiv(count, cuda_scan.ROW_SAMPLES), triton.cdiv(rows, 4)](
+            cuda_scan.draw_rows[pieces(count, cuda_scan.ROW_SAMPLES), pieces(rows, 4)](
                 *(row_words, active, fired, lengths, d_scales, errors, *errors.stride()),
                 *(first, count, samples, rows, *place, row_key, counter, words),
                 SAMPLES=cuda_scan.ROW_SAMPLES,
@@ -158,7 +158,7 @@ def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[f
         return
     shown = [(array.weight, float(gamma)) for array, gamma in zip(arrays, gammas, strict=True) if gamma != 0]
     with torch.cuda.device_of(composite):
-        cuda_apply.compose[triton.cdiv(composite.numel(), cuda_apply.COMPOSE_BLOCK),](
+        cuda_apply.compose[pieces(composite.numel(), cuda_apply.COMPOSE_BLOCK),](
             composite,
             tuple(weight for weight, _ in shown),
             tuple(gamma for _, gamma in shown),

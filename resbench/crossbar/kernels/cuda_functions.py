@@ -19,6 +19,11 @@ LOG2_E, ROOT_2, TWO_PI = tl.constexpr(functions.LOG2_E), tl.constexpr(functions.
 LOWEST, HIGHEST = tl.constexpr(functions.EXP_RANGE[0]), tl.constexpr(functions.EXP_RANGE[1])
 
 
+def pieces(count: int, size: int) -> int:
+    """How many pieces of a size hold so many, for grids; ``triton.cdiv`` takes microseconds outside of kernels."""
+    return -(-count // size)
+
+
 @triton.jit
 def polynomial(x, terms: tl.constexpr, count: tl.constexpr):
     """The polynomial of so many ``terms``, the coefficient of the highest power first."""

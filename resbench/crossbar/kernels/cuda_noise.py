@@ -8,7 +8,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from resbench.crossbar.kernels.cuda_functions import cos_of_turns, log, sin_of_turns
+from resbench.crossbar.kernels.cuda_functions import cos_of_turns, log, pieces, sin_of_turns
 from resbench.crossbar.randomness import signed
 
 #: Counters of one program.
@@ -62,7 +62,7 @@ def row_numbers(key: int, blocks: int, read: int, rows: Tensor, normal: bool) ->
     """
     out = torch.empty(rows.numel(), 4, blocks, device=rows.device)
     with torch.cuda.device_of(rows):
-        draw[rows.numel(), triton.cdiv(blocks, BLOCK)](
+        draw[rows.numel(), pieces(blocks, BLOCK)](
             *(out, rows.contiguous(), signed(key), blocks, read),
             NORMAL=normal,
             BLOCK=BLOCK,
