@@ -134,7 +134,8 @@ class DeviceArray(nn.Module):
 
     @slots.setter
     def slots(self, slots: int) -> None:
-        self._late_slots = None
+        if self._late_slots is not None:
+            self._late_slots = None
         self.known_slots = slots
 
     def slots_to_come(self) -> Tensor:
@@ -144,8 +145,9 @@ class DeviceArray(nn.Module):
         return self._late_slots
 
     def _read_slots(self) -> None:
-        late, self._late_slots = self._late_slots, None
+        late = self._late_slots
         if late is not None:
+            self._late_slots = None
             self.known_slots += int(late)
 
     @property

@@ -8,6 +8,7 @@ from lightning.pytorch import Trainer
 from torch import Tensor
 
 from resbench.algorithms import Algorithm, AnalogSGD, DigitalSGD, ResidualLearning
+from resbench.crossbar import kernels
 from resbench.crossbar.devices import SoftBounds
 from resbench.data import DigitsData
 from resbench.errors import BadValue, Diverged
@@ -100,6 +101,19 @@ def test_a_loss_that_is_not_finite_does_not_reach_the_tiles() -> None:
         fit(broken)
     after = broken.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before if name != "network.fc2.bias")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="Triton's interpreter stands for a GPU where there is none")
+def test_on_a_gpu_a_loss_is_looked_at_one_step_later() -> None:
+    pytest.importorskip("triton")
+    broken = task(DigitalSGD(), backend="cuda")
+    broken.network.fc2.bias.data[0] = torch.nan  # type: ignore[union-attr, operator]
+    try:
+        with pytest.raises(Diverged, match="the training loss is nan at step 0"):
+            fit(broken)
+    finally:
+        kernels.use("auto")
+    assert broken.global_step == 1
 
 
 def test_only_named_layers_become_analog() -> None:

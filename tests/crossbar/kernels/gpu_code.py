@@ -1,7 +1,8 @@
 """Compile the Triton kernels for a GPU that need not be there, and print what came out, as test_cuda.py does.
 
 ``TRITON_INTERPRET=0 python -m tests.crossbar.kernels.gpu_code 90`` prints registers and stack of each kernel for
-compute capability 9.0. Triton compiles where it is told what the GPU is; only the launch is left out.
+compute capability 9.0; one more number is for the columns of a program. Triton compiles where it is told what the GPU
+is; only the launch is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from triton.runtime.jit import JITFunction
 from resbench.crossbar import devices
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
-from resbench.crossbar.kernels import cuda
+from resbench.crossbar.kernels import cuda, cuda_scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
@@ -76,6 +77,8 @@ def resources(program: bytes) -> dict[str, int]:
     return {"registers": int(found["REG"]), "stack": int(found["STACK"])}
 
 
+if len(sys.argv) > 2:
+    cuda_scan.COLUMNS = int(sys.argv[2])
 triton.runtime.driver.set_active(AbsentGPU())
 JITFunction.run = compile_only
 for seed, (n, out, columns) in enumerate([(6, 5, 7), (16, 32, 64), (1, 1, 1), (7, 16, 1)]):
