@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
             faults += 1
             print(f"seed {seed}, {name}: {'other pulses' if counted < 0 else f'a weight differs by {difference:g}'}")
     kernels.use("auto")
-    print(f"{cases} updates, {pulses} pulses, {faults} faults; weights differ by {largest:.1e} at most")
+    print(f"{cases} cases, {pulses} pulses, {faults} faults; weights differ by {largest:.1e} at most")
     return int(faults > 0)
 
 
