@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -99,43 +100,36 @@ class UnitCellTile(Tile):
         self.pulses_down.copy_(down.clamp(max=MOST_COUNTED))
         self.show()
 
-    def end_of_step(self) -> None:
+    def _each(self, change: Callable[[Tile], None]) -> None:
         for tile in self.tiles:
-            tile.end_of_step()
+            change(tile)
         self.compose()
+
+    def end_of_step(self) -> None:
+        self._each(Tile.end_of_step)
 
     def diffuse(self) -> None:
-        for tile in self.tiles:
-            tile.diffuse()
-        self.compose()
+        self._each(Tile.diffuse)
 
     def decay(self, strength: float = 1.0) -> None:
-        for tile in self.tiles:
-            tile.decay(strength)
-        self.compose()
+        self._each(lambda tile: tile.decay(strength))
 
     def reset(self, crosspoints: Tensor | None = None, probability: float = 1.0) -> None:
         if probability < 1:
             chance = self.stream.child("reset chance").uniform(self.shape, self.operations, device=self.weight.device)
             crosspoints = (chance < probability) & (True if crosspoints is None else crosspoints)
-        for tile in self.tiles:
-            tile.reset(crosspoints)
         self.operations += 1
-        self.compose()
+        self._each(lambda tile: tile.reset(crosspoints))
 
     def clip(self, bound: float) -> None:
-        for tile in self.tiles:
-            tile.clip(bound)
-        self.compose()
+        self._each(lambda tile: tile.clip(bound))
 
     @property
     def drifts(self) -> bool:
         return any(tile.drifts for tile in self.tiles)
 
     def pass_time(self, dt: float) -> None:
-        for tile in self.tiles:
-            tile.pass_time(dt)
-        self.compose()
+        self._each(lambda tile: tile.pass_time(dt))
 
 
 class VectorTile(UnitCellTile):
