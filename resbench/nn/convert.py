@@ -1,4 +1,4 @@
-"""From a digital model to one whose chosen layers live on crossbar tiles."""
+"""Converting a digital model: the chosen layers are put on crossbar tiles."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PRODUCTS = (
     *(nn.Linear, nn.Bilinear, nn.modules.conv._ConvNd),
     *(nn.RNNBase, nn.RNNCellBase, nn.MultiheadAttention),
 )
-#: Attributes of a module where torch keeps the hooks of its passes; those of its state mean other keys.
+#: Attributes of a module in which torch keeps hooks. Hooks on its state are left out: an analog state has other keys.
 HOOKS = tuple(name for name in vars(nn.Module()) if "_hook" in name and "state_dict" not in name)
 
 
@@ -55,12 +55,12 @@ def to_analog(
     projection, other recurrent layers and cells, attention, bilinear layers, subclasses.
 
     A pattern names a module, everything below a module (``layer3`` takes ``layer3.0.conv1``), or uses wildcards
-    (``*.conv?``). A module that appears twice in the model stays one, if any of its names is matched. Hooks on the
-    forward and backward passes of a layer are moved to its analog layer, and their handles still remove them.
+    (``*.conv?``). A module that appears twice in the model stays one module; one name that matches is enough. Hooks on
+    the forward and backward passes of a layer are moved to its analog layer, and their handles still remove them.
     :class:`~resbench.algorithms.DigitalSGD` leaves the model as it is.
 
     Args:
-        model: the model; a warning names the layers that are matched and multiply, but stay digital.
+        model: the model; a warning names matched layers that multiply by a matrix but stay digital.
         algorithm: hyper-parameters; each layer gets its own copy with tiles.
         device: device of all tiles, or one for each tile, fast tile first.
         layers: patterns of the names of modules.
@@ -75,8 +75,8 @@ def to_analog(
 
     Raises:
         TypeError: for a class in place of an instance, and for a single pattern in place of a list.
-        BadValue: for a pattern that matches no layer that can be analog, or one that meets a layer that does
-            not fit, is analog already, or shares its weight with another.
+        BadValue: for a pattern that matches no layer that can be analog, or that matches a layer that does not
+            fit, is analog already, or shares its weight with another.
     """
     _check_types(model, algorithm, device, layers, forward_io, backward_io, mapping)
     chosen = chosen_layers(model, layers)
@@ -105,7 +105,7 @@ def to_analog(
 
 
 def chosen_layers(model: nn.Module, layers: Sequence[str]) -> dict[str, Convertible]:
-    """The layers of a digital model that patterns mean, by name; one that has several names has them all.
+    """The layers of a digital model that patterns match, by name. A layer with several names is listed under all.
 
     Args:
         model: the model.
@@ -122,13 +122,13 @@ def chosen_layers(model: nn.Module, layers: Sequence[str]) -> dict[str, Converti
     for pattern in layers:
         if not any(_matches(name, pattern) for name in found):
             raise BadValue("layers", repr(pattern), _why_unmatched(pattern, model, list(found)))
-    # A module that a pattern meets under one of its names is converted in all its places.
+    # A module that is matched under one of its names is converted in all its places.
     matched = {id(module) for name, module in found.items() if any(_matches(name, pattern) for pattern in layers)}
     return {name: module for name, module in found.items() if id(module) in matched}
 
 
 def _can_be_analog(module: Convertible) -> bool:
-    """Whether a layer is of a kind, and has the options, that arrays can do; a subclass may do anything."""
+    """Whether arrays can do what a layer does. Subclasses are left out, because they may compute anything."""
     if type(module) not in CONVERTIBLE:
         return False
     if isinstance(module, nn.LSTM):
@@ -137,7 +137,7 @@ def _can_be_analog(module: Convertible) -> bool:
 
 
 def _call_sublayers(model: nn.Module) -> None:
-    """Take torch's transformer layers off their fused path, which reads weights of sublayers without calling them."""
+    """Keep torch's transformer layers off their fused path, which uses weights of sublayers without calling them."""
     for module in model.modules():
         if isinstance(module, nn.TransformerEncoder):
             module.use_nested_tensor = False
@@ -148,7 +148,7 @@ def _call_sublayers(model: nn.Module) -> None:
 def _check_types(
     model: Any, algorithm: Any, device: Any, layers: Any, forward_io: Any, backward_io: Any, mapping: Any
 ) -> None:
-    """Refuse the usual slips of a call: a class where an instance is meant, one pattern, one layer."""
+    """Refuse usual mistakes: a class instead of an instance, one pattern instead of a list, a single layer."""
     devices = device if isinstance(device, Sequence) else [device]
     for name, value, kind in (
         ("model", model, nn.Module),
@@ -193,7 +193,7 @@ def _why_unmatched(pattern: str, model: nn.Module, names: Sequence[str]) -> str:
 
 
 def digital_products(model: nn.Module) -> Iterator[tuple[str, str]]:
-    """(name, description) of the layers of a model that multiply by a matrix digitally; not of the parts of one."""
+    """(name, description) of the layers of a model that multiply by a matrix digitally, without their sublayers."""
     outer: list[str] = []
     for name, module in model.named_modules():
         inside = any(name.startswith(f"{other}.") for other in outer)
@@ -205,7 +205,7 @@ def digital_products(model: nn.Module) -> Iterator[tuple[str, str]]:
 
 
 def _check_parameters(chosen: Mapping[str, Convertible], model: nn.Module) -> None:
-    """Refuse layers whose weight is not theirs alone: on tiles it would be another array."""
+    """Refuse layers that share a weight with another module: on tiles there would be two."""
     owned = [
         (f"{name}.{attribute}" if name else attribute, module, parameter)
         for name, module in model.named_modules()
@@ -268,7 +268,7 @@ def _twin(layer: Convertible, hardware: Hardware) -> nn.Module:
 
 
 def _is_frozen(layer: nn.Module, kind: str) -> bool:
-    """Whether the weights, or the biases, of a layer are frozen; arrays hold several of them.
+    """Whether the weights (or the biases) of a layer are frozen; an LSTM has several of each.
 
     Raises:
         BadValue: if only some of them are.
@@ -280,7 +280,7 @@ def _is_frozen(layer: nn.Module, kind: str) -> bool:
 
 
 def _move_hooks(layer: nn.Module, twin: nn.Module) -> None:
-    """Give the hooks of a digital layer to the analog one, in the same dictionaries: their handles know those."""
+    """Move the hooks of a digital layer to the analog one. The dictionaries stay, so handles still remove hooks."""
     for name in HOOKS:
         hooks = getattr(layer, name)
         if isinstance(hooks, dict):

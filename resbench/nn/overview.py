@@ -1,4 +1,4 @@
-"""A converted model at a glance: its tiles by name, and what is on them."""
+"""A summary of a converted model, its tiles by name, and calls for all of its algorithms at once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def analog_table(model: nn.Module) -> list[str]:
 
 
 def summary(model: nn.Module) -> str:
-    """What of a model is on tiles, a line for each layer, which products stay digital, and where parameters do."""
+    """Text about a model: a line for each analog layer, products that stay digital, and digital parameters."""
     digital = [
         f"{name or 'the model itself'}: {type(module).__name__}, {count:,} parameters"
         for name, module in model.named_modules()
@@ -78,7 +78,7 @@ def pass_time(model: nn.Module, seconds: float) -> None:
 
 
 def end_epoch(model: nn.Module, train_loss: float) -> None:
-    """Tell the algorithms of a model that an epoch ended; a training loop of one's own calls this after each epoch.
+    """Tell the algorithms of a model that an epoch ended. Call this after each epoch of your own training loop.
 
     Residual learning with a schedule that waits for a plateau of the loss needs it; others ignore it. With
     ``Plateau(every="batch")`` call ``layer.algorithm.on_batch_end(loss)`` after each step as well.
@@ -92,6 +92,6 @@ def end_epoch(model: nn.Module, train_loss: float) -> None:
 
 
 def _digital_parameters(module: nn.Module) -> int:
-    """Numbers that a module itself holds in digital parameters."""
+    """How many numbers the digital parameters of a module have, without its submodules."""
     own = module.parameters(recurse=False)
     return sum(parameter.numel() for parameter in own if not isinstance(parameter, AnalogWeight))

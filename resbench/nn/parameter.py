@@ -1,4 +1,4 @@
-"""The parameter of an analog layer: visible to foreign code like any other, trained by its algorithm alone."""
+"""The parameter of an analog layer: other code sees it like any parameter, but only its algorithm trains it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from torch import Tensor, nn
 from resbench.algorithms import Algorithm
 from resbench.crossbar.rows import Rows
 
-#: Backward passes without a step after which a word is due: more than anybody accumulates.
+#: Number of backward passes without a step after which a warning follows: more than anybody accumulates.
 MANY = 1000
 OWNED = "the algorithm of the layer owns this analog weight"
 
 
 class ForeignWrite(RuntimeError):
-    """Something other than its algorithm wrote to an analog weight, or wants to: the devices do not hold that."""
+    """Something other than its algorithm wrote to an analog weight, or tried to; the devices do not follow that."""
 
 
 class AnalogWeight(nn.Parameter):
     """The composite weight of an algorithm as a parameter that shares its memory.
 
-    Foreign code may read, count, move and freeze it. Backward records the pairs (x, d) of the layer here, as they
-    entered and left it; the optimiser passes them to the algorithm.
+    Other code may read, count, move and freeze it. Backward records the pairs (x, d) of the layer here: its input, and
+    the derivative of the loss by its output. The optimiser passes them to the algorithm.
 
-    Devices change by pulses only, so a write by anybody else, through the parameter or its ``data``, is an error when
-    the weight is used next. Torch counts such writes: the parameter has the memory of the algorithm, but a count of its
-    own.
+    Devices change by pulses only. If other code writes to the parameter or its ``data``, the next use of the weight
+    raises :class:`ForeignWrite`. Torch counts writes to a tensor; the parameter shares the memory of the algorithm, but
+    not its count.
 
     Attributes:
         algorithm: the algorithm that holds and trains the weight.
-        array: the same memory as a plain tensor, what products take.
+        array: the same memory as a plain tensor, for products.
         pairs: pending (x ``[n, in]``, d ``[n, out]``) of the backward passes since the last step.
-        lr_scale: factor on the learning rate, for a mapping scale that is compensated there.
-        many: number of pairs at which a word is due.
-        label: name of the weight in messages; :func:`to_analog` sets that in the model.
-        writes: torch's count of writes when the memory was last known to be that of the algorithm.
+        lr_scale: factor on the learning rate, which compensates a mapping scale.
+        many: number of pending pairs at which a warning is given.
+        label: name of the weight in messages; :func:`to_analog` sets it to its name in the model.
+        writes: torch's count of writes to this parameter when it was last tied to the algorithm.
     """
 
     algorithm: Algorithm
@@ -57,7 +57,7 @@ class AnalogWeight(nn.Parameter):
         lr_scale: float = 1.0,
         label: str | None = None,
     ) -> AnalogWeight:
-        # Through `data`, which has a count of writes of its own: those of the algorithm go through its buffers.
+        # `data` has its own count of writes, which does not rise when the algorithm writes to its buffers.
         weight = super().__new__(cls, algorithm.weight.data.view(shape), requires_grad)
         weight.algorithm = algorithm
         weight.array = algorithm.weight.detach().view(shape)
@@ -79,7 +79,7 @@ class AnalogWeight(nn.Parameter):
     @data.setter
     def data(self, value: Tensor) -> None:
         torch.Tensor.data.__set__(self, value)  # type: ignore[attr-defined]
-        self.writes = -1  # other memory than the algorithm's, until it is tied again
+        self.writes = -1  # no longer the memory of the algorithm, until `tie`
 
     def tie(self) -> None:
         """Share memory with the algorithm again, after both were moved or the weight was programmed."""
@@ -88,7 +88,7 @@ class AnalogWeight(nn.Parameter):
         self.writes = self._version
 
     def check_writes(self) -> None:
-        """Refuse what somebody else wrote.
+        """Refuse the weight if other code wrote to it.
 
         Raises:
             ForeignWrite: if anything but the algorithm wrote to the weight.
@@ -100,7 +100,7 @@ class AnalogWeight(nn.Parameter):
             )
 
     def refuse_gradient(self) -> None:
-        """Refuse the gradient that autograd put here, which the layer itself never gives.
+        """Refuse a gradient that autograd put here; the layer itself never causes one.
 
         Raises:
             ForeignWrite: always.
@@ -151,13 +151,13 @@ class AnalogWeight(nn.Parameter):
 
 
 def _zero_grad(self: nn.Module, set_to_none: bool = True) -> None:
-    """Torch's own, and drop the pending pairs of analog weights, as :meth:`AnalogOptimizer.zero_grad` does."""
+    """Torch's ``Module.zero_grad``, which also drops the pending pairs of analog weights."""
     _torch_zero_grad(self, set_to_none)
     for parameter in self.parameters():
         if type(parameter) is AnalogWeight:
             parameter.pairs.clear()
 
 
-# Torch has no hook for it: a model that holds analog layers somewhere below is any module.
+# Torch has no hook for `zero_grad`, and any module may contain analog layers, so the method of all modules is replaced.
 _torch_zero_grad = nn.Module.zero_grad
 nn.Module.zero_grad = _zero_grad  # type: ignore[method-assign]

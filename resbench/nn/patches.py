@@ -12,7 +12,7 @@ from resbench.errors import BadValue
 
 
 class Patches:
-    """Geometry of a convolution: images to patches and back. A sequence is an image of one line.
+    """Turns the images of a convolution into patches, and results back into images. A sequence is an image of one line.
 
     Args:
         layer: the digital convolution, in one or two dimensions.
@@ -44,7 +44,7 @@ class Patches:
         )
 
     def pad(self, x: Tensor) -> Tensor:
-        """A batch as images, with the padding that the product itself cannot do: circular, reflected, named."""
+        """A batch as images, with padding that the product cannot do itself: circular, reflected, or given by name."""
         padded = x if self.outer_padding is None else functional.pad(x, *self.outer_padding)
         return padded if self.dimensions == 2 else padded.unsqueeze(2)
 
@@ -53,7 +53,7 @@ class Patches:
         return functional.unfold(x, self.kernel_size, **self.geometry).transpose(1, 2)
 
     def rows(self, x: Tensor) -> PatchRows:
-        """The patches as rows that stay in the image until a matrix of them is asked for."""
+        """The patches as rows, which stay in the image until somebody needs them as a matrix."""
         stride, (high, wide), dilation = self.steps
         padded = functional.pad(x, (wide, wide, high, high)) if high or wide else x
         return PatchRows(padded, self.kernel_size, stride, dilation)

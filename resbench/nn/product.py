@@ -15,7 +15,7 @@ from resbench.crossbar.periphery.passes import may_repeat
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
 
 Record = Callable[[Tensor], None]
-#: Key of a hook that nobody can remove; those of torch count from 0.
+#: Key of a hook that is never removed; torch's own keys count from 0.
 NO_HANDLE = -1
 
 
@@ -79,21 +79,21 @@ def analog_product(
     owner: Tensor | None = None,
     record: Record | None = None,
 ) -> Tensor:
-    """``W x`` of every row, with the backward product of the periphery as gradient by x and none by W.
+    """``W x`` of every row. Its gradient by x is the backward product of the periphery; W gets no gradient.
 
-    Autograd runs the backward product only where the rows need a gradient.
+    Autograd runs the backward product only if the rows need a gradient.
 
     Args:
         rows: ``[n, in]``, a matrix or the patches of an image.
         weight: ``[out, in]``, detached.
-        periphery: converters of both directions; its mask drops entries of the gradient by the outputs.
-        owner: the parameter that the weight is of, which gets no gradient, but has backward come this far.
-        record: takes the derivative of the loss by the result, as it comes, in backward.
+        periphery: converters of both directions. Its mask sets entries of the gradient by the outputs to 0.
+        owner: the parameter of the weight. It gets no gradient, but makes autograd run backward up to here.
+        record: called in backward with the derivative of the loss by the result.
 
     Returns:
         ``[n, out]``; of patches maps ``[images, out, height, width]``.
     """
-    # Asked here, because inside of a function gradients are always off.
+    # Asked here, because gradients are always off inside of an autograd function.
     repeats = may_repeat(periphery.training)
     patches = rows if isinstance(rows, PatchRows) else None
     return _Product.apply(rows.source, patches, weight, periphery, repeats, owner, record)  # type: ignore[no-any-return]
@@ -105,12 +105,12 @@ def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:
 
 
 def anchor(y: Tensor, weight: Tensor) -> Tensor:
-    """``y`` itself as a function of the weight, which gets no gradient from it: backward then comes this far."""
+    """``y`` itself, as if it depended on the weight: autograd then runs backward up to here, but gives no gradient."""
     return _Anchor.apply(y, weight)  # type: ignore[no-any-return]
 
 
 def on_gradient(y: Tensor, hook: Record) -> None:
-    """``y.register_hook(hook)`` without the handle that could remove it, which takes longer than all the rest."""
+    """``y.register_hook(hook)``, but without making the handle that could remove it, which takes most of the time."""
     register = getattr(y.grad_fn, "_register_hook_dict", None)
     if register is None or y._backward_hooks is not None:
         y.register_hook(hook)

@@ -1,4 +1,4 @@
-"""What stands in place of a digital layer, and the state of that digital layer: given, and programmed."""
+"""Modules in place of a digital layer: they give the state of that layer, and are programmed by it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resbench.nn.parameter import OWNED, ForeignWrite
 
 #: Relative to the largest weight, how far a programmed weight may be off by rounding.
 ROUNDING = 1e-5
-#: Names of a state that a message lists; of more it gives the number.
+#: How many names a message lists at most.
 LISTED = 8
 
 
@@ -24,12 +24,12 @@ class Twin(nn.Module):
     Loading the state of the digital layer programs the arrays. A subclass says what that state is.
     """
 
-    #: How names begin, below the module, that only the state of an analog layer has.
+    #: Prefix of names that are only in the state of the analog layer, not in that of the digital one.
     held: ClassVar[str]
 
     @abstractmethod
     def digital_state(self) -> dict[str, Tensor]:
-        """The state of the digital layer that computes the same where the periphery is perfect: copies, by name."""
+        """The state of the digital layer that computes the same with perfect periphery: copies, by name."""
 
     @abstractmethod
     def load_digital_state(self, state: Mapping[str, Tensor]) -> None:
@@ -40,7 +40,7 @@ class Twin(nn.Module):
         """
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, metadata: Any, *rest: Any) -> None:
-        """Program the layer if it is given the state of the digital one, and put its own state in the place of that."""
+        """If this is the state of the digital layer, program it, and replace it by the state of this module."""
         if metadata.get("assign_to_params_buffers"):
             raise ForeignWrite(f"{prefix}weight: {OWNED}; call load_state_dict without assign=True")
         if not any(name.startswith(prefix + self.held) for name in state_dict):
@@ -81,7 +81,7 @@ def _is_weight(name: str) -> bool:
 
 
 def twins(model: nn.Module) -> Iterator[tuple[str, Twin]]:
-    """(name, twin) of every digital layer that was put on tiles, with all names of those that appear more than once."""
+    """(name, twin) of every layer that was put on tiles; one that appears more than once comes under all its names."""
     outer: list[str] = []
     for name, module in model.named_modules(remove_duplicate=False):
         if isinstance(module, Twin) and not any(name.startswith(f"{other}." if other else "") for other in outer):
@@ -90,7 +90,7 @@ def twins(model: nn.Module) -> Iterator[tuple[str, Twin]]:
 
 
 def digital_state(model: nn.Module) -> dict[str, Tensor]:
-    """The state of the digital network that computes as this one does with perfect periphery.
+    """The state of the digital network that computes what this one computes with perfect periphery.
 
     Analog layers give their logical weights: the composite weight of their tiles times mapping scale and output scale.
     ``digital.load_state_dict(rb.digital_state(model))`` gives a network of plain torch with the same outputs.
@@ -112,14 +112,14 @@ def digital_state(model: nn.Module) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def program(model: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
-    """Program a whole network: analog layers as far as their devices can hold it, digital ones as they are.
+    """Program a whole network: analog layers as far as their devices can hold the weights, digital ones exactly.
 
     Args:
         model: a network with or without analog layers.
         state: the state of the digital network, every name of it and no other.
 
     Returns:
-        A line for each weight that devices hold otherwise, because it is beyond their range or they are stuck.
+        A line for each weight that devices cannot hold, because it is beyond their range or they are stuck.
 
     Raises:
         BadValue: for names and shapes that do not fit; it lists them.
