@@ -237,7 +237,11 @@ class Algorithm(nn.Module, Counted, ABC):
 
     def step(self, pairs: Sequence[tuple[Tensor | Rows, Tensor | Rows]], lr: float) -> None:
         """One optimiser step: train on the (x, d) pairs as one mini-batch, then apply decay and diffusion."""
-        with self._changes or ALONE:
+        if self._changes is None:  # the last tile is the weight itself
+            self._step(pairs, lr)
+            self.steps += 1
+            return
+        with self._changes:
             self._step(pairs, lr)
         self.steps += 1
         self.compose()

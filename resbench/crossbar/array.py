@@ -17,7 +17,7 @@ from resbench.crossbar.changes import Changes, Crosspoints
 from resbench.crossbar.checks import check_precision
 from resbench.crossbar.devices import Device, Element, Ideal, PulsedDevice
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.views import ArrayViews, Devices, flat, views_of_devices
+from resbench.crossbar.views import RECORD, ArrayViews, Devices, flat, record_of, views_of_devices
 from resbench.errors import BadValue
 
 
@@ -196,7 +196,9 @@ class DeviceArray(nn.Module):
         """The views for compiled kernels; they are made at the first call, and again after a buffer was replaced."""
         if self.views is None:
             rows, columns = (np.uint64(self.stream.child(side).key) for side in ("rows", "columns"))
-            self.views = ArrayViews(flat(self.weight), rows, columns, self._views_of_devices())
+            devices = self._views_of_devices()
+            record = np.zeros(0, RECORD) if devices is None else record_of(devices, rows, columns, self.shape)
+            self.views = ArrayViews(flat(self.weight), rows, columns, devices, record)
         return self.views
 
     def _views_of_devices(self) -> Devices | None:

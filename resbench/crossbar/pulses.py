@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from resbench.crossbar.functions import sqrt
@@ -94,6 +96,11 @@ class PulseTrain:
     def switches(self) -> tuple[bool, bool, bool]:
         """(BL adapts to the rate, probabilities are balanced, BL management is on)."""
         return not (self.fixed_bl or self.update_bl_management), self.managed, self.update_bl_management
+
+    @functools.cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        """``desired_bl``, ``um_grad_scale`` and the three switches: what the compiled kernels read."""
+        return np.array([self.desired_bl, self.um_grad_scale, *self.switches], np.float64)
 
     def scales(self, x: Tensor, d: Tensor, lr: float, granularity: float) -> tuple[Tensor, Tensor, Tensor]:
         """Bit length and scales of every sample.

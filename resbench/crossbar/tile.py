@@ -124,6 +124,9 @@ class Tile(DeviceArray):
         """
         check_lines(lines, axis, self.shape)
         check_values(values, lines, axis, self.shape)
+        if type(self) is Tile and kernels.write(self, lines, values, lr, pulses, axis):
+            self.note_pulses(1, lines_written=lines.numel())
+            return
         self.transfers_in += lines.numel()
         driven = torch.zeros(lines.numel(), self.shape[axis == "column"], dtype=self.dtype, device=lines.device)
         driven.scatter_(1, lines[:, None], 1.0)
@@ -166,8 +169,10 @@ class Tile(DeviceArray):
     def note_pulses(self, calls: int, lines_read: int = 0, lines_written: int = 0) -> None:
         """Count calls of a kernel that pulsed the devices, and the lines that it read and wrote."""
         self.updates += calls
-        self.transfers_out += lines_read
-        self.transfers_in += lines_written
+        if lines_read:
+            self.transfers_out += lines_read
+        if lines_written:
+            self.transfers_in += lines_written
         # A pulse takes a slot, so until then no count can have reached the largest. Kernels on a GPU check this.
         if self.known_slots > MOST_COUNTED:
             stop_counts(self.pulses_up, self.pulses_down)

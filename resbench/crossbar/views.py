@@ -1,7 +1,8 @@
-"""The arguments of compiled kernels: NumPy views of the buffers of an array, in named records.
+"""What compiled kernels take of an array: NumPy views of its buffers.
 
-When Python calls compiled code, records are unpacked into separate arguments, which takes a third of the time
-(:func:`resbench.crossbar.kernels.apply.pulse`). Compiled code passes them on whole.
+There are two forms of the same. :class:`Devices` is what compiled functions pass to each other. Python calls compiled
+code with a :data:`RECORD`, made once for each array: a single argument, because Numba looks at the type of every
+argument of every call.
 """
 
 from __future__ import annotations
@@ -115,6 +116,34 @@ class Devices(NamedTuple):
     pulses_down: Counts
 
 
+#: Arrays among the fields of :class:`Devices`, those of ``up`` and ``down`` one by one.
+BUFFERS = 18
+#: What does not change from one update of an array to the next: address and size of each array of :class:`Devices`, in
+#: the order of its fields; its other fields; the keys of the row and column bits; and the shape of the array.
+RECORD = np.dtype(
+    [
+        ("buffers", np.int64, (BUFFERS, 2)),
+        *((name, np.uint64) for name in ("noise_key", "write_key", "row_key", "column_key")),
+        *(("rows", np.int64), ("columns", np.int64)),
+        *(("write_noise", np.float32), ("noisy", np.bool_)),
+    ],
+    align=True,
+)
+Record = NDArray[np.void]
+
+
+def record_of(devices: Devices, row_key: np.uint64, column_key: np.uint64, shape: tuple[int, int]) -> Record:
+    """A :data:`RECORD`, ``[1]``. It is valid as long as somebody keeps the arrays of ``devices``."""
+    record = np.zeros(1, RECORD)
+    arrays = [value for value in (*devices.up, *devices.down, *devices) if isinstance(value, np.ndarray)]
+    record["buffers"][0] = [(values.ctypes.data, values.size) for values in arrays]
+    record["noise_key"], record["write_key"] = devices.noise_key, devices.write_key
+    record["row_key"], record["column_key"] = row_key, column_key
+    record["rows"], record["columns"] = shape
+    record["write_noise"], record["noisy"] = devices.write_noise, devices.noisy
+    return record
+
+
 @dataclass(eq=False)
 class ArrayViews:
     """The buffers of one array.
@@ -124,6 +153,7 @@ class ArrayViews:
         row_key: key of the row bits.
         column_key: key of the column bits.
         devices: the devices; None for unit cells and for responses that kernels do not know.
+        record: ``devices`` and the keys as Python passes them to compiled code; empty without devices.
         columns: number of columns that fired in the last mini-batch; 0 if that is not known.
     """
 
@@ -131,6 +161,7 @@ class ArrayViews:
     row_key: np.uint64
     column_key: np.uint64
     devices: Devices | None
+    record: Record
     columns: int = 0
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:

@@ -1,4 +1,9 @@
-"""The optimiser of models with analog layers: one of torch for digital parameters, algorithms for analog weights."""
+"""The optimiser of models with analog layers: one of torch for digital parameters, algorithms for analog weights.
+
+A step goes this way: :meth:`AnalogOptimizer.step` gives each :class:`~resbench.nn.AnalogWeight` its learning rate. The
+weight passes its pending pairs (x, d) to ``Algorithm.step``, which calls ``update`` of the algorithm. That pulses tiles
+by ``Tile.update``, which calls a kernel.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +27,15 @@ NOT_FINITE = "a gradient is not finite although the loss is; a smaller lr may he
 
 
 class AnalogOptimizer(torch.optim.Optimizer):
-    """Any optimiser of torch for the digital parameters; every analog weight is trained by its algorithm.
+    """Trains digital parameters by any optimiser of torch, and every analog weight by its algorithm.
 
     The rate of the tiles is ``lr`` of the parameter group. The digital parameters have the same rate, unless
     ``digital_lr`` gives them another, as Adam needs. A scheduler changes ``lr``, and both rates follow in proportion:
     where it halves ``lr``, the digital rate is halved too.
 
     Schedulers, parameter groups, accumulated gradients, closures and Lightning's automatic optimisation work as with
-    any optimiser. The digital optimiser is the attribute ``digital``; its options are options of the parameter groups
-    here, and its state is the state here. A rate of 0 drops the pending pairs; a frozen analog weight keeps its value.
+    any optimiser. The digital optimiser is the attribute ``digital``. Both share the parameter groups, which have its
+    options, and the state. At a rate of 0 the pending pairs are dropped; a frozen analog weight keeps its value.
     Under a ``GradScaler`` call ``scaler.step(optimizer)`` without ``scaler.unscale_``: this optimiser unscales
     gradients and pairs itself.
 
@@ -50,7 +55,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
             several times in a step, as LBFGS does.
     """
 
-    #: A GradScaler then leaves unscaling to :meth:`step`; its own would reach `.grad` only, not the pairs.
+    #: Tells a GradScaler to leave unscaling to :meth:`step`. It would unscale `.grad` only, not the pairs.
     _step_supports_amp_scaling = True
     grad_scale: Tensor | None
     found_inf: Tensor | None
@@ -88,7 +93,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
         self._share()
 
     def _share(self) -> None:
-        """Let the digital optimiser work on the groups and the state of this one, which others may have replaced."""
+        """Give the digital optimiser the groups and the state of this one again; other code may have replaced them."""
         self.digital.param_groups, self.digital.state = self.param_groups, self.state
 
     @overload
@@ -127,7 +132,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
         return loss
 
     def _check_pairs(self, parts: int) -> None:
-        """A pulse or a digital buffer would keep what a gradient that is not finite does, and nothing else shows it."""
+        """Refuse errors that are not finite: devices and buffers would keep the damage, and nothing would show it."""
         errors = [d.source for weight in self._weights() for _, d in weight.pairs]
         if not errors:
             return
@@ -137,7 +142,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
             together = torch.cat([norm[None] for norm in largest]).amax()
             self._largest = LateNumber(gathered(together[None]).amax())
             return
-        # A sum is not finite if one entry is not; one that overflows is looked at again.
+        # If an entry is not finite, neither is the sum. A sum can also overflow, so its entries are then looked at.
         if parts == 1:
             finite = math.isfinite(sum([error.sum().item() for error in errors]))
         else:  # a decision that all processes share
@@ -147,7 +152,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
             raise Diverged(NOT_FINITE)
 
     def _check_last_step(self) -> None:
-        """Raise what the last step could not see yet."""
+        """Refuse the errors of the last step, if they were not finite; a GPU tells it one step later."""
         largest, self._largest = self._largest, None
         if largest is not None and not math.isfinite(largest.read()):
             raise Diverged(NOT_FINITE)
@@ -178,7 +183,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
             steps.append((group, parameters))
         if plain:
             for group, parameters in steps:
-                if parameters:  # in one call what SGD comes down to, instead of one for each parameter
+                if parameters:  # plain SGD in one call of torch
                     rate = group["lr"] * group["digital_ratio"]
                     torch._foreach_add_(parameters, [p.grad for p in parameters], alpha=-rate)
             return
@@ -233,12 +238,12 @@ class AnalogOptimizer(torch.optim.Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        # The digital optimiser settles what it keeps of older versions; load_state_dict comes here too.
+        # load_state_dict calls this too. The digital optimiser then completes states of older versions of torch.
         self.digital.__setstate__({"state": self.state, "param_groups": self.param_groups})
 
 
 def _make(digital: MakeOptimizer, groups: list[dict[str, Any]], lr: float) -> torch.optim.Optimizer:
-    """The digital optimiser, if it is one that can be stepped here."""
+    """Make the digital optimiser, or refuse what is none."""
     made = make_optimizer("digital", digital, groups, lr, rate="digital_lr")
     if isinstance(made, AnalogOptimizer):
         raise BadValue("digital", "AnalogOptimizer", "is no optimiser of torch; write for example torch.optim.AdamW")
@@ -261,7 +266,7 @@ def _ratio(lr: float, digital_lr: float | None) -> float:
 
 
 def _digital_part(group: dict[str, Any]) -> dict[str, Any]:
-    """A parameter group as the digital optimiser is to see it: without analog weights, with the digital rate."""
+    """A parameter group for the digital optimiser: without analog weights, with the digital rate."""
     part = {name: value for name, value in group.items() if name != "param_names"}
     part["params"] = [parameter for parameter in group["params"] if type(parameter) is not AnalogWeight]
     part["lr"] = group["lr"] * group["digital_ratio"]
@@ -274,7 +279,7 @@ def _take_options(group: dict[str, Any], part: dict[str, Any]) -> None:
 
 
 def _refuse_other_optimizers(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-    """Run by torch before any step of any optimiser: another one would pass over analog weights without a word.
+    """Refuse other optimisers, which would silently skip analog weights; torch calls this before every step of any.
 
     Raises:
         ForeignWrite: where analog weights that are to be trained were given to it.

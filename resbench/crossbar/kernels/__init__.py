@@ -1,9 +1,9 @@
 """The pulsed update, one function with several backends that draw the same random numbers.
 
-``reference`` is the readable truth, sample by sample and slot by slot. ``events`` finds all pulses of a mini-batch
-first and applies only those, vectorised in torch, on any device. ``cpu`` does the same compiled by Numba, ``cuda``
-compiled by Triton. All give the same pulses; weights agree to float rounding. ``exact`` holds the updates without
-pulses.
+``reference`` defines the update in readable code, sample by sample and slot by slot. ``events`` finds all pulses of a
+mini-batch first and then applies them, vectorised in torch, on any device. ``cpu`` does the same compiled by Numba, and
+``cuda`` compiled by Triton. All give the same pulses; weights agree to float rounding. ``exact`` has the updates
+without pulses.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _backend: Backend = "auto"
 
 
 class Updates(Protocol):
-    """What every module of kernels offers."""
+    """The function that every backend has."""
 
     def update(self, array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> None:
         """Apply the rank-1 updates of a mini-batch to an array, in place; arguments as in the reference kernel."""
 
 
 class Compiled(Updates, Protocol):
-    """What compiled backends offer beside updates."""
+    """What compiled backends have in addition."""
 
     def compose(
         self, composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes
@@ -54,7 +54,7 @@ class Triton(Compiled, Protocol):
 
 
 class Numba(Compiled, Protocol):
-    """What Numba's kernels offer beyond that."""
+    """What only Numba's backend has."""
 
     def carry(
         self,
@@ -67,6 +67,11 @@ class Numba(Compiled, Protocol):
         axis: Axis,
     ) -> None:
         """Add ``rate`` times lines of an array to those of another."""
+
+    def write(
+        self, array: DeviceArray, lines: Tensor, values: Tensor, lr: float, pulses: PulseTrain, axis: Axis
+    ) -> None:
+        """Add ``lr`` times values to lines of an array."""
 
     def row_maxima(self, rows: PatchRows) -> Floats:
         """``max_j |x_mj|`` of every row m."""
@@ -115,6 +120,14 @@ def carry(
     return can
 
 
+def write(array: DeviceArray, lines: Tensor, values: Tensor, lr: float, pulses: PulseTrain, axis: Axis) -> bool:
+    """Do :meth:`resbench.crossbar.tile.Tile.write` at once, if a compiled kernel can; returns whether it did."""
+    can = pulses.is_plain and array.is_pulsed and is_numba(array) and values.dtype is torch.float32 and values.is_cpu
+    if can and lr != 0 and len(lines) > 0:
+        _numba().write(array, lines, values.detach(), lr, pulses, axis)
+    return can
+
+
 def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes) -> None:
     """Bring ``composite = sum_k gamma_k W_k`` up to date in place, only where arrays changed if that is known."""
     if has_numba_kernels(composite):
@@ -149,7 +162,7 @@ def has_numba_kernels(weight: Tensor) -> bool:
 
 
 def is_numba(array: DeviceArray) -> bool:
-    """Whether they serve this array."""
+    """Whether these kernels serve this array."""
     return (array.views is not None and _backend in ("auto", "cpu")) or has_numba_kernels(array.weight)
 
 
@@ -157,7 +170,7 @@ def _has_triton_kernels(weight: Tensor) -> bool:
     return _backend in ("auto", "cuda") and weight.dtype == torch.float32 and _triton_runs_on(weight.device.type)
 
 
-# Compiled kernels are imported where they are first used, because that takes time, and Triton is not everywhere.
+# Compiled kernels are imported when they are first used: importing takes time, and Triton may be missing.
 
 
 @functools.cache

@@ -1,5 +1,8 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
-"""Applying pulses to devices, compiled by Numba; specialised by the form of their response."""
+"""Applying pulses to devices, compiled by Numba, for each response of devices separately.
+
+:func:`pulse` is what Python calls for one update of one array: it finds the pulses and applies them.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from numpy.typing import NDArray
 
 from resbench.crossbar.kernels import noise
 from resbench.crossbar.kernels.compiled import compiled
+from resbench.crossbar.kernels.records import devices_of, train_of
 from resbench.crossbar.kernels.responses import of, respond
-from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Sides, Train, scan
-from resbench.crossbar.views import Counts, Devices, Floats, Form, FourHeld, Held
+from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Sides, scan
+from resbench.crossbar.views import Devices, Floats, Form, Held, Record
 
 Indices = NDArray[np.int64]
 Columns = NDArray[np.int32]
@@ -26,32 +30,19 @@ class Flips(NamedTuple):
     rows: Bits
 
 
-class Pulsed(NamedTuple):
-    """What an update did.
-
-    Args:
-        crosspoints: flat indices of those that changed; some may come twice.
-        complete: whether those are all: not if nobody asked, nor if the array has fewer.
-        slots: slots of all samples.
-        columns: entries of columns that were listed.
-    """
-
-    crosspoints: Indices
-    complete: bool
-    slots: int
-    columns: int
-
-
-#: Entries of columns after which what was found is applied: few enough for the lists to stay in the cache.
+#: What an update did: flat indices of the crosspoints that changed, some maybe twice; whether those are all, which they
+#: are not if nobody asked, nor if the array has fewer; slots of all samples; and entries of columns that were listed.
+Pulsed = tuple[Indices, bool, int, int]
+#: After so many entries of columns, the pulses that were found are applied, so that the lists stay in the cache.
 COLUMNS_AT_ONCE = 2**16
-#: Crosspoints of rows that are pulsed in turns: few enough for the cache, and many enough for the processor to work on
-#: several pulses at once.
+#: Rows are pulsed in groups of about so many crosspoints. A group fits into the cache, and is large enough that the
+#: processor can work on several independent pulses at once.
 CROSSPOINTS_AT_ONCE = 2**12
 
 
 @compiled
 def count(visits: Indices) -> int:
-    """How many pulses visits are."""
+    """The number of pulses of some visits."""
     pulses = 0
     for v in range(visits.shape[0]):
         pulses += visits[v, 4] - visits[v, 3]
@@ -60,7 +51,7 @@ def count(visits: Indices) -> int:
 
 @compiled
 def by_group(visits, first, stop, size):
-    """Visits of the rows ``first`` to ``stop - 1``, group by group of so many rows, in order of time within a group."""
+    """Visits of the rows ``first`` to ``stop - 1`` by groups of ``size`` rows, in order of time within a group."""
     groups = (stop - first + size - 1) // size
     place = np.zeros(groups + 1, np.int64)
     for v in range(visits.shape[0]):
@@ -111,7 +102,7 @@ def apply(visits: Indices, columns: Columns, n: int, band: tuple[int, int], upda
 
 @compiled
 def each(values):
-    """What an index is masked by: 0 where one number stands for all devices."""
+    """A mask for indices: 0 where one number stands for all devices, else all bits."""
     return np.uint64(0xFFFFFFFFFFFFFFFF) if values.size > 1 else np.uint64(0)
 
 
@@ -119,8 +110,8 @@ def each(values):
 def one_by_one(visits, order, columns, n, devices, xi, eta):
     """Apply the pulses of visits one after the other; ``xi`` and ``eta`` are their noise, counter by counter.
 
-    Indices are unsigned: compiled code looks whether a signed one counts from the end, every time. Directions are as
-    good as random, so values are chosen by them without a branch.
+    Indices are unsigned, because for a signed one Numba checks every time whether it counts from the end. Values are
+    selected by direction without a branch, because the processor could not predict it.
     """
     form, write_noise, scalars = devices.form, devices.write_noise, devices.scalars
     w_min, w_max, reference = devices.w_min, devices.w_max, devices.reference
@@ -162,7 +153,7 @@ def one_by_one(visits, order, columns, n, devices, xi, eta):
 
 @compiled
 def flip(entries: Indices | Columns, flips: Bits) -> None:
-    """Flip the bit of entries ``2 line + bit`` of the lines that are chosen; none if there is no choice."""
+    """Flip the bit of those entries ``2 line + bit`` whose line is to be turned; empty ``flips`` turn none."""
     if flips.size > 0:
         for e in range(entries.size):
             entries[e] ^= flips[entries[e] >> 1]
@@ -181,58 +172,44 @@ def joined(first, second):
 @compiled
 def pulse(
     form: Form,
-    noise_key: np.uint64,
-    write_key: np.uint64,
-    up: FourHeld,
-    down: FourHeld,
-    scalars: Floats,
-    up_table: Floats,
-    down_table: Floats,
-    w_min: Held,
-    w_max: Held,
-    reference: Held,
-    noisy: bool,
-    write_noise: np.float32,
-    stored: Floats,
-    visible: Floats,
-    pulses_up: Counts,
-    pulses_down: Counts,
+    constants: Held,
+    record: Record,
+    numbers: NDArray[np.float64],
     geometry: Geometry,
-    row_key: np.uint64,
-    column_key: np.uint64,
     update: int,
-    rising: bool,
-    rate: float,
+    lr: float,
     step: float,
-    longest: float,
-    d_factor: float,
-    adaptive: bool,
-    managed: bool,
-    shortened: bool,
     x: Floats,
     d: Floats,
     factors: Floats,
     column_flips: Bits,
     row_flips: Bits,
-    rows: int,
-    n: int,
     followed: bool,
 ) -> Pulsed:
     """Find the pulses of a mini-batch and apply them, in one call.
 
-    Python unpacks the records :class:`Devices`, :class:`Train`, :class:`Sides` and :class:`Flips` here, in this order,
-    and this function packs them again, because compiled code takes separate arguments in a third of the time. After
-    them come rows and columns of the array, and whether the caller wants to know which crosspoints changed. (The order
-    is by length: mypy loses count where a longer record follows a shorter one.)
+    Python calls this function for every update of every tile, so it takes few arguments, and makes the records that
+    other compiled functions take.
+
+    Args:
+        form: response of the devices; its type chooses what is compiled.
+        constants: any of their constants, for its type.
+        record: the array, see :data:`resbench.crossbar.views.RECORD`.
+        numbers: :attr:`resbench.crossbar.pulses.PulseTrain.numbers`.
+        geometry: kernel, stride and dilation (two each) and the width of the output.
+        update: update counter of the array.
+        lr: learning rate.
+        step: granularity that sets the pulse probabilities.
+        x: as in :class:`~resbench.crossbar.kernels.scan.Sides`, like the next two.
+        d: errors.
+        factors: factor on x for each sample.
+        column_flips: as in :class:`Flips`.
+        row_flips: likewise.
+        followed: whether the caller wants to know which crosspoints changed.
     """
     sides, flips = Sides(x, d, factors), Flips(column_flips, row_flips)
-    train = Train(
-        geometry, row_key, column_key, update, rising, rate, step, longest, d_factor, adaptive, managed, shortened
-    )
-    devices = Devices(
-        form, noise_key, write_key, up, down, scalars, up_table, down_table, w_min, w_max, reference, noisy,
-        write_noise, stored, visible, pulses_up, pulses_down,
-    )  # fmt: skip
+    devices, train = devices_of(form, constants, record), train_of(record, numbers, geometry, update, lr, step)
+    rows, n = record[0].rows, record[0].columns
     touched, going, slots, listed = np.empty(0, np.int64), 0, 0, 0
     while going >= 0:
         visits, columns, going, driven = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE)
@@ -241,11 +218,11 @@ def pulse(
         if visits.shape[0] > 0:
             flip(columns, flips.columns)
             flip(visits[:, 0], flips.rows)
-            apply(visits, columns, n, (0, rows), update, devices)
+            apply(visits, columns, n, (0, rows), train.update, devices)
             followed = followed and touched.size + count(visits) <= rows * n
             if followed:
                 touched = joined(touched, crosspoints(visits, columns, n))
-    return Pulsed(touched, followed, slots, listed)
+    return touched, followed, slots, listed
 
 
 @compiled
@@ -265,7 +242,7 @@ def events(visits: Indices, columns: Columns, n: int) -> Indices:
 
 @compiled
 def crosspoints(visits: Indices, columns: Columns, n: int) -> Indices:
-    """Flat indices of the devices that were pulsed; one that was pulsed twice may come twice."""
+    """Flat indices of the devices that were pulsed; one that was pulsed twice may be listed twice."""
     found = np.empty(count(visits), np.int64)
     e = 0
     for v in range(visits.shape[0]):

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
-"""Digital buffers beside the tiles, compiled by Numba: the arithmetic of the algorithms on a few lines, in one call."""
+"""Digital buffers beside the tiles, compiled by Numba: what the algorithms compute on some lines, in one call."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from resbench.crossbar.kernels.maxima import row_maximum
 
 @compiled
 def pass_on(buffer, lines, values, rate, threshold, momentum, forget, longest):
-    """Add to a buffer what was read, take out what crosses the threshold.
+    """Add what was read to a buffer, and take out what crosses the threshold.
 
     ``h = buffer + rate values``, ``s = trunc(h / threshold)`` up to ``longest``; where s is not 0 the buffer keeps
     ``momentum h``, or ``h - (1 - momentum) threshold s`` if it does not forget, else h.
@@ -23,7 +23,7 @@ def pass_on(buffer, lines, values, rate, threshold, momentum, forget, longest):
         rate: factor on the values.
         threshold: what one pulse stands for.
         momentum: share that stays.
-        forget: whether the rest is forgotten.
+        forget: whether the buffer forgets the rest where it passes something on.
         longest: largest s.
 
     Returns:
@@ -95,7 +95,7 @@ def running_rates(largest_x, largest_d, mean_x, mean_d, tau, numerator):
 
 @compiled
 def follow(mean, value, tau):
-    """Running mean of positive values that starts at the first."""
+    """Running mean of positive values, which starts at the first of them."""
     if mean <= 0:
         return np.float64(value)
     return (1 - tau) * mean + tau * value if value > 0 else mean

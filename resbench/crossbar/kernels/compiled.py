@@ -26,7 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
-#: What compiled functions take from modules that compile nothing.
+#: Modules that compile nothing themselves, but whose functions and constants become part of compiled code.
 INLINED = (
     *("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "kernels/responses.py"),
     *("kernels/vectors_records.py", "functions.py", "randomness.py", "views.py"),
@@ -38,11 +38,11 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
 
 @functools.cache
 def cache_directory() -> Path:
-    """The folder of compiled code of these sources, made if need be.
+    """The folder of the compiled code of these sources; it is created if it does not exist.
 
-    It lies below ``NUMBA_CACHE_DIR``, or the user's cache folder if there is none; below the temporary folder, which is
-    said, where that cannot be written. Left to itself, Numba would take the folder of the sources then, and run code of
-    older ones.
+    It is in ``NUMBA_CACHE_DIR``, or in the user's cache folder if that is not set. If this cannot be written, it is in
+    the temporary folder, and a message says so. (Numba itself would then use the folder of the sources, and run code
+    that was compiled from older ones.)
 
     Raises:
         UserError: if there is no place to write to.
@@ -79,7 +79,7 @@ def _can_write(directory: Path) -> bool:
 
 @contextmanager
 def _numba_settings(**settings: Any) -> Iterator[None]:
-    """Settings of Numba that hold while something is marked for compilation."""
+    """Change settings of Numba for as long as the context lasts."""
     before = {name: getattr(numba.config, name, None) for name in settings}  # an older Numba lacks some
     try:
         for name, value in settings.items():
@@ -96,12 +96,12 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
         return cast(Callable[P, R], njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
-#: What a process says on stderr when it begins to compile.
+#: What a process prints on stderr when it begins to compile.
 NOTICE = "resbench: compiling kernels, which takes a while and is kept ('resbench warmup' compiles all of them)"
 
 
 class _Announcement(Listener):
-    """Says, once in a process, that something has to be compiled, because that takes seconds."""
+    """Prints a notice the first time that this process compiles a kernel, because that takes seconds."""
 
     def on_start(self, event: Event) -> None:
         if event.data["dispatcher"].py_func.__module__.startswith("resbench."):
@@ -109,7 +109,7 @@ class _Announcement(Listener):
             print(NOTICE, file=sys.stderr, flush=True)
 
     def on_end(self, event: Event) -> None:
-        """Nothing to say."""
+        """Required by Numba; nothing to do."""
 
 
 register(COMPILING, _Announcement())  # type: ignore[no-untyped-call]

@@ -1,4 +1,8 @@
-"""The pulsed update on the CPU, compiled by Numba: find the pulses, apply them, note what was touched."""
+"""The pulsed update on the CPU, compiled by Numba.
+
+:func:`update` hands the mini-batch to :func:`resbench.crossbar.kernels.apply.pulse`, which finds the pulses and applies
+them, and notes what has changed.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ ALL_ONE = np.empty(0, np.float32)
 UNTURNED = np.empty(0, np.uint8)
 NO_FLIPS = Flips(UNTURNED, UNTURNED)
 POINT = (1, 1, 1, 1, 1, 1, 1)
-#: Size from which laying out a transposed matrix block by block is faster.
+#: From this size on, transposing a matrix block by block is faster.
 BLOCKWISE = 2**15
 
 
@@ -38,14 +42,14 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
         flips, x = Flips(_turned(x.signs), flips.rows), x.rows
     if isinstance(d, ScaledRows) and d.factors is None:
         flips, d = Flips(flips.columns, _turned(d.signs)), d.rows
-    # From here on in numpy, whose views and reshapes cost a fraction of torch's.
+    # NumPy from here on: its views and reshapes cost a fraction of torch's.
     if isinstance(x, PatchRows) and isinstance(d, MapRows):
         images, maps, geometry = np.ascontiguousarray(x.source.numpy()), d.source.numpy(), x.geometry
         errors = np.ascontiguousarray(maps).reshape(*maps.shape[:2], -1)
     else:
         images, geometry = np.ascontiguousarray(x.dense().numpy())[:, :, None, None], POINT
         errors = _transposed(d.dense().numpy())[None]
-    _pulse(array, Sides(images, errors, factors), flips, train_of(array, geometry, lr, pulses, granularity))
+    _pulse(array, Sides(images, errors, factors), flips, geometry, lr, pulses, granularity)
 
 
 def carry(
@@ -53,16 +57,59 @@ def carry(
 ) -> None:
     """Add ``rate`` times lines of an array to those of another: :meth:`resbench.crossbar.tile.Tile.carry`."""
     weight = source.numpy_views().weight.reshape(source.shape)
+    values = weight[:, first:last].T if axis == "column" else weight[first:last]
     chosen = np.zeros((last - first, target.shape[axis == "column"]), np.float32)
     chosen.reshape(-1)[first :: chosen.shape[1] + 1] = 1.0
-    driven, errors = (chosen, weight[:, first:last]) if axis == "column" else (weight[first:last], chosen.T)
+    _write(target, chosen, values, rate, pulses, axis)
+
+
+def write(array: DeviceArray, lines: Tensor, values: Tensor, lr: float, pulses: PulseTrain, axis: Axis) -> None:
+    """Add ``lr`` times values to lines of an array: :meth:`resbench.crossbar.tile.Tile.write`."""
+    chosen = np.zeros((len(lines), array.shape[axis == "column"]), np.float32)
+    chosen[np.arange(len(lines)), lines.numpy()] = 1.0
+    _write(array, chosen, values.numpy(), lr, pulses, axis)
+
+
+def _write(array: DeviceArray, chosen: Floats, values: Floats, lr: float, pulses: PulseTrain, axis: Axis) -> None:
+    """Pulse the chosen lines, one for each row of ``chosen``, with the values ``[n, across]``."""
+    driven, errors = (chosen, values) if axis == "column" else (values, chosen)
     # Copies, because a tile may be carried onto itself.
-    sides = Sides(driven.copy()[:, :, None, None], errors.copy()[None], ALL_ONE)
-    _pulse(target, sides, NO_FLIPS, train_of(target, POINT, -rate, pulses, target.granularity))
+    sides = Sides(driven.copy()[:, :, None, None], errors.T.copy()[None], ALL_ONE)
+    _pulse(array, sides, NO_FLIPS, POINT, -lr, pulses, array.granularity)
+
+
+def _pulse(
+    array: DeviceArray,
+    sides: Sides,
+    flips: Flips,
+    geometry: Geometry,
+    lr: float,
+    pulses: PulseTrain,
+    granularity: float,
+) -> None:
+    """Pulse an array with a mini-batch as compiled kernels take it, and note what changed."""
+    views = array.numpy_views()
+    devices, record = views.devices, views.record
+    if devices is None:
+        _pulse_parts(array, sides, flips, train_of(array, geometry, lr, pulses, granularity))
+        return
+    followed, available = array.is_followed, torch.get_num_threads()
+    if available > 1 and (crew := threads.crew(available, sides.d.size, views.columns)) > 1:
+        train = train_of(array, geometry, lr, pulses, granularity)
+        done = threads.pulse(sides, flips, train, devices, array.shape, followed, crew, views.columns)
+    else:
+        common = pulses.numbers, geometry, array.updates, lr, granularity
+        done = apply.pulse(devices.form, devices.w_min, record, *common, *sides, *flips, followed)
+    crosspoints, complete, slots, views.columns = done
+    array.known_slots += slots
+    if followed and not complete:
+        array.touch(None)
+    elif crosspoints.size > 0:
+        array.touch(crosspoints)
 
 
 def train_of(array: DeviceArray, geometry: Geometry, lr: float, pulses: PulseTrain, granularity: float) -> Train:
-    """The pulse trains of the next call of an array."""
+    """The pulse trains of the next call of an array, for functions that take them as a record."""
     views, (adaptive, managed, shortened) = array.numpy_views(), pulses.switches
     return Train(
         geometry=geometry,
@@ -80,27 +127,8 @@ def train_of(array: DeviceArray, geometry: Geometry, lr: float, pulses: PulseTra
     )
 
 
-def _pulse(array: DeviceArray, sides: Sides, flips: Flips, train: Train) -> None:
-    """Pulse an array with a mini-batch as compiled kernels take it."""
-    views = array.numpy_views()
-    if views.devices is None:
-        _pulse_parts(array, sides, flips, train)
-        return
-    followed, available = array.is_followed, torch.get_num_threads()
-    if available > 1 and (crew := threads.crew(available, sides.d.size, views.columns)) > 1:
-        done = threads.pulse(sides, flips, train, views.devices, array.shape, followed, crew, views.columns)
-    else:
-        done = apply.pulse(*views.devices, *train, *sides, *flips, *array.shape, followed)
-    views.columns = done.columns
-    array.slots += done.slots
-    if followed and not done.complete:
-        array.touch(None)
-    elif done.crosspoints.size > 0:
-        array.touch(done.crosspoints)
-
-
 def _pulse_parts(array: DeviceArray, sides: Sides, flips: Flips, train: Train) -> None:
-    """Find the pulses of unit cells, or of a user's devices, and take each to the array of devices that it is for."""
+    """Find the pulses of unit cells, or of a user's devices, and apply each to the array that it is routed to."""
     n, going = array.shape[1], 0
     array.touch(None)
     while going >= 0:
@@ -163,7 +191,7 @@ def row_maxima(rows: PatchRows) -> Floats:
 
 
 def _transposed(values: Floats) -> Floats:
-    """A matrix transposed and laid out: large ones block by block, which torch does and numpy does not."""
+    """A matrix transposed and contiguous: large ones by torch, which works block by block as NumPy does not."""
     if values.size < BLOCKWISE:
         return np.ascontiguousarray(values.T)
     return torch.from_numpy(values).t().contiguous().numpy()

@@ -200,5 +200,5 @@ def low_word(counter: int) -> int:
 
 
 def floats(value: float | tuple[float, ...]) -> float | tuple[float, ...]:
-    """A number, or numbers, as Triton's float32 arguments: it takes whole numbers for another type."""
+    """Numbers as floats, because Triton gives whole numbers another type than float32."""
     return tuple(map(float, value)) if isinstance(value, tuple) else float(value)

@@ -62,9 +62,9 @@ SYNTAX = (
 
 @functools.cache
 def compiled(response: Callable[..., Any]) -> Any:
-    """A response compiled by Triton; None for one that is more than the arithmetic which every backend knows.
+    """A response compiled by Triton; None if it is more than the arithmetic that every backend knows.
 
-    Triton reads the source of a function, and takes annotations for code: they are left out of the source it gets.
+    Triton reads the source of a function and would read annotations as code, so they are removed first.
     """
     if not isinstance(response, FunctionType) or not ARITHMETIC.keys() >= set(response.__code__.co_names):
         return None
@@ -100,7 +100,7 @@ def normal(key, block, slot, sample, update, lane):
 
 @triton.jit
 def of(constant, crosspoint, mask):
-    """A constant of devices, float32, from a pair: an array, and how far apart devices are in it, 0 for one for all."""
+    """A constant of devices as float32, from an array and the step from one device to the next, 0 if all share one."""
     return tl.load(constant[0] + crosspoint * constant[1], mask=mask).to(tl.float32)
 
 

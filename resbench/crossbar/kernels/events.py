@@ -1,9 +1,9 @@
 """The pulsed update as a list of events, vectorised over the whole mini-batch.
 
-With update management nearly all lines of nearly all slots are silent. Bits do not depend on the weights, so all
-pulses of the mini-batch are known before the first is applied: rows are drawn first, columns only where a row fired,
-and a coincidence is an event (crosspoint, direction, slot, sample). Devices do not interact, so the events of one
-device are applied in order, all devices at once.
+With update management, few lines fire. Which ones does not depend on the weights, so all pulses of a mini-batch are
+found before the first is applied. Rows are drawn first, and columns only where a row fired; each coincidence is an
+event (crosspoint, direction, slot, sample). Devices do not interact, so all devices take their events at the same time,
+each in order.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def find(
 
 
 def _counted(array: DeviceArray, x: Tensor, d: Tensor, lr: float, pulses: PulseTrain, granularity: float) -> Events:
-    """The coincidences of pulse types that count them without random bits: the first slots of a sample have them."""
+    """The coincidences of pulse types that only count them, without random bits: the first slots of each sample."""
     found = []
     counts = pulses.counts(x, d, lr, granularity, array.stream.child("rounding"), array.updates)
     for m, count in enumerate(counts):
@@ -112,7 +112,7 @@ def _fired(bits: Stream, thresholds: Tensor, slot: Tensor, sample: Tensor, updat
 
 
 def apply(array: DeviceArray, events: Events) -> None:
-    """Apply events, which come in order of time, to an array: the r-th event of every device in round r."""
+    """Apply events, given in order of time, to an array: in round r, every device takes its r-th event."""
     device = array.device
     assert isinstance(device, PulsedDevice)
     crosspoint, up, slot, sample, number = events

@@ -56,7 +56,8 @@ def fire(key, slot, sample, update, v0, v1, v2, v3, scaled, codes):
 def decode(codes, eights, entries, found, count):
     """Append the entries of all lines whose bits are set to a list with four places to spare; returns its length.
 
-    ``eights`` is the memory of ``codes``. Indices are unsigned, as in :mod:`resbench.crossbar.kernels.apply`.
+    ``eights`` are the codes viewed as words of eight. Indices are unsigned, as in
+    :mod:`resbench.crossbar.kernels.apply`.
     """
     end = np.uint64(count)
     for eight in range(np.uint64(eights.size)):
@@ -78,7 +79,10 @@ def decode_first(codes, p, entries, found):
 
 @compiled
 def append(code, block, entries, found, count):
-    """Append the entries of the lines of one block whose bits are set: all four, of which the next overwrite some."""
+    """Append the entries of the lines of one block whose bits are set.
+
+    Four places are always written, so that there is no branch; the next call overwrites those beyond the count.
+    """
     four, at = np.uint64(4) * block, np.uint64(4) * np.uint64(code)
     for bit in range(np.uint64(4)):
         found[count + bit] = entries[four + PLACES[at + bit]]

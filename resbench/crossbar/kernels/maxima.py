@@ -1,7 +1,8 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Largest magnitudes, compiled by Numba.
 
-Magnitudes of floats are ordered like their bits, and maxima of integers are vector instructions, those of floats not.
+Positive floats are in the order of their bits, and maxima of integers become vector instructions, those of floats do
+not. So maxima are computed on the bits.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def row_maximum(row):
 def patch_maxima(image, geometry, peak, spare, out):
     """``out[p] = max |x|`` over the patch of position p: the channel maximum, then a window across, then one down.
 
-    The windows slide over the flat image. Where they run over the end of a row the value is wrong and not read.
+    The windows slide over the flat image. A window that runs over the end of a row gives a wrong value, which is not
+    read.
     """
     kh, kw, stride_h, stride_w, dilation_h, dilation_w, width = geometry
     columns = image.shape[2]

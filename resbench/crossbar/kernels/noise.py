@@ -58,7 +58,7 @@ def list_counters(visits, order, position, blocks, block, slot, sample):
 def draw(key, block, slot, sample, update, u, xi):
     """Four normals ``xi[4 c]`` to ``xi[4 c + 3]`` of each counter c; ``u`` is room for as many uniforms.
 
-    First the words, then the normals: apart, the second loop has twice as many numbers in a vector.
+    There are two loops, first for the words and then for the normals, because a vector holds twice as many normals.
     """
     count = block.size
     _uniforms(key, block, slot, sample, update, u[0][:count], u[1][:count], u[2][:count], u[3][:count])

@@ -29,7 +29,7 @@ def philox(key, c0, c1, c2, c3):
 
 @njit
 def widened(half):
-    """The float32 of a finite float16, from its bits as int16; shifted to their places they lack a factor of 2^112."""
+    """The float32 of a finite float16, from its bits as int16: shifted into place, and times 2^112 for the exponent."""
     magnitude = float_of((np.int32(half) & np.int32(0x7FFF)) << np.int32(13)) * np.float32(2.0**112)
     return -magnitude if half < 0 else magnitude
 

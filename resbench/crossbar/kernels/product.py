@@ -21,16 +21,16 @@ Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
 NONE: Floats = np.empty(0, np.float32)
 NOWHERE: NDArray[np.bool_] = np.empty(0, np.bool_)
-#: No single inputs: every row drives all of them.
+#: For products in which every row drives all inputs.
 ALL: Places = np.empty(0, np.int64)
-#: The input of a row that drives one line, and where it is.
+#: For reads in which every row drives one input: the value of that input, and its place.
 DRIVEN, ORIGIN = np.ones(1, np.float32), np.zeros(1, np.int64)
-#: Nanoseconds, about, of an element that goes through converters and of a multiplication; the least share of a thread.
+#: About how many nanoseconds the converters take for an element, and a multiplication; and the least work of a thread.
 PER_ELEMENT, PER_PRODUCT, SHARE = 2.0, 0.03, 5e5
 
 
 class Layout(NamedTuple):
-    """Where rows stand in a flat array: line k of position p of image i at ``i * image + places[p] + lines[k]``.
+    """Where rows are in a flat array: line k of position p of image i is at ``i * image + places[p] + lines[k]``.
 
     Args:
         image: elements of an image.
@@ -76,7 +76,7 @@ class Weights(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """What the draws of some rows need.
+    """What is needed to draw the noise of some rows.
 
     Args:
         keys: uint64 ``[5]``, keys of the streams by purpose.
@@ -149,7 +149,7 @@ def multiply(
     outputs, clipped = y.reshape(-1), NOWHERE if mask is None else mask.reshape(-1)
     given = NONE if alphas is None else alphas
 
-    # Arguments of the kernel are plain arrays and numbers: Numba takes 4 microseconds to look at three named tuples.
+    # The kernel takes plain arrays and numbers, because Numba takes 4 microseconds to look at three named tuples.
     def work(first: int, stop: int) -> bool:
         found: bool = code.multiply(
             x, sources.image, sources.places, sources.lines,
@@ -163,7 +163,7 @@ def multiply(
     crew = 1 if available == 1 else _crew(available, rows, sources, targets)
     if crew == 1:
         return work(0, rows)
-    # Whole images, because the patches of one are added up in a fixed order.
+    # Threads take whole images, because the patches of an image are added up in a fixed order.
     edges = [rows // positions * part // crew * positions for part in range(crew + 1)]
     return any(together(work, list(itertools.pairwise(edges))))
 

@@ -29,7 +29,7 @@ from resbench.crossbar.kernels.product_lanes import (
     where_positive,
 )
 
-#: Where the keys of the random streams stand: in the order of ``resbench.crossbar.periphery.draws.PURPOSES``.
+#: Positions of the keys of the random streams, in the order of ``resbench.crossbar.periphery.draws.PURPOSES``.
 INPUT_ROUNDING, INPUT_NOISE, READ_NOISE, OUTPUT_NOISE, OUTPUT_ROUNDING = range(5)
 #: How alpha is found: it is the same for all rows, the largest magnitude of a row, or given for each row.
 CONSTANT, LARGEST, GIVEN = range(3)
@@ -152,7 +152,7 @@ def line_product(u, weight, starts, out_step, z, outputs):
 
 @compiled
 def array_product(u, inputs, weight, out_step, in_step, is_driven, starts, z, outputs):
-    """What the array makes of inputs: :func:`line_product` if each row drives one, else :func:`matrix_product`."""
+    """Inputs times weights: :func:`line_product` if each row drives one input, else :func:`matrix_product`."""
     if is_driven:
         line_product(u, weight, starts, out_step, z, outputs)
     else:
@@ -220,7 +220,7 @@ def add_read_noise(io, keys, read, rows, z, outputs, variances, words, values):
 
 @compiled
 def convert_outputs(io, keys, read, rows, z, outputs, sigmas, words, values, largest, highest):
-    """Asymmetry, output noise and ADC of sixteen rows in place, but for the clip.
+    """Asymmetry, output noise and ADC of sixteen rows in place; the clip follows in :func:`scatter`.
 
     ``largest`` gets the largest magnitude of each row, ``highest`` the largest value or 0.
     """
@@ -331,7 +331,7 @@ def multiply(
         repeats = io.repeats != 0 and np.floor(rho) <= io.max_bm_factor and rho <= io.largest_rho
         groups, again = -(-count // LANES), 0
         for group in range(groups):
-            # What is added to a pixel comes in the order of `fold` if groups go from the last position to the first.
+            # `fold` adds to a pixel from the last position to the first.
             start = (groups - 1 - group if adds else group) * LANES
             size = min(LANES, count - start)
             for lane in range(LANES):

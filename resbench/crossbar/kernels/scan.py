@@ -1,15 +1,14 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Finding the pulses of a mini-batch, compiled by Numba.
 
-The same pulses as the reference kernel, found in the order that costs least: bit lengths from the maxima of each
-sample; rows in the first slot, for all positions of an image at once; columns, and rows of later slots, only where they
-are needed. Convolutions are read from the image; nothing is unfolded.
+These are the pulses of the reference kernel, found in the cheapest order. The bit length of each sample follows from
+its maxima. Then the bits of the rows in the first slot are drawn, for all positions of an image at once. Columns, and
+rows in later slots, are drawn only where they are needed. Convolutions are read from the image; nothing is unfolded.
 
 Layouts. d is ``[images, out, positions]``; a linear layer is one image whose positions are its rows. x is ``[rows, in,
 1, 1]`` for a linear layer and the padded image ``[images, channels, height, width]`` for a convolution. Sample =
 image * positions + position. Values of the lines of one sample are kept lane by lane, ``[4, blocks]``, because a
-counter of the generator serves a block of four lines; blocks of zeros, in which nothing fires, round their number up to
-whole vectors.
+counter of the generator serves a block of four lines. Blocks of zeros, in which nothing fires, fill up the last vector.
 
 Result. A *visit* is a row that fired in one slot of one sample: ``(2 row + bit, slot, sample, first, stop, number)``.
 ``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns, ascending, fired with it. ``number``
@@ -33,7 +32,7 @@ Geometry = tuple[int, int, int, int, int, int, int]
 
 #: Rows of a linear layer that are scanned at once.
 ROWS_AT_ONCE = 128
-#: A piece that no mini-batch has: the scan goes on to its end.
+#: Beyond the last piece of any mini-batch: the scan goes on to its end.
 NO_STOP = 2**62
 VISIT = 6
 
@@ -63,11 +62,11 @@ class Train(NamedTuple):
         rising: whether the learning rate is negative, which turns every pulse.
         rate: magnitude of the learning rate.
         step: granularity that sets the probabilities.
-        longest: ``desired_bl`` of the pulses, and the next are theirs too.
-        d_factor: ``um_grad_scale``.
-        adaptive: whether BL adapts to the rate.
-        managed: whether it is managed.
-        shortened: whether the management shortens it.
+        longest: ``desired_bl`` of the pulse trains.
+        d_factor: their ``um_grad_scale``.
+        adaptive: whether a large rate lengthens the trains beyond ``longest``.
+        managed: whether the probabilities of rows and columns are balanced.
+        shortened: whether the management shortens the trains.
     """
 
     geometry: Geometry
@@ -165,7 +164,7 @@ def patch_offsets(shape, geometry):
 def gather(source, offsets, corner, n, factor, v0, v1, v2, v3, entries):
     """Values of the n lines of a patch times a factor, lane by lane, and entries ``2 line + bit`` for the list.
 
-    Values of lines that are not there stay 0.
+    The last block may have room for more than n lines; the values there stay 0.
     """
     line, one, lines, first = np.uint64(0), np.uint64(1), np.uint64(n), np.uint64(corner)
     for k in range(np.uint64((n + 3) // 4)):
@@ -188,7 +187,7 @@ def gather(source, offsets, corner, n, factor, v0, v1, v2, v3, entries):
 
 @compiled
 def larger(array, room):
-    """An array of twice the size, or the room that is needed, with the same contents."""
+    """The array with more room: twice its size, or ``room`` if that is more."""
     grown = np.empty(max(2 * array.size, room), array.dtype)
     grown[: array.size] = array
     return grown

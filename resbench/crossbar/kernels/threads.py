@@ -1,7 +1,8 @@
-"""One pulsed update on several threads, with the pulses and the weights of one thread.
+"""One pulsed update on several threads, with the result of a single thread.
 
-Pulses do not depend on the weights, so threads find those of different images side by side. Devices do not interact, so
-threads then apply the pulses to different rows, each in order of time. Compiled code runs without Python's lock.
+Pulses do not depend on the weights, so threads find the pulses of different images at the same time. Devices do not
+interact, so threads then apply the pulses to different rows, each row in order of time. Compiled code runs without
+Python's lock.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from resbench.crossbar.views import Devices
 
 Parts = TypeVarTuple("Parts")
 Done = TypeVar("Done")
-#: Nanoseconds, about, for each error that is looked at and each column that fires; and the least that is worth a
-#: thread, because those of OpenMP hold their cores for a while after the last of torch's operations.
+#: About how many nanoseconds an error takes to look at, and a column that fires to find and apply. A thread has to get
+#: at least SHARE nanoseconds, because the threads of OpenMP keep their cores busy for a while after torch's operations.
 PER_ERROR, PER_COLUMN, SHARE = 1.5, 30.0, 5e5
 
 
 def crew(available: int, errors: int, columns: int) -> int:
-    """How many threads pay for an update that looks at so many errors and in which so many columns fire."""
+    """How many threads are worth using for an update with so many errors, in which so many columns fire."""
     return max(1, min(available, int((PER_ERROR * errors + PER_COLUMN * columns) / SHARE)))
 
 
@@ -74,7 +75,7 @@ def pulse(
         listed += sum(part.columns.size for part in found)
         going = starts[-1] + span
         density = max(1, listed) / min(going, pieces)
-    return Pulsed(touched, followed, slots, listed)
+    return touched, followed, slots, listed
 
 
 def _find(sides: Sides, flips: Flips, train: Train, start: int, stop: int) -> Scanned:
@@ -90,12 +91,12 @@ def _apply(found: Sequence[Scanned], width: int, band: tuple[int, int], update: 
 
 
 def together(work: Callable[[*Parts], Done], parts: Sequence[tuple[*Parts]]) -> list[Done]:
-    """The results of all parts, the first done by this thread."""
+    """Do all parts at the same time, the first on this thread, and return their results."""
     others = [_team().submit(work, *part) for part in parts[1:]]
     return [work(*parts[0]), *(other.result() for other in others)]
 
 
 @functools.cache
 def _team() -> ThreadPoolExecutor:
-    """The threads, which start when they are first needed."""
+    """The pool of threads; it starts them when they are first needed."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="resbench-update")

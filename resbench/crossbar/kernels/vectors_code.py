@@ -164,7 +164,7 @@ def maxima(rows):
 
 @compiled
 def relative(rates):
-    """Rates by the last of them, a factor for each vector; empty for 1."""
+    """Each rate divided by the last one: the factor of each vector; empty if all are 1."""
     count = rates.size if rates.size > 1 and rates[-1] > 0 else 0
     factors = np.empty(count, np.float32)
     for m in range(count):
@@ -230,7 +230,7 @@ def signs_as_flips(chopping, by_column):
 
 @compiled
 def signal(chopping, line, by_column, n, values):
-    """What one read contributes, in place: values less their reference, if there is one, times the signs."""
+    """The signal in one read, in place: the values minus their reference, if there is one, times the signs."""
     sign, across = chopping.line_signs[line], values.size
     if chopping.mean.size > 0:
         mean, reference = np.empty(across, np.float32), np.empty(across, np.float32)
@@ -250,7 +250,7 @@ def signal(chopping, line, by_column, n, values):
 
 @compiled
 def after(chopping, rule, line, n, by_column, passed, sweeps, busy):
-    """What a dynamic reference does after the rule of the buffer; returns whether anything is written."""
+    """Update a dynamic reference after the rule of the buffer; returns whether anything is written."""
     if chopping.mean.size == 0:
         return busy
     if busy and chopping.bound > 0:
