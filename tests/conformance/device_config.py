@@ -1,4 +1,4 @@
-"""Makes devices and pulse trains from aihwkit's names, which the test vectors use."""
+"""Makes devices and pulse trains from the configs of the test vectors, which are aihwkit's without its class names."""
 
 from __future__ import annotations
 
@@ -6,38 +6,22 @@ import dataclasses
 import re
 from typing import Any
 
-from resbench.crossbar import devices as models
 from resbench.crossbar import presets
-from resbench.crossbar.devices import Device, Drift, Ideal, OneSidedCell, PulsedDevice, ReferenceCell, VectorCell
-from resbench.crossbar.pulses import PulseTrain, PulseType
+from resbench.crossbar.devices import Device, PulsedDevice
+from resbench.crossbar.pulses import PulseTrain
+from resbench.errors import BadValue
+from resbench.interop import parts
+from resbench.interop.fields import Fields
 from tests.conformance.result import CannotInterpret
 
 Config = dict[str, Any]
 
-
-#: Fields of aihwkit without effect on the physics.
-SILENT = {"model", "construction_seed", "count_pulses", "drift", "preset"}
-#: A soft-bounds device of aihwkit is a linear-step device with these parameters.
-FIXED = {
-    "SoftBounds": {
-        "gamma_up": 1.0,
-        "gamma_down": 1.0,
-        "gamma_up_dtod": 0.0,
-        "gamma_down_dtod": 0.0,
-        "allow_increasing": False,
-        "mean_bound_reference": False,
-    }
-}
-#: Parameters that aihwkit derives from others, whatever they are set to.
-DERIVED = {"SoftBoundsPmax": {"dw_min", "w_max", "w_min", "up_down"}}
-
-PULSE_TYPES: dict[str, PulseType] = {
-    "StochasticCompressed": "stochastic",
-    "Stochastic": "stochastic",
-    "MeanCount": "mean_count",
-    "DeterministicImplicit": "deterministic_implicit",
-    "NoneWithDevice": "exact",
-}
+#: Fields of an ideal device; the vectors also list those of pulsed devices for it.
+IDEAL = ("diffusion", "lifetime", "reset_std")
+ELEMENT = {field.name for field in dataclasses.fields(PulsedDevice)}
+UNIT_CELLS = ("Vector", "Reference", "OneSided")
+#: Bin widths of pulses. aihwkit rounds every probability to 0 for those above 1; this project refuses them.
+WIDTHS = ("res", "x_res_implicit", "d_res_implicit")
 
 
 def device(config: Config | str, drift: Config | None = None) -> Device:
@@ -50,30 +34,8 @@ def device(config: Config | str, drift: Config | None = None) -> Device:
     if isinstance(config, str):
         return preset(config)
     if "preset" in config:
-        return dataclasses.replace(preset(config["preset"]), **_element_fields(config))
-    name = re.sub(r"(UnitCell|Cell|Device)$", "", config["model"])
-    if name in ("Ideal", "FloatingPoint", "Simple"):
-        known = {"diffusion", "lifetime", "reset_std"}
-        return Ideal(**{key: value for key, value in config.items() if key in known})
-    if name in ("Vector", "Reference", "OneSided"):
-        return _cell(name, config)
-    model = getattr(models, name, None)
-    if model is None or not issubclass(model, PulsedDevice):
-        raise CannotInterpret(f"device model {config['model']!r}")
-    fields = _element_fields(config)
-    for key, value in FIXED.get(name, {}).items():
-        if fields.pop(key, value) != value:
-            raise CannotInterpret(f"{name} with another {key}")
-    for key in DERIVED.get(name, ()):
-        fields.pop(key, None)
-    drift = config.get("drift") or drift
-    if drift:
-        fields["drift"] = Drift(**{key: value for key, value in drift.items() if key != "simple_drift"})
-    known = {field.name for field in dataclasses.fields(model) if field.init}
-    if unknown := fields.keys() - known:
-        raise CannotInterpret(f"{name} with {', '.join(sorted(unknown))}")
-    made: Device = model(**fields)
-    return made
+        return _preset_with(config)
+    return parts.device_of(Fields(_named(config, drift), "device"))
 
 
 def preset(name: str) -> Device:
@@ -85,76 +47,41 @@ def preset(name: str) -> Device:
     return made
 
 
-def _element_fields(config: Config) -> Config:
-    fields = {key: value for key, value in config.items() if key not in SILENT}
-    if fields.pop("n_estimation_steps", -1) > 0:
-        raise CannotInterpret("a symmetric point that is estimated by few pulses")
-    if "reset" in fields:
-        fields["reset"] = max(fields["reset"], 0.0)  # aihwkit's rule; a device of ours may reset to a negative value
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+def _preset_with(config: Config) -> Device:
+    """A published device with other values of some fields."""
+    made = preset(config["preset"])
+    if not isinstance(made, PulsedDevice):
+        raise CannotInterpret(f"preset {config['preset']!r} with other fields")
+    fields = {name: value for name, value in config.items() if name not in ("preset", "model", *parts.SILENT)}
+    return dataclasses.replace(made, **fields)
 
 
-def _cell(name: str, config: Config) -> Device:
-    """A unit cell. Missing fields have aihwkit's defaults."""
-    listed = config.get("unit_cell_devices") or [config["unit_cell_device"]]
-    elements = [device(element) for element in (listed if isinstance(listed, list) else [listed])]
-    pulsed = tuple(element for element in elements if isinstance(element, PulsedDevice))
-    if len(pulsed) != len(elements):
-        raise CannotInterpret(f"{name} cell of something else than pulsed devices")
-    if name == "Reference":
-        return ReferenceCell(device=pulsed[0], reference=pulsed[-1])
-    if name == "Vector":
-        policy = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", config.get("update_policy", "All")).lower()
-        return VectorCell(
-            devices=pulsed,
-            update_policy=policy,  # type: ignore[arg-type]  # checked by the cell
-            first_update_idx=config.get("first_update_idx", 0),
-            gamma_vec=tuple(config.get("gamma_vec") or ()),
-        )
-    names = (
-        *("refresh_every", "units_in_mbatch", "refresh_upper_thres", "refresh_lower_thres", "copy_inverted"),
-        "refresh_update",
-    )
-    fields = {key: config[key] for key in names if key in config}
-    if "refresh_update" in fields:
-        fields["refresh_update"] = pulse_train(fields["refresh_update"])
-    return OneSidedCell(device=pulsed[0], **fields)
+def _named(config: Config, drift: Config | None = None) -> Config:
+    """The config with the names of classes as :mod:`resbench.interop` reads it."""
+    fields = {name: value for name, value in config.items() if name != "model"}
+    model = re.sub(r"(UnitCell|Cell|Device)$", "", config["model"])
+    if model in ("Ideal", "FloatingPoint", "Simple"):
+        return {"class": "IdealDevice"} | {name: value for name, value in fields.items() if name in IDEAL}
+    if model in UNIT_CELLS:
+        listed = fields.pop("unit_cell_devices", None) or [fields.pop("unit_cell_device")]
+        elements = [_named(element) for element in (listed if isinstance(listed, list) else [listed])]
+        own = {name: value for name, value in fields.items() if name not in ELEMENT}  # the elements have theirs
+        return {"class": f"{model}UnitCell", "unit_cell_devices": elements, **own}
+    if drift or fields.get("drift"):
+        fields["drift"] = fields.get("drift") or drift
+    return {"class": f"{model}Device", **fields}
 
 
 def pulse_train(config: Config) -> PulseTrain | None:
-    """The pulse train of a vector.
-
-    Returns:
-        None for bin widths above 1. With these, aihwkit rounds every probability to 0; this project refuses them.
-    """
-    names = {field.name for field in dataclasses.fields(PulseTrain)} - {"pulse_type"}
-    fields = {key: value for key, value in config.items() if key in names}
-    if unknown := config.keys() - names - {"pulse_type", "d_sparsity", "um_reg_scale"}:
-        raise CannotInterpret(f"update with {', '.join(sorted(unknown))}")
-    for key in ("res", "x_res_implicit", "d_res_implicit"):
-        fields[key] = max(fields.get(key, 0.0), 0.0)
-    kind = config.get("pulse_type", "StochasticCompressed")
-    if kind not in PULSE_TYPES:
-        raise CannotInterpret(f"pulse type {kind!r}")
-    read = {
-        "deterministic_implicit": ("x_res_implicit", "d_res_implicit"),
-        "exact": (),
-    }.get(PULSE_TYPES[kind], ("res",))
-    for key in ("res", "x_res_implicit", "d_res_implicit"):
-        if fields[key] > 1 and key in read:
-            _expect_refusal(key, fields[key])
-            return None
-        if key not in read:
-            fields[key] = 0.0
-    return PulseTrain(pulse_type=PULSE_TYPES[kind], **fields)
-
-
-def _expect_refusal(key: str, value: float) -> None:
+    """The pulse train of a vector; None for bin widths above 1, which are refused here."""
+    if config.get("pulse_type") == "NoneWithDevice":
+        config = {name: value for name, value in config.items() if name not in WIDTHS}  # nothing is rounded
     try:
-        PulseTrain(**{key: value})  # type: ignore[arg-type]
-    except ValueError:
-        return
-    raise CannotInterpret(f"{key} of {value} is accepted")
+        return parts.pulse_train(Fields(config, "update"))
+    except BadValue as refusal:
+        if refusal.key in WIDTHS and config[refusal.key] > 1:
+            return None
+        raise
 
 
 def is_ideal(config: Config) -> bool:

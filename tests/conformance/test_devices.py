@@ -224,7 +224,7 @@ def test_operations(vector: dict[str, Any]) -> None:
     [
         ({"expected_mean": 0.2}, "mean 0.3, expected 0.2"),
         ({"description": "Anneal"}, "cannot be interpreted: CannotInterpret(\"operation 'Anneal'\")"),
-        ({"config": {"device": {"model": "Memtransistor"}}}, "CannotInterpret(\"device model 'Memtransistor'\")"),
+        ({"config": {"device": {"model": "Memtransistor"}}}, "'MemtransistorDevice', 'has no counterpart;"),
     ],
 )
 def test_what_a_failure_says(change: dict[str, Any], reason: str) -> None:
