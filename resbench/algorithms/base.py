@@ -69,6 +69,8 @@ class Algorithm(nn.Module, Counted, ABC):
         shape: ``(out, in)`` once built.
         stream: random stream of the layer once built, for the algorithm's own draws.
         steps: optimiser steps so far.
+        is_current: whether the tiles are those that belong to the weight. Where processes share the work of a training,
+            those of some layers are trained by another process (:mod:`resbench.nn.shared`).
     """
 
     title: ClassVar[str]
@@ -103,6 +105,7 @@ class Algorithm(nn.Module, Counted, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.steps = 0
+        self.is_current = True
         # A ModuleList for torch, and a plain list for us, because reading that takes a tenth of the time.
         self.register_module("tiles", nn.ModuleList())
         self.__dict__["tiles"] = []
@@ -264,15 +267,31 @@ class Algorithm(nn.Module, Counted, ABC):
         self.compose()
 
     def named_tiles(self) -> Iterator[tuple[str, float, Tile]]:
-        """(name, gamma, tile) of every tile, fast tile first."""
+        """(name, gamma, tile) of every tile, fast tile first.
+
+        Raises:
+            RuntimeError: if another process trains them.
+        """
+        self._check_current()
         yield from zip(self.tile_names, self.gammas, self.tiles, strict=True)
+
+    def _check_current(self) -> None:
+        if not self.is_current:
+            raise RuntimeError(
+                "another process trains the tiles of this layer; call resbench.nn.collect_tiles(model) in all processes"
+            )
 
     def digital_storage(self) -> dict[str, int]:
         """Number of words in each digital buffer of the algorithm, by name."""
         return {name: buffer.numel() for name, buffer in self.named_buffers(recurse=False) if name != "composite"}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """Counters for the checkpoint, plain types only."""
+        """Counters for the checkpoint, plain types only.
+
+        Raises:
+            RuntimeError: if another process trains the tiles.
+        """
+        self._check_current()
         return {"steps": self.steps, **self.state()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from resbench.crossbar.processes import gathered
+from resbench.crossbar.processes import gathered, gathered_by
 
 
 class Rows:
@@ -55,9 +55,15 @@ class Rows:
         """The same rows in another dtype."""
         return self if self.source.dtype is dtype else self.of(self.source.to(dtype))
 
-    def gathered(self, factor: float = 1.0) -> Self:
-        """Rows of all processes that share the mini-batch, in the order of their ranks, times a factor."""
-        return self.of(gathered(self.source) * factor)
+    def gathered(self, process: int | None, factor: float = 1.0) -> Self | None:
+        """Rows of all processes that share the mini-batch, in the order of their ranks, times a factor.
+
+        Args:
+            process: rank of the process that gets them, where the others get None; None for all of them.
+            factor: the factor.
+        """
+        source = gathered(self.source) if process is None else gathered_by(process, self.source)
+        return None if source is None else self.of(source * factor)
 
     def __getitem__(self, part: slice) -> Rows:
         return Rows(self.source[part])

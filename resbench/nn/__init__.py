@@ -10,6 +10,7 @@ from resbench.nn.lstm import AnalogLSTM
 from resbench.nn.optimizer import AnalogOptimizer
 from resbench.nn.overview import drifts, end_epoch, pass_time, summary, tiles
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
+from resbench.nn.shared import collect_tiles
 from resbench.nn.tiled import TiledLayer
 from resbench.nn.transposed import AnalogConvTranspose2d
 from resbench.nn.twin import digital_state
@@ -29,6 +30,7 @@ __all__ = [
     "TiledLayer",
     "analog_layers",
     "chosen_layers",
+    "collect_tiles",
     "digital_state",
     "drifts",
     "end_epoch",

@@ -22,6 +22,7 @@ from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue, Diverged
 from resbench.nn.parameter import AnalogWeight, ForeignWrite
+from resbench.nn.shared import step_shared
 
 NOT_FINITE = "a gradient is not finite although the loss is; a smaller lr may help"
 
@@ -124,11 +125,17 @@ class AnalogOptimizer(torch.optim.Optimizer):
         with torch.no_grad():
             self._check_pairs(parts)
             self._step_digital()
-            for group in self.param_groups:
-                lr = float(group["lr"])
-                for parameter in group["params"]:
-                    if type(parameter) is AnalogWeight and parameter.requires_grad:
-                        parameter.step(lr, parts)
+            weights = [
+                (parameter, lr)
+                for group, lr in [(group, float(group["lr"])) for group in self.param_groups]
+                for parameter in group["params"]
+                if type(parameter) is AnalogWeight and parameter.requires_grad
+            ]
+            if parts > 1:
+                step_shared(weights)
+            else:
+                for weight, lr in weights:
+                    weight.step(lr)
         return loss
 
     def _check_pairs(self, parts: int) -> None:

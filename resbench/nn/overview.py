@@ -9,6 +9,7 @@ from resbench.errors import BadValue
 from resbench.nn.base import analog_layers
 from resbench.nn.convert import digital_products
 from resbench.nn.parameter import AnalogWeight
+from resbench.nn.shared import collect_tiles
 
 
 def tiles(model: nn.Module) -> dict[str, Tile]:
@@ -73,6 +74,7 @@ def pass_time(model: nn.Module, seconds: float) -> None:
     """
     if not seconds >= 0:
         raise BadValue("seconds", seconds, "is no time that passes; write 0 or more")
+    collect_tiles(model)
     for _, layer in analog_layers(model):
         layer.algorithm.pass_time(seconds)
 
@@ -87,6 +89,7 @@ def end_epoch(model: nn.Module, train_loss: float) -> None:
         model: the converted model.
         train_loss: mean training loss of the epoch.
     """
+    collect_tiles(model)
     for _, layer in analog_layers(model):
         layer.algorithm.on_epoch_end(train_loss)
 

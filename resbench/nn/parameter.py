@@ -39,6 +39,7 @@ class AnalogWeight(nn.Parameter):
         many: number of pending pairs at which a warning is given.
         label: name of the weight in messages; :func:`to_analog` sets it to its name in the model.
         writes: torch's count of writes to this parameter when it was last tied to the algorithm.
+        process: rank of the process that trains the tiles, where processes share the work; None if all have the same.
     """
 
     algorithm: Algorithm
@@ -48,6 +49,7 @@ class AnalogWeight(nn.Parameter):
     many: int
     label: str
     writes: int
+    process: int | None
 
     def __new__(
         cls,
@@ -66,6 +68,7 @@ class AnalogWeight(nn.Parameter):
         weight.many = MANY
         weight.label = label or f"analog weight {tuple(shape)}"
         weight.writes = weight._version
+        weight.process = None
         return weight
 
     def __init__(self, *_: object) -> None:
@@ -120,14 +123,22 @@ class AnalogWeight(nn.Parameter):
                 stacklevel=2,
             )
 
-    def step(self, lr: float, parts: int = 1) -> None:
+    def step(self, lr: float) -> None:
         """Train the weight with the pending pairs and drop them.
 
-        Processes that share the mini-batch all train with the pairs of all, in the order of their ranks. The loss of
-        each is a mean over its part, so d is divided by their number, which is exact for a power of two.
+        Raises:
+            ForeignWrite: if anybody else wrote to the weight.
+        """
+        self.algorithm.step(self.pop_pairs(), lr * self.lr_scale)
+
+    def pop_pairs(self, parts: int = 1) -> list[tuple[Rows, Rows]]:
+        """The pending pairs, which are dropped here.
+
+        Where processes share the mini-batch, the process that trains the tiles gets the pairs of all, in the order of
+        their ranks. The loss of each is a mean over its part, so d is divided by their number, which is exact for a
+        power of two. The other processes get none.
 
         Args:
-            lr: learning rate.
             parts: number of these processes.
 
         Raises:
@@ -135,9 +146,10 @@ class AnalogWeight(nn.Parameter):
         """
         self.check_writes()
         pairs, self.pairs = self.pairs, []
-        if parts > 1:
-            pairs = [(x.gathered(), d.gathered(1 / parts)) for x, d in pairs]
-        self.algorithm.step(pairs, lr * self.lr_scale)
+        if parts == 1:
+            return pairs
+        gathered = [(x.gathered(self.process), d.gathered(self.process, 1 / parts)) for x, d in pairs]
+        return [(x, d) for x, d in gathered if x is not None and d is not None]
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnalogWeight:
         if id(self) not in memo:

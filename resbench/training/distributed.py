@@ -21,8 +21,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DistributedDataParallel
 
 from resbench.data.base import InMemoryData
-from resbench.errors import UserError
-from resbench.nn import analog_layers
+from resbench.errors import Diverged, UserError
+from resbench.nn import analog_layers, collect_tiles
 
 #: Variable that is set for further processes; its value is the process id of the first one.
 HELPER = "RESBENCH_HELPER"
@@ -35,8 +35,8 @@ MOMENT = 2
 class SharedBatchDDP(DDPStrategy):
     """``trainer.strategy: ddp``: each process computes its part of every mini-batch.
 
-    The pairs (x, d) of analog layers are gathered in the order of the ranks. Every process trains its copy of the tiles
-    with all pairs and the same random numbers, so tiles are never sent. Torch's DistributedDataParallel averages the
+    Each process gathers the pairs (x, d) of some analog layers, in the order of the ranks, trains their tiles, and
+    sends their weights to the others (:mod:`resbench.nn.shared`). Torch's DistributedDataParallel averages the
     gradients of digital parameters. It adds them in another order than a single process would.
 
     Attributes:
@@ -62,6 +62,12 @@ class SharedBatchDDP(DDPStrategy):
             return model
         wrapped: nn.Module = super()._setup_model(model)
         return wrapped
+
+    def on_exception(self, exception: BaseException) -> None:
+        """If the training diverged, which all processes notice at once, collect the tiles for the record."""
+        super().on_exception(exception)
+        if isinstance(exception, Diverged) and self.lightning_module is not None:
+            collect_tiles(self.lightning_module)
 
     def _register_ddp_hooks(self) -> None:
         if isinstance(self.model, DistributedDataParallel):

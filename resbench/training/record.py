@@ -183,7 +183,9 @@ def _states(device: Device, config: Mapping[str, Any]) -> float:
 
 def _layer(name: str, layer: AnalogLayer, reuse: int) -> LayerEntry:
     out, columns = layer.algorithm.shape
-    tiles = [_tile(tile_name, tile) for tile_name, _, tile in layer.algorithm.named_tiles()]
+    # Not `named_tiles`: if a run fails in one process, it may lack what others have trained since the last epoch.
+    named = zip(layer.algorithm.tile_names, layer.algorithm.tiles, strict=True)
+    tiles = [_tile(tile_name, tile) for tile_name, tile in named]
     return LayerEntry(name=name, out_features=out, in_features=columns, reuse=reuse, tiles=tiles)
 
 

@@ -15,6 +15,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from resbench.errors import BadValue
+from resbench.nn import collect_tiles
 from resbench.records.files import replacing
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, METRICS, PREVIOUS, TILES
@@ -176,6 +177,7 @@ class RunCheckpoint(Checkpoint):
 
     def _write(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the checkpoint. There is always a good one: between the last two lines it is the previous one."""
+        collect_tiles(pl_module)
         check_state(pl_module)
         self._is_ours = True
         trainer.save_checkpoint(self.folder / NEXT)
@@ -216,7 +218,11 @@ class RunCheckpoint(Checkpoint):
 
 
 class BetweenEpochs(Callback):
-    """The first callback of a trainer. It saves between epochs, before any other callback begins the next epoch."""
+    """The first callback of a trainer. It saves between epochs, before any other callback begins the next epoch.
+
+    Where processes share the work, it gives each the tiles that others have trained, before any other callback reads
+    them.
+    """
 
     def __init__(self, checkpoint: RunCheckpoint) -> None:
         self.checkpoint = checkpoint
@@ -225,6 +231,10 @@ class BetweenEpochs(Callback):
         """Save, unless the training has just started here."""
         if trainer.global_step > self.checkpoint._saved_step:
             self.checkpoint.between_epochs(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Collect the tiles."""
+        collect_tiles(pl_module)
 
 
 def _metrics_file(trainer: Trainer) -> metrics_file.MetricsFile:

@@ -40,7 +40,10 @@ def why_not() -> str | None:
     missing = [name for name in ("munged", "slurmctld", "slurmd", "unshare") if shutil.which(name) is None]
     if missing:
         return f"{' and '.join(missing)} missing (Debian: packages slurmctld, slurmd, slurm-client and munge)"
-    return None if os.geteuid() == 0 else "slurmd needs root"
+    if os.geteuid() != 0:
+        return "slurmd needs root"
+    namespace = subprocess.run(["unshare", "--pid", "--fork", "true"], capture_output=True, check=False)
+    return "unshare --pid is not allowed here" if namespace.returncode else None
 
 
 class Cluster:
