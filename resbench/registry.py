@@ -87,6 +87,7 @@ OTHERS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "lightning.pytorch.callbacks.RichProgressBar": ("theme",),
         "lightning.pytorch.callbacks.TQDMProgressBar": (),
         "resbench.callbacks.PassTime": (),
+        "resbench.callbacks.TimeBeforeTest": ("time",),
     },
     "loggers": {
         "lightning.pytorch.loggers.CSVLogger": ("save_dir", "name", "version", "prefix"),

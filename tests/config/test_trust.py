@@ -12,7 +12,7 @@ from resbench.cli import main
 from resbench.config.imports import only_named
 from resbench.config.trust import missing, refusals
 from resbench.errors import UserError
-from resbench.records.identity import config_hash
+from resbench.records.identity import config_hash, counted_callbacks
 from resbench.training.cli import RunCLI
 from tests.fuzz import corpus
 
@@ -187,3 +187,18 @@ def test_every_record_of_the_leaderboard_passes() -> None:
     assert len(files) > 600
     for file in files:
         assert refusals(corpus.renewed(json.loads(file.read_text())["config"])) == [], file
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [
+        {"class_path": "resbench.callbacks.PassTime", "init_args": {"seconds_per_step": 0.1}},
+        {"class_path": "resbench.callbacks.TimeBeforeTest", "init_args": {"time": "1d"}},
+    ],
+)
+def test_callbacks_that_decide_a_result_are_known(callback: dict[str, Any]) -> None:
+    """Else a record of such a run could be neither verified nor published."""
+    config = corpus.base()
+    config["trainer"]["callbacks"] = [callback]
+    assert refusals(config) == []
+    assert counted_callbacks([callback]) == [callback]

@@ -54,14 +54,30 @@ def test_the_configs_of_today_have_the_hashes_of_the_records() -> None:
             assert cli.config_hash[:12] in published, cell.name
 
 
-@pytest.mark.parametrize(("ruleset", "head"), [("default", "states"), ("tuned", "states, tuned")])
-def test_the_readme_prints_the_means_of_the_records(compiled: Leaderboard, ruleset: str, head: str) -> None:
-    lines = (REPOSITORY / "README.md").read_text(encoding="utf-8").splitlines()
+def printed(file: str, head: str, rows: int) -> list[list[str]]:
+    """The cells of a Markdown table: the line that begins with this heading, and so many rows."""
+    lines = (REPOSITORY / file).read_text(encoding="utf-8").splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     start = next(index for index, line in enumerate(cells) if line[0] == head)
+    return [cells[start], *cells[start + 2 : start + 2 + rows]]
+
+
+@pytest.mark.parametrize(("ruleset", "head"), [("default", "states"), ("tuned", "states, tuned")])
+def test_the_readme_prints_the_means_of_the_records(compiled: Leaderboard, ruleset: str, head: str) -> None:
     (table,) = (table for table in compiled.tables if (table.track.name, table.ruleset) == ("digits-mlp", ruleset))
-    printed = [cells[start], *cells[start + 2 : start + 2 + len(table.rows)]]
-    assert printed == [
+    assert printed("README.md", head, len(table.rows)) == [
         [head, *(f"{states:g}" for states in table.columns if states is not None)],
         *([row.label, *(f"{100 * cell.mean:.1f}" if cell else "-" for cell in row.cells)] for row in table.rows),
     ]
+
+
+@pytest.mark.parametrize("states", [4, 16])
+def test_the_page_on_stress_tracks_prints_the_means_of_the_records(compiled: Leaderboard, states: int) -> None:
+    """A track with a device of its own has one number of states, and its results are in both tables."""
+    tables = {table.track.name: table for table in compiled.tables if table.ruleset == "default"}
+    head, *rows = printed("docs/leaderboard.md", f"{states} states", 8)
+    for index, short in enumerate(head[1:], start=1):
+        table = tables[f"digits-{short}"]
+        column = table.columns.index(states) if states in table.columns else 0
+        means = {row.label: cell.mean for row in table.rows if (cell := row.cells[column])}
+        assert {row[0]: row[index] for row in rows} == {row[0]: f"{100 * means[row[0]]:.1f}" for row in rows}, short
