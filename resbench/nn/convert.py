@@ -149,19 +149,21 @@ def _check_types(
     model: Any, algorithm: Any, device: Any, layers: Any, forward_io: Any, backward_io: Any, mapping: Any
 ) -> None:
     """Refuse usual mistakes: a class instead of an instance, one pattern instead of a list, a single layer."""
-    devices = device if isinstance(device, Sequence) else [device]
-    for name, value, kind in (
-        ("model", model, nn.Module),
-        ("algorithm", algorithm, Algorithm),
-        *(("device", one, Device) for one in devices),
-        *(("forward_io", forward_io, IOParameters), ("backward_io", backward_io, IOParameters)),
-        ("mapping", mapping, MappingParameters),
+    devices = device if isinstance(device, Sequence) and not isinstance(device, str) else [device]
+    for name, value, kind, example in (
+        ("model", model, nn.Module, "torch.nn.Sequential(...)"),
+        ("algorithm", algorithm, Algorithm, "resbench.algorithms.TikiTakaV2()"),
+        *(("device", one, Device, "resbench.devices.SoftBounds(states=16)") for one in devices),
+        ("forward_io", forward_io, IOParameters, "IOParameters()"),
+        ("backward_io", backward_io, IOParameters, "IOParameters()"),
+        ("mapping", mapping, MappingParameters, "MappingParameters()"),
     ):
         if isinstance(value, type):
             raise TypeError(f"{name}: {value.__name__} is a class; write an instance, {value.__name__}(...)")
         if not isinstance(value, kind):
             given = type(value)
-            raise TypeError(f"{name}: a {given.__module__}.{given.__qualname__} is no {kind.__name__}")
+            path = given.__qualname__ if given.__module__ == "builtins" else f"{given.__module__}.{given.__qualname__}"
+            raise TypeError(f"{name}: {path} is no {kind.__name__}; write one, such as {example}")
     if isinstance(layers, str):
         raise TypeError(f"layers: {layers!r} is one pattern; write a list, [{layers!r}]")
     if isinstance(model, Twin):
