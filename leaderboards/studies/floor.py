@@ -38,8 +38,9 @@ def difference(a: Scores, b: Scores) -> Scores:
 
 def claims(rows: dict[str, Scores], pairs: list[tuple[str, str]], floor: float) -> set[tuple[str, str]]:
     """Pairs of rows that the joint test of rule 6 tells apart."""
-    differences = [{seed: value / 100 for seed, value in difference(rows[a], rows[b]).items()} for a, b in pairs]
-    return {pair for pair, p in zip(pairs, joint_p_values(differences, floor), strict=True) if p <= ALPHA}
+    differences = np.array([list(difference(rows[a], rows[b]).values()) for a, b in pairs]) / 100
+    p_values = joint_p_values(differences, np.full(len(pairs), differences.shape[1]), floor)
+    return {pair for pair, p in zip(pairs, p_values, strict=True) if p <= ALPHA}
 
 
 def main() -> None:

@@ -116,10 +116,7 @@ def _rank(
     best = (max if metric.higher_is_better else min)(means, default=nan)
     return ranking, {
         label: cell.model_copy(
-            update={
-                "rank": ranking.ranks.get(label),
-                "behind": 0.0 if cell.mean == best else abs(best - cell.mean),
-            }
+            update={"rank": ranking.ranks.get(label), "behind": 0.0 if cell.mean == best else abs(best - cell.mean)}
         )
         for label, cell in cells.items()
     }

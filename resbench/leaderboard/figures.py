@@ -4,8 +4,10 @@ import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from resbench.leaderboard.page_charts import LARGEST, style
+from resbench.leaderboard.page_view import Style
 from resbench.leaderboard.tables import Cell, Leaderboard, Row, Table
 from resbench.leaderboard.wording import titles
 from resbench.records.files import write_text_atomically
@@ -21,8 +23,6 @@ COLOURS = ("#0072b2", "#e8321f", "#035225", "#c96897", "#6d9d36", "#852bf4", "#2
 MARKERS = "osD^vPX*"
 #: Largest number of rows that are drawn, the best ones; labels are cut at this number of characters.
 MOST_ROWS, LONGEST_LABEL = 40, 80
-#: Larger metrics are not drawn, because differences of them may overflow.
-LARGEST = 1e300
 RC: dict[Any, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -33,13 +33,6 @@ RC: dict[Any, Any] = {
     "font.sans-serif": ["DejaVu Sans"],  # which matplotlib brings; elsewhere the next sans-serif font
     "svg.hashsalt": "resbench",  # the same tables give the same bytes
 }
-
-
-class Style(NamedTuple):
-    """How a row is drawn."""
-
-    colour: str
-    marker: str
 
 
 def write_figures(leaderboard: Leaderboard, out: Path | str) -> list[Path]:
@@ -87,11 +80,11 @@ def figure(table: Table, title: str) -> "Figure":
     states, *others = drawn.subplots(1, 1 + worn, sharey=True, squeeze=False)[0]
     legend: list[tuple[Artist, str]] = []
     for index, row in enumerate(rows):
-        style = Style(COLOURS[index % 8], MARKERS[(index + index // 8) % 8])
-        line = _against_states(states, table, row, style, aside=0.3 * ((index + 0.5) / len(rows) - 0.5))
+        own = style(index)
+        line = _against_states(states, table, row, own, aside=0.3 * ((index + 0.5) / len(rows) - 0.5))
         legend.append((line, _short(row.label)))
         for wear in others:
-            _against_wear(wear, table, row, style)
+            _against_wear(wear, table, row, own)
     for row in table.rows:
         if row.digital and row.cells[0] and _finite(row.cells[0].mean, table):
             mean = row.cells[0].mean * table.metric.factor
@@ -137,15 +130,15 @@ def _worn(table: Table, row: Row) -> list[tuple[int, Cell, int]]:
     ]
 
 
-def _against_states(axes: "Axes", table: Table, row: Row, style: Style, aside: float) -> "Artist":
+def _against_states(axes: "Axes", table: Table, row: Row, own: Style, aside: float) -> "Artist":
     """Draw a row, shifted by ``aside`` (in columns) so that the intervals of different rows do not overlap."""
     factor = table.metric.factor
     points = [(index + aside, cell) for index, cell in _points(table, row)]
     (line,) = axes.plot(
         [x for x, _ in points],
         [cell.mean * factor for _, cell in points],
-        color=style.colour,
-        marker=style.marker,
+        color=COLOURS[own.colour],
+        marker=MARKERS[own.marker],
         markersize=4,
         linewidth=1.2,
     )
@@ -155,18 +148,18 @@ def _against_states(axes: "Axes", table: Table, row: Row, style: Style, aside: f
         if cell.low is not None and cell.high is not None and _finite(cell.low, table) and _finite(cell.high, table)
     ]
     if intervals:
-        axes.vlines(*zip(*intervals, strict=True), color=style.colour, linewidth=1.2)
+        axes.vlines(*zip(*intervals, strict=True), color=COLOURS[own.colour], linewidth=1.2)
     return line
 
 
-def _against_wear(axes: "Axes", table: Table, row: Row, style: Style) -> None:
+def _against_wear(axes: "Axes", table: Table, row: Row, own: Style) -> None:
     worn = _worn(table, row)
     axes.scatter(
         [writes for *_, writes in worn],
         [cell.mean * table.metric.factor for _, cell, _ in worn],
         s=[10 + 8 * index for index, *_ in worn],
-        c=style.colour,
-        marker=style.marker,
+        c=COLOURS[own.colour],
+        marker=MARKERS[own.marker],
         linewidths=0,
     )
 

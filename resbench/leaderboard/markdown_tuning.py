@@ -20,7 +20,7 @@ def tuning_lines(table: Table) -> list[str]:
             escape(entry.label),
             precision(entry.states),
             _value(entry.default, entry.default_low, entry.default_high, metric),
-            _tuned(_cell(table, entry), metric),
+            _tuned(table.cell_of(entry), metric),
             _value(entry.gain, entry.gain_low, entry.gain_high, metric, "+"),
             str(entry.trials),
             "; ".join(_study(study, metric) for study in entry.studies),
@@ -28,11 +28,7 @@ def tuning_lines(table: Table) -> list[str]:
         for entry in table.tuned
     ]
     expected = [
-        [
-            escape(entry.label),
-            precision(entry.states),
-            *(_expected(entry, k, metric) for k in COUNTS),
-        ]
+        [escape(entry.label), precision(entry.states), *(_expected(entry, k, metric) for k in COUNTS)]
         for entry in table.tuned
     ]
     best = [f"expected best {metric.val_key} of k trials", "states", *(f"k = {k}" for k in COUNTS)]
@@ -43,20 +39,7 @@ def summary_lines(summary: Summary) -> list[str]:
     """The section of a summary."""
     header = ["algorithm", f"close to the best, of {summary.levels}", "worst case"]
     rows = [[escape(row.label), str(row.close), escape(words(row.worst))] for row in summary.rows]
-    return [
-        f"## Over all tracks: {summary.ruleset}",
-        "",
-        explained(summary),
-        "",
-        *table_lines(header, rows),
-    ]
-
-
-def _cell(table: Table, entry: Tuned) -> Cell | None:
-    row = next((row for row in table.rows if row.label == entry.label), None)
-    if row is None:
-        return None
-    return row.cells[0 if row.digital else table.columns.index(entry.states)]
+    return [f"## Over all tracks: {summary.ruleset}", "", explained(summary), "", *table_lines(header, rows)]
 
 
 def _tuned(cell: Cell | None, metric: Metric) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from resbench.leaderboard.page_charts import COST_AXES, SERIES, analog, chart_track, precision_key, style
 from resbench.leaderboard.page_lines import ended, headings, lines
-from resbench.leaderboard.page_tuning import summary_charts, summary_views, tuning_view
+from resbench.leaderboard.page_tuning import summary_views, tuning_view
 from resbench.leaderboard.page_view import (
     GlanceCell,
     GlanceRow,
@@ -23,7 +23,7 @@ from resbench.leaderboard.page_view import (
     UnfinishedRun,
 )
 from resbench.leaderboard.paper import paper_results
-from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table
+from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Table
 from resbench.leaderboard.wording import claims, facts, interval, number, precision, titles
 from resbench.tuning.points import STUDIES
 
@@ -53,9 +53,10 @@ def to_html(leaderboard: Leaderboard, records: str = "") -> str:
         else:
             tracks.append(_track(shown, f"t{index}", title, left_out=len(table.rows) - len(shown.rows)))
             charts.append(chart_track(shown))
+    summaries = summary_views(leaderboard.tables)
     page = Page(
         tracks=tracks,
-        summaries=summary_views(leaderboard.tables),
+        summaries=[view for view, _ in summaries],
         left_out=left_out,
         rejected=leaderboard.rejected,
         names=len({table.track.model_dump_json() for table in leaderboard.tables}),
@@ -63,7 +64,7 @@ def to_html(leaderboard: Leaderboard, records: str = "") -> str:
         most_files=MOST_FILES,
         source=paper_results()["source"],
         series=SERIES,
-        data=_json(PageData(COST_AXES, charts, summary_charts(leaderboard.tables), quote(records))),
+        data=_json(PageData(COST_AXES, charts, [chart for _, chart in summaries], quote(records))),
         script=script,
         script_hash=script_hash(script),
     )
@@ -139,15 +140,11 @@ def _track(table: Table, key: str, title: str, left_out: int) -> TrackView:
 
 def _runs(table: Table) -> int:
     """How many runs a table is made of: one for each seed, or all trials and the best point of each study."""
-    seeds = sum(len(cell.seeds) for row in table.rows for cell in _distinct(row))
+    distinct = [cell for row in table.rows for cell in (row.cells[:1] if row.digital else row.cells) if cell]
+    seeds = sum(len(cell.seeds) for cell in distinct)
     if table.ruleset == "tuned":
         seeds = STUDIES * seeds + sum(entry.trials for entry in table.tuned)
     return len(table.unfinished) + seeds
-
-
-def _distinct(row: Row) -> list[Cell]:
-    """Cells of a row, that of a digital row once."""
-    return [cell for cell in (row.cells[:1] if row.digital else row.cells) if cell]
 
 
 def _most_results(table: Table) -> str:

@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from resbench.leaderboard.page_charts import analog, precision_key, style, worn
+from resbench.leaderboard.page_charts import LARGEST, analog, precision_key, style, worn
 from resbench.leaderboard.page_view import Heading, Line, Shown, Strip, Style
-from resbench.leaderboard.tables import Cell, Cost, Metric, Row, Table
+from resbench.leaderboard.tables import Cell, Metric, Row, Table
 from resbench.leaderboard.wording import interval, number, paper, steps
-
-#: Metrics beyond this are not drawn: differences of them may leave the floats.
-_LARGEST = 1e300
 
 #: How the runs of a row and precision ended that did not complete: "2 diverged, 1 failed".
 Ended = dict[tuple[str, float | None], str]
@@ -52,8 +49,15 @@ def _of_cell(show: Callable[[Cell, Metric], Shown]) -> Callable[[Place], Shown]:
     return lambda place: show(place.cell, place.metric) if place.cell else Shown()
 
 
-def _of_cost(show: Callable[[Cost], Shown]) -> Callable[[Place], Shown]:
-    return lambda place: show(place.cell.cost) if place.cell and place.cell.cost else Shown()
+def _cost(name: str, scale: int = 1, form: str = ",.4g") -> Callable[[Place], Shown]:
+    """A field of the cost, in the unit of the column."""
+
+    def show(cell: Cell, _: Metric) -> Shown:
+        return (
+            _shown(format(getattr(cell.cost, name) / scale, form), getattr(cell.cost, name)) if cell.cost else Shown()
+        )
+
+    return _of_cell(show)
 
 
 def _states(place: Place) -> Shown:
@@ -79,6 +83,22 @@ def _paper(cell: Cell, metric: Metric) -> Shown:
     return _shown(paper(printed, metric), printed.mean, tip=f"{printed.place}, {printed.budget}")
 
 
+def _rank(cell: Cell, metric: Metric) -> Shown:
+    return _shown("" if cell.rank is None else str(cell.rank), cell.rank)
+
+
+def _seeds(cell: Cell, metric: Metric) -> Shown:
+    return _shown(str(len(cell.seeds)), len(cell.seeds))
+
+
+def _steps(cell: Cell, metric: Metric) -> Shown:
+    return _shown(steps(cell), cell.steps_to_target) if cell.reached is not None else Shown()
+
+
+def _speed(cell: Cell, metric: Metric) -> Shown:
+    return _shown(f"{cell.steps_per_s:,.3g}", cell.steps_per_s)
+
+
 def _writes(cell: Cell, metric: Metric) -> Shown:
     return _shown(f"{cell.wear.max_writes:,}", cell.wear.max_writes, tip=worn(cell.wear)) if cell.wear else Shown()
 
@@ -89,7 +109,7 @@ COLUMNS = (
         "rank",
         "1 + rows that are better at level 0.05; empty where seeds are too few",
         "always",
-        _of_cell(lambda cell, _: _shown("" if cell.rank is None else str(cell.rank), cell.rank)),
+        _of_cell(_rank),
     ),
     Column(
         "row", "algorithm", "", "always", lambda place: _shown(place.row.label, place.row.label.lower()), kind="row"
@@ -101,17 +121,10 @@ COLUMNS = (
         "interval",
         "mean and 95 % interval; the line is the digital reference",
         "huge",
-        lambda place: Shown(),
+        lambda _: Shown(),
         kind="plot",
     ),
-    Column(
-        "n",
-        "n",
-        "seeds",
-        "wide",
-        _of_cell(lambda cell, _: _shown(str(len(cell.seeds)), len(cell.seeds))),
-        less_first=False,
-    ),
+    Column("n", "n", "seeds", "wide", _of_cell(_seeds), less_first=False),
     Column(
         "gap",
         "gap",
@@ -133,55 +146,24 @@ COLUMNS = (
         "steps to target",
         "median optimiser steps to the target, and runs that reach it",
         "wide",
-        _of_cell(lambda cell, _: _shown(steps(cell), cell.steps_to_target) if cell.reached is not None else Shown()),
+        _of_cell(_steps),
     ),
     Column(
         "tiles", "tiles", "device arrays a weight", "no", lambda place: _shown(str(place.row.tiles), place.row.tiles)
     ),
-    Column(
-        "latency",
-        "latency, ns",
-        "per vector pair, by the published formulas",
-        "no",
-        _of_cost(lambda cost: _shown(f"{cost.latency_ns:,.4g}", cost.latency_ns)),
-    ),
+    Column("latency", "latency, ns", "per vector pair, by the published formulas", "no", _cost("latency_ns")),
     Column(
         "time",
         "time, µs",
         "per sample, with the transfers and pulse trains that the run counted",
         "wide",
-        _of_cost(lambda cost: _shown(f"{cost.image_ns / 1000:,.4g}", cost.image_ns)),
+        _cost("image_ns", 1000),
     ),
-    Column(
-        "energy",
-        "energy, nJ",
-        "per vector pair, by the published formulas",
-        "wide",
-        _of_cost(lambda cost: _shown(f"{cost.energy_nj:,.4g}", cost.energy_nj)),
-    ),
-    Column(
-        "area",
-        "area, mm²",
-        "devices in all planes, without periphery",
-        "wide",
-        _of_cost(lambda cost: _shown(f"{cost.area_mm2:.4g}", cost.area_mm2)),
-    ),
-    Column(
-        "storage",
-        "storage, kB",
-        "digital storage",
-        "no",
-        _of_cost(lambda cost: _shown(f"{cost.storage_bytes / 1000:,.4g}", cost.storage_bytes)),
-    ),
+    Column("energy", "energy, nJ", "per vector pair, by the published formulas", "wide", _cost("energy_nj")),
+    Column("area", "area, mm²", "devices in all planes, without periphery", "wide", _cost("area_mm2", form=".4g")),
+    Column("storage", "storage, kB", "digital storage", "no", _cost("storage_bytes", 1000)),
     Column("writes", "writes", "pulses of the most written device", "wide", _of_cell(_writes)),
-    Column(
-        "speed",
-        "steps/s",
-        "of the simulation, on whatever it ran",
-        "no",
-        _of_cell(lambda cell, _: _shown(f"{cell.steps_per_s:,.3g}", cell.steps_per_s)),
-        less_first=False,
-    ),
+    Column("speed", "steps/s", "of the simulation, on whatever it ran", "no", _of_cell(_speed), less_first=False),
 )
 
 
@@ -210,7 +192,7 @@ def lines(table: Table) -> list[Line]:
 def _lines(table: Table) -> Iterator[Line]:
     shown = [cell for row in table.rows for cell in row.cells if cell]
     ends = [value for cell in shown for value in (cell.mean, cell.low, cell.high) if value is not None]
-    finite = [value for value in ends if abs(value) < _LARGEST]
+    finite = [value for value in ends if abs(value) < LARGEST]
     scale = (min(finite), max(finite)) if finite else (0.0, 1.0)
     reference = next((row.cells[0].mean for row in table.rows if row.digital and row.cells[0]), None)
     styles = {row.label: style(index) for index, row in enumerate(analog(table))}
@@ -262,7 +244,7 @@ def _strip(cell: Cell, scale: tuple[float, float], reference: float | None) -> S
     low, high = scale
 
     def place(value: float | None) -> float | None:
-        if value is None or not abs(value) < _LARGEST:
+        if value is None or not abs(value) < LARGEST:
             return None
         return round(4 + 92 * ((value - low) / (high - low) if high > low else 0.5), 2)
 

@@ -19,8 +19,8 @@ from resbench.leaderboard.page_view import (
     TunedLine,
     TuningView,
 )
-from resbench.leaderboard.standings import standings
-from resbench.leaderboard.summary import explained, summaries, words
+from resbench.leaderboard.standings import Standings, standings
+from resbench.leaderboard.summary import Summary, explained, summaries, words
 from resbench.leaderboard.tables import Metric, Study, Table, Tuned
 from resbench.leaderboard.wording import interval, number, precision
 
@@ -29,50 +29,44 @@ LEFT, RIGHT, TOP, BOTTOM = 40.0, 470.0, 10.0, 222.0
 NAMED_COUNTS = (1, 5, 10, 15)
 
 
-def summary_charts(tables: Sequence[Table]) -> list[ChartSummary]:
-    """For each of :func:`summary_views`, how far its rows are behind the best at each precision."""
+def summary_views(tables: Sequence[Table]) -> list[tuple[SummaryView, ChartSummary]]:
+    """The summary of each ruleset that has several tracks, and a chart of how far its rows are behind the best."""
     return [
-        ChartSummary(
-            caption=f"{found.metric.unit}{'s' if found.metric.unit == 'point' else ''} behind the best",
-            keys=[precision_key(states) for states in found.levels],
-            standing=[
-                StandingRow(
-                    row.label,
-                    style(index),
-                    [
-                        Behind(precision_key(states), round(mean * found.metric.factor, found.metric.decimals), tracks)
-                        for states, (mean, tracks) in sorted(row.behind.items())
-                    ],
-                )
-                for index, row in enumerate(found.rows())
-            ],
-        )
+        (_summary_view(summary, found), _summary_chart(found))
         for summary in summaries(tables)
         if (found := standings(tables, summary.ruleset))
     ]
 
 
-def summary_views(tables: Sequence[Table]) -> list[SummaryView]:
-    """The summary of each ruleset that has several tracks."""
-    return [
-        SummaryView(
-            ruleset=summary.ruleset,
-            answers=[Answer(precision(states), text) for states, text in found.answers()],
-            keys=[LegendEntry(row.label, style(index)) for index, row in enumerate(found.rows())],
-            text=explained(summary),
-            lines=[
-                SummaryLine(
-                    label=row.label,
-                    close=f"{row.close} of {summary.levels}",
-                    share=f"{100 * row.close / summary.levels:.0f} %",
-                    worst=words(row.worst),
-                )
-                for row in summary.rows
-            ],
+def _summary_view(summary: Summary, found: Standings) -> SummaryView:
+    lines = [
+        SummaryLine(
+            label=row.label,
+            close=f"{row.close} of {summary.levels}",
+            share=f"{100 * row.close / summary.levels:.0f} %",
+            worst=words(row.worst),
         )
-        for summary in summaries(tables)
-        if (found := standings(tables, summary.ruleset))
+        for row in summary.rows
     ]
+    return SummaryView(
+        ruleset=summary.ruleset,
+        answers=[Answer(precision(states), text) for states, text in found.answers()],
+        keys=[LegendEntry(row.label, style(index)) for index, row in enumerate(found.rows())],
+        text=explained(summary),
+        lines=lines,
+    )
+
+
+def _summary_chart(found: Standings) -> ChartSummary:
+    metric = found.metric
+    rows = []
+    for index, row in enumerate(found.rows()):
+        places = [
+            Behind(precision_key(states), round(mean * metric.factor, metric.decimals), tracks)
+            for states, (mean, tracks) in sorted(row.behind.items())
+        ]
+        rows.append(StandingRow(row.label, style(index), places))
+    return ChartSummary(f"{metric.units} behind the best", [precision_key(states) for states in found.levels], rows)
 
 
 def tuning_view(table: Table) -> TuningView | None:
@@ -88,13 +82,11 @@ def tuning_view(table: Table) -> TuningView | None:
 
 def _line(table: Table, entry: Tuned, styles: dict[str, Style]) -> TunedLine:
     metric = table.metric
-    row = next(row for row in table.rows if row.label == entry.label)
-    column = 0 if row.digital else table.columns.index(entry.states)
-    cell = row.cells[column]
+    cell = table.cell_of(entry)
     return TunedLine(
         label=entry.label,
         style=styles.get(entry.label, style(0)),
-        digital=row.digital,
+        digital=entry.states is None,
         states=precision_key(entry.states),
         default=_value(entry.default, entry.default_low, entry.default_high, metric),
         tuned=_value(cell.mean, cell.low, cell.high, metric) if cell else Shown("-"),

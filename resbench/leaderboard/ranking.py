@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from resbench.leaderboard.statistics import ALPHA, ENUMERATED_SEEDS, SEEDS_FOR_CLAIM, mean, step_down
+from resbench.leaderboard.statistics import ALPHA, ENUMERATED_SEEDS, SEEDS_FOR_CLAIM, joint_p_values, mean
 from resbench.leaderboard.tables import Claim, Metric, Ranking
 
 #: Limits for comparing the rows of a column: pairs times seeds (memory), and pairs times choices of signs (time).
@@ -77,7 +77,7 @@ def _compare(rows: Mapping[str, Scores], tolerance: float) -> dict[tuple[str, st
         return {}
     with np.errstate(all="ignore"):  # metrics may be close to the largest floats
         differences = np.where(has[first] & has[second], values[first] - values[second], 0.0)
-        p_values = step_down(differences, shared, tolerance)
+        p_values = joint_p_values(differences, shared, tolerance)
     return {(names[a], names[b]): p for a, b, p in zip(first.tolist(), second.tolist(), p_values, strict=True)}
 
 

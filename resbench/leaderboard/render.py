@@ -14,32 +14,16 @@ from resbench.records.files import write_text_atomically
 from resbench.records.schema import Track
 
 TRACK_COLUMNS = (
-    "track",
-    "task",
-    "network",
-    "dataset",
-    "analog_layers",
-    "epochs",
-    "max_steps",
-    "train_size",
-    "batch_size",
-    "limits",
+    *("track", "task", "network", "dataset", "analog_layers"),
+    *("epochs", "max_steps", "train_size", "batch_size", "limits"),
 )
 CELL_NUMBERS = ("mean", "low", "high", "gap", "gap_low", "gap_high", "behind", "rank", "steps_to_target", "reached")
 COST_COLUMNS = tuple(Cost.model_fields)
 WEAR_COLUMNS = tuple(Wear.model_fields)
 PAPER_COLUMNS = tuple(f"paper_{name}" for name in Printed.model_fields)
 CELL_COLUMNS = (
-    "digital",
-    "states",
-    "bits",
-    "metric",
-    "n",
-    *CELL_NUMBERS,
-    "seeds",
-    "values",
-    "row_unfinished",
-    "steps_per_s",
+    *("digital", "states", "bits", "metric", "n", *CELL_NUMBERS),
+    *("seeds", "values", "row_unfinished", "steps_per_s"),
 )
 CSV_COLUMNS = (*TRACK_COLUMNS, "ruleset", "row", "tiles", *CELL_COLUMNS, *COST_COLUMNS, *WEAR_COLUMNS, *PAPER_COLUMNS)
 
@@ -91,13 +75,9 @@ def to_csv(leaderboard: Leaderboard) -> str:
     writer.writeheader()
     for table in leaderboard.tables:
         for row in table.rows:
-            line = _csv_track(table.track) | {
-                "ruleset": table.ruleset,
-                "row": _csv_text(row.label),
-                "digital": row.digital,
-                "metric": table.metric.key,
-            }
-            line |= {"tiles": row.tiles, "n": 0, "row_unfinished": row.unfinished}
+            line = _csv_track(table.track) | {"ruleset": table.ruleset, "metric": table.metric.key, "n": 0}
+            line |= {"row": _csv_text(row.label), "digital": row.digital, "tiles": row.tiles}
+            line |= {"row_unfinished": row.unfinished}
             for states, cell in [(None, row.cells[0])] if row.digital else zip(table.columns, row.cells, strict=True):
                 precision = {} if states is None else {"states": f"{states:.17g}", "bits": math.log2(states)}
                 writer.writerow(line | precision | (_csv_numbers(cell) if cell else {}))
@@ -118,10 +98,7 @@ def _csv_text(text: str) -> str:
 
 def _csv_numbers(cell: Cell) -> dict[str, object]:
     lists = {"seeds": " ".join(map(str, cell.seeds)), "values": " ".join(map(repr, cell.values))}
-    facts = {name: getattr(cell, name) for name in CELL_NUMBERS} | {
-        "n": len(cell.seeds),
-        "steps_per_s": cell.steps_per_s,
-    }
+    facts = {name: getattr(cell, name) for name in (*CELL_NUMBERS, "steps_per_s")} | {"n": len(cell.seeds)}
     for group in (cell.cost, cell.wear):
         facts |= dict(group) if group else {}
     return facts | lists | ({f"paper_{name}": value for name, value in cell.paper} if cell.paper else {})

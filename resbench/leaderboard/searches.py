@@ -76,10 +76,7 @@ def split(runs: Iterable[Run]) -> tuple[list[Run], list[Run], list[tuple[Run, st
 
 def is_trial(record: Record) -> bool:
     """Whether a run is a trial of a tuning, which has a seed of its own and no test."""
-    try:
-        tuning = tuning_of(record.config)
-    except ValueError:
-        return False
+    tuning = _tuning(record)
     return tuning is not None and tuning.trial
 
 
@@ -87,7 +84,7 @@ def searches(runs: Iterable[Run]) -> list[TunedRuns]:
     """The tunings that runs belong to; runs that belong to none are skipped."""
     found: dict[str, TunedRuns] = {}
     for run in runs:
-        tuning = _tuning(run)
+        tuning = _tuning(run.record)
         if tuning is None:
             continue
         identity = _identity(run, tuning)
@@ -99,9 +96,10 @@ def searches(runs: Iterable[Run]) -> list[TunedRuns]:
     return list(found.values())
 
 
-def _tuning(run: Run) -> Tuning | None:
+def _tuning(record: Record) -> Tuning | None:
+    """The place of a run in a tuning; null if it has none, or an impossible one."""
     try:
-        return tuning_of(run.record.config)
+        return tuning_of(record.config)
     except ValueError:
         return None
 
@@ -186,7 +184,7 @@ def submission_problems(search: TunedRuns) -> Iterator[tuple[Run, str]]:
         yield next(iter([*search.finals.values(), *search.trials.values()])), f"tuning: {error}"
         return
     for run in [*search.trials.values(), *search.finals.values()]:
-        tuning = _tuning(run)
+        tuning = _tuning(run.record)
         if tuning and (reason := wrong_point(run.record.config, tuning, space)):
             yield run, f"tuning: {reason}"
     seeds = {study: {seed for point, seed in search.finals if study_of(point) == study} for study in search.winners}
@@ -209,18 +207,16 @@ def chosen_runs(search: TunedRuns, metric: Metric) -> list[Run]:
     for seed in seeds:
         candidates = []
         for study in range(1, STUDIES + 1):
-            run = search.finals.get((best[study], seed)) if study in best else _lost(search, study)
+            if study in best:
+                run = search.finals.get((best[study], seed))
+            else:  # all of its trials diverged
+                run = next(trial for point, trial in search.trials.items() if study_of(point) == study)
             if run is None or run.record.status not in ("complete", "diverged"):
                 break
             candidates.append(run)
         else:
             found.append(sorted(candidates, key=lambda run: _loss(run, metric))[STUDIES // 2])
     return found
-
-
-def _lost(search: TunedRuns, study: int) -> Run:
-    """A trial of a study whose trials all diverged."""
-    return next(run for point, run in search.trials.items() if study_of(point) == study)
 
 
 def _loss(run: Run, metric: Metric) -> float:

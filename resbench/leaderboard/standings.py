@@ -7,7 +7,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from resbench.leaderboard.tables import METRICS, Cell, Metric, Row, Table
-from resbench.leaderboard.wording import number, titles
+from resbench.leaderboard.wording import distance, number, titles
 
 #: The precisions that are told in words, if there are results; otherwise the first ones are.
 TOLD = (2, 4, 16)
@@ -101,7 +101,7 @@ def _answer(places: Sequence[Place]) -> str:
     (_, best), *following = place.ranked
     metric = place.table.metric
     unit = " %" if metric.factor == 100 else ""
-    gap = "" if best.gap is None else f", {_distance(best.gap, metric)} {_side(best.gap, metric)} digital"
+    gap = "" if best.gap is None else f", {distance(best.gap, metric)} {_side(best.gap, metric)} digital"
     text = [
         f"{winner} is best on {_part(tracks, len(places))}{others}.",
         f"On {place.title} it reaches {number(best.mean, metric)}{unit}{gap}.",
@@ -120,11 +120,6 @@ def _part(tracks: int, all_: int) -> str:
     if all_ == 1:
         return "the only track"
     return f"all {all_} tracks" if tracks == all_ else f"{tracks} of {all_} tracks"
-
-
-def _distance(difference: float, metric: Metric) -> str:
-    amount = number(abs(difference), metric)
-    return f"{amount} {metric.unit}" + ("s" if metric.unit == "point" else "")
 
 
 def _side(gap: float, metric: Metric) -> str:

@@ -120,7 +120,7 @@ def _resamples(sizes: tuple[int, ...]) -> "list[NDArray[np.int64]]":
     return [rng.integers(0, size, (RESAMPLES, size)) for size in sizes]
 
 
-def joint_p_values(differences: Sequence[Mapping[int, float]], floor: float) -> list[float]:
+def joint_p_values(values: "NDArray[np.float64]", count: "NDArray[np.int64]", floor: float) -> list[float]:
     """P-values of several paired comparisons, adjusted jointly: all with p <= α may be claimed together at level α.
 
     A comparison consists of the differences between two rows, seed by seed. If the rows were equally good, each
@@ -137,34 +137,17 @@ def joint_p_values(differences: Sequence[Mapping[int, float]], floor: float) -> 
     signs they have no spread, however small they are. Without a floor their t would exceed that of any real difference,
     and hardly anything could be claimed when many rows are compared. A constant floor keeps the error probability.
 
-    Args:
-        differences: The differences by seed, for each comparison; at least one seed for each.
-        floor: A small positive difference, in the unit of the differences.
-
-    Source: Westfall and Young, Resampling-based multiple testing, 1993, algorithm 4.1; sign flips as in Winkler et al.,
-    NeuroImage 92, 2014 (errors that are independent between seeds and symmetric); the floor as in Tusher et al., PNAS
-    98, 2001.
-    """
-    if not differences:
-        return []
-
-    import numpy as np
-
-    seeds = sorted(set().union(*differences))
-    values = np.array([[comparison.get(seed, 0.0) for seed in seeds] for comparison in differences], dtype=float)
-    return step_down(values, np.array(list(map(len, differences))), floor)
-
-
-def step_down(values: "NDArray[np.float64]", count: "NDArray[np.int64]", floor: float) -> list[float]:
-    """:func:`joint_p_values` for differences as an array.
-
     Memory grows with the number of comparisons, but not with the number of sign choices, which are handled a few
     thousand at a time.
 
     Args:
         values: The differences, ``[comparisons, seeds]``; 0 where a comparison lacks a seed.
-        count: Number of seeds of each comparison.
-        floor: As for :func:`joint_p_values`.
+        count: Number of seeds of each comparison, at least one.
+        floor: A small positive difference, in the unit of the differences.
+
+    Source: Westfall and Young, Resampling-based multiple testing, 1993, algorithm 4.1; sign flips as in Winkler et al.,
+    NeuroImage 92, 2014 (errors that are independent between seeds and symmetric); the floor as in Tusher et al., PNAS
+    98, 2001.
     """
     import numpy as np
 

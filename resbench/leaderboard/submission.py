@@ -41,19 +41,21 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
             ignored: an earlier submission made them, and it may be repeated.
     """
     copies = {_identity(run.record): destination(run) for run in runs}
-    board = [run for run in board if not _is_copy(run, copies.get(_identity(run.record)))]
+    board = [run for run in board if not ((place := copies.get(_identity(run.record))) and run.file.endswith(place))]
     findings = [Finding(file=entry.file, problem=True, text=entry.reason) for entry in rejected]
     for run in runs:
         findings += (Finding(file=run.file, problem=problem, text=text) for problem, text in _of_run(run))
-    findings += _repeats(runs, board)
-    findings += _tunings(runs, board)
-    findings += _seeds(runs, board)
-    findings += _tracks(runs, board)
+    for find in (_repeats, _tunings, _seeds, _tracks):
+        findings += find(runs, board)
     return sorted(findings, key=lambda finding: (not finding.problem, finding.file, finding.text))
 
 
-def _is_copy(run: Run, place: str | None) -> bool:
-    return place is not None and run.file.endswith(place)
+def _problem(run: Run, text: str) -> Finding:
+    return Finding(file=run.file, problem=True, text=text)
+
+
+def _note(run: Run, text: str) -> Finding:
+    return Finding(file=run.file, problem=False, text=text)
 
 
 def _identity(record: Record) -> tuple[object, ...]:
@@ -132,18 +134,18 @@ def _repeats(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
             text = (
                 f"other metrics than {first.file} ({differences[0]})" if differences else f"duplicate of {first.file}"
             )
-            yield Finding(file=run.file, problem=True, text=f"{text}, the same config and seed")
+            yield _problem(run, f"{text}, the same config and seed")
 
 
 def _tunings(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
     """Tuned results without all of their trials, or of other points than were chosen."""
     *_, odd = split(runs)
-    yield from (Finding(file=run.file, problem=True, text=text) for run, text in odd)
+    yield from (_problem(run, text) for run, text in odd)
     submitted = {run.file for run in runs}
     for search in searches([*board, *runs]):
         for run, text in submission_problems(search):
             if run.file in submitted:
-                yield Finding(file=run.file, problem=True, text=text)
+                yield _problem(run, text)
 
 
 def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
@@ -163,14 +165,10 @@ def _seeds(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
         missing = sorted(set(range(min(max(seeds) + 1, len(seeds) + 9))) - seeds)
         if missing:
             listed = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
-            yield Finding(
-                file=own[0].file, problem=True, text=f"seeds: {listed} missing; a cell has the seeds from 0 on"
-            )
+            yield _problem(own[0], f"seeds: {listed} missing; a cell has the seeds from 0 on")
         elif len(seeds) < 3:
             name = own[0].record.algorithm.title
-            yield Finding(
-                file=own[0].file, problem=False, text=f"seeds: {name} has {len(seeds)}; three give an interval"
-            )
+            yield _note(own[0], f"seeds: {name} has {len(seeds)}; three give an interval")
 
 
 def _tracks(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
@@ -184,13 +182,12 @@ def _tracks(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
         terms = "; ".join(facts(first.track))
         others = known.get(json.loads(track)["name"], set())
         if others and terms not in others:
-            text = f"track: {terms}; on the board it is {' or '.join(sorted(others))}: this makes a table of its own"
-            yield Finding(file=first.file, problem=False, text=text)
+            known_as = " or ".join(sorted(others))
+            yield _note(first, f"track: {terms}; on the board it is {known_as}: this makes a table of its own")
         elif others and data_digest(first.record) not in data[track]:
-            text = "track: its data have other checksums than on the board: this makes a table of its own"
-            yield Finding(file=first.file, problem=False, text=text)
+            yield _note(first, "track: its data have other checksums than on the board: this makes a table of its own")
         elif not others:
-            yield Finding(file=first.file, problem=False, text=f"track: {first.record.track.name} is new: {terms}")
+            yield _note(first, f"track: {first.record.track.name} is new: {terms}")
 
 
 def destination(run: Run) -> str:
@@ -208,17 +205,20 @@ def destination(run: Run) -> str:
 
 def pull_request(runs: Sequence[Run], findings: Sequence[Finding], destinations: Sequence[str]) -> str:
     """The text of the pull request: its records, where they ran, notes for the reviewer, and the tables."""
-    versions = sorted({", ".join(f"{name} {version}" for name, version in run.record.versions.items()) for run in runs})
-    hardware = sorted({f"{r.hardware.cpu}, {r.hardware.threads} threads, {r.hardware.device}" for r in _records(runs)})
-    commits = sorted({record.git.commit if record.git else "an installed package" for record in _records(runs)})
+    records = [run.record for run in runs]
+    versions = sorted(
+        {", ".join(f"{name} {version}" for name, version in record.versions.items()) for record in records}
+    )
+    hardware = sorted({f"{r.hardware.cpu}, {r.hardware.threads} threads, {r.hardware.device}" for r in records})
+    commits = sorted({record.git.commit if record.git else "an installed package" for record in records})
     shortest = min(zip(runs, destinations, strict=True), key=lambda pair: pair[0].record.wall_time_s)
-    hours = sum(record.wall_time_s for record in _records(runs)) / 3600
-    algorithms = sorted({record.algorithm.title for record in _records(runs)})
+    hours = sum(record.wall_time_s for record in records) / 3600
+    algorithms = sorted({record.algorithm.title for record in records})
     tables = to_markdown(compile_runs(runs)).removeprefix("# Leaderboard\n").strip()
     lines = [
         f"# Records: {escape(', '.join(algorithms))}",
         "",
-        f"{len(runs)} records of {len({r.track.name for r in _records(runs)})} tracks, {hours:.1f} h of training.",
+        f"{len(runs)} records of {len({r.track.name for r in records})} tracks, {hours:.1f} h of training.",
         "",
         *(f"- versions: {escape(line)}" for line in versions),
         *(f"- hardware: {escape(line)}" for line in hardware),
@@ -234,7 +234,3 @@ def pull_request(runs: Sequence[Run], findings: Sequence[Finding], destinations:
         tables,
     ]
     return "\n".join(lines) + "\n"
-
-
-def _records(runs: Sequence[Run]) -> list[Record]:
-    return [run.record for run in runs]

@@ -5,7 +5,7 @@ from math import inf, isfinite
 from typing import Literal
 
 from resbench.leaderboard.tables import Metric, Table
-from resbench.leaderboard.wording import titles
+from resbench.leaderboard.wording import distance, titles
 from resbench.records.schema import Entry, Number
 
 
@@ -96,7 +96,4 @@ def words(worst: WorstCase | None) -> str:
     """A worst case for people: "12.34 points behind: digits-mlp, 4 states"."""
     if worst is None:
         return "-"
-    metric = worst.metric
-    amount = f"{worst.behind * metric.factor:.{metric.decimals}f} {metric.unit}"
-    plural = "s" if metric.unit == "point" else ""
-    return f"{amount}{plural} behind: {worst.table}, {worst.states:g} states"
+    return f"{distance(worst.behind, worst.metric)} behind: {worst.table}, {worst.states:g} states"

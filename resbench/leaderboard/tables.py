@@ -31,6 +31,11 @@ class Metric(Entry):
     target_factor: float
     tolerance: float
 
+    @property
+    def units(self) -> str:
+        """The plural of ``unit``."""
+        return "points" if self.unit == "point" else self.unit
+
 
 #: A table compares the first of these that any run of its track reports.
 METRICS = (
@@ -262,6 +267,11 @@ class Table(Entry):
     unfinished: list[Unfinished]
     ruleset: Literal["default", "tuned"] = "default"
     tuned: list[Tuned] = Field(default_factory=list)
+
+    def cell_of(self, entry: Tuned) -> Cell | None:
+        """The cell that an entry of ``tuned`` is about."""
+        column = 0 if entry.states is None else self.columns.index(entry.states)
+        return next((row.cells[column] for row in self.rows if row.label == entry.label), None)
 
 
 class Rejected(Entry):

@@ -108,12 +108,11 @@ def _tuned(search: TunedRuns, label: str, shown: Sequence[Run], default: Sequenc
         return entry
     centre, interval = mean_interval(list(before.values()))
     gain, gain_interval = difference_interval(scores, before)
-    ends = {"default": interval, "gain": gain_interval}
-    changes = {f"{name}_{end}": pair[place] for name, pair in ends.items() if pair for place, end in enumerate(ENDS)}
-    return entry.model_copy(update={"default": centre, "gain": gain, **changes})
-
-
-ENDS = ("low", "high")
+    changes: dict[str, float] = {"default": centre, "gain": gain}
+    for name, ends in (("default", interval), ("gain", gain_interval)):
+        if ends:
+            changes |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    return entry.model_copy(update=changes)
 
 
 def _default_of(search: TunedRuns, default: Sequence[Run]) -> list[Run]:

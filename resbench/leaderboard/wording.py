@@ -25,6 +25,11 @@ def number(value: float, metric: Metric, sign: str = "") -> str:
     return f"{rounded:{sign}.{metric.decimals}f}"
 
 
+def distance(difference: float, metric: Metric) -> str:
+    """The size of a difference with its unit: "12.34 points"."""
+    return f"{number(abs(difference), metric)} {metric.units}"
+
+
 def interval(low: float | None, high: float | None, metric: Metric, sign: str = "") -> str:
     """The ends of an interval, " [96.51, 96.70]" with a space in front; empty if there is none."""
     return "" if low is None or high is None else f" [{number(low, metric, sign)}, {number(high, metric, sign)}]"
