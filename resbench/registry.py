@@ -53,15 +53,8 @@ OPTIMIZER, DIGITAL = "resbench.nn.AnalogOptimizer", "torch.optim.SGD"
 OTHERS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "networks": {"torch.nn.Linear": ()},
     "optimizers": {
-        "torch.optim.Adadelta": (),
-        "torch.optim.Adagrad": (),
-        "torch.optim.Adam": (),
-        "torch.optim.AdamW": (),
-        "torch.optim.Adamax": (),
-        "torch.optim.NAdam": (),
-        "torch.optim.RAdam": (),
-        "torch.optim.RMSprop": (),
-        "torch.optim.SGD": (),
+        f"torch.optim.{name}": ()
+        for name in ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
     },
     "schedulers": {
         "lightning.pytorch.cli.ReduceLROnPlateau": ("monitor", "mode", "threshold_mode"),

@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MODULES = sorted((REPOSITORY / "resbench").glob("**/*.py"))
-# The table "Rooms": what each room may import. `errors`, `registry` and the version are open to all.
+# The table "Rooms": what each room may import. `arguments`, `errors`, `registry` and the version are open to all.
 ALLOWED: dict[str, set[str]] = {
     "records": set(),
     "config": {"records"},
@@ -35,8 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "sweep": {"records", "config", "tuning", "training"},
     "report": {"records", "config", "costs", "leaderboard", "training"},
 }
-OPEN = {"errors", "registry", "__version__"}
-ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "errors", "registry"}
+OPEN = {"arguments", "errors", "registry", "__version__"}
+ENTRY_POINTS = {"commands", "cli", "__main__", "__init__", "arguments", "errors", "registry"}
 WITHOUT_TORCH = {"records", "config", "tuning", "costs", "leaderboard", "sweep", "report", *ENTRY_POINTS}
 OPTIONAL = {"ray", "submitit", "pyarrow"}
 BROUGHT_BY_TORCH = {"triton"}  # where it is built for GPUs, and only there it is used

@@ -8,11 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, ClassVar, Self, cast, get_type_hints
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
+from resbench.arguments import take_over_arguments
 from resbench.costs import Formula
 from resbench.crossbar import kernels
 from resbench.crossbar.changes import Changes
@@ -63,8 +64,9 @@ class Algorithm(nn.Module, Counted, ABC):
         digital: whether layers stay digital; True for the digital reference only.
         counters: names of the attributes that a checkpoint keeps in addition to buffers: numbers, lists of numbers, or
             parts with counters of their own.
-        settled: arguments that a class does not take over. Where its ``__init__`` ends with ``**inherited``, it has its
-            own arguments and those of the class that it derives from, except these and positional-only ones.
+        settled: arguments that a class does not take over, because it sets them itself; it refuses them. Where its
+            ``__init__`` ends with ``**inherited``, it has its own arguments and those of the class that it derives
+            from, except these and positional-only ones.
         reads_batch_loss: whether :meth:`on_batch_end` is called; False saves a synchronisation in each step.
         shape: ``(out, in)`` once built.
         stream: random stream of the layer once built, for the algorithm's own draws.
@@ -87,20 +89,7 @@ class Algorithm(nn.Module, Counted, ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        init: Any = cls.__init__
-        *own, last = inspect.signature(init).parameters.values()
-        if last.name == "inherited":  # configs, messages and help read arguments off the signature
-            before: Any = super(cls, cls).__init__
-            types = get_type_hints(before)  # names in it are known where it is defined, not here
-            known = {*cls.settled, *(each.name for each in own)}
-            named = (each for each in inspect.signature(before).parameters.values() if each.name not in known)
-            more = [
-                each.replace(kind=each.KEYWORD_ONLY, annotation=types[each.name])
-                for each in named
-                if each.kind is not each.POSITIONAL_ONLY
-            ]
-            init.__signature__ = inspect.Signature([*own, *more], return_annotation=None)
-            init.__annotations__ |= {each.name: each.annotation for each in more}
+        take_over_arguments(cls, cls.settled)
 
     def __init__(self) -> None:
         super().__init__()
@@ -314,7 +303,7 @@ def place_of(function: Any) -> str:
 def _careless(kind: type) -> str:
     """The first constructor of a class and its bases that calls no other constructor, for messages."""
     constructors = [init for base in kind.__mro__ if inspect.isfunction(init := vars(base).get("__init__"))]
-    careless = [init for init in constructors if "__init__" not in init.__code__.co_names]
+    careless = [init for init in map(inspect.unwrap, constructors) if "__init__" not in init.__code__.co_names]
     return place_of((careless or constructors)[0])
 
 

@@ -131,8 +131,9 @@ def _hints(made: Any) -> dict[str, Any]:
 def _of_init(made: Any) -> dict[str, Any]:
     """Types of the arguments, without those that cannot be resolved."""
     found: dict[str, Any] = {}
-    for name, annotation in made.__init__.__annotations__.items():
+    init = inspect.unwrap(made.__init__)
+    for name, annotation in init.__annotations__.items():
         alone = types.SimpleNamespace(__annotations__={name: annotation})
         with contextlib.suppress(NameError, AttributeError, TypeError):
-            found |= typing.get_type_hints(alone, made.__init__.__globals__)
+            found |= typing.get_type_hints(alone, init.__globals__)
     return found

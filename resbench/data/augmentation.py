@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -85,26 +85,24 @@ class AugmentedImageData(ImageData):
     """Base of data modules whose images are augmented in training.
 
     Args:
-        batch_size: see :class:`~resbench.data.base.InMemoryData`, as for the others.
-        eval_batch_size: samples in a batch of evaluation.
-        train_size: number of training samples, or None.
-        val_size: training samples held out.
-        normalize: unit or standard.
+        normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
+            deviation 1.
         augmentation: augmentation of the training images.
-        seed: seed of the training order and of the augmentation.
+        seed: seed of the order of the training images and of their augmentation, any whole number.
+
+    The other arguments are those of :class:`~resbench.data.base.InMemoryData`.
     """
 
     def __init__(
         self,
+        *,
         batch_size: int = 128,
-        eval_batch_size: int = 1000,
-        train_size: int | None = None,
-        val_size: int = 0,
         normalize: Literal["unit", "standard"] = "standard",
         augmentation: Augmentation = NO_AUGMENTATION,
         seed: int = 0,
+        **inherited: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, seed)
+        super().__init__(batch_size=batch_size, normalize=normalize, seed=seed, **inherited)
         self.augmentation = augmentation
         self.prepares_ahead = augmentation != NO_AUGMENTATION
 

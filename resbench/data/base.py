@@ -1,7 +1,8 @@
 """The contract of a data module: a data set that is completely in memory.
 
 A subclass declares ``num_classes``, ``input_shape`` and ``split_rule`` and writes :meth:`InMemoryData.load` and
-:meth:`InMemoryData.convert`. The rest is shared: validation split, order of batches, resuming, checksums, errors.
+:meth:`InMemoryData.convert`. The rest is shared: validation split, order of batches, resuming, checksums, errors. It
+takes over the arguments of this class by ``**inherited`` in its constructor.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
+from resbench.arguments import take_over_arguments
 from resbench.data.loaders import EvalLoader, TrainLoader
 from resbench.errors import BadValue
 
@@ -47,6 +49,13 @@ class Split:
         return digest.hexdigest()
 
 
+def refuse_below_one(**sizes: int | None) -> None:
+    """Refuse sizes below 1; None stands for a size that is left out."""
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise BadValue(name, size, "is too small; write a whole number of 1 or more")
+
+
 class InMemoryData(LightningDataModule, ABC):
     """A data set in memory, with the training order keyed by (seed, epoch).
 
@@ -75,6 +84,10 @@ class InMemoryData(LightningDataModule, ABC):
     input_shape: tuple[int, ...]
     split_rule: ClassVar[str]
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        take_over_arguments(cls)
+
     def __init__(
         self,
         batch_size: int = 8,
@@ -84,13 +97,7 @@ class InMemoryData(LightningDataModule, ABC):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for name, size in (
-            ("batch_size", batch_size),
-            ("eval_batch_size", eval_batch_size),
-            ("train_size", train_size),
-        ):
-            if size is not None and size < 1:
-                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
+        refuse_below_one(batch_size=batch_size, eval_batch_size=eval_batch_size, train_size=train_size)
         if val_size < 0:
             raise BadValue("val_size", val_size, "is negative; write 0 for no validation")
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed

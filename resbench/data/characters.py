@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resbench.data.base import Batch, InMemoryData, Split
+from resbench.data.base import Batch, InMemoryData, Split, refuse_below_one
 from resbench.data.loaders import EvalLoader, TrainLoader
 from resbench.data.order import random_words
 from resbench.errors import BadValue, MissingData
@@ -59,9 +59,7 @@ class CharacterData(InMemoryData):
         seed: int = 0,
     ) -> None:
         super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
-        for name, size in (("context", context), ("steps_per_epoch", steps_per_epoch)):
-            if size is not None and size < 1:
-                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
+        refuse_below_one(context=context, steps_per_epoch=steps_per_epoch)
         self.root, self.path, self.context, self.steps_per_epoch = root, path, context, steps_per_epoch
         self.input_shape = (context,)
         self.characters = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from torchvision import datasets
@@ -26,15 +26,10 @@ class CIFAR10Data(AugmentedImageData):
             ``cifar10/train/<class>/*.png`` and ``cifar10/test/<class>/*.png``, which take precedence; or one of these
             two folders itself.
         download: whether to download the published files if they are missing.
-        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
-        eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None uses all that are not held out.
-        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
-        normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
-            deviation 1.
         augmentation: augmentation of the training images; by default a random crop from a frame of 4 black pixels,
             flip, AutoAugment's policies for CIFAR-10, and Cutout of 16x16 pixels.
-        seed: seed of the order of the training images and of their augmentation, any whole number.
+
+    The other arguments are those of :class:`~resbench.data.augmentation.AugmentedImageData`.
 
     Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
     """
@@ -51,15 +46,10 @@ class CIFAR10Data(AugmentedImageData):
         self,
         root: str = "data",
         download: bool = True,
-        batch_size: int = 128,
-        eval_batch_size: int = 1000,
-        train_size: int | None = None,
-        val_size: int = 0,
-        normalize: Literal["unit", "standard"] = "standard",
         augmentation: Augmentation = CIFAR_AUGMENTATION,
-        seed: int = 0,
+        **inherited: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, augmentation, seed)
+        super().__init__(augmentation=augmentation, **inherited)
         self.root, self.download = root, download
 
     def prepare_data(self) -> None:

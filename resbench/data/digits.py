@@ -17,13 +17,10 @@ class DigitsData(ImageData):
     seed, so every run is tested on the same images.
 
     Args:
-        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
-        eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None uses all that are not held out.
-        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
         normalize: "unit" divides by 16, the value of white; "standard" gives the training images mean 0 and standard
             deviation 1.
-        seed: seed of the order of the training images, any whole number.
+
+    The other arguments are those of :class:`~resbench.data.base.InMemoryData`.
 
     Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998,
     the part that ``sklearn.datasets.load_digits`` bundles.

@@ -7,14 +7,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
 from PIL.Image import Resampling
 from torchvision.datasets.folder import ImageFolder, pil_loader
 
-from resbench.data.augmentation import NO_AUGMENTATION, Augmentation, AugmentedImageData
+from resbench.data.augmentation import AugmentedImageData
 from resbench.data.base import Split
 from resbench.data.order import content_permutation
 from resbench.errors import BadValue, MissingData
@@ -28,23 +28,16 @@ class ImageFolderData(AugmentedImageData):
     """Images in class folders: ``root/train/<class>/*.png`` and ``root/test/<class>/*.png``.
 
     Images may have any format that Pillow reads. They are read in colour and must have the same size, or are resized to
-    one: ``[n, 3, h, w]``.
-    Classes are numbered in alphabetical order. Images are sorted by a checksum of their pixels, which mixes the classes
-    and does not depend on file names. Decoded images are kept in ``root/train.cache.pt`` and ``root/test.cache.pt`` as
-    long as the files do not change.
+    one: ``[n, 3, h, w]``. Classes are numbered in alphabetical order. Images are sorted by a checksum of their pixels,
+    which mixes the classes and does not depend on file names. Decoded images are kept in ``root/train.cache.pt`` and
+    ``root/test.cache.pt`` as long as the files do not change.
 
     Args:
         root: folder that contains the folders train and test.
-        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
-        eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None uses all that are not held out.
-        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
-        normalize: "unit" divides by 255; "standard" gives each channel of the training images mean 0 and standard
-            deviation 1.
-        augmentation: augmentation of the training images; none by default.
         resize: height and width to which all images are resized, by Pillow's bilinear filter, when they are decoded.
             None takes images as they are.
-        seed: seed of the order of the training images and of their augmentation, any whole number.
+
+    The other arguments are those of :class:`~resbench.data.augmentation.AugmentedImageData`.
 
     Raises:
         MissingData: by setup, if the folders are missing or empty.
@@ -54,19 +47,8 @@ class ImageFolderData(AugmentedImageData):
 
     split_rule = "folders train and test, sorted by a checksum of the pixels; validation the end of the former"
 
-    def __init__(
-        self,
-        root: str = "data",
-        batch_size: int = 128,
-        eval_batch_size: int = 1000,
-        train_size: int | None = None,
-        val_size: int = 0,
-        normalize: Literal["unit", "standard"] = "standard",
-        augmentation: Augmentation = NO_AUGMENTATION,
-        resize: tuple[int, int] | None = None,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, augmentation, seed)
+    def __init__(self, root: str = "data", resize: tuple[int, int] | None = None, **inherited: Any) -> None:
+        super().__init__(**inherited)
         if resize is not None and not (len(resize) == 2 and min(resize) >= 1):
             raise BadValue("resize", list(resize), "is no height and width; write for example [32, 32]")
         self.root, self.resize = root, resize

@@ -1,6 +1,6 @@
 """Base of the data modules of images, which turns pixels into normalised floats."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -18,26 +18,15 @@ class ImageData(InMemoryData):
     deviation of the training images in use; validation and test images do not influence it.
 
     Args:
-        batch_size: see :class:`~resbench.data.base.InMemoryData`, as for the others.
-        eval_batch_size: samples in a batch of evaluation.
-        train_size: number of training samples, or None.
-        val_size: training samples held out.
         normalize: unit or standard.
-        seed: seed of the training order.
+
+    The other arguments are those of :class:`~resbench.data.base.InMemoryData`.
     """
 
     white: ClassVar[int] = 255
 
-    def __init__(
-        self,
-        batch_size: int = 8,
-        eval_batch_size: int = 1000,
-        train_size: int | None = None,
-        val_size: int = 0,
-        normalize: Literal["unit", "standard"] = "unit",
-        seed: int = 0,
-    ) -> None:
-        super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
+    def __init__(self, *, normalize: Literal["unit", "standard"] = "unit", **inherited: Any) -> None:
+        super().__init__(**inherited)
         if normalize not in NORMALIZATIONS:
             raise BadValue("normalize", repr(normalize), f"is unknown; write one of {', '.join(NORMALIZATIONS)}")
         self.normalize = normalize

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from resbench.data.base import InMemoryData, Split
+from resbench.data.base import InMemoryData, Split, refuse_below_one
 from resbench.data.order import random_words
-from resbench.errors import BadValue
 
 LEVELS = 2**16
 
@@ -24,11 +25,9 @@ class LeastSquaresData(InMemoryData):
         out_features: number of values of a target.
         problem: number of the problem, from which ``W*`` and the inputs are drawn; any whole number.
         samples: number of training samples, and also of test samples.
-        batch_size: training samples in a mini-batch; the last one of an epoch may be smaller.
-        eval_batch_size: samples in a batch of validation, test and prediction.
-        train_size: number of training samples; None uses all that are not held out.
-        val_size: number of training samples that are held out for choosing hyper-parameters; 0 for none.
-        seed: seed of the training order, any whole number. The problem does not depend on it.
+        batch_size: training samples in a mini-batch, in all processes together.
+
+    The other arguments are those of :class:`~resbench.data.base.InMemoryData`.
 
     Raises:
         BadValue: for an impossible size.
@@ -45,15 +44,10 @@ class LeastSquaresData(InMemoryData):
         problem: int = 0,
         samples: int = 1000,
         batch_size: int = 1,
-        eval_batch_size: int = 1000,
-        train_size: int | None = None,
-        val_size: int = 0,
-        seed: int = 0,
+        **inherited: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
-        for name, size in (("in_features", in_features), ("out_features", out_features), ("samples", samples)):
-            if size < 1:
-                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
+        super().__init__(batch_size=batch_size, **inherited)
+        refuse_below_one(in_features=in_features, out_features=out_features, samples=samples)
         self.in_features, self.out_features, self.problem, self.samples = in_features, out_features, problem, samples
         self.input_shape = (in_features,)
         self.num_classes = out_features

@@ -1,7 +1,7 @@
 """MNIST and Fashion-MNIST through torchvision."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from torchvision import datasets
 
@@ -22,12 +22,9 @@ class MNISTData(ImageData):
         root: folder that contains ``MNIST/raw`` or ``FashionMNIST/raw`` with the four files of the source, or one of
             these folders itself.
         download: whether to download the files if they are missing.
-        batch_size: training images in a mini-batch; the last one of an epoch may be smaller.
-        eval_batch_size: images in a batch of validation, test and prediction.
-        train_size: number of training images; None uses all that are not held out.
-        val_size: number of training images that are held out for choosing hyper-parameters; 0 for none.
         normalize: "unit" divides by 255; "standard" gives the training images mean 0 and standard deviation 1.
-        seed: seed of the order of the training images, any whole number.
+
+    The other arguments are those of :class:`~resbench.data.base.InMemoryData`.
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-based learning applied to document recognition,
     Proc. IEEE 86, 1998.
@@ -42,14 +39,10 @@ class MNISTData(ImageData):
         self,
         root: str = "data",
         download: bool = True,
-        batch_size: int = 8,
-        eval_batch_size: int = 1000,
-        train_size: int | None = None,
-        val_size: int = 0,
         normalize: Literal["unit", "standard"] = "unit",
-        seed: int = 0,
+        **inherited: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, train_size, val_size, normalize, seed)
+        super().__init__(normalize=normalize, **inherited)
         self.root, self.download = root, download
 
     def prepare_data(self) -> None:

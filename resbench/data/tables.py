@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,13 +30,10 @@ class CSVData(InMemoryData):
         kind: "classes" takes every different text of the column for a class, numbered in the order of the texts (of
             the numbers, if all are numbers), with int64 targets ``[n]``; "numbers" gives targets ``[n, 1]`` for
             regression.
-        batch_size: training samples in a mini-batch; the last one of an epoch may be smaller.
-        eval_batch_size: samples in a batch of validation, test and prediction.
-        train_size: number of training samples; None uses all that are not held out.
-        val_size: number of training samples that are held out for choosing hyper-parameters; 0 for none.
         normalize: "standard" gives each column of the training samples mean 0 and standard deviation 1; "none" leaves
             the numbers as they are.
-        seed: seed of the order of the training samples, any whole number.
+
+    The other arguments are those of :class:`~resbench.data.base.InMemoryData`.
 
     Raises:
         MissingData: if a file is missing.
@@ -51,14 +48,10 @@ class CSVData(InMemoryData):
         root: str = "data",
         target: str | None = None,
         kind: Literal["classes", "numbers"] = "classes",
-        batch_size: int = 8,
-        eval_batch_size: int = 1000,
-        train_size: int | None = None,
-        val_size: int = 0,
         normalize: Literal["standard", "none"] = "standard",
-        seed: int = 0,
+        **inherited: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, train_size, val_size, seed)
+        super().__init__(**inherited)
         self.root, self.target, self.kind, self.normalize = root, target, kind, normalize
         self.columns: list[str] = []
         self.classes: list[str] = []
