@@ -7,7 +7,6 @@ added to the next slower tile by pulses. :mod:`~resbench.algorithms.schedules` s
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -20,7 +19,7 @@ from resbench.algorithms.schedules import Schedule
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import Rows
+from resbench.crossbar.rows import Rows, circle
 from resbench.errors import BadValue
 
 
@@ -219,7 +218,7 @@ class TileChain(Algorithm):
         if self.transfers_plainly and last <= self.lines and type(self.channel) is Channel:
             self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
         else:
-            lines = circle(self.lines, self.tiles[source].weight.device)[first:last]
+            lines = circle(self.lines, self.tiles[source].memory.device)[first:last]
             values = self.read(source, lines, first, last)
             sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
             if sent is not None:
@@ -252,12 +251,6 @@ class TileChain(Algorithm):
 
     def on_epoch_end(self, train_loss: float) -> None:
         self.schedule.watch("epoch", train_loss)
-
-
-@functools.cache
-def circle(lines: int, device: torch.device) -> Tensor:
-    """The numbers of all columns (rows) twice, int64 ``[2 lines]``, because transfers wrap around."""
-    return torch.arange(2 * lines, device=device) % lines
 
 
 def shares_of(gamma: float | Sequence[float], tiles: int) -> list[float]:

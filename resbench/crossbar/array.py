@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -47,8 +47,11 @@ class DeviceArray(nn.Module):
         clock: time that has passed in ``pass_time``, in units of the device's ``t_0``.
         views: NumPy views cached by the Numba kernels; reset to None when a buffer is replaced.
         changes: where crosspoints that change are noted; None if nothing follows the array.
+        finish: starts the pulses that wait for the end of a step, on a GPU; None if none do. Whatever reads or changes
+            weights and counts calls it first: the attributes of these names do it.
     """
 
+    CHANGING: ClassVar[frozenset[str]] = frozenset({"weight", "_stored", "pulses_up", "pulses_down"})
     COUNTERS: ClassVar[tuple[str, ...]] = ("updates", "operations", "transfers_in", "transfers_out", "slots", "clock")
 
     weight: Tensor
@@ -56,6 +59,7 @@ class DeviceArray(nn.Module):
     pulses_up: Tensor
     pulses_down: Tensor
     is_restless: bool
+    finish: Callable[[], None] | None
 
     def __init__(self, device: Device, shape: tuple[int, int], stream: Stream) -> None:
         super().__init__()
@@ -74,6 +78,7 @@ class DeviceArray(nn.Module):
         self.clock = 0.0
         self.changes: Changes | None = None
         self.views: ArrayViews | None = None
+        self.__dict__["finish"] = None
         self.constant_names: tuple[str, ...] = ()
         check_precision(torch.get_default_dtype())
         self.register_buffer("weight", torch.zeros(shape))
@@ -112,6 +117,14 @@ class DeviceArray(nn.Module):
         if isinstance(value, Tensor):
             self.views = None
 
+    if not TYPE_CHECKING:  # a type checker reports missing attributes by itself
+
+        def __getattr__(self, name: str) -> Any:
+            # Torch's own finds parameters, buffers and modules, which are no attributes in Python's sense.
+            if name in self.CHANGING and self.__dict__["finish"] is not None:
+                self.finish()
+            return super().__getattr__(name)
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         check_precision(fn(self.weight.new_zeros(())).dtype)
         self._read_slots()
@@ -121,7 +134,18 @@ class DeviceArray(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of the weight."""
-        return cast(Tensor, self._buffers["weight"]).dtype  # faster than the attribute, which torch looks up last
+        return self.memory.dtype
+
+    @property
+    def memory(self) -> Tensor:
+        """The weight, as it is before pulses that wait: for its dtype, its device and its place in memory."""
+        return cast(Tensor, self._buffers["weight"])  # faster than the attribute, which torch looks up last
+
+    @property
+    def stored_memory(self) -> Tensor:
+        """:attr:`stored` in the same way."""
+        stored = self._buffers["_stored"]
+        return self.memory if stored is None else stored
 
     @property
     def slots(self) -> int:
@@ -141,10 +165,12 @@ class DeviceArray(nn.Module):
     def slots_to_come(self) -> Tensor:
         """A counter on the device of the weight, int64 ``[1]``, to which a kernel adds slots."""
         if self._late_slots is None:
-            self._late_slots = torch.zeros(1, dtype=torch.int64, device=self.weight.device)
+            self._late_slots = torch.zeros(1, dtype=torch.int64, device=self.memory.device)
         return self._late_slots
 
     def _read_slots(self) -> None:
+        if self.finish is not None:
+            self.finish()
         late = self._late_slots
         if late is not None:
             self._late_slots = None
@@ -177,7 +203,7 @@ class DeviceArray(nn.Module):
     @property
     def held_constants(self) -> dict[str, Tensor]:
         """:attr:`constants` as they are stored: float16 if the device asks for half precision."""
-        return {name: self.get_buffer(name) for name in self.constant_names}
+        return {name: cast(Tensor, self._buffers[name]) for name in self.constant_names}
 
     def route(self, up: Tensor, sample: Tensor) -> list[tuple[DeviceArray, Tensor, Tensor]]:
         """The arrays of devices that get the pulses of coincidences.

@@ -34,7 +34,7 @@ def fitting(name: str, values: Tensor | Rows, lines: int, weight: Tensor) -> Row
         raise BadValue(name, list(shape), f"does not fit a tile {list(weight.shape)}; write [n, {lines}]")
     if source.device != weight.device:
         raise BadValue(name, f"it is on {source.device}", f", the tile on {weight.device}; move one of them")
-    if source.dtype is not weight.dtype:
+    if rows.dtype is not weight.dtype:
         if source.is_complex():
             raise BadValue(name, source.dtype, "is no real number; write float32")
         rows = rows.cast(weight.dtype)

@@ -140,6 +140,37 @@ class MapRows(ImageRows):
         return images.flatten(2).transpose(1, 2).flatten(0, 1)
 
 
+class OneHotRows(Rows):
+    """Rows that are 1 on one line each, and 0 on the others.
+
+    Args:
+        lines: int64 ``[n]``, these lines.
+        count: number of lines.
+        dtype: dtype of the matrix.
+    """
+
+    def __init__(self, lines: Tensor, count: int, dtype: torch.dtype) -> None:
+        self.source, self._dtype = lines, dtype
+        self.shape = torch.Size((lines.numel(), count))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self._dtype
+
+    def dense(self) -> Tensor:
+        matrix = torch.zeros(self.shape, dtype=self._dtype, device=self.source.device)
+        return matrix.scatter_(1, self.source[:, None], 1.0)
+
+    def of(self, source: Tensor) -> Self:
+        return type(self)(source, self.shape[1], self._dtype)
+
+    def cast(self, dtype: torch.dtype) -> Self:
+        return type(self)(self.source, self.shape[1], dtype)
+
+    def __getitem__(self, part: slice) -> Rows:
+        return self.of(self.source[part])
+
+
 class ScaledRows(Rows):
     """Rows that are multiplied by a factor for each row and a sign for each line.
 
@@ -170,6 +201,12 @@ class ScaledRows(Rows):
 def rows_of(values: Tensor | Rows) -> Rows:
     """``values`` as rows; a tensor is taken as a matrix ``[n, lines]``."""
     return values if isinstance(values, Rows) else Rows(values)  # asking whether it is a Tensor takes longer
+
+
+@functools.cache
+def circle(lines: int, device: torch.device) -> Tensor:
+    """The numbers of all columns (rows) twice, int64 ``[2 lines]``, because transfers wrap around."""
+    return torch.arange(2 * lines, device=device) % lines
 
 
 def part_of_outer_sum(d: Rows, x: Rows, first: int, stop: int) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 
@@ -12,7 +10,7 @@ from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.checks import Axis, check_carry, check_lines, check_range, check_values, fitting
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.pulses import MOST_COUNTED, ONE_PULSE, PulseTrain, stop_counts
-from resbench.crossbar.rows import Rows
+from resbench.crossbar.rows import OneHotRows, Rows, circle
 from resbench.errors import BadValue
 
 DEFAULT_PULSES = PulseTrain()
@@ -61,7 +59,7 @@ class Tile(DeviceArray):
         Raises:
             BadValue: for rows of another shape or on another device.
         """
-        weight = cast(Tensor, self._buffers["weight"])  # as an attribute torch would find it last
+        weight = self.memory
         x, d = fitting("x", x, self.shape[1], weight), fitting("d", d, self.shape[0], weight)
         if x.shape[0] != d.shape[0]:
             raise BadValue(
@@ -103,9 +101,13 @@ class Tile(DeviceArray):
             BadValue: for lines that the tile does not have.
         """
         check_range(first, last, axis, self.shape)
+        if self.finish is not None:
+            self.finish()
+        return self._lines_from(first, last, axis)
+
+    def _lines_from(self, first: int, last: int, axis: Axis) -> Tensor:
         self.transfers_out += last - first
-        weight = cast(Tensor, self._buffers["weight"])  # as an attribute torch would find it last
-        return weight[:, first:last].t() if axis == "column" else weight[first:last]
+        return self.memory[:, first:last].t() if axis == "column" else self.memory[first:last]
 
     def write(
         self, lines: Tensor, values: Tensor, lr: float, pulses: PulseTrain = DEFAULT_PULSES, axis: Axis = "column"
@@ -128,8 +130,7 @@ class Tile(DeviceArray):
             self.note_pulses(1, lines_written=lines.numel())
             return
         self.transfers_in += lines.numel()
-        driven = torch.zeros(lines.numel(), self.shape[axis == "column"], dtype=self.dtype, device=lines.device)
-        driven.scatter_(1, lines[:, None], 1.0)
+        driven = OneHotRows(lines, self.shape[axis == "column"], self.dtype)
         if axis == "column":
             self.update(driven, values, -lr, pulses)
         else:
@@ -162,8 +163,9 @@ class Tile(DeviceArray):
             self.transfers_out += last - first
             target.note_pulses(1, lines_written=last - first)
         else:
-            lines = torch.arange(first, last, device=self.weight.device)
-            values = self.read(lines, axis) if target is self else self.view_lines(first, last, axis)
+            lines = circle(self.shape[axis == "column"], self.memory.device)[first:last]
+            # The values of a view are those that the tile has when the pulses of the target are started.
+            values = self.read(lines, axis) if target is self else self._lines_from(first, last, axis)
             target.write(lines, values, rate, pulses, axis)
 
     def note_pulses(self, calls: int, lines_read: int = 0, lines_written: int = 0) -> None:

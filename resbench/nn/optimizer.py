@@ -17,6 +17,7 @@ from torch.optim.optimizer import ParamsT, register_optimizer_step_pre_hook
 
 from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer
 from resbench.crossbar import kernels
+from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.late import LateNumber
 from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import Rows
@@ -134,8 +135,9 @@ class AnalogOptimizer(torch.optim.Optimizer):
             if parts > 1:
                 step_shared(weights)
             else:
-                for weight, lr in weights:
-                    weight.step(lr)
+                with TOGETHER:
+                    for weight, lr in weights:
+                        weight.step(lr)
         return loss
 
     def _check_pairs(self, parts: int) -> None:

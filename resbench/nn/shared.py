@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.processes import send, send_object, share
 from resbench.nn.base import analog_layers
 from resbench.nn.parameter import AnalogWeight
@@ -32,11 +33,12 @@ def step_shared(weights: Sequence[tuple[AnalogWeight, float]]) -> None:
     rank, parts = share()
     _settle([weight for weight, _ in weights], parts)
     gathered = [(weight, lr, weight.pop_pairs(parts)) for weight, lr in weights]
-    for weight, lr, pairs in gathered:
-        if weight.process in (None, rank):
-            weight.algorithm.step(pairs, lr * weight.lr_scale)
-        else:
-            weight.algorithm.is_current = False
+    with TOGETHER:
+        for weight, lr, pairs in gathered:
+            if weight.process in (None, rank):
+                weight.algorithm.step(pairs, lr * weight.lr_scale)
+            else:
+                weight.algorithm.is_current = False
     for weight, _ in weights:
         if weight.process is not None:
             send(weight.algorithm.weight, weight.process)

@@ -20,6 +20,7 @@ from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.kernels import events, exact, reference
+from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.crossbar.views import Floats
@@ -95,6 +96,8 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
     kernel = _kernel(array, pulses)
     if kernel in (exact, events, reference):
         array.touch(None)
+        if TOGETHER.finish is not None:  # rows may be views of another array
+            TOGETHER.finish()
     kernel.update(array, x, d, lr, pulses, granularity)
 
 
@@ -103,7 +106,7 @@ def _kernel(array: DeviceArray, pulses: PulseTrain) -> Updates:
     if pulses.is_plain and array.is_pulsed:
         if is_numba(array):
             return _numba()
-        if _has_triton_kernels(array.weight) and _triton().is_covered(array):
+        if _has_triton_kernels(array.memory) and _triton().is_covered(array):
             return _triton()
     if not array.is_pulsed or pulses.pulse_type == "exact":
         return exact
@@ -163,7 +166,7 @@ def has_numba_kernels(weight: Tensor) -> bool:
 
 def is_numba(array: DeviceArray) -> bool:
     """Whether these kernels serve this array."""
-    return (array.views is not None and _backend in ("auto", "cpu")) or has_numba_kernels(array.weight)
+    return (array.views is not None and _backend in ("auto", "cpu")) or has_numba_kernels(array.memory)
 
 
 def _has_triton_kernels(weight: Tensor) -> bool:

@@ -17,7 +17,37 @@ import triton.language as tl
 
 from resbench.crossbar.devices.arithmetic import TINY
 from resbench.crossbar.kernels.cuda_functions import cos_of_turns, exp, log, power, sin_of_turns
-from resbench.crossbar.kernels.cuda_scan import load_word, lowest_bit, place_of
+from resbench.crossbar.kernels.cuda_scan import load_word, lowest_bit
+from resbench.crossbar.kernels.cuda_table import (
+    AT_ACTIVE,
+    AT_COLUMNS,
+    AT_COMPOSITE,
+    AT_COUNTER,
+    AT_COUNTS,
+    AT_CROSSPOINTS,
+    AT_FALLING,
+    AT_FIRST,
+    AT_LENGTHS,
+    AT_LINES,
+    AT_LONGEST,
+    AT_LOWER_ROUTE,
+    AT_MARKS,
+    AT_NOISE_KEY,
+    AT_PULSES_DOWN,
+    AT_PULSES_UP,
+    AT_RAISE_ROUTE,
+    AT_ROW_WORDS,
+    AT_ROWS,
+    AT_SIZE,
+    AT_STORED,
+    AT_VISIBLE,
+    AT_WORDS,
+    AT_WRITE_KEY,
+    LINES,
+    SUM,
+    constant,
+    which,
+)
 
 #: Crosspoints of one program of the composite weight.
 COMPOSE_BLOCK = 1024
@@ -98,67 +128,47 @@ def normal(key, block, slot, sample, update, lane):
     return tl.sqrt_rn(-2.0 * log(u0)) * tl.where(lane % 2 == 0, cos_of_turns(u1), sin_of_turns(u1))
 
 
-@triton.jit
-def of(constant, crosspoint, mask):
-    """A constant of devices as float32, from an array and the step from one device to the next, 0 if all share one."""
-    return tl.load(constant[0] + crosspoint * constant[1], mask=mask).to(tl.float32)
-
-
-@triton.jit(
-    do_not_specialize=[
-        *("d0", "d1", "d2", "d3", "first", "size", "samples", "columns", "positions", "width", "turned"),
-        *("noise_key", "write_key", "update", "words", "longest"),
-    ]
-)
-def replay(  # noqa: D417
-    row_words, active, marks, counts, lengths, d, d0, d1, d2, d3, routes,
-    stored, visible, pulses_up, pulses_down, w_min, w_max, reference, constants, scalars,
-    noise_key, write_key, update, write_noise,
-    first, size, samples, columns, positions, width, turned, words, longest,
-    RESPONSE: tl.constexpr, COLUMNS: tl.constexpr,
+@triton.jit(do_not_specialize=["rows", "all_lines", "starts", "count", "fields"])
+def replay(
+    table, rows, all_lines, starts, count, fields, constants, scalars, write_noise,
+    RESPONSE: tl.constexpr, REFERENCE: tl.constexpr, VISIBLE: tl.constexpr, ROUTED: tl.constexpr, HELD: tl.constexpr,
+    COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """Pulse the devices in order of time, each at the current weight with its own noise and clip.
 
     A program owns some columns of a row. It goes through the slots in which the row fires, and holds weights and
-    constants meanwhile. Grid: rows, blocks of columns. What :mod:`cuda_scan` filled is described there.
+    constants meanwhile. Programs: rows, blocks of columns. What :mod:`cuda_scan` filled is described in
+    :mod:`cuda_table`.
 
     Args:
-        row_words: slots in which rows fire.
-        active: samples for which rows fire.
-        marks: columns that fire.
-        counts: how many of a block fire.
-        lengths: bit lengths.
-        d: float32, errors; d0 to d3 are their strides.
-        routes: uint8 ``[2, samples]``, what a falling and a rising coincidence of a sample does to these devices: 0
-            nothing, 1 a pulse down, 2 a pulse up; None where they take what comes.
-        stored: stored weight, flat float32, changed in place.
-        visible: visible weight, likewise; None for devices without write noise.
-        pulses_up: count of pulses up, flat int32, changed in place; it stays at its largest value.
-        pulses_down: the same downward.
-        w_min: flat float32 and its stride, see :func:`of`.
-        w_max: likewise.
-        reference: likewise, None for devices without one.
-        constants: those that the response reads, likewise, of the up and of the down direction.
+        table: the table.
+        rows: place of its rows, ``Devices``.
+        all_lines: place of the rows ``Lines`` that they count.
+        starts: place of the numbers of their first programs.
+        count: number of rows.
+        fields: numbers in a row.
+        constants: which constants the response reads in the up direction, and in the down direction. Constant 0 is
+            ``w_min``, 1 ``w_max``, and 2 the reference where there is one.
         scalars: numbers, or tuples of them, that it reads, likewise.
-        noise_key: key of the cycle-to-cycle noise.
-        write_key: key of the write noise.
-        update: update counter of the tile.
         write_noise: standard deviation of the write noise.
-        first: first sample.
-        size: how many are replayed.
-        samples: how many there are.
-        columns: columns of the array.
-        positions: output positions of an image.
-        width: output positions side by side.
-        turned: 1 for a negative learning rate, which turns every pulse.
-        words: words for the slots of a sample.
-        longest: slots that a sample has at most.
         RESPONSE: the response.
+        REFERENCE: whether the devices have a reference.
+        VISIBLE: whether they have write noise.
+        ROUTED: whether they get only some of the pulses.
+        HELD: type of their constants.
         COLUMNS: columns of one program.
     """
-    row, part = tl.program_id(0), tl.program_id(1)
-    blocks, parts, per_row = (columns + 3) // 4, tl.num_programs(1), (size + 31) // 32
-    active += row.to(tl.int64) * per_row
+    place, program = which(table, starts, count)
+    devices = table + rows + place * fields
+    lines = table + all_lines + tl.load(devices + AT_LINES).to(tl.int32) * LINES
+    height, columns, size = (
+        tl.load(lines + AT_ROWS).to(tl.int32),
+        tl.load(lines + AT_COLUMNS).to(tl.int32),
+        tl.load(lines + AT_SIZE).to(tl.int32),
+    )
+    row, part = program % height, program // height
+    blocks, parts, per_row = (columns + 3) // 4, (columns + COLUMNS - 1) // COLUMNS, (size + 31) // 32
+    active = tl.load(lines + AT_ACTIVE).to(tl.pointer_type(tl.int32)) + row.to(tl.int64) * per_row
     lane = tl.arange(0, 32)
     busy = tl.zeros((32,), tl.int32)
     at = 0
@@ -169,17 +179,24 @@ def replay(  # noqa: D417
         column = part * COLUMNS + tl.arange(0, COLUMNS)
         here = column < columns
         crosspoint = row.to(tl.int64) * columns + column
-        low, high = of(w_min, crosspoint, here), of(w_max, crosspoint, here)
-        up_constants = [of(constant, crosspoint, here) for constant in constants[0]]
-        down_constants = [of(constant, crosspoint, here) for constant in constants[1]]
-        w = tl.load(stored + crosspoint, mask=here, other=0.0)
+        low, high = constant(devices, 0, crosspoint, here, HELD), constant(devices, 1, crosspoint, here, HELD)
+        up_constants = [constant(devices, each, crosspoint, here, HELD) for each in constants[0]]
+        down_constants = [constant(devices, each, crosspoint, here, HELD) for each in constants[1]]
+        w = tl.load(tl.load(devices + AT_STORED).to(tl.pointer_type(tl.float32)) + crosspoint, mask=here, other=0.0)
         origin = tl.zeros_like(w)
-        if reference is not None:
-            origin = of(reference, crosspoint, here)
+        if REFERENCE:
+            origin = constant(devices, 2, crosspoint, here, HELD)
         eta = tl.zeros_like(w)
         ups, downs = tl.zeros((COLUMNS,), tl.int32), tl.zeros((COLUMNS,), tl.int32)
 
-        mark = marks + column // 4
+        falling = tl.load(lines + AT_FALLING).to(tl.pointer_type(tl.int32)) + row.to(tl.int64) * per_row
+        words, longest = tl.load(lines + AT_WORDS).to(tl.int32), tl.load(lines + AT_LONGEST).to(tl.int32)
+        row_words = tl.load(lines + AT_ROW_WORDS).to(tl.pointer_type(tl.int32)) + row.to(tl.int64) * words * size
+        counts, mark = (
+            tl.load(lines + AT_COUNTS).to(tl.pointer_type(tl.int32)),
+            tl.load(lines + AT_MARKS).to(tl.pointer_type(tl.uint8)) + column // 4,
+        )
+        noise_key, update = tl.load(devices + AT_NOISE_KEY), tl.load(devices + AT_COUNTER).to(tl.int32)
         at = 0
         while at < per_row:
             bits = tl.load(active + at + lane, mask=at + lane < per_row, other=0)
@@ -187,39 +204,47 @@ def replay(  # noqa: D417
             while nth < 32:
                 chosen = tl.sum(tl.where(lane == nth, bits, 0)).to(tl.int64) & 0xFFFFFFFF
                 bits = tl.where(lane == nth, 0, bits)
+                signs = load_word(falling + at + nth)
                 while chosen != 0:
-                    m = 32 * (at + nth) + lowest_bit(chosen)
+                    bit = lowest_bit(chosen)
+                    m = 32 * (at + nth) + bit
                     chosen &= chosen - 1
-                    sample = first + m
-                    length = tl.load(lengths + sample)
-                    error = tl.load(d + place_of(sample, positions, width, d0, d2, d3, 1, 1) + row.to(tl.int64) * d1)
-                    falling = (error > 0).to(tl.int32) ^ turned
+                    falls = ((signs >> bit) & 1).to(tl.int32)
+                    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+                    length = tl.load(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m)
                     word = 0
                     while 32 * word < length:
-                        slots = load_word(row_words + (row.to(tl.int64) * words + word) * size + m)
+                        slots = load_word(row_words + word * size + m)
                         while slots != 0:
                             slot = 32 * word + lowest_bit(slots)
                             slots &= slots - 1
                             time = m.to(tl.int64) * longest + slot
-                            count = counts + time * parts
-                            if tl.load(count + part) > 0:
-                                number = -1  # of the pulse in its row and slot
+                            if tl.load(counts + time * parts + part) > 0:
+                                nth_pulse = -1  # in its row and slot
                                 other = 0
                                 while other < part:
                                     earlier = other + lane
-                                    number += tl.sum(tl.load(count + earlier, mask=earlier < part, other=0))
+                                    found = tl.load(counts + time * parts + earlier, mask=earlier < part, other=0)
+                                    nth_pulse += tl.sum(found)
                                     other += 32
                                 code = tl.load(mark + time * blocks, mask=here, other=0).to(tl.int32) >> (column % 4)
                                 hit = (code & 1) == 1
-                                up = ((code >> 4) & 1) != falling
-                                number += tl.cumsum(hit.to(tl.int32))
-                                block = row * blocks + number // 4
-                                xi = normal(noise_key, block, slot, sample, update, number % 4)
-                                if routes is not None:
-                                    fate = tl.where(up, tl.load(routes + samples + sample), tl.load(routes + sample))
+                                up = ((code >> 4) & 1) != falls
+                                pulse = nth_pulse + tl.cumsum(hit.to(tl.int32))
+                                block = row * blocks + pulse // 4
+                                xi = normal(noise_key, block, slot, sample, update, pulse % 4)
+                                if ROUTED:
+                                    raised = tl.load(
+                                        tl.load(devices + AT_RAISE_ROUTE).to(tl.pointer_type(tl.uint8)) + sample
+                                    )
+                                    lowered = tl.load(
+                                        tl.load(devices + AT_LOWER_ROUTE).to(tl.pointer_type(tl.uint8)) + sample
+                                    )
+                                    fate = tl.where(up, raised, lowered)
                                     hit, up = hit & (fate > 0), fate == 2
-                                if visible is not None:
-                                    eta = tl.where(hit, normal(write_key, block, slot, sample, update, number % 4), eta)
+                                if VISIBLE:
+                                    write_key = tl.load(devices + AT_WRITE_KEY)
+                                    eta = tl.where(hit, normal(write_key, block, slot, sample, update, pulse % 4), eta)
                                 v = w + origin
                                 rise = RESPONSE(v, 1.0, *up_constants, *scalars[0], xi)
                                 fall = RESPONSE(v, -1.0, *down_constants, *scalars[1], xi)
@@ -232,11 +257,15 @@ def replay(  # noqa: D417
             at += 32
 
         moved = ups + downs > 0
-        tl.store(stored + crosspoint, w, mask=moved)
-        if visible is not None:
-            tl.store(visible + crosspoint, w + write_noise * eta, mask=moved)
-        add_counts(pulses_up + crosspoint, ups)
-        add_counts(pulses_down + crosspoint, downs)
+        tl.store(tl.load(devices + AT_STORED).to(tl.pointer_type(tl.float32)) + crosspoint, w, mask=moved)
+        if VISIBLE:
+            tl.store(
+                tl.load(devices + AT_VISIBLE).to(tl.pointer_type(tl.float32)) + crosspoint,
+                w + write_noise * eta,
+                mask=moved,
+            )
+        add_counts(tl.load(devices + AT_PULSES_UP).to(tl.pointer_type(tl.int32)) + crosspoint, ups)
+        add_counts(tl.load(devices + AT_PULSES_DOWN).to(tl.pointer_type(tl.int32)) + crosspoint, downs)
 
 
 @triton.jit
@@ -246,11 +275,25 @@ def add_counts(counter, pulses):
     tl.store(counter, tl.where(total < 0, 2147483647, total), mask=pulses > 0)
 
 
-@triton.jit(do_not_specialize=["count"])
-def compose(composite, weights, gammas, count, BLOCK: tl.constexpr):
-    """``composite = sum_k gamma_k W_k``, fast tile first, flat."""
-    crosspoint = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+@triton.jit(do_not_specialize=["rows", "starts", "count"])
+def compose(table, rows, starts, count, ARRAYS: tl.constexpr, BLOCK: tl.constexpr):
+    """``composite = sum_k gamma_k W_k``, fast tile first, flat; programs: blocks of crosspoints.
+
+    Args:
+        table: the table.
+        rows: place of its rows, ``Sum`` and its arrays.
+        starts: place of the numbers of their first programs.
+        count: number of rows.
+        ARRAYS: arrays of each weight.
+        BLOCK: crosspoints of one program.
+    """
+    nth, block = which(table, starts, count)
+    row = table + rows + nth * (SUM + 2 * ARRAYS)
+    crosspoint = block.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    there = crosspoint < tl.load(row + AT_CROSSPOINTS)
     total = tl.zeros((BLOCK,), tl.float32)
-    for k in tl.static_range(len(weights)):
-        total += gammas[k] * tl.load(weights[k] + crosspoint, mask=crosspoint < count)
-    tl.store(composite + crosspoint, total, mask=crosspoint < count)
+    for k in tl.static_range(ARRAYS):
+        weight = tl.load(row + SUM + 2 * k).to(tl.pointer_type(tl.float32))
+        share = tl.load(row + SUM + 2 * k + 1).to(tl.int32).to(tl.float32, bitcast=True)
+        total += share * tl.load(weight + crosspoint, mask=there)
+    tl.store(tl.load(row + AT_COMPOSITE).to(tl.pointer_type(tl.float32)) + crosspoint, total, mask=there)

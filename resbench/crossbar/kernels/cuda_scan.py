@@ -1,20 +1,59 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
-"""Which lines fire in which slots, on the GPU, in Triton: the same bits as the reference kernel.
+"""Which lines fire on the GPU, in Triton: pulse trains, rows, and columns in the slots in which a row fired.
 
-Three kernels, one after the other. ``scales`` gives every sample its bit length and scales, ``draw_rows`` draws the
-rows, and ``draw_columns`` draws the columns in those slots in which a row fired. Both sides are read where they are,
-through their strides; nothing is unfolded.
-
-Layouts. x is ``[images, channels, height, width]``, d is ``[images, out, height, width]`` of the output positions;
-sample = image * positions + position. A linear layer has one image for each row, of one position. The slots of a
-sample are bits of words of 32, the first slot the lowest bit. Rows and columns are drawn for some of the samples at a
-time, which begin with ``first`` and are counted from there.
+Each kernel has programs for all mini-batches of a table, whose rows :class:`~.cuda_table.Lines` describes with all
+tensors. x and d are images; nothing is laid out. The slots of a sample are bits of words of 32, the first slot the
+lowest bit. Working memory counts samples from the first of the row of the table.
 """
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
+
+from resbench.crossbar.kernels.cuda_table import (
+    AT_ACTIVE,
+    AT_COLUMN_KEY,
+    AT_COLUMNS,
+    AT_COUNTS,
+    AT_D,
+    AT_D_ACROSS,
+    AT_D_DOWN,
+    AT_D_IMAGE,
+    AT_D_LINE,
+    AT_D_ROW,
+    AT_D_SCALES,
+    AT_DESIRED,
+    AT_FACTOR,
+    AT_FALLING,
+    AT_FIRED,
+    AT_FIRST,
+    AT_FREE_LENGTH,
+    AT_LENGTHS,
+    AT_LONGEST,
+    AT_MARKS,
+    AT_POSITIONS,
+    AT_RATE,
+    AT_ROW_KEY,
+    AT_ROW_WORDS,
+    AT_ROWS,
+    AT_SIZE,
+    AT_SLOTS,
+    AT_STEP,
+    AT_TURNED,
+    AT_UPDATE,
+    AT_WIDTH,
+    AT_WORDS,
+    AT_X,
+    AT_X_ACROSS,
+    AT_X_DOWN,
+    AT_X_IMAGE,
+    AT_X_LINE,
+    AT_X_PATCH,
+    AT_X_SCALES,
+    LINES,
+    which,
+)
 
 #: Samples and lines of one step of a program that looks for maxima.
 MAXIMA_SAMPLES, MAXIMA_LINES = 8, 128
@@ -25,93 +64,86 @@ COLUMNS = 128
 
 
 @triton.jit
-def place_of(sample, positions, width, s0, s2, s3, UP: tl.constexpr, ACROSS: tl.constexpr):
-    """Where a sample is in an image with these strides; ``UP`` and ``ACROSS`` are those of a convolution."""
+def x_place(lines, sample):
+    """Where x of a sample begins."""
+    positions, width = tl.load(lines + AT_POSITIONS).to(tl.int32), tl.load(lines + AT_WIDTH).to(tl.int32)
     image, top, left = (sample // positions).to(tl.int64), sample % positions // width, sample % positions % width
-    return image * s0 + top * UP * s2 + left * ACROSS * s3
+    return image * tl.load(lines + AT_X_IMAGE) + top * tl.load(lines + AT_X_DOWN) + left * tl.load(lines + AT_X_ACROSS)
 
 
 @triton.jit
-def place_in_patch(
-    column, x1, x2, x3, HEIGHT: tl.constexpr, WIDTH: tl.constexpr, DOWN: tl.constexpr, ACROSS: tl.constexpr
-):
-    """Where a column is in the patch of a sample; ``HEIGHT`` and ``WIDTH`` of the kernel, and its dilation."""
-    channel = (column // (HEIGHT * WIDTH)).to(tl.int64)
-    return channel * x1 + column // WIDTH % HEIGHT * DOWN * x2 + column % WIDTH * ACROSS * x3
+def d_place(lines, sample):
+    """Where d of a sample begins."""
+    positions, width = tl.load(lines + AT_POSITIONS).to(tl.int32), tl.load(lines + AT_WIDTH).to(tl.int32)
+    image, top, left = (sample // positions).to(tl.int64), sample % positions // width, sample % positions % width
+    return image * tl.load(lines + AT_D_IMAGE) + top * tl.load(lines + AT_D_DOWN) + left * tl.load(lines + AT_D_ACROSS)
 
 
 @triton.jit
-def larger(most, values):
+def only_line(known, sample, mask):
+    """The only line of a side that has a value, which is 1, for each sample; -1 where lines have any values.
+
+    ``known`` is the address of the numbers of these lines, or 0.
+    """
+    mask = tl.where(mask, known, 0) != 0
+    return tl.load(known.to(tl.pointer_type(tl.int64)) + sample, mask=mask, other=-1).to(tl.int32)
+
+
+@triton.jit
+def values(address, line, only, mask):
+    """The values of some lines of x or of d, 0 outside of the mask."""
+    only = tl.where(mask, only, line + 1)
+    return tl.where(line == only, 1.0, tl.load(address, mask=only < 0, other=0.0))
+
+
+@triton.jit
+def larger(most, found):
     """The larger of absolute values as their bits, int32: whole numbers in the order of the floats, NaN above all."""
-    return tl.maximum(most, tl.abs(values).to(tl.int32, bitcast=True))
+    return tl.maximum(most, tl.abs(found).to(tl.int32, bitcast=True))
 
 
-@triton.jit(
-    do_not_specialize=[
-        *("x0", "x1", "x2", "x3", "d0", "d1", "d2", "d3", "samples", "rows", "columns", "positions", "width"),
-    ]
-)
-def scales(  # noqa: D417
-    lengths, x_scales, d_scales, fired, slots, x, x0, x1, x2, x3, d, d0, d1, d2, d3,
-    samples, rows, columns, positions, width, numbers, words,
-    KERNEL_HEIGHT: tl.constexpr, KERNEL_WIDTH: tl.constexpr, STRIDE_HEIGHT: tl.constexpr, STRIDE_WIDTH: tl.constexpr,
-    DILATION_HEIGHT: tl.constexpr, DILATION_WIDTH: tl.constexpr,
+@triton.jit(do_not_specialize=["rows", "starts", "count"])
+def scales(
+    table, rows, starts, count,
     FREE: tl.constexpr, MANAGED: tl.constexpr, SHORTENED: tl.constexpr,
-    SAMPLES: tl.constexpr, LINES: tl.constexpr,
+    MAXIMA_SAMPLES: tl.constexpr, MAXIMA_LINES: tl.constexpr,
 ):  # fmt: skip
     """``PulseTrain.scales`` of every sample, float32 operation by float32 operation, because ``ceil`` decides.
 
-    Grid: blocks of samples.
+    Programs: blocks of samples. Fills ``lengths``, ``x_scales`` and ``d_scales``, sets ``fired`` to 0, and adds to
+    ``slots``.
 
     Args:
-        lengths: int32 ``[samples]``, bit lengths; filled.
-        x_scales: float32 ``[samples]``, factors on x; filled.
-        d_scales: float32 ``[samples]``, factors on d; filled.
-        fired: int32 ``[words, samples]``, slots in which a row fired; filled with zeros.
-        slots: int64 ``[1]``, the sum of all bit lengths is added.
-        x: float32, padded image; x0 to x3 are its strides.
-        d: float32, errors; d0 to d3 are their strides.
-        samples: how many.
-        rows: rows of the array.
-        columns: columns of the array.
-        positions: output positions of an image.
-        width: output positions side by side.
-        numbers: rate, step, desired_bl, um_grad_scale, and BL of samples that nothing shortens.
-        words: words for the slots of a sample.
-        KERNEL_HEIGHT: height of the kernel, and so on for its width, the strides and the dilations.
+        table: the table.
+        rows: place of its rows, ``Lines``.
+        starts: place of the numbers of their first programs.
+        count: number of rows.
         FREE: whether BL adapts to the rate.
         MANAGED: whether the probabilities are balanced.
         SHORTENED: whether the management shortens BL.
-        SAMPLES: samples of one program.
-        LINES: lines that are read at once.
+        MAXIMA_SAMPLES: samples of one program.
+        MAXIMA_LINES: lines that are read at once.
     """
-    sample = tl.program_id(0) * SAMPLES + tl.arange(0, SAMPLES)
-    there = sample < samples
-    rate, step, longest, d_factor, free_length = numbers
-    step = tl.full((), step, tl.float32)  # in the interpreter too
-    length = tl.full((SAMPLES,), 0.0, tl.float32) + free_length
-    x_scale, d_scale = tl.full((SAMPLES,), 1.0, tl.float32), tl.full((SAMPLES,), 1.0, tl.float32)
-    idle = sample < 0
+    nth, block = which(table, starts, count)
+    lines = table + rows + nth * LINES
+    size = tl.load(lines + AT_SIZE).to(tl.int32)
+    m = block * MAXIMA_SAMPLES + tl.arange(0, MAXIMA_SAMPLES)
+    there = m < size
+    length = tl.full((MAXIMA_SAMPLES,), 0.0, tl.float32) + tl.load(lines + AT_FREE_LENGTH).to(tl.int32).to(
+        tl.float32, bitcast=True
+    )
+    rate, step, longest = (
+        tl.load(lines + AT_RATE).to(tl.int32).to(tl.float32, bitcast=True),
+        tl.load(lines + AT_STEP).to(tl.int32).to(tl.float32, bitcast=True),
+        tl.load(lines + AT_DESIRED).to(tl.int32).to(tl.float32, bitcast=True),
+    )
+    x_scale, d_scale = tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32), tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32)
+    idle = m < 0
     if MANAGED:
-        line = tl.arange(0, LINES)
-        most_x, most_d = tl.zeros((LINES, SAMPLES), tl.int32), tl.zeros((LINES, SAMPLES), tl.int32)
-        d_place = place_of(sample, positions, width, d0, d2, d3, 1, 1)[None, :]
-        first = 0
-        while first < rows:
-            row = (first + line)[:, None]
-            most_d = larger(most_d, tl.load(d + d_place + row.to(tl.int64) * d1, (row < rows) & there[None, :], 0.0))
-            first += LINES
-        x_place = place_of(sample, positions, width, x0, x2, x3, STRIDE_HEIGHT, STRIDE_WIDTH)[None, :]
-        first = 0
-        while first < columns:
-            column = (first + line)[:, None]
-            place = x_place + place_in_patch(
-                column, x1, x2, x3, KERNEL_HEIGHT, KERNEL_WIDTH, DILATION_HEIGHT, DILATION_WIDTH
-            )
-            most_x = larger(most_x, tl.load(x + place, (column < columns) & there[None, :], 0.0))
-            first += LINES
-        x_max = tl.max(most_x, axis=0).to(tl.float32, bitcast=True)
-        d_max = tl.max(most_d, axis=0).to(tl.float32, bitcast=True) * d_factor
+        x_max = largest_x(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES)
+        d_max = largest_d(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES) * tl.load(lines + AT_FACTOR).to(tl.int32).to(
+            tl.float32, bitcast=True
+        )
         idle = (x_max == 0) | (d_max == 0)
         x_max, d_max = tl.where(idle, 1.0, x_max), tl.where(idle, 1.0, d_max)
         k = tl.div_rn(rate * x_max * d_max, step)
@@ -125,20 +157,60 @@ def scales(  # noqa: D417
         x_scale = x_scale * base
         d_scale = d_scale * base
     whole = tl.where(there & (idle == 0), length, 0.0).to(tl.int32)
-    tl.store(lengths + sample, whole, there)
-    tl.store(x_scales + sample, x_scale, there)
-    tl.store(d_scales + sample, d_scale, there)
-    word = 0
-    while word < words:
-        tl.store(fired + word * samples + sample, tl.zeros((SAMPLES,), tl.int32), there)
+    tl.store(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m, whole, there)
+    tl.store(tl.load(lines + AT_X_SCALES).to(tl.pointer_type(tl.float32)) + m, x_scale, there)
+    tl.store(tl.load(lines + AT_D_SCALES).to(tl.pointer_type(tl.float32)) + m, d_scale, there)
+    fired, word = tl.load(lines + AT_FIRED).to(tl.pointer_type(tl.int32)), 0
+    while word < tl.load(lines + AT_WORDS).to(tl.int32):
+        tl.store(fired + word * size + m, tl.zeros((MAXIMA_SAMPLES,), tl.int32), there)
         word += 1
-    tl.atomic_add(slots, tl.sum(whole.to(tl.int64)), sem="relaxed")
+    tl.atomic_add(tl.load(lines + AT_SLOTS).to(tl.pointer_type(tl.int64)), tl.sum(whole.to(tl.int64)), sem="relaxed")
 
 
 @triton.jit
-def threshold(values, scale):
+def largest_x(lines, m, there, SAMPLES: tl.constexpr, AT_ONCE: tl.constexpr):
+    """``max_j |x_mj|`` of some samples, ``AT_ONCE`` columns at a time."""
+    x, patch, columns = (
+        tl.load(lines + AT_X).to(tl.pointer_type(tl.float32)),
+        tl.load(lines + AT_X_PATCH).to(tl.pointer_type(tl.int32)),
+        tl.load(lines + AT_COLUMNS).to(tl.int32),
+    )
+    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+    place, only = x_place(lines, sample)[None, :], only_line(tl.load(lines + AT_X_LINE), sample, there)[None, :]
+    most = tl.zeros((AT_ONCE, SAMPLES), tl.int32)
+    first = 0
+    while first < columns:
+        column = first + tl.arange(0, AT_ONCE)
+        offset = tl.load(patch + column, mask=column < columns, other=0)[:, None]
+        column = column[:, None]
+        most = larger(most, values(x + place + offset, column, only, (column < columns) & there[None, :]))
+        first += AT_ONCE
+    return tl.max(most, axis=0).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def largest_d(lines, m, there, SAMPLES: tl.constexpr, AT_ONCE: tl.constexpr):
+    """``max_i |d_mi|`` of some samples, ``AT_ONCE`` rows at a time."""
+    d, stride, rows = (
+        tl.load(lines + AT_D).to(tl.pointer_type(tl.float32)),
+        tl.load(lines + AT_D_ROW),
+        tl.load(lines + AT_ROWS).to(tl.int32),
+    )
+    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+    place, only = d_place(lines, sample)[None, :], only_line(tl.load(lines + AT_D_LINE), sample, there)[None, :]
+    most = tl.zeros((AT_ONCE, SAMPLES), tl.int32)
+    first = 0
+    while first < rows:
+        row = (first + tl.arange(0, AT_ONCE))[:, None]
+        most = larger(most, values(d + place + row * stride, row, only, (row < rows) & there[None, :]))
+        first += AT_ONCE
+    return tl.max(most, axis=0).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def threshold(found, scale):
     """What the word of a line has to be below for it to fire, int64 in [0, 2^32]."""
-    p = tl.minimum(tl.abs(values) * scale, 1.0, propagate_nan=tl.PropagateNan.ALL)
+    p = tl.minimum(tl.abs(found) * scale, 1.0, propagate_nan=tl.PropagateNan.ALL)
     return tl.ceil(p * 4294967296.0).to(tl.int64)  # exact: a power of two times a float32
 
 
@@ -174,57 +246,60 @@ def store_row(row_words, row, bits, word, words, m, size, rows, there):
 
 
 @triton.jit
-def store_active(active, nth, bits, size, rows, SAMPLES: tl.constexpr):
-    """Store for which samples the nth row of a program fired."""
-    word = tl.program_id(0) * (SAMPLES // 32) + tl.arange(0, SAMPLES // 32)
-    row = 4 * tl.program_id(1) + nth + tl.zeros_like(word)
+def store_bits(stored, row, part, bits, size, rows, SAMPLES: tl.constexpr):
+    """Store a bit of a row for each sample of a program."""
+    word = part * (SAMPLES // 32) + tl.arange(0, SAMPLES // 32)
     per_row = (size + 31) // 32
-    packed = pack((bits != 0).to(tl.int32), SAMPLES)
-    tl.store(active + row.to(tl.int64) * per_row + word, packed, mask=(word < per_row) & (row < rows))
+    tl.store(stored + row.to(tl.int64) * per_row + word, pack(bits, SAMPLES), mask=(word < per_row) & (row < rows))
 
 
-@triton.jit(
-    do_not_specialize=[
-        *("d0", "d1", "d2", "d3", "first", "size", "samples", "rows", "positions", "width", "key", "update", "words"),
-    ]
-)
-def draw_rows(  # noqa: D417
-    row_words, active, fired, lengths, d_scales, d, d0, d1, d2, d3,
-    first, size, samples, rows, positions, width, key, update, words, SAMPLES: tl.constexpr,
-):  # fmt: skip
-    """The slots in which rows fire; grid: blocks of samples, counters of four rows.
+@triton.jit(do_not_specialize=["rows", "starts", "count"])
+def draw_rows(table, rows, starts, count, ROW_SAMPLES: tl.constexpr):
+    """The slots in which rows fire; programs: blocks of samples, counters of four rows.
+
+    Fills ``row_words`` where a sample has slots, ``active`` and ``falling``, and sets bits of ``fired``.
 
     Args:
-        row_words: int32 ``[rows, words, size]``, slots in which a row fires; filled where a sample has such slots.
-        active: int32 ``[rows, size / 32]``, a bit for each sample for which a row fires; filled.
-        fired: int32 ``[words, samples]``, slots in which any row fires; these bits are set.
-        lengths: int32 ``[samples]``.
-        d_scales: float32 ``[samples]``.
-        d: float32, errors; d0 to d3 are their strides.
-        first: first sample.
-        size: how many are drawn.
-        samples: how many there are.
-        rows: rows of the array.
-        positions: output positions of an image.
-        width: output positions side by side.
-        key: key of the row bits.
-        update: update counter of the tile.
-        words: words for the slots of a sample.
-        SAMPLES: samples of one program.
+        table: the table.
+        rows: place of its rows, ``Lines``.
+        starts: place of the numbers of their first programs.
+        count: number of rows.
+        ROW_SAMPLES: samples of one program.
     """
-    m = tl.program_id(0) * SAMPLES + tl.arange(0, SAMPLES)
+    nth, program = which(table, starts, count)
+    lines = table + rows + nth * LINES
+    size, height, words = (
+        tl.load(lines + AT_SIZE).to(tl.int32),
+        tl.load(lines + AT_ROWS).to(tl.int32),
+        tl.load(lines + AT_WORDS).to(tl.int32),
+    )
+    parts = (size + ROW_SAMPLES - 1) // ROW_SAMPLES
+    part = program % parts
+    m = part * ROW_SAMPLES + tl.arange(0, ROW_SAMPLES)
     there = m < size
-    sample = first + m
-    length = tl.load(lengths + sample, mask=there, other=0)
-    scale = tl.load(d_scales + sample, mask=there, other=0.0)
-    none = tl.zeros((SAMPLES,), tl.int32)
-    block = tl.program_id(1) + none
+    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+    length = tl.load(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m, mask=there, other=0)
+    scale = tl.load(tl.load(lines + AT_D_SCALES).to(tl.pointer_type(tl.float32)) + m, mask=there, other=0.0)
+    none = tl.zeros((ROW_SAMPLES,), tl.int32)
+    block = program // parts + none
     row = 4 * block
-    error = d + place_of(sample, positions, width, d0, d2, d3, 1, 1) + row.to(tl.int64) * d1
-    limit0 = threshold(tl.load(error, mask=there, other=0.0), scale)
-    limit1 = threshold(tl.load(error + d1, mask=there & (row + 1 < rows), other=0.0), scale)
-    limit2 = threshold(tl.load(error + 2 * d1, mask=there & (row + 2 < rows), other=0.0), scale)
-    limit3 = threshold(tl.load(error + 3 * d1, mask=there & (row + 3 < rows), other=0.0), scale)
+    stride, only = tl.load(lines + AT_D_ROW), only_line(tl.load(lines + AT_D_LINE), sample, there)
+    error = tl.load(lines + AT_D).to(tl.pointer_type(tl.float32)) + d_place(lines, sample) + row * stride
+    d0 = values(error, row, only, there)
+    d1 = values(error + stride, row + 1, only, there & (row + 1 < height))
+    d2 = values(error + 2 * stride, row + 2, only, there & (row + 2 < height))
+    d3 = values(error + 3 * stride, row + 3, only, there & (row + 3 < height))
+    limit0, limit1, limit2, limit3 = (
+        threshold(d0, scale),
+        threshold(d1, scale),
+        threshold(d2, scale),
+        threshold(d3, scale),
+    )
+    key, update = tl.load(lines + AT_ROW_KEY), tl.load(lines + AT_UPDATE).to(tl.int32)
+    row_words, fired = (
+        tl.load(lines + AT_ROW_WORDS).to(tl.pointer_type(tl.int32)),
+        tl.load(lines + AT_FIRED).to(tl.pointer_type(tl.int32)),
+    )
     any0, any1, any2, any3 = none, none, none, none
     longest = tl.max(length)
     slot, word = 0, 0
@@ -239,84 +314,88 @@ def draw_rows(  # noqa: D417
             bits2 |= (below(w2, limit2) & on) << bit
             bits3 |= (below(w3, limit3) & on) << bit
             slot += 1
-        store_row(row_words, row, bits0, word, words, m, size, rows, there)
-        store_row(row_words, row + 1, bits1, word, words, m, size, rows, there)
-        store_row(row_words, row + 2, bits2, word, words, m, size, rows, there)
-        store_row(row_words, row + 3, bits3, word, words, m, size, rows, there)
+        store_row(row_words, row, bits0, word, words, m, size, height, there)
+        store_row(row_words, row + 1, bits1, word, words, m, size, height, there)
+        store_row(row_words, row + 2, bits2, word, words, m, size, height, there)
+        store_row(row_words, row + 3, bits3, word, words, m, size, height, there)
         together = bits0 | bits1 | bits2 | bits3
-        tl.atomic_or(fired + word * samples + sample, together, mask=there & (together != 0), sem="relaxed")
+        tl.atomic_or(fired + word * size + m, together, mask=there & (together != 0), sem="relaxed")
         any0, any1, any2, any3 = any0 | bits0, any1 | bits1, any2 | bits2, any3 | bits3
         word += 1
-    store_active(active, 0, any0, size, rows, SAMPLES)
-    store_active(active, 1, any1, size, rows, SAMPLES)
-    store_active(active, 2, any2, size, rows, SAMPLES)
-    store_active(active, 3, any3, size, rows, SAMPLES)
+    active, falling = (
+        tl.load(lines + AT_ACTIVE).to(tl.pointer_type(tl.int32)),
+        tl.load(lines + AT_FALLING).to(tl.pointer_type(tl.int32)),
+    )
+    turned, first = (
+        tl.load(lines + AT_TURNED).to(tl.int32),
+        4 * (program // parts) + tl.zeros((ROW_SAMPLES // 32,), tl.int32),
+    )
+    store_bits(active, first, part, (any0 != 0).to(tl.int32), size, height, ROW_SAMPLES)
+    store_bits(active, first + 1, part, (any1 != 0).to(tl.int32), size, height, ROW_SAMPLES)
+    store_bits(active, first + 2, part, (any2 != 0).to(tl.int32), size, height, ROW_SAMPLES)
+    store_bits(active, first + 3, part, (any3 != 0).to(tl.int32), size, height, ROW_SAMPLES)
+    store_bits(falling, first, part, (d0 > 0).to(tl.int32) ^ turned, size, height, ROW_SAMPLES)
+    store_bits(falling, first + 1, part, (d1 > 0).to(tl.int32) ^ turned, size, height, ROW_SAMPLES)
+    store_bits(falling, first + 2, part, (d2 > 0).to(tl.int32) ^ turned, size, height, ROW_SAMPLES)
+    store_bits(falling, first + 3, part, (d3 > 0).to(tl.int32) ^ turned, size, height, ROW_SAMPLES)
 
 
-@triton.jit(
-    do_not_specialize=[
-        *("x0", "x1", "x2", "x3", "first", "samples", "columns", "positions", "width", "key", "update", "longest"),
-    ]
-)
-def draw_columns(  # noqa: D417
-    marks, counts, fired, lengths, x_scales, x, x0, x1, x2, x3,
-    first, samples, columns, positions, width, key, update, longest,
-    KERNEL_HEIGHT: tl.constexpr, KERNEL_WIDTH: tl.constexpr, STRIDE_HEIGHT: tl.constexpr, STRIDE_WIDTH: tl.constexpr,
-    DILATION_HEIGHT: tl.constexpr, DILATION_WIDTH: tl.constexpr,
-    COLUMNS: tl.constexpr,
-):  # fmt: skip
-    """Which columns fire, in the slots in which a row fires; grid: samples, blocks of columns.
+@triton.jit(do_not_specialize=["rows", "starts", "count"])
+def draw_columns(table, rows, starts, count, COLUMNS: tl.constexpr):
+    """Which columns fire, in the slots in which a row fires; programs: samples, blocks of columns.
 
-    Slot t of sample m is at place ``m * longest + t``; other slots are left as they are.
+    Fills ``marks``: which of four columns fire (the low bits), and which of them have x above 0 (the high bits). It
+    also fills ``counts``. Slot t of sample m is at place ``m * longest + t``; slots in which no row fires are left as
+    they are.
 
     Args:
-        marks: uint8 ``[size * longest, columns / 4]``, four columns in a byte: which fire (the low bits), and which
-            of them have x above 0 (the high bits); filled.
-        counts: int32 ``[size * longest, column blocks]``, how many columns of a block fire; filled.
-        fired: int32 ``[words, samples]``, slots in which a row fires.
-        lengths: int32 ``[samples]``.
-        x_scales: float32 ``[samples]``.
-        x: float32, padded image; x0 to x3 are its strides.
-        first: first sample.
-        samples: how many there are.
-        columns: columns of the array.
-        positions: output positions of an image.
-        width: output positions side by side.
-        key: key of the column bits.
-        update: update counter of the tile.
-        longest: slots that a sample has at most.
-        KERNEL_HEIGHT: height of the kernel, and so on for its width, the strides and the dilations.
+        table: the table.
+        rows: place of its rows, ``Lines``.
+        starts: place of the numbers of their first programs.
+        count: number of rows.
         COLUMNS: columns of one program.
     """
-    m, part = tl.program_id(0), tl.program_id(1)
-    sample = first + m
-    length = tl.load(lengths + sample)
-    word = 0
+    nth, program = which(table, starts, count)
+    lines = table + rows + nth * LINES
+    size, columns = tl.load(lines + AT_SIZE).to(tl.int32), tl.load(lines + AT_COLUMNS).to(tl.int32)
+    m, part = program % size, program // size
+    length = tl.load(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m)
+    fired, word = tl.load(lines + AT_FIRED).to(tl.pointer_type(tl.int32)), 0
     while 32 * word < length:
-        slots = load_word(fired + word * samples + sample)
+        slots = load_word(fired + word * size + m)
         if slots != 0:
-            scale = tl.load(x_scales + sample)
+            sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
             block = part * (COLUMNS // 4) + tl.arange(0, COLUMNS // 4)
-            blocks = (columns + 3) // 4
+            blocks, parts = (columns + 3) // 4, (columns + COLUMNS - 1) // COLUMNS
             column = 4 * block[:, None] + tl.arange(0, 4)[None, :]
-            place = place_of(sample, positions, width, x0, x2, x3, STRIDE_HEIGHT, STRIDE_WIDTH) + place_in_patch(
-                column, x1, x2, x3, KERNEL_HEIGHT, KERNEL_WIDTH, DILATION_HEIGHT, DILATION_WIDTH
+            here = column < columns
+            place = x_place(lines, sample) + tl.load(
+                tl.load(lines + AT_X_PATCH).to(tl.pointer_type(tl.int32)) + column, mask=here, other=0
             )
-            value = tl.load(x + place, mask=column < columns, other=0.0)
+            value = values(
+                tl.load(lines + AT_X).to(tl.pointer_type(tl.float32)) + place,
+                column,
+                only_line(tl.load(lines + AT_X_LINE), sample, sample >= 0),
+                here,
+            )
             even, odd = tl.split(tl.reshape(value, (COLUMNS // 4, 2, 2)))
             v0, v2 = tl.split(even)
             v1, v3 = tl.split(odd)
+            scale = tl.load(tl.load(lines + AT_X_SCALES).to(tl.pointer_type(tl.float32)) + m)
             limit0, limit1 = threshold(v0, scale), threshold(v1, scale)
             limit2, limit3 = threshold(v2, scale), threshold(v3, scale)
             signs = (v0 > 0).to(tl.int32) | ((v1 > 0).to(tl.int32) << 1)
             signs = (signs | ((v2 > 0).to(tl.int32) << 2) | ((v3 > 0).to(tl.int32) << 3)) << 4
+            key, update = tl.load(lines + AT_COLUMN_KEY), tl.load(lines + AT_UPDATE).to(tl.int32)
+            first = m.to(tl.int64) * tl.load(lines + AT_LONGEST).to(tl.int32)
+            marks = tl.load(lines + AT_MARKS).to(tl.pointer_type(tl.uint8)) + first * blocks + block
+            counts = tl.load(lines + AT_COUNTS).to(tl.pointer_type(tl.int32)) + first * parts + part
             while slots != 0:
                 slot = 32 * word + lowest_bit(slots)
                 slots &= slots - 1
                 w0, w1, w2, w3 = tl.philox(key, block, slot, sample, update)
                 hit0, hit1, hit2, hit3 = below(w0, limit0), below(w1, limit1), below(w2, limit2), below(w3, limit3)
                 code = signs | hit0 | (hit1 << 1) | (hit2 << 2) | (hit3 << 3)
-                time = m.to(tl.int64) * longest + slot
-                tl.store(marks + time * blocks + block, code.to(tl.uint8), mask=block < blocks)
-                tl.store(counts + time * tl.num_programs(1) + part, tl.sum(hit0 + hit1 + hit2 + hit3))
+                tl.store(marks + slot.to(tl.int64) * blocks, code.to(tl.uint8), mask=block < blocks)
+                tl.store(counts + slot.to(tl.int64) * parts, tl.sum(hit0 + hit1 + hit2 + hit3))
         word += 1

@@ -34,7 +34,7 @@ from resbench.crossbar.unit_cells import make_tile
 from resbench.errors import BadValue
 
 pytest.importorskip("triton")
-from resbench.crossbar.kernels import cuda, cuda_apply, cuda_noise
+from resbench.crossbar.kernels import cuda_apply, cuda_jobs, cuda_noise
 
 HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
 SHORT = PulseTrain(desired_bl=2)
@@ -175,7 +175,7 @@ def test_long_trains_and_too_little_room(monkeypatch: pytest.MonkeyPatch) -> Non
     """More slots than a word has bits, and a mini-batch that is pulsed sample by sample."""
     x, d = Rows(torch.tensor([[0.3, -0.1], [0.3, 0.2]])), Rows(torch.tensor([[0.2, 0.0], [-0.05, 0.2]]))
     device = devices.SoftBounds(dw_min=0.01)
-    monkeypatch.setattr(cuda, "room", 300)
+    monkeypatch.setattr(cuda_jobs, "room", 300)
     tile, truth = (trained(backend, device, x, d, 0.33, FREE) for backend in ("cuda", "reference"))
     assert_same(tile, truth)
     assert truth.slots == 2 * 34

@@ -1,0 +1,170 @@
+"""Launches on a GPU, each for many arrays: which jobs share one, and the table that tells the kernels about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import torch
+import triton.language as tl
+from torch import Tensor
+
+from resbench.crossbar.kernels import cuda_apply, cuda_scan
+from resbench.crossbar.kernels.cuda_functions import pieces
+from resbench.crossbar.kernels.cuda_jobs import Job, bits, room_on
+from resbench.crossbar.kernels.cuda_table import WORKING
+
+#: Registers that a thread of ``replay`` may have: fewer, as NVIDIA's assembler chooses by itself, would be spilled.
+REGISTERS = {} if torch.version.hip else {"maxnreg": 200}
+HELD = {torch.float32: tl.float32, torch.float16: tl.float16}
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """A composite weight, and the weights and shares of which it is the sum."""
+
+    composite: Tensor
+    terms: list[tuple[Tensor, float]]
+
+
+class Launch(NamedTuple):
+    """A kernel, the number of its programs, what it takes after the table, and what it is compiled for."""
+
+    kernel: Any
+    programs: int
+    arguments: tuple[Any, ...]
+    options: dict[str, Any]
+
+
+class Table:
+    """The table of some launches while it is written."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def add(self, numbers: Iterable[int]) -> int:
+        """Add numbers; returns their place."""
+        place = len(self.numbers)
+        self.numbers.extend(numbers)
+        return place
+
+    def add_starts(self, programs: Sequence[int]) -> int:
+        """Add the numbers of the first programs of some rows, where so many belong to each."""
+        return self.add(accumulate(programs[:-1], initial=0))
+
+    def sent_to(self, device: torch.device) -> Tensor:
+        """The table on a GPU. The host does not wait until it is there."""
+        there = torch.empty(len(self.numbers), dtype=torch.int64, device=device)
+        here = torch.tensor(self.numbers, dtype=torch.int64, pin_memory=device.type == "cuda")
+        return there.copy_(here, non_blocking=True)
+
+
+class Work:
+    """Jobs and composite weights that one GPU computes.
+
+    Args:
+        jobs: the jobs with their turns. A job may depend on those of earlier turns.
+        sums: composite weights, which depend on the jobs.
+        device: the GPU.
+
+    Attributes:
+        launches: the launches, in order.
+    """
+
+    def __init__(self, jobs: Sequence[tuple[int, Job]], sums: Sequence[Sum], device: torch.device) -> None:
+        table, groups = Table(), list(grouped(jobs, room_on(device)))
+        needed = max((sum(job.bytes for job in group) for group in groups), default=0)
+        self._memory = torch.empty(needed, dtype=torch.uint8, device=device)
+        self.launches = [launch for group in groups for launch in pulsing(group, table, self._memory.data_ptr())]
+        for count in sorted({len(each.terms) for each in sums}):
+            self.launches.append(summing([each for each in sums if len(each.terms) == count], table))
+        self._table = table.sent_to(device)
+
+    def start(self) -> None:
+        """Start the kernels."""
+        with torch.cuda.device_of(self._table):
+            for kernel, programs, arguments, options in self.launches:
+                kernel[programs,](self._table, *arguments, **options, enable_fp_fusion=False)
+
+
+def grouped(jobs: Sequence[tuple[int, Job]], room: int) -> Iterator[list[Job]]:
+    """Jobs that are started together: of one turn and one kind, and of ``room`` bytes at most if they are several."""
+    kinds: dict[tuple[int, object], list[Job]] = {}
+    for turn, job in jobs:
+        kinds.setdefault((turn, job.kind), []).append(job)
+    for _, alike in sorted(kinds.items(), key=lambda item: item[0][0]):
+        group: list[Job] = []
+        taken = 0
+        for job in alike:
+            if group and taken + job.bytes > room:
+                yield group
+                group, taken = [], 0
+            group.append(job)
+            taken += job.bytes
+        yield group
+
+
+def pulsing(group: Sequence[Job], table: Table, memory: int) -> Iterator[Launch]:
+    """The launches of jobs of one kind; ``memory`` is the address of their working memory."""
+    begins = accumulate((job.bytes for job in group), initial=memory)
+    rows = [working(job, begin) for job, begin in zip(group, begins, strict=False)]
+    lines = table.add(number for row in rows for number in row)
+    programs = list(zip(*(job.programs for job in group), strict=True))
+    starts = [table.add_starts(each) for each in programs]
+    count, trains = len(group), group[0].trains
+    yield Launch(
+        cuda_scan.scales,
+        sum(programs[0]),
+        (lines, starts[0], count),
+        {
+            "FREE": trains.free,
+            "MANAGED": trains.managed,
+            "SHORTENED": trains.shortened,
+            "MAXIMA_SAMPLES": cuda_scan.MAXIMA_SAMPLES,
+            "MAXIMA_LINES": cuda_scan.MAXIMA_LINES,
+        },
+    )
+    options: dict[str, Any] = {"ROW_SAMPLES": cuda_scan.ROW_SAMPLES}
+    yield Launch(cuda_scan.draw_rows, sum(programs[1]), (lines, starts[1], count), options)
+    options = {"COLUMNS": cuda_scan.COLUMNS, "num_warps": 1}
+    yield Launch(cuda_scan.draw_columns, sum(programs[2]), (lines, starts[2], count), options)
+    for alike in zip(*(job.pulsed for job in group), strict=True):
+        form, fields = alike[0].form, 1 + len(alike[0].numbers)
+        devices = table.add(number for nth, each in enumerate(alike) for number in (nth, *each.numbers))
+        yield Launch(
+            cuda_apply.replay,
+            sum(programs[3]),
+            (devices, lines, starts[3], count, fields, form.constants, form.scalars, form.write_noise),
+            {
+                "RESPONSE": form.response,
+                "REFERENCE": form.has_reference,
+                "VISIBLE": form.write_noise > 0,
+                "ROUTED": form.is_routed,
+                "HELD": HELD[form.held],
+                "COLUMNS": cuda_scan.COLUMNS,
+                "num_warps": 1,
+                **REGISTERS,
+            },
+        )
+
+
+def working(job: Job, begin: int) -> list[int]:
+    """The row ``Lines`` of a job whose working memory begins at an address."""
+    row = list(job.lines)
+    row[WORKING] = [begin + place for place in row[WORKING]]
+    return row
+
+
+def summing(sums: Sequence[Sum], table: Table) -> Launch:
+    """The launch of composite weights of the same number of weights."""
+    rows = (
+        [each.composite.data_ptr(), each.composite.numel()]
+        + [number for weight, share in each.terms for number in (weight.data_ptr(), bits(share))]
+        for each in sums
+    )
+    place = table.add(number for row in rows for number in row)
+    programs = [pieces(each.composite.numel(), cuda_apply.COMPOSE_BLOCK) for each in sums]
+    options = {"ARRAYS": len(sums[0].terms), "BLOCK": cuda_apply.COMPOSE_BLOCK}
+    return Launch(cuda_apply.compose, sum(programs), (place, table.add_starts(programs), len(sums)), options)

@@ -1,0 +1,169 @@
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
+"""Tables on the GPU that tell a kernel about all the arrays that one launch pulses.
+
+A table is one vector of int64 numbers. It has a row for each mini-batch of an array (:class:`Lines`), for each array of
+devices (:class:`Devices`) and for each composite weight (:class:`Sum`). Addresses are the numbers that
+``Tensor.data_ptr`` gives, and floats are the bits of a float32. A kernel has a row of programs: first those of the
+first row of the table, then those of the second, and so on. ``starts`` is the place of the numbers of their first
+programs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import triton
+import triton.language as tl
+
+
+class Lines(NamedTuple):
+    """The lines of an array and the samples that pulse them. Strides are in entries.
+
+    Sample m is the output position ``m % positions`` of image ``m // positions``; a linear layer has one position.
+    Tensors of the last fields are working memory. Their addresses are counted from its beginning on the host.
+    """
+
+    first: int  # first sample
+    size: int  # number of samples
+    rows: int  # of the array
+    columns: int
+    positions: int  # output positions of an image
+    width: int  # output positions side by side
+    words: int  # words of 32 bits for the slots of a sample
+    longest: int  # slots that a sample has at most
+    turned: int  # 1 for a negative learning rate, which turns every pulse
+    rate: int  # float: absolute learning rate
+    step: int  # float: granularity
+    desired: int  # float: ``desired_bl``
+    factor: int  # float: ``um_grad_scale``
+    free_length: int  # float: BL of samples that nothing shortens
+    row_key: int  # key of the row bits
+    column_key: int
+    update: int  # update counter of the array
+    slots: int  # int64 [1], the sum of all bit lengths is added
+    x: int  # float32, padded images
+    x_image: int  # stride from an image to the next
+    x_down: int  # stride from an output position to the one below
+    x_across: int  # and to its neighbour
+    x_patch: int  # int32 [columns], where a column is in the patch of an output position
+    x_line: int  # int64 [samples]: x is 1 on these columns and 0 elsewhere; 0 if x has values
+    d: int  # float32, errors
+    d_image: int
+    d_down: int
+    d_across: int
+    d_row: int  # stride from a row to the next
+    d_line: int  # int64 [samples], rows, as `x_line`
+    lengths: int  # int32 [size], bit lengths
+    x_scales: int  # float32 [size], factors on x
+    d_scales: int  # float32 [size], factors on d
+    fired: int  # int32 [words, size], slots in which any row fires
+    row_words: int  # int32 [rows, words, size], slots in which a row fires
+    active: int  # int32 [rows, size / 32], a bit for each sample for which a row fires
+    falling: int  # int32 [rows, size / 32], a bit for each sample in which a pulse at positive x goes down
+    counts: int  # int32 [size * longest, blocks of columns], how many columns of a block fire
+    marks: int  # uint8 [size * longest, columns / 4], four columns in a byte, see `draw_columns`
+
+
+class Devices(NamedTuple):
+    """An array of devices. Pairs of an address and a stride for each constant follow, see :func:`constant`."""
+
+    lines: int  # place of the lines that pulse it
+    counter: int  # update counter of the array
+    lower_route: int  # uint8 [samples], what a pulse down does to these devices: 0 nothing, 1 down, 2 up
+    raise_route: int  # and a pulse up; 0 where devices take what comes
+    stored: int  # float32, weights on which pulses act
+    visible: int  # float32, weights with write noise; those of devices without it are not read
+    pulses_up: int  # int32, counts
+    pulses_down: int
+    noise_key: int  # key of the cycle-to-cycle noise
+    write_key: int  # key of the write noise
+
+
+class Sum(NamedTuple):
+    """A composite weight. An address of a weight and a share, float, for each array follow."""
+
+    composite: int  # float32
+    crosspoints: int
+
+
+#: The places of these numbers in their rows, in the same order.
+(
+    AT_FIRST,
+    AT_SIZE,
+    AT_ROWS,
+    AT_COLUMNS,
+    AT_POSITIONS,
+    AT_WIDTH,
+    AT_WORDS,
+    AT_LONGEST,
+    AT_TURNED,
+    AT_RATE,
+    AT_STEP,
+    AT_DESIRED,
+    AT_FACTOR,
+    AT_FREE_LENGTH,
+    AT_ROW_KEY,
+    AT_COLUMN_KEY,
+    AT_UPDATE,
+    AT_SLOTS,
+    AT_X,
+    AT_X_IMAGE,
+    AT_X_DOWN,
+    AT_X_ACROSS,
+    AT_X_PATCH,
+    AT_X_LINE,
+    AT_D,
+    AT_D_IMAGE,
+    AT_D_DOWN,
+    AT_D_ACROSS,
+    AT_D_ROW,
+    AT_D_LINE,
+    AT_LENGTHS,
+    AT_X_SCALES,
+    AT_D_SCALES,
+    AT_FIRED,
+    AT_ROW_WORDS,
+    AT_ACTIVE,
+    AT_FALLING,
+    AT_COUNTS,
+    AT_MARKS,
+) = map(tl.constexpr, range(len(Lines._fields)))
+(
+    AT_LINES,
+    AT_COUNTER,
+    AT_LOWER_ROUTE,
+    AT_RAISE_ROUTE,
+    AT_STORED,
+    AT_VISIBLE,
+    AT_PULSES_UP,
+    AT_PULSES_DOWN,
+    AT_NOISE_KEY,
+    AT_WRITE_KEY,
+) = map(tl.constexpr, range(len(Devices._fields)))
+(AT_COMPOSITE, AT_CROSSPOINTS) = map(tl.constexpr, range(len(Sum._fields)))
+#: How many numbers a row has, or where the pairs begin that follow them.
+LINES, DEVICES, SUM = (tl.constexpr(len(row._fields)) for row in (Lines, Devices, Sum))
+#: The working memory in a row of lines.
+WORKING = slice(Lines._fields.index("lengths"), len(Lines._fields))
+
+
+@triton.jit
+def which(table, starts, count):
+    """The row of the table that this program belongs to, of ``count``, and its number among the programs of the row."""
+    lane = tl.arange(0, 32)
+    program = tl.program_id(0)
+    row = tl.full((), -1, tl.int32)
+    at = 0
+    while at < count:
+        first = tl.load(table + starts + at + lane, mask=at + lane < count, other=4294967296)
+        row += tl.sum((first <= program).to(tl.int32))
+        at += 32
+    return row, program - tl.load(table + starts + row).to(tl.int32)
+
+
+@triton.jit
+def constant(row, nth, crosspoint, mask, kind: tl.constexpr):
+    """The nth constant of devices as float32. Its stride is 0 if all devices of the array share one."""
+    held = tl.load(row + DEVICES + 2 * nth).to(tl.pointer_type(kind))
+    stride = tl.load(row + DEVICES + 2 * nth + 1)
+    return tl.load(held + crosspoint * stride, mask=mask).to(tl.float32)
