@@ -24,7 +24,7 @@ from benchmarks.report import quartiles
 from benchmarks.worker import REPOSITORY
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import SoftBounds
-from resbench.crossbar.kernels import cuda_scan
+from resbench.crossbar.kernels import cuda_jobs, cuda_launch, cuda_scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
@@ -98,7 +98,7 @@ def versions(_: Clock) -> dict[str, Any]:
 def tests(clock: Clock) -> dict[str, Any]:
     """The tests of the kernels; without a GPU only one of them, since the test suite has them all."""
     chosen = [] if IS_GPU else ["-k", "plain_arithmetic"]
-    files = ["tests/crossbar/kernels/test_cuda.py", "tests/crossbar/kernels/test_launches.py"]
+    files = [f"tests/crossbar/kernels/test_{name}.py" for name in ("cuda", "launches", "together")]
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", *files, *chosen]
     left = clock.end - time.perf_counter()
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=left)
@@ -329,14 +329,15 @@ def graph(clock: Clock) -> dict[str, Any]:
     tile, x, d = layer(*(LAYERS if IS_GPU else TINY_LAYERS)[0])
     tile, x, d = tile.to(HARDWARE), x.of(x.source.to(HARDWARE)), d.of(d.source.to(HARDWARE))
     rate = float(tile.granularity) / x.shape[0]
-
-    def work() -> None:
-        tile.update(x, d, rate, PulseTrain())
-
-    found = {"eager": timed(work, clock)}
+    jobs = list(cuda_jobs.jobs_of(tile, x, d, rate, PulseTrain(), tile.granularity))
+    work = cuda_launch.Work(list(enumerate(jobs)), [], HARDWARE)
+    found = {
+        "update": timed(lambda: tile.update(x, d, rate, PulseTrain()), clock),
+        "launches": timed(work.start, clock),
+    }
     if IS_GPU:
         captured = torch.cuda.CUDAGraph()
         with torch.cuda.graph(captured):
-            work()
+            work.start()
         found["replayed"] = timed(captured.replay, clock)
     return found

@@ -59,7 +59,7 @@ class DeviceArray(nn.Module):
     pulses_up: Tensor
     pulses_down: Tensor
     is_restless: bool
-    finish: Callable[[], None] | None
+    finish: Callable[[], None] | None = None
 
     def __init__(self, device: Device, shape: tuple[int, int], stream: Stream) -> None:
         super().__init__()
@@ -78,7 +78,6 @@ class DeviceArray(nn.Module):
         self.clock = 0.0
         self.changes: Changes | None = None
         self.views: ArrayViews | None = None
-        self.__dict__["finish"] = None
         self.constant_names: tuple[str, ...] = ()
         check_precision(torch.get_default_dtype())
         self.register_buffer("weight", torch.zeros(shape))
@@ -121,7 +120,7 @@ class DeviceArray(nn.Module):
 
         def __getattr__(self, name: str) -> Any:
             # Torch's own finds parameters, buffers and modules, which are no attributes in Python's sense.
-            if name in self.CHANGING and self.__dict__["finish"] is not None:
+            if name in self.CHANGING and self.finish is not None:
                 self.finish()
             return super().__getattr__(name)
 

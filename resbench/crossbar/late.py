@@ -6,24 +6,24 @@ import torch
 from torch import Tensor
 
 
-class LateNumber:
-    """A number on its way to the host.
+class LateNumbers:
+    """Numbers on their way to the host.
 
-    The host waits in :meth:`read` only until the number is there, and not for work that was given to the GPU since.
+    The host waits in :meth:`read` only until the numbers are there, and not for work that was given to the GPU since.
 
     Args:
-        value: a tensor of one number, on any device.
+        values: a tensor of numbers, on any device.
     """
 
-    def __init__(self, value: Tensor) -> None:
-        self._copy = value.detach().to("cpu", non_blocking=True)
+    def __init__(self, values: Tensor) -> None:
+        self._copy = values.detach().to("cpu", non_blocking=True)
         self._is_there: torch.cuda.Event | None = None
-        if value.is_cuda:
+        if values.is_cuda:
             self._is_there = torch.cuda.Event()
-            self._is_there.record(torch.cuda.current_stream(value.device))
+            self._is_there.record(torch.cuda.current_stream(values.device))
 
-    def read(self) -> float:
-        """The number."""
+    def read(self) -> list[float]:
+        """The numbers, one after the other."""
         if self._is_there is not None:
             self._is_there.synchronize()
-        return float(self._copy.numpy())
+        return [float(number) for number in self._copy.numpy().ravel()]

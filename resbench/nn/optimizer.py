@@ -18,7 +18,7 @@ from torch.optim.optimizer import ParamsT, register_optimizer_step_pre_hook
 from resbench.algorithms.torch_step import MakeOptimizer, make_optimizer
 from resbench.crossbar import kernels
 from resbench.crossbar.kernels.together import TOGETHER
-from resbench.crossbar.late import LateNumber
+from resbench.crossbar.late import LateNumbers
 from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue, Diverged
@@ -63,8 +63,8 @@ class AnalogOptimizer(torch.optim.Optimizer):
     found_inf: Tensor | None
     digital: torch.optim.Optimizer
 
-    #: The largest error of the last step, where the host does not wait for it.
-    _largest: LateNumber | None = None
+    #: The largest errors of the last step, where the host does not wait for them.
+    _largest: LateNumbers | None = None
 
     def __init__(
         self,
@@ -142,14 +142,13 @@ class AnalogOptimizer(torch.optim.Optimizer):
 
     def _check_pairs(self, parts: int) -> None:
         """Refuse errors that are not finite: devices and buffers would keep the damage, and nothing would show it."""
-        errors = [d.source for weight in self._weights() for _, d in weight.pairs]
+        errors = [d.source for weight in self._weights() for _, d in weight.pairs if d.source.numel() > 0]
         if not errors:
             return
         if kernels.runs_ahead(errors[0]):
             self._check_last_step()
-            largest = torch._foreach_norm([error for error in errors if error.numel() > 0], math.inf)
-            together = torch.cat([norm[None] for norm in largest]).amax()
-            self._largest = LateNumber(gathered(together[None]).amax())
+            largest = torch._foreach_norm(errors, math.inf)
+            self._largest = LateNumbers(gathered(torch.stack(largest)[None]))
             return
         # If an entry is not finite, neither is the sum. A sum can also overflow, so its entries are then looked at.
         if parts == 1:
@@ -163,7 +162,7 @@ class AnalogOptimizer(torch.optim.Optimizer):
     def _check_last_step(self) -> None:
         """Refuse the errors of the last step, if they were not finite; a GPU tells it one step later."""
         largest, self._largest = self._largest, None
-        if largest is not None and not math.isfinite(largest.read()):
+        if largest is not None and not all(map(math.isfinite, largest.read())):
             raise Diverged(NOT_FINITE)
 
     def state_dict(self) -> dict[str, Any]:

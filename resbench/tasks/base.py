@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from resbench.algorithms import Algorithm
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device
-from resbench.crossbar.late import LateNumber
+from resbench.crossbar.late import LateNumbers
 from resbench.crossbar.mapping import ONE_ARRAY, MappingParameters
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.processes import gathered, share
@@ -83,7 +83,7 @@ class Task(LightningModule, ABC):
             network, algorithm, device or (), layers, seed, forward_io or PERFECT, backward_io or PERFECT, mapping
         )
         self._loss = 0.0
-        self._late_loss: LateNumber | None = None
+        self._late_loss: LateNumbers | None = None
         self._rate: float | None = None
         self._batch_listeners = [
             layer.algorithm for _, layer in analog_layers(self.network) if layer.algorithm.reads_batch_loss
@@ -128,7 +128,7 @@ class Task(LightningModule, ABC):
                 seen = sums[0] / sums[-1]
             if kernels.runs_ahead(seen) and not self._batch_listeners:
                 self._check_last_loss()
-                self._late_loss = LateNumber(seen)
+                self._late_loss = LateNumbers(seen)
             else:
                 self._loss = finite(seen.item(), self.global_step)
         self.train_sums.add_(sums)
@@ -138,7 +138,7 @@ class Task(LightningModule, ABC):
         """Raise what the last step could not see yet."""
         late, self._late_loss = self._late_loss, None
         if late is not None:
-            finite(late.read(), self.global_step - 1)
+            finite(late.read()[0], self.global_step - 1)
 
     def optimizer_step(
         self,

@@ -73,9 +73,9 @@ class Queue:
         self._changed |= dict.fromkeys(changed, turn)
         self._read |= {memory: max(turn, self._read.get(memory, -1)) for memory in read}
         self.jobs.append((turn, job))
-        self.arrays |= {array, *(each.array for each in job.pulsed)}
-        for each in self.arrays:
-            each.finish = self.finish
+        for changing in (array, *(each.array for each in job.pulsed)):
+            changing.finish = self.finish
+            self.arrays.add(changing)
 
     def start(self) -> None:
         """Start the work, or let it wait for the end of a step."""

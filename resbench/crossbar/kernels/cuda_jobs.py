@@ -296,7 +296,7 @@ def low_word(counter: int) -> int:
     return ((counter + (1 << 31)) & MASK32) - (1 << 31)
 
 
-def bits(value: float) -> int:
+def bits(value: float | np.floating[Any]) -> int:
     """The bits of a float32."""
     return int(np.float32(value).view(np.int32))
 

@@ -56,9 +56,9 @@ class Table:
 
     def sent_to(self, device: torch.device) -> Tensor:
         """The table on a GPU. The host does not wait until it is there."""
-        there = torch.empty(len(self.numbers), dtype=torch.int64, device=device)
-        here = torch.tensor(self.numbers, dtype=torch.int64, pin_memory=device.type == "cuda")
-        return there.copy_(here, non_blocking=True)
+        here = torch.empty(len(self.numbers), dtype=torch.int64, pin_memory=device.type == "cuda")
+        here.numpy()[:] = self.numbers
+        return torch.empty_like(here, device=device).copy_(here, non_blocking=True)
 
 
 class Work:

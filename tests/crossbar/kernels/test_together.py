@@ -1,0 +1,118 @@
+"""Updates of a step that a GPU starts together do what they do one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from resbench import algorithms
+from resbench.algorithms import Algorithm
+from resbench.crossbar import kernels
+from resbench.crossbar.devices import Device, ExpStep, SoftBounds
+from resbench.crossbar.kernels.together import TOGETHER
+from resbench.crossbar.pulses import ONE_PULSE, PulseTrain
+from resbench.crossbar.randomness import Stream
+from resbench.crossbar.rows import Rows
+from resbench.crossbar.tile import Tile
+from resbench.nn import AnalogOptimizer, analog_layers, to_analog
+
+pytest.importorskip("triton")
+from resbench.crossbar.kernels import cuda_jobs
+from tests.crossbar.kernels.launches import counted
+
+HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
+TRAINS: Any = {"pulses": PulseTrain(desired_bl=2), "transfer_pulses": PulseTrain(desired_bl=2)}
+SOFT = SoftBounds(states=10)
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    yield
+    kernels.use("auto")
+
+
+def trained(backend: kernels.Backend, algorithm: Algorithm) -> list[Tile]:
+    """The tiles of two layers after a step."""
+    kernels.use(backend)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Linear(2, 2, bias=False))
+    to_analog(model, algorithm, SOFT)
+    model = model.to(HARDWARE if backend == "cuda" else "cpu")
+    optimizer = AnalogOptimizer(model.parameters(), lr=0.5)
+    model(torch.ones(1, 3, device=next(model.parameters()).device)).sum().backward()
+    optimizer.step()
+    return [tile.cpu() for _, layer in analog_layers(model) for tile in layer.algorithm.tiles]
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        algorithms.ResidualLearning(tiles=3, transfer_every=[1, 1, 1], transfer_lr=9.0, **TRAINS),
+        algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, transfer_columns=False, n_reads_per_transfer=2, **TRAINS),
+        algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, with_reset_prob=0.5, **TRAINS),
+    ],
+    ids=["chain", "rows", "reset"],
+)
+def test_transfers_read_what_was_pulsed_before(algorithm: Algorithm) -> None:
+    tiles, truth = trained("cuda", algorithm), trained("reference", algorithm)
+    for tile, expected in zip(tiles, truth, strict=True):
+        assert torch.equal(tile.pulses_up, expected.pulses_up)
+        assert torch.equal(tile.pulses_down, expected.pulses_down)
+        torch.testing.assert_close(tile.weight, expected.weight, atol=2e-6, rtol=0)
+        assert tile.slots == expected.slots > 0
+
+
+def tile_of(device: Device, seed: int) -> Tile:
+    return Tile(device, (2, 3), Stream.from_seed(seed)).to(HARDWARE)
+
+
+def pulse(tile: Tile, sign: float = 1.0) -> None:
+    """One pulse on every device."""
+    ones = torch.ones(1, 5, device=HARDWARE)
+    tile.update(Rows(ones[:, :3]), Rows(-sign * ones[:, :2]), 2 * tile.granularity, ONE_PULSE)
+
+
+def test_pulses_wait_until_somebody_looks() -> None:
+    """Devices whose pulses are the same arithmetic are pulsed together, others in a launch of their own."""
+    kernels.use("cuda")
+    first, second, third = tiles = [tile_of(device, 0) for device in (SOFT, SOFT, ExpStep(states=10))]
+    with counted() as launches:
+        with TOGETHER:
+            for tile in tiles:
+                pulse(tile)
+            pulse(first, -1.0)
+            assert "replay" not in launches.started
+            assert torch.equal(second.pulses_up, torch.ones_like(second.pulses_up))
+            assert launches.started.count("replay") == 3  # soft bounds, the other device, and soft bounds again
+            pulse(third)
+        assert launches.started.count("replay") == 4
+    assert torch.equal(first.pulses_down, torch.ones_like(first.pulses_down))
+    assert torch.equal(third.pulses_up, torch.full_like(third.pulses_up, 2))
+
+
+def test_what_needs_more_memory_is_started_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels.use("cuda")
+    monkeypatch.setattr(cuda_jobs, "room", 400)
+    tiles = [tile_of(SOFT, seed) for seed in range(3)]
+    with counted() as launches, TOGETHER:
+        for tile in tiles:
+            pulse(tile)
+    assert 1 < launches.started.count("replay") < 3
+    assert all(torch.equal(tile.pulses_up, torch.ones_like(tile.pulses_up)) for tile in tiles)
+
+
+def test_other_kernels_read_what_was_pulsed_before() -> None:
+    """A tile of a device without pulses takes what a tile has after its pulses."""
+    kernels.use("cuda")
+    fast, slow = tile_of(SOFT, 0), tile_of(SoftBounds(states=torch.inf), 1)
+    with TOGETHER:
+        pulse(fast)
+        fast.carry(slow, 0, 2, 0.1)
+    expected = torch.zeros_like(fast.weight)
+    expected[:, :2] = 0.1 * fast.weight[:, :2]
+    assert (slow.weight[:, :2] > 0).all()
+    assert torch.equal(slow.weight[:, 2], expected[:, 2])
