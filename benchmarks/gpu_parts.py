@@ -24,7 +24,7 @@ from benchmarks.report import quartiles
 from benchmarks.worker import REPOSITORY
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import SoftBounds
-from resbench.crossbar.kernels import cuda_jobs, cuda_launch, cuda_scan
+from resbench.crossbar.kernels import cuda_jobs, cuda_launch, cuda_scales, cuda_scan
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
@@ -303,13 +303,13 @@ def blocks(clock: Clock) -> dict[str, Any]:
     """Updates with other sizes of programs."""
     kernels.use("cuda")
     found: dict[str, Any] = {}
-    before = cuda_scan.COLUMNS, cuda_scan.ROW_SAMPLES, cuda_scan.MAXIMA_SAMPLES, cuda_scan.MAXIMA_LINES
+    before = cuda_scan.COLUMNS, cuda_scan.ROW_SAMPLES, cuda_scales.MAXIMA_SAMPLES, cuda_scales.MAXIMA_LINES
     choices = [(64, 128, 8, 128), before, (256, 128, 8, 128), (128, 64, 8, 128), (128, 256, 8, 128)]
     choices += [(128, 128, 32, 32), (128, 128, 4, 256)]
     try:
         for columns, row_samples, samples, lines in choices if IS_GPU else choices[:1]:
             cuda_scan.COLUMNS, cuda_scan.ROW_SAMPLES = columns, row_samples
-            cuda_scan.MAXIMA_SAMPLES, cuda_scan.MAXIMA_LINES = samples, lines
+            cuda_scales.MAXIMA_SAMPLES, cuda_scales.MAXIMA_LINES = samples, lines
             for per_crosspoint in (0.1, 10.0) if IS_GPU else PULSES:
                 if not clock.has_time(2.0 if IS_GPU else 0.0):
                     return found
@@ -319,7 +319,7 @@ def blocks(clock: Clock) -> dict[str, Any]:
                 if IS_GPU:
                     found[key]["kernels_us"] = longest_kernels(work)
     finally:
-        cuda_scan.COLUMNS, cuda_scan.ROW_SAMPLES, cuda_scan.MAXIMA_SAMPLES, cuda_scan.MAXIMA_LINES = before
+        cuda_scan.COLUMNS, cuda_scan.ROW_SAMPLES, cuda_scales.MAXIMA_SAMPLES, cuda_scales.MAXIMA_LINES = before
     return found
 
 

@@ -114,7 +114,7 @@ def test_trainer(tmp_path: Path) -> None:
 def test_gpu_runs_in_the_interpreter(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("triton")
     file = tmp_path / "gpu.json"
-    code = gpu.main(["--minutes", "2", "--json", str(file)])
+    code = gpu.main(["--minutes", "6", "--json", str(file)])
     parts = json.loads(file.read_text())["parts"]
     assert code == 0, {name: part.get("failed") for name, part in parts.items()}
     assert list(parts) == list(gpu.SHARES)

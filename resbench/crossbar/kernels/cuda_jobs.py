@@ -14,7 +14,7 @@ from torch import Tensor
 
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
-from resbench.crossbar.kernels import cuda_apply, cuda_scan
+from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan
 from resbench.crossbar.kernels.cuda_functions import pieces
 from resbench.crossbar.kernels.cuda_table import Lines
 from resbench.crossbar.pulses import PulseTrain
@@ -103,7 +103,7 @@ class Job:
         """Programs that find scales, draw rows, draw columns, and pulse the devices of an array."""
         lines, parts = self.lines, pieces(self.lines.columns, cuda_scan.COLUMNS)
         row_parts = pieces(lines.size, cuda_scan.ROW_SAMPLES) * pieces(lines.rows, 4)
-        return pieces(lines.size, cuda_scan.MAXIMA_SAMPLES), row_parts, lines.size * parts, lines.rows * parts
+        return pieces(lines.size, cuda_scales.MAXIMA_SAMPLES), row_parts, lines.size * parts, lines.rows * parts
 
 
 def memory_of(tensor: Tensor) -> int:

@@ -11,7 +11,7 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from resbench.crossbar.kernels import cuda_apply, cuda_scan
+from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan
 from resbench.crossbar.kernels.cuda_functions import pieces
 from resbench.crossbar.kernels.cuda_jobs import Job, bits, room_on
 from resbench.crossbar.kernels.cuda_table import WORKING
@@ -115,15 +115,15 @@ def pulsing(group: Sequence[Job], table: Table, memory: int) -> Iterator[Launch]
     starts = [table.add_starts(each) for each in programs]
     count, trains = len(group), group[0].trains
     yield Launch(
-        cuda_scan.scales,
+        cuda_scales.scales,
         sum(programs[0]),
         (lines, starts[0], count),
         {
             "FREE": trains.free,
             "MANAGED": trains.managed,
             "SHORTENED": trains.shortened,
-            "MAXIMA_SAMPLES": cuda_scan.MAXIMA_SAMPLES,
-            "MAXIMA_LINES": cuda_scan.MAXIMA_LINES,
+            "MAXIMA_SAMPLES": cuda_scales.MAXIMA_SAMPLES,
+            "MAXIMA_LINES": cuda_scales.MAXIMA_LINES,
         },
     )
     options: dict[str, Any] = {"ROW_SAMPLES": cuda_scan.ROW_SAMPLES}

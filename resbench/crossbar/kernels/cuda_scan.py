@@ -1,5 +1,5 @@
 # mypy: disable-error-code="no-untyped-def,no-untyped-call,untyped-decorator"
-"""Which lines fire on the GPU, in Triton: pulse trains, rows, and columns in the slots in which a row fired.
+"""Which lines fire on the GPU, in Triton: rows, and columns in the slots in which a row fired.
 
 Each kernel has programs for all mini-batches of a table, whose rows :class:`~.cuda_table.Lines` describes with all
 tensors. x and d are images; nothing is laid out. The slots of a sample are bits of words of 32, the first slot the
@@ -23,23 +23,17 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_D_LINE,
     AT_D_ROW,
     AT_D_SCALES,
-    AT_DESIRED,
-    AT_FACTOR,
     AT_FALLING,
     AT_FIRED,
     AT_FIRST,
-    AT_FREE_LENGTH,
     AT_LENGTHS,
     AT_LONGEST,
     AT_MARKS,
     AT_POSITIONS,
-    AT_RATE,
     AT_ROW_KEY,
     AT_ROW_WORDS,
     AT_ROWS,
     AT_SIZE,
-    AT_SLOTS,
-    AT_STEP,
     AT_TURNED,
     AT_UPDATE,
     AT_WIDTH,
@@ -55,8 +49,6 @@ from resbench.crossbar.kernels.cuda_table import (
     which,
 )
 
-#: Samples and lines of one step of a program that looks for maxima.
-MAXIMA_SAMPLES, MAXIMA_LINES = 8, 128
 #: Samples of one program that draws rows; it has the four rows of a counter.
 ROW_SAMPLES = 128
 #: Columns of one program.
@@ -94,117 +86,6 @@ def values(address, line, only, mask):
     """The values of some lines of x or of d, 0 outside of the mask."""
     only = tl.where(mask, only, line + 1)
     return tl.where(line == only, 1.0, tl.load(address, mask=only < 0, other=0.0))
-
-
-@triton.jit
-def larger(most, found):
-    """The larger of absolute values as their bits, int32: whole numbers in the order of the floats, NaN above all."""
-    return tl.maximum(most, tl.abs(found).to(tl.int32, bitcast=True))
-
-
-@triton.jit(do_not_specialize=["rows", "starts", "count"])
-def scales(
-    table, rows, starts, count,
-    FREE: tl.constexpr, MANAGED: tl.constexpr, SHORTENED: tl.constexpr,
-    MAXIMA_SAMPLES: tl.constexpr, MAXIMA_LINES: tl.constexpr,
-):  # fmt: skip
-    """``PulseTrain.scales`` of every sample, float32 operation by float32 operation, because ``ceil`` decides.
-
-    Programs: blocks of samples. Fills ``lengths``, ``x_scales`` and ``d_scales``, sets ``fired`` to 0, and adds to
-    ``slots``.
-
-    Args:
-        table: the table.
-        rows: place of its rows, ``Lines``.
-        starts: place of the numbers of their first programs.
-        count: number of rows.
-        FREE: whether BL adapts to the rate.
-        MANAGED: whether the probabilities are balanced.
-        SHORTENED: whether the management shortens BL.
-        MAXIMA_SAMPLES: samples of one program.
-        MAXIMA_LINES: lines that are read at once.
-    """
-    nth, block = which(table, starts, count)
-    lines = table + rows + nth * LINES
-    size = tl.load(lines + AT_SIZE).to(tl.int32)
-    m = block * MAXIMA_SAMPLES + tl.arange(0, MAXIMA_SAMPLES)
-    there = m < size
-    length = tl.full((MAXIMA_SAMPLES,), 0.0, tl.float32) + tl.load(lines + AT_FREE_LENGTH).to(tl.int32).to(
-        tl.float32, bitcast=True
-    )
-    rate, step, longest = (
-        tl.load(lines + AT_RATE).to(tl.int32).to(tl.float32, bitcast=True),
-        tl.load(lines + AT_STEP).to(tl.int32).to(tl.float32, bitcast=True),
-        tl.load(lines + AT_DESIRED).to(tl.int32).to(tl.float32, bitcast=True),
-    )
-    x_scale, d_scale = tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32), tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32)
-    idle = m < 0
-    if MANAGED:
-        x_max = largest_x(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES)
-        d_max = largest_d(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES) * tl.load(lines + AT_FACTOR).to(tl.int32).to(
-            tl.float32, bitcast=True
-        )
-        idle = (x_max == 0) | (d_max == 0)
-        x_max, d_max = tl.where(idle, 1.0, x_max), tl.where(idle, 1.0, d_max)
-        k = tl.div_rn(rate * x_max * d_max, step)
-        if SHORTENED:
-            length = tl.minimum(tl.ceil(k), longest)
-        d_max = tl.where(k > longest, tl.div_rn(d_max * longest, k), d_max)
-        x_scale = tl.sqrt_rn(tl.div_rn(d_max, x_max))
-        d_scale = tl.sqrt_rn(tl.div_rn(x_max, d_max))
-    if not FREE:
-        base = tl.sqrt_rn(tl.div_rn(rate, step * length))
-        x_scale = x_scale * base
-        d_scale = d_scale * base
-    whole = tl.where(there & (idle == 0), length, 0.0).to(tl.int32)
-    tl.store(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m, whole, there)
-    tl.store(tl.load(lines + AT_X_SCALES).to(tl.pointer_type(tl.float32)) + m, x_scale, there)
-    tl.store(tl.load(lines + AT_D_SCALES).to(tl.pointer_type(tl.float32)) + m, d_scale, there)
-    fired, word = tl.load(lines + AT_FIRED).to(tl.pointer_type(tl.int32)), 0
-    while word < tl.load(lines + AT_WORDS).to(tl.int32):
-        tl.store(fired + word * size + m, tl.zeros((MAXIMA_SAMPLES,), tl.int32), there)
-        word += 1
-    tl.atomic_add(tl.load(lines + AT_SLOTS).to(tl.pointer_type(tl.int64)), tl.sum(whole.to(tl.int64)), sem="relaxed")
-
-
-@triton.jit
-def largest_x(lines, m, there, SAMPLES: tl.constexpr, AT_ONCE: tl.constexpr):
-    """``max_j |x_mj|`` of some samples, ``AT_ONCE`` columns at a time."""
-    x, patch, columns = (
-        tl.load(lines + AT_X).to(tl.pointer_type(tl.float32)),
-        tl.load(lines + AT_X_PATCH).to(tl.pointer_type(tl.int32)),
-        tl.load(lines + AT_COLUMNS).to(tl.int32),
-    )
-    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
-    place, only = x_place(lines, sample)[None, :], only_line(tl.load(lines + AT_X_LINE), sample, there)[None, :]
-    most = tl.zeros((AT_ONCE, SAMPLES), tl.int32)
-    first = 0
-    while first < columns:
-        column = first + tl.arange(0, AT_ONCE)
-        offset = tl.load(patch + column, mask=column < columns, other=0)[:, None]
-        column = column[:, None]
-        most = larger(most, values(x + place + offset, column, only, (column < columns) & there[None, :]))
-        first += AT_ONCE
-    return tl.max(most, axis=0).to(tl.float32, bitcast=True)
-
-
-@triton.jit
-def largest_d(lines, m, there, SAMPLES: tl.constexpr, AT_ONCE: tl.constexpr):
-    """``max_i |d_mi|`` of some samples, ``AT_ONCE`` rows at a time."""
-    d, stride, rows = (
-        tl.load(lines + AT_D).to(tl.pointer_type(tl.float32)),
-        tl.load(lines + AT_D_ROW),
-        tl.load(lines + AT_ROWS).to(tl.int32),
-    )
-    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
-    place, only = d_place(lines, sample)[None, :], only_line(tl.load(lines + AT_D_LINE), sample, there)[None, :]
-    most = tl.zeros((AT_ONCE, SAMPLES), tl.int32)
-    first = 0
-    while first < rows:
-        row = (first + tl.arange(0, AT_ONCE))[:, None]
-        most = larger(most, values(d + place + row * stride, row, only, (row < rows) & there[None, :]))
-        first += AT_ONCE
-    return tl.max(most, axis=0).to(tl.float32, bitcast=True)
 
 
 @triton.jit

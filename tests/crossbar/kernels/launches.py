@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from triton.runtime import JITFunction, interpreter
 
-from resbench.crossbar.kernels import cuda_apply, cuda_scan
+from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan
 
 #: Operators that only reserve memory, and marks for a profiler.
 UNCOUNTED = {
@@ -22,7 +22,7 @@ UNCOUNTED = {
 #: Operators that take numbers from the host.
 FROM_HOST = {"lift_fresh", "lift_fresh_copy"}
 KERNELS: Sequence[Any] = (
-    cuda_scan.scales,
+    cuda_scales.scales,
     cuda_scan.draw_rows,
     cuda_scan.draw_columns,
     cuda_apply.replay,
