@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from resbench.cli import main
-from resbench.config.files import read_config
+from resbench.config.files import read_config, read_mapping
 from resbench.sweep.plan import read_plan, value_arguments
 from resbench.sweep.tuning import read_tuning
 from resbench.training.cli import RunCLI
@@ -39,7 +39,7 @@ def test_file_says_what_it_is_and_composes(path: Path) -> None:
     first = path.read_text().splitlines()[0]
     assert first.startswith("# "), "the first line is what `resbench list configs` prints"
     assert first.endswith(".")
-    assert read_config(path)
+    assert read_mapping(path) if path in {*SWEEPS, *TUNINGS} else read_config(path)
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=relative)

@@ -25,12 +25,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: for a plan that cannot be run.
     """
+    from resbench.config.files import named_plan
     from resbench.sweep.estimate import Estimate, trials
     from resbench.sweep.jobs import carry_out, make_folder, read_states, resolve
     from resbench.sweep.plan import read_plan
     from resbench.sweep.report import conclude, counts, show_plan
 
-    folder, cells = read_plan(args.file, args.out)
+    folder, cells = read_plan(named_plan(args.file, "sweeps"), args.out)
     check_executor_arguments(args)
     executor = executor_of(args) if args.measure or not args.plan else None
     jobs = resolve(cells, folder)

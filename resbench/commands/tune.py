@@ -29,12 +29,13 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: for a plan that cannot be run.
     """
+    from resbench.config.files import named_plan
     from resbench.sweep.estimate import Estimate
     from resbench.sweep.jobs import make_folder, resolve
     from resbench.sweep.report import conclude
     from resbench.sweep.tuning import read_tuning
 
-    folder, searches = read_tuning(args.file, args.out)
+    folder, searches = read_tuning(named_plan(args.file, "tuning"), args.out)
     check_executor_arguments(args)
     estimate = Estimate()
     cells = [cell for search in searches for cell in search.trials]

@@ -111,12 +111,15 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
     ``configs`` of the working directory or of the package. The file's own keys override those of the fragments.
 
     Raises:
-        UserError: for a file that does not exist, is not a YAML mapping, or composes itself.
+        UserError: for a file that does not exist, is not a YAML mapping, is the plan of a sweep, or composes itself.
     """
     path = Path(path)
     if path.resolve() in composers:
         raise UserError(f"{path}: {COMPOSE}: the file composes itself; take it out of the list")
     own = read_mapping(path)
+    if isinstance(own.get("runs"), list):
+        command = "tune" if any("spaces" in entry for entry in own["runs"] if isinstance(entry, dict)) else "sweep"
+        raise UserError(f"{path}: this is a plan of several runs; write resbench {command} {path}")
     _check_keys(own, path)
     fragments = own.pop(COMPOSE, None) or []
     if isinstance(fragments, str) or not all(isinstance(name, str) for name in fragments):
@@ -193,6 +196,24 @@ def named_config(name: str) -> Path:
     found = Path(name)
     if not found.exists():
         found = next((folder / name for folder in folders() if (folder / name).is_file()), found)
+    return found
+
+
+def named_plan(name: Path, kind: str) -> Path:
+    """The plan that a command names: the path itself if it exists, else a file in a folder ``kind`` of the configs.
+
+    Args:
+        name: as ``resbench sweep`` and ``resbench tune`` are given it, for example ``digits_demo.yaml``.
+        kind: ``sweeps`` or ``tuning``.
+
+    Raises:
+        UserError: if there is none.
+    """
+    places = [place for folder in folders() for place in (folder / kind, folder)]
+    found = next((path for path in (name, *(place / name for place in places)) if path.exists()), None)
+    if found is None:
+        hint = _hint(name.name, [folder / kind for folder in folders()])
+        raise UserError(f"{name}: there is no such file; {hint}")
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resbench.config.files import merge, merged_arguments, read_config
+from resbench.config.files import merge, merged_arguments, named_plan, read_config
 from resbench.config.yaml import load_yaml
 from resbench.errors import UserError
 
@@ -101,3 +101,23 @@ def test_config_finds_the_files_of_the_package(tmp_path: Path, monkeypatch: pyte
     assert load_yaml(merged[1])["model"]["init_args"]["device"]["init_args"]["states"] == 16
     write(tmp_path, digits_4bit_sgd="threads: 3")
     assert load_yaml(merged_arguments(["--config=digits_4bit_sgd.yaml"])[1]) == {"threads": 3}
+
+
+@pytest.mark.parametrize("name", ["digits_demo.yaml", "sweeps/digits_demo.yaml"])
+def test_a_plan_of_the_package_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert named_plan(Path(name), "sweeps").parts[-2:] == ("sweeps", "digits_demo.yaml")
+
+
+def test_a_misspelt_plan_is_not_mixed_up_with_a_config_of_another_kind() -> None:
+    with pytest.raises(
+        UserError, match=r"^track/digits_mpl.yaml: there is no such file; did you mean digits_mlp.yaml\?"
+    ):
+        named_plan(Path("track/digits_mpl.yaml"), "tuning")
+
+
+@pytest.mark.parametrize(("plan", "command"), [("tuning/digits_mlp.yaml", "tune"), ("sweeps/digits_mlp.yaml", "sweep")])
+def test_a_plan_is_refused_as_a_config_with_the_command_that_runs_it(plan: str, command: str) -> None:
+    path = Path(__file__).parents[2] / "configs" / plan
+    with pytest.raises(UserError, match=re.escape(f"{path}: this is a plan of several runs; write resbench {command}")):
+        read_config(path)

@@ -62,10 +62,19 @@ def printed(file: str, head: str, rows: int) -> list[list[str]]:
     return [cells[start], *cells[start + 2 : start + 2 + rows]]
 
 
-@pytest.mark.parametrize(("ruleset", "head"), [("default", "states"), ("tuned", "states, tuned")])
-def test_the_readme_prints_the_means_of_the_records(compiled: Leaderboard, ruleset: str, head: str) -> None:
-    (table,) = (table for table in compiled.tables if (table.track.name, table.ruleset) == ("digits-mlp", ruleset))
-    assert printed("README.md", head, len(table.rows)) == [
+TABLES = [
+    ("README.md", "states", "digits-mlp", "default"),
+    ("README.md", "states, tuned", "digits-mlp", "tuned"),
+    ("docs/leaderboard.md", "LSTM, states", "digits-lstm", "default"),
+]
+
+
+@pytest.mark.parametrize(("file", "head", "track", "ruleset"), TABLES)
+def test_pages_print_the_means_of_the_records(
+    compiled: Leaderboard, file: str, head: str, track: str, ruleset: str
+) -> None:
+    (table,) = (table for table in compiled.tables if (table.track.name, table.ruleset) == (track, ruleset))
+    assert printed(file, head, len(table.rows)) == [
         [head, *(f"{states:g}" for states in table.columns if states is not None)],
         *([row.label, *(f"{100 * cell.mean:.1f}" if cell else "-" for cell in row.cells)] for row in table.rows),
     ]

@@ -3,7 +3,9 @@
     python -m tests.portable                                   # this processor against the digests in golden.json
     python -m tests.portable --emulate Haswell EPYC-Rome Skylake-Client
     python -m tests.portable --emulate Haswell --cases LeNet GPT
+    python -m tests.portable --emulate Haswell --records leaderboards/records/digits-mlp/NAME.json
 
+The last of them trains the first epoch of records anew (`resbench verify --epochs 1`) on the emulated processors.
 Emulation needs qemu-x86_64 (Debian: qemu-user; 7.2 and later know AVX2, none knows AVX512) and takes minutes. Kernels
 are compiled here for each emulated processor first, and run here too, because compiling under emulation takes longest.
 Exit status 0 means that all digests are equal.
@@ -25,6 +27,8 @@ GOLDEN = Path(__file__).with_name("golden.json")
 PACKAGES = ("torch", "torchvision", "torchmetrics", "numpy", "numba", "lightning", "scikit-learn")
 #: How often a process may die before the comparison is given up.
 DEATHS = 5
+#: QEMU 7.2 dies in gather instructions, which LLVM takes where it tunes for later processors than Haswell.
+TUNED = {"NUMBA_CPU_NAME": "haswell"}
 #: Prints for which processor, and with which of its features, Numba compiles.
 TARGET = """
 import json, llvmlite.binding as llvm
@@ -40,27 +44,51 @@ def main() -> int:
     )
     parser.add_argument("--emulate", nargs="+", default=[], metavar="CPU", help="processors of `qemu-x86_64 -cpu help`")
     parser.add_argument("--cases", nargs="+", default=[], metavar="WORD", help="only cases that contain a word")
+    parser.add_argument("--records", nargs="+", default=[], metavar="FILE", help="records to verify, instead of cases")
     parser.add_argument("--write", action="store_true", help="write golden.json; only when draws or cases change")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
         return work(args.cases, args.first)
+    if args.records:
+        return verify(args.records, args.emulate)
     here = digests([], {}, args.cases)
     if args.write:
         GOLDEN.write_text(json.dumps({"versions": versions(), "digests": here}, indent=1) + "\n", encoding="utf-8")
         return 0
     tables = {"golden.json": golden(), "here": here}
     for processor in args.emulate:
-        emulator = ["qemu-x86_64", "-cpu", processor]
-        target = json.loads(run([*emulator, sys.executable, "-c", TARGET], {}).stdout)
+        emulator, target = emulation(processor)
         tables[f"kernels for {processor}, here"] = digests([], target, args.cases)
-        # QEMU 7.2 dies in gather instructions, which LLVM takes where it tunes for later processors than Haswell.
-        tuned = target | {"NUMBA_CPU_NAME": "haswell"}
-        if tuned != target:
-            digests([], tuned, args.cases)  # compiles
-        tables[f"emulated {processor}"] = digests(emulator, tuned, args.cases)
+        if target != target | TUNED:
+            digests([], target | TUNED, args.cases)  # compiles
+        tables[f"emulated {processor}"] = digests(emulator, target | TUNED, args.cases)
     return compare(here, tables)
+
+
+def verify(records: list[str], processors: list[str]) -> int:
+    """Train the first epoch of records anew here and on emulated processors; 0 if every record is equal everywhere."""
+    worst = 0
+    for processor in processors:
+        emulator, target = emulation(processor)
+        for record in records:
+            command = [sys.executable, "-m", "resbench", "verify", record, "--epochs", "1"]
+            run(command, target | TUNED)  # compiles
+            for _ in range(DEATHS):
+                done = run([*emulator, *command], target | TUNED)
+                if done.returncode >= 0:
+                    break
+            said = [line for line in done.stdout.splitlines() if line.strip()]
+            print(f"{processor} {record}: {said[-1] if said else done.stderr.strip()[-200:]}", flush=True)
+            worst = max(worst, abs(done.returncode))
+    return worst
+
+
+def emulation(processor: str) -> tuple[list[str], dict[str, str]]:
+    """What a command begins with to run on an emulated processor, and the settings with which Numba compiles for it."""
+    emulator = ["qemu-x86_64", "-cpu", processor]
+    return emulator, json.loads(run([*emulator, sys.executable, "-c", TARGET], {}).stdout)
 
 
 def compare(here: Mapping[str, str], tables: Mapping[str, Mapping[str, str]]) -> int:
