@@ -17,6 +17,7 @@ from resbench.algorithms.base import Algorithm, series
 from resbench.algorithms.channels import Channel, check_probability
 from resbench.algorithms.schedules import Schedule
 from resbench.crossbar.checks import Axis
+from resbench.crossbar.kernels import runs_ahead
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows, circle
@@ -217,14 +218,17 @@ class TileChain(Algorithm):
         """Transfer columns (rows) ``first`` to ``last - 1``; after the last line of the tile comes the first."""
         if self.transfers_plainly and last <= self.lines and type(self.channel) is Channel:
             self.tiles[source].carry(self.tiles[target], first, last, rate, self.transfer_pulses, self.axis)
-        else:
-            lines = circle(self.lines, self.tiles[source].memory.device)[first:last]
-            values = self.read(source, lines, first, last)
-            sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
-            if sent is not None:
-                self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
-            if self.with_reset_prob > 0:
-                self.reset(source, lines)
+            return
+        memory = self.tiles[source].memory
+        lines = circle(self.lines, memory.device)[first:last]
+        if self.transfers_plainly and runs_ahead(memory) and self.channel.carry(source, target, lines, rate):
+            return
+        values = self.read(source, lines, first, last)
+        sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
+        if sent is not None:
+            self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
+        if self.with_reset_prob > 0:
+            self.reset(source, lines)
 
     def reset(self, source: int, columns: Tensor) -> None:
         """Reset columns of a tile after they were read, each with its probability."""

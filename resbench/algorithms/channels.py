@@ -75,6 +75,10 @@ class Channel(Counted):
         """
         return values, rate
 
+    def carry(self, source: int, target: int, lines: Tensor, rate: float) -> bool:
+        """Do a perfect read, :meth:`pass_on` and the write at once, where a GPU can; returns whether it did."""
+        return False
+
     def held(self, name: str) -> NDArray[Any]:
         """A buffer of the owner as a flat array on the same memory."""
         return flat(cast(Tensor, self.owner._buffers[name]))
@@ -136,6 +140,22 @@ class Buffer(Channel):
     def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
         s = sift(self.buffer(f"buffer_{source}"), lines, values, rate * self.scales[source], self.rules[source])
         return None if s is None else (s, self.step * step_of(self.owner.tiles[source + 1]))
+
+    def carry(self, source: int, target: int, lines: Tensor, rate: float) -> bool:
+        threshold, momentum, forget, most = self.rules[source]
+        if most is None or type(self) is not Buffer:
+            return False
+        tiles, buffer = self.owner.tiles, self.buffer(f"buffer_{source}")
+        return tiles[target].write_sifted(
+            lines,
+            buffer,
+            (threshold, momentum, forget, most),
+            self.step * step_of(tiles[source + 1]),
+            self.transfer_pulses,
+            self.axis,
+            source=tiles[source],
+            rate=rate * self.scales[source],
+        )
 
 
 @dataclass(kw_only=True, eq=False)

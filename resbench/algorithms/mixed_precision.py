@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import torch
@@ -15,8 +16,9 @@ from resbench.algorithms.schedules import DigitalSchedule, TransferAt
 from resbench.algorithms.torch_step import TorchRule
 from resbench.costs import mixed_precision
 from resbench.crossbar.digital import PairRounding, take_steps
+from resbench.crossbar.kernels import runs_ahead
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import Rows, part_of_outer_sum
+from resbench.crossbar.rows import Rows, circle, part_of_outer_sum
 from resbench.errors import BadValue
 
 
@@ -113,7 +115,12 @@ class MixedPrecision(Algorithm):
         if self.random_row and count < rows:
             self.next_row = int(self.stream.child("row").number(self.vectors) * rows)
         epsilon = self.granularity or step_of(tile)
-        taken = take_steps(self.chi, self.next_row, count, epsilon, tile.is_continuous)
-        self.next_row = (self.next_row + count) % rows
+        rate, first = -epsilon * self.transfer_lr, self.next_row
+        self.next_row = (first + count) % rows
+        if runs_ahead(self.chi):
+            lines, rule = circle(rows, self.chi.device)[first : first + count], (epsilon, 0.0, False, math.inf)
+            if tile.write_sifted(lines, self.chi, rule, rate, self.pulses, axis="row", only_busy=True):
+                return
+        taken = take_steps(self.chi, first, count, epsilon, tile.is_continuous)
         if taken is not None:
-            tile.write(*taken, -epsilon * self.transfer_lr, self.pulses, axis="row")
+            tile.write(*taken, rate, self.pulses, axis="row")

@@ -38,11 +38,10 @@ class DeviceArray(nn.Module):
         weight: float32 ``[out, in]``, the visible weights.
         pulses_up: int32 ``[out, in]``, upward pulses that each device has received; 2^31 - 1 stands for that or more.
         pulses_down: the same for downward pulses.
-        updates: number of calls of ``update`` and ``write``, the counter of their random draws.
         operations: number of other calls that set weights, the counter of their random draws.
-        transfers_in: number of lines written by ``write``.
         transfers_out: number of lines read by ``read``.
-        known_slots: :attr:`slots` without those that a GPU has counted and the host has not read yet.
+        known_slots: :attr:`slots` without those that a GPU has counted and the host has not read yet; likewise
+            ``known_updates`` and ``known_transfers_in``.
         is_restless: whether a step ends with decay or diffusion.
         clock: time that has passed in ``pass_time``, in units of the device's ``t_0``.
         views: NumPy views cached by the Numba kernels; reset to None when a buffer is replaced.
@@ -69,12 +68,10 @@ class DeviceArray(nn.Module):
         self.is_pulsed = not (device.is_continuous or isinstance(device, Ideal))
         self.shape = shape
         self.stream = stream
-        self.updates = 0
         self.operations = 0
-        self.transfers_in = 0
         self.transfers_out = 0
-        self.known_slots = 0
-        self._late_slots: Tensor | None = None
+        self.known_updates = self.known_transfers_in = self.known_slots = 0
+        self._late: Tensor | None = None
         self.clock = 0.0
         self.changes: Changes | None = None
         self.views: ArrayViews | None = None
@@ -126,7 +123,7 @@ class DeviceArray(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         check_precision(fn(self.weight.new_zeros(())).dtype)
-        self._read_slots()
+        self._read_late()
         self.views = None
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
@@ -150,30 +147,57 @@ class DeviceArray(nn.Module):
     def slots(self) -> int:
         """Slots of all pulse trains so far, each vector's bit length; updates without trains have none.
 
-        On a GPU, the host waits for it here.
+        On a GPU, the host waits for it here, and for the other counters of :meth:`late_counts`.
         """
-        self._read_slots()
+        self._read_late()
         return self.known_slots
 
     @slots.setter
     def slots(self, slots: int) -> None:
-        if self._late_slots is not None:
-            self._late_slots = None
+        self._read_late()
         self.known_slots = slots
 
-    def slots_to_come(self) -> Tensor:
-        """A counter on the device of the weight, int64 ``[1]``, to which a kernel adds slots."""
-        if self._late_slots is None:
-            self._late_slots = torch.zeros(1, dtype=torch.int64, device=self.memory.device)
-        return self._late_slots
+    @property
+    def updates(self) -> int:
+        """Number of calls of ``update`` and ``write``, the counter of their random draws."""
+        self._read_late()
+        return self.known_updates
 
-    def _read_slots(self) -> None:
+    @updates.setter
+    def updates(self, updates: int) -> None:
+        self._read_late()
+        self.known_updates = updates
+
+    @property
+    def transfers_in(self) -> int:
+        """Number of lines written by ``write``."""
+        self._read_late()
+        return self.known_transfers_in
+
+    @transfers_in.setter
+    def transfers_in(self, lines: int) -> None:
+        self._read_late()
+        self.known_transfers_in = lines
+
+    def late_counts(self) -> Tensor:
+        """Counters on the device of the weight, int64 ``[3]``, to which kernels add: slots, updates, written lines.
+
+        Only a GPU knows whether there are pulses in a digital buffer. If it writes any, it counts the update.
+        """
+        if self._late is None:
+            self._late = torch.zeros(3, dtype=torch.int64, device=self.memory.device)
+        return self._late
+
+    def _read_late(self) -> None:
         if self.finish is not None:
             self.finish()
-        late = self._late_slots
+        late = self._late
         if late is not None:
-            self._late_slots = None
-            self.known_slots += int(late)
+            self._late = None
+            slots, updates, lines = late.tolist()
+            self.known_slots += slots
+            self.known_updates += updates
+            self.known_transfers_in += lines
 
     @property
     def element(self) -> Element:

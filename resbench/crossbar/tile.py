@@ -129,12 +129,50 @@ class Tile(DeviceArray):
         if type(self) is Tile and kernels.write(self, lines, values, lr, pulses, axis):
             self.note_pulses(1, lines_written=lines.numel())
             return
-        self.transfers_in += lines.numel()
+        self.known_transfers_in += lines.numel()
         driven = OneHotRows(lines, self.shape[axis == "column"], self.dtype)
         if axis == "column":
             self.update(driven, values, -lr, pulses)
         else:
             self.update(values, driven, -lr, pulses)
+
+    def write_sifted(
+        self,
+        lines: Tensor,
+        buffer: Tensor,
+        rule: tuple[float, float, bool, float],
+        lr: float,
+        pulses: PulseTrain = DEFAULT_PULSES,
+        axis: Axis = "column",
+        source: Tile | None = None,
+        rate: float = 0.0,
+        only_busy: bool = False,
+    ) -> bool:
+        """Read lines of a tile, :func:`~resbench.crossbar.digital.sift`, and :meth:`write`, if a GPU can do all of it.
+
+        The host then does not wait to learn whether there is anything to write.
+
+        Args:
+            lines: int64 ``[n]``, which columns (rows).
+            buffer: float32 ``[lines of the tile, across]``, changed in place.
+            rule: threshold, momentum, whether the buffer forgets, and most pulses, as ``BufferRule`` has them.
+            lr: factor on the pulses.
+            pulses: pulse train parameters.
+            axis: ``column`` or ``row``.
+            source: tile that is read; None for none.
+            rate: factor on the values that are read.
+            only_busy: write only lines that have pulses; otherwise all, if one has any.
+
+        Returns:
+            Whether it was done.
+        """
+        fits = type(self) is Tile and source is not self
+        if not (fits and kernels.write_sifted(self, lines, buffer, rule, source, rate, lr, pulses, axis, only_busy)):
+            return False
+        if source is not None:
+            source.transfers_out += lines.numel()
+        self.show()
+        return True
 
     def carry(
         self,
@@ -170,11 +208,11 @@ class Tile(DeviceArray):
 
     def note_pulses(self, calls: int, lines_read: int = 0, lines_written: int = 0) -> None:
         """Count calls of a kernel that pulsed the devices, and the lines that it read and wrote."""
-        self.updates += calls
+        self.known_updates += calls
         if lines_read:
             self.transfers_out += lines_read
         if lines_written:
-            self.transfers_in += lines_written
+            self.known_transfers_in += lines_written
         # A pulse takes a slot, so until then no count can have reached the largest. Kernels on a GPU check this.
         if self.known_slots > MOST_COUNTED:
             stop_counts(self.pulses_up, self.pulses_down)

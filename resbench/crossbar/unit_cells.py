@@ -81,7 +81,7 @@ class UnitCellTile(Tile):
         super().update(x, d, lr, pulses, granularity)
         self.samples += x.shape[0]
         for tile in self.tiles:
-            tile.updates += 1
+            tile.known_updates += 1
         self.compose()
 
     def compose(self) -> None:
@@ -160,7 +160,7 @@ class VectorTile(UnitCellTile):
         if policy == "single_sequential":
             turn = (first + self.samples + 1 + sample) % len(self.tiles)
         else:
-            turn = philox(self.stream.child("policy").key, sample, 0, 0, self.updates)[0] % len(self.tiles)
+            turn = philox(self.stream.child("policy").key, sample, 0, 0, self.known_updates)[0] % len(self.tiles)
         return [(tile, (turn == k).expand_as(up), up) for k, tile in enumerate(self.tiles)]
 
 
@@ -196,9 +196,9 @@ class OneSidedTile(UnitCellTile):
         pulses: PulseTrain = DEFAULT_PULSES,
         granularity: float | None = None,
     ) -> None:
-        before = self.updates if self.device.units_in_mbatch else self.samples
+        before = self.known_updates if self.device.units_in_mbatch else self.samples
         super().update(x, d, lr, pulses, granularity)
-        after = self.updates if self.device.units_in_mbatch else self.samples
+        after = self.known_updates if self.device.units_in_mbatch else self.samples
         period = self.device.refresh_every
         if period > 0 and after // period > before // period:
             self.refresh()

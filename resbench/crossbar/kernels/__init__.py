@@ -53,6 +53,21 @@ class Triton(Compiled, Protocol):
     def is_covered(self, array: DeviceArray) -> bool:
         """Whether the devices of an array can be compiled."""
 
+    def write_sifted(
+        self,
+        array: DeviceArray,
+        lines: Tensor,
+        buffer: Tensor,
+        rule: tuple[float, float, bool, float],
+        source: DeviceArray | None,
+        rate: float,
+        lr: float,
+        pulses: PulseTrain,
+        axis: Axis,
+        only_busy: bool,
+    ) -> None:
+        """Write whole pulses out of a buffer."""
+
 
 class Numba(Compiled, Protocol):
     """What only Numba's backend has."""
@@ -129,6 +144,27 @@ def write(array: DeviceArray, lines: Tensor, values: Tensor, lr: float, pulses: 
     if can and lr != 0 and len(lines) > 0:
         _numba().write(array, lines, values.detach(), lr, pulses, axis)
     return can
+
+
+def write_sifted(
+    array: DeviceArray,
+    lines: Tensor,
+    buffer: Tensor,
+    rule: tuple[float, float, bool, float],
+    source: DeviceArray | None,
+    rate: float,
+    lr: float,
+    pulses: PulseTrain,
+    axis: Axis,
+    only_busy: bool,
+) -> bool:
+    """Do :meth:`resbench.crossbar.tile.Tile.write_sifted` if Triton's kernels can; returns whether they did."""
+    can = pulses.is_plain and array.is_pulsed and not is_numba(array) and lr != 0 and _has_triton_kernels(array.memory)
+    can = can and buffer.dtype is torch.float32 and (source is None or source.dtype is torch.float32)
+    if can and _triton().is_covered(array):
+        _triton().write_sifted(array, lines, buffer, rule, source, rate, lr, pulses, axis, only_busy)
+        return True
+    return False
 
 
 def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes) -> None:

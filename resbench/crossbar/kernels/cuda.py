@@ -11,18 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.changes import Changes
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.devices.unit_cells import UnitCell
 from resbench.crossbar.kernels import cuda_apply
-from resbench.crossbar.kernels.cuda_jobs import Job, jobs_of
+from resbench.crossbar.kernels.cuda_jobs import Busy, Job, Sifting, jobs_of, sifting
 from resbench.crossbar.kernels.cuda_launch import Sum, Work
 from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import Rows
+from resbench.crossbar.rows import OneHotRows, Rows
 
 
 def is_covered(array: DeviceArray) -> bool:
@@ -36,6 +38,30 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
     """Pulse an array with the samples of a mini-batch, in place; arguments as in the reference kernel."""
     array.touch(None)
     for job in jobs_of(array, x, d, lr, pulses, granularity):
+        queue.add(array, job)
+    queue.start()
+
+
+def write_sifted(
+    array: DeviceArray,
+    lines: Tensor,
+    buffer: Tensor,
+    rule: tuple[float, float, bool, float],
+    source: DeviceArray | None,
+    rate: float,
+    lr: float,
+    pulses: PulseTrain,
+    axis: Axis,
+    only_busy: bool,
+) -> None:
+    """Write whole pulses out of a buffer; arguments as in :meth:`resbench.crossbar.tile.Tile.write_sifted`."""
+    array.touch(None)
+    weight = None if source is None else source.memory.t() if axis == "column" else source.memory
+    sift, whole, busy = sifting(buffer, lines, rule, weight, rate)
+    queue.add(array, sift)
+    driven = OneHotRows(lines, array.shape[axis == "column"], torch.float32)
+    x, d = (driven, Rows(whole)) if axis == "column" else (Rows(whole), driven)
+    for job in jobs_of(array, x, d, -lr, pulses, array.granularity, Busy(busy, only_busy)):
         queue.add(array, job)
     queue.start()
 
@@ -60,12 +86,12 @@ class Queue:
     def clear(self) -> None:
         """Forget all of it."""
         self.arrays: set[DeviceArray] = set()
-        self.jobs: list[tuple[int, Job]] = []  # with their turns: a job may depend on jobs of earlier turns only
+        self.jobs: list[tuple[int, Job | Sifting]] = []  # with turns: a job may depend on those of earlier turns
         self.sums: list[Sum] = []
         self._read: dict[int, int] = {}  # the last turn in which some memory is read
         self._changed: dict[int, int] = {}  # and that in which it is changed
 
-    def add(self, array: DeviceArray, job: Job) -> None:
+    def add(self, array: DeviceArray, job: Job | Sifting) -> None:
         """Add a job of an update."""
         read, changed = job.memory_read, job.memory_changed
         turns = [self._changed.get(memory, -1) for memory in read | changed]
@@ -73,7 +99,7 @@ class Queue:
         self._changed |= dict.fromkeys(changed, turn)
         self._read |= {memory: max(turn, self._read.get(memory, -1)) for memory in read}
         self.jobs.append((turn, job))
-        for changing in (array, *(each.array for each in job.pulsed)):
+        for changing in (array, *job.arrays):
             changing.finish = self.finish
             self.arrays.add(changing)
 

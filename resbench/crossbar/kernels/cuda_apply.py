@@ -26,13 +26,13 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_COUNTS,
     AT_CROSSPOINTS,
     AT_FALLING,
-    AT_FIRST,
     AT_LENGTHS,
     AT_LINES,
     AT_LONGEST,
     AT_LOWER_ROUTE,
     AT_MARKS,
     AT_NOISE_KEY,
+    AT_NUMBERS,
     AT_PULSES_DOWN,
     AT_PULSES_UP,
     AT_RAISE_ROUTE,
@@ -46,6 +46,7 @@ from resbench.crossbar.kernels.cuda_table import (
     LINES,
     SUM,
     constant,
+    late_updates,
     which,
 )
 
@@ -196,7 +197,8 @@ def replay(
             tl.load(lines + AT_COUNTS).to(tl.pointer_type(tl.int32)),
             tl.load(lines + AT_MARKS).to(tl.pointer_type(tl.uint8)) + column // 4,
         )
-        noise_key, update = tl.load(devices + AT_NOISE_KEY), tl.load(devices + AT_COUNTER).to(tl.int32)
+        noise_key = tl.load(devices + AT_NOISE_KEY)
+        update = tl.load(devices + AT_COUNTER).to(tl.int32) + late_updates(lines)
         at = 0
         while at < per_row:
             bits = tl.load(active + at + lane, mask=at + lane < per_row, other=0)
@@ -210,7 +212,7 @@ def replay(
                     m = 32 * (at + nth) + bit
                     chosen &= chosen - 1
                     falls = ((signs >> bit) & 1).to(tl.int32)
-                    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+                    sample = tl.load(tl.load(lines + AT_NUMBERS).to(tl.pointer_type(tl.int32)) + m)
                     length = tl.load(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m)
                     word = 0
                     while 32 * word < length:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan
 from resbench.crossbar.kernels.cuda_functions import pieces
-from resbench.crossbar.kernels.cuda_table import Lines
+from resbench.crossbar.kernels.cuda_table import Lines, Sift
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32, Stream, signed
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows
@@ -49,6 +49,13 @@ class Form(NamedTuple):
     has_reference: bool
     is_routed: bool
     held: torch.dtype
+
+
+class Busy(NamedTuple):
+    """Which samples have values: int32 ``[n]`` on the GPU, and whether the others have no number."""
+
+    samples: Tensor
+    only: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +96,11 @@ class Job:
         return self.tensors[0].device
 
     @property
+    def arrays(self) -> list[DeviceArray]:
+        """The arrays that change."""
+        return [each.array for each in self.pulsed]
+
+    @property
     def memory_read(self) -> set[int]:
         """Memory that the pulses depend on."""
         return {memory_of(side) for side in self.tensors[:2]}
@@ -96,7 +108,7 @@ class Job:
     @property
     def memory_changed(self) -> set[int]:
         """Memory that they change."""
-        return {memory_of(each.array.memory) for each in self.pulsed}
+        return {memory_of(array.memory) for array in self.arrays}
 
     @property
     def programs(self) -> tuple[int, int, int, int]:
@@ -104,6 +116,89 @@ class Job:
         lines, parts = self.lines, pieces(self.lines.columns, cuda_scan.COLUMNS)
         row_parts = pieces(lines.size, cuda_scan.ROW_SAMPLES) * pieces(lines.rows, 4)
         return pieces(lines.size, cuda_scales.MAXIMA_SAMPLES), row_parts, lines.size * parts, lines.rows * parts
+
+
+@dataclass(frozen=True, eq=False)
+class Sifting:
+    """Whole pulses that are taken out of lines of a digital buffer.
+
+    Args:
+        numbers: the row ``Sift`` of the table.
+        forget: whether the buffer forgets the rest where it passes something on.
+        buffer: the buffer.
+        source: weights that are added before; None for none.
+        found: float32 ``[n (across + 1)]``; filled with pulses, then with int32 ``[n]``, whether a line has any.
+        lines: int64 ``[n]``, which lines.
+    """
+
+    numbers: Sift
+    forget: bool
+    buffer: Tensor
+    source: Tensor | None
+    found: Tensor
+    lines: Tensor
+    bytes: ClassVar[int] = 0
+    arrays: ClassVar[list[DeviceArray]] = []
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Those of one kind can be started together."""
+        return (self.forget,)
+
+    @property
+    def device(self) -> torch.device:
+        """The GPU."""
+        return self.buffer.device
+
+    @property
+    def memory_read(self) -> set[int]:
+        """Memory on which they depend."""
+        return set() if self.source is None else {memory_of(self.source)}
+
+    @property
+    def memory_changed(self) -> set[int]:
+        """Memory that they change."""
+        return {memory_of(self.buffer), memory_of(self.found)}
+
+
+def sifting(
+    buffer: Tensor,
+    lines: Tensor,
+    rule: tuple[float, float, bool, float],
+    source: Tensor | None,
+    rate: float,
+) -> tuple[Sifting, Tensor, Tensor]:
+    """:func:`resbench.crossbar.digital.sift` as a job, its pulses float32 ``[n, across]``, and which lines have any.
+
+    Args:
+        buffer: float32 ``[lines, across]``, changed in place.
+        lines: int64 ``[n]``, which lines.
+        rule: threshold, momentum, whether the buffer forgets, and most pulses.
+        source: float32 ``[lines, across]``, added before, times ``rate``; None for none.
+        rate: the factor.
+    """
+    n, across, (threshold, momentum, forget, most) = lines.numel(), buffer.shape[1], rule
+    found = torch.empty(n * (across + 1), device=buffer.device)
+    whole, busy = found[: n * across].view(n, across), found[n * across :].view(torch.int32)
+    lines = lines.contiguous()
+    numbers = Sift(
+        lines=lines.data_ptr(),
+        across=across,
+        buffer=buffer.data_ptr(),
+        buffer_line=buffer.stride(0),
+        buffer_across=buffer.stride(1),
+        source=0 if source is None else source.data_ptr(),
+        source_line=0 if source is None else source.stride(0),
+        source_across=0 if source is None else source.stride(1),
+        source_rate=bits(rate),
+        threshold=bits(threshold),
+        momentum=bits(momentum),
+        cut=bits((np.float32(1) - np.float32(momentum)) * np.float32(threshold)),
+        most=bits(most),
+        whole=whole.data_ptr(),
+        sifted=busy.data_ptr(),
+    )
+    return Sifting(numbers, forget, buffer, source, found, lines), whole, busy
 
 
 def memory_of(tensor: Tensor) -> int:
@@ -118,8 +213,19 @@ def room_on(device: torch.device) -> int:
     return torch.cuda.get_device_properties(device).total_memory // 16 if device.type == "cuda" else ROOM
 
 
-def jobs_of(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, granularity: float) -> Iterator[Job]:
-    """The jobs of an update, which have to be done one after the other; arguments as in the reference kernel."""
+def jobs_of(
+    array: DeviceArray,
+    x: Rows,
+    d: Rows,
+    lr: float,
+    pulses: PulseTrain,
+    granularity: float,
+    busy: Busy | None = None,
+) -> Iterator[Job]:
+    """The jobs of an update, which have to be done one after the other.
+
+    The arguments are those of the reference kernel, and ``busy`` if only the GPU knows which samples have values.
+    """
     rate, step, longest = np.float32(abs(lr)), np.float32(granularity), np.float32(pulses.desired_bl)
     free = not (pulses.fixed_bl or pulses.update_bl_management) and bool(step * longest < rate)
     length = int(max(np.ceil(rate / step), 1.0) if free else longest)
@@ -160,8 +266,11 @@ def jobs_of(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain,
             free_length=bits(length),
             row_key=row_key,
             column_key=column_key,
-            update=low_word(array.updates),
-            slots=array.slots_to_come().data_ptr(),
+            update=low_word(array.known_updates),
+            late=array.late_counts().data_ptr(),
+            total=samples,
+            busy=0 if busy is None else busy.samples.data_ptr(),
+            only_busy=int(busy is not None and busy.only),
             x=0 if isinstance(x, OneHotRows) else image.data_ptr(),
             x_image=image.stride(0),
             x_down=image.stride(2) * stride[0],
@@ -187,6 +296,7 @@ def working_memory(
     """Where the tensors of working memory begin, and bytes of all of them; ``block`` columns have a program."""
     per_row, parts = pieces(size, 32), pieces(columns, block)
     sizes = {
+        "numbers": 4 * size,
         "lengths": 4 * size,
         "x_scales": 4 * size,
         "d_scales": 4 * size,
@@ -240,7 +350,7 @@ def pulsed_by(array: DeviceArray, routes: Tensor | None) -> Pulsed:
     buffers = array.stored_memory, array.memory, array._buffers["pulses_up"], array._buffers["pulses_down"]
     addresses = [0 if each is None else each.data_ptr() for each in buffers]
     pairs = [number for each in held for number in (each.data_ptr(), int(each.numel() > 1))]
-    return Pulsed(array, form, (low_word(array.updates), lower, rise, *addresses, noise_key, write_key, *pairs))
+    return Pulsed(array, form, (low_word(array.known_updates), lower, rise, *addresses, noise_key, write_key, *pairs))
 
 
 def position_grid(rows: Rows) -> tuple[int, int, int] | None:

@@ -11,9 +11,9 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan
+from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan, cuda_sift
 from resbench.crossbar.kernels.cuda_functions import pieces
-from resbench.crossbar.kernels.cuda_jobs import Job, bits, room_on
+from resbench.crossbar.kernels.cuda_jobs import Job, Sifting, bits, room_on
 from resbench.crossbar.kernels.cuda_table import WORKING
 
 #: Registers that a thread of ``replay`` may have: fewer, as NVIDIA's assembler chooses by itself, would be spilled.
@@ -73,11 +73,14 @@ class Work:
         launches: the launches, in order.
     """
 
-    def __init__(self, jobs: Sequence[tuple[int, Job]], sums: Sequence[Sum], device: torch.device) -> None:
+    def __init__(self, jobs: Sequence[tuple[int, Job | Sifting]], sums: Sequence[Sum], device: torch.device) -> None:
         table, groups = Table(), list(grouped(jobs, room_on(device)))
         needed = max((sum(job.bytes for job in group) for group in groups), default=0)
         self._memory = torch.empty(needed, dtype=torch.uint8, device=device)
-        self.launches = [launch for group in groups for launch in pulsing(group, table, self._memory.data_ptr())]
+        self.launches: list[Launch] = []
+        for group in groups:
+            pulses = [job for job in group if isinstance(job, Job)]
+            self.launches += pulsing(pulses, table, self._memory.data_ptr()) if pulses else sifted(group, table)
         for count in sorted({len(each.terms) for each in sums}):
             self.launches.append(summing([each for each in sums if len(each.terms) == count], table))
         self._table = table.sent_to(device)
@@ -89,13 +92,13 @@ class Work:
                 kernel[programs,](self._table, *arguments, **options, enable_fp_fusion=False)
 
 
-def grouped(jobs: Sequence[tuple[int, Job]], room: int) -> Iterator[list[Job]]:
+def grouped(jobs: Sequence[tuple[int, Job | Sifting]], room: int) -> Iterator[list[Job | Sifting]]:
     """Jobs that are started together: of one turn and one kind, and of ``room`` bytes at most if they are several."""
-    kinds: dict[tuple[int, object], list[Job]] = {}
+    kinds: dict[tuple[int, object], list[Job | Sifting]] = {}
     for turn, job in jobs:
         kinds.setdefault((turn, job.kind), []).append(job)
     for _, alike in sorted(kinds.items(), key=lambda item: item[0][0]):
-        group: list[Job] = []
+        group: list[Job | Sifting] = []
         taken = 0
         for job in alike:
             if group and taken + job.bytes > room:
@@ -148,6 +151,15 @@ def pulsing(group: Sequence[Job], table: Table, memory: int) -> Iterator[Launch]
                 **REGISTERS,
             },
         )
+
+
+def sifted(group: Sequence[Job | Sifting], table: Table) -> Iterator[Launch]:
+    """The launch of buffers of one kind."""
+    alike = [job for job in group if isinstance(job, Sifting)]
+    place = table.add(number for job in alike for number in job.numbers)
+    programs = [job.lines.numel() for job in alike]
+    options = {"FORGET": alike[0].forget, "SIFT_BLOCK": cuda_sift.SIFT_BLOCK, "num_warps": 1}
+    yield Launch(cuda_sift.sift, sum(programs), (place, table.add_starts(programs), len(alike)), options)
 
 
 def working(job: Job, begin: int) -> list[int]:

@@ -8,6 +8,7 @@ import triton.language as tl
 
 from resbench.crossbar.kernels.cuda_scan import d_place, only_line, values, x_place
 from resbench.crossbar.kernels.cuda_table import (
+    AT_BUSY,
     AT_COLUMNS,
     AT_D,
     AT_D_LINE,
@@ -18,18 +19,22 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_FIRED,
     AT_FIRST,
     AT_FREE_LENGTH,
+    AT_LATE,
     AT_LENGTHS,
+    AT_NUMBERS,
+    AT_ONLY_BUSY,
     AT_RATE,
     AT_ROWS,
     AT_SIZE,
-    AT_SLOTS,
     AT_STEP,
+    AT_TOTAL,
     AT_WORDS,
     AT_X,
     AT_X_LINE,
     AT_X_PATCH,
     AT_X_SCALES,
     LINES,
+    real,
     which,
 )
 
@@ -52,7 +57,7 @@ def scales(
     """``PulseTrain.scales`` of every sample, float32 operation by float32 operation, because ``ceil`` decides.
 
     Programs: blocks of samples. Fills ``lengths``, ``x_scales`` and ``d_scales``, sets ``fired`` to 0, and adds to
-    ``slots``.
+    the slots in ``late``.
 
     Args:
         table: the table.
@@ -70,22 +75,20 @@ def scales(
     size = tl.load(lines + AT_SIZE).to(tl.int32)
     m = block * MAXIMA_SAMPLES + tl.arange(0, MAXIMA_SAMPLES)
     there = m < size
-    length = tl.full((MAXIMA_SAMPLES,), 0.0, tl.float32) + tl.load(lines + AT_FREE_LENGTH).to(tl.int32).to(
-        tl.float32, bitcast=True
-    )
-    rate, step, longest = (
-        tl.load(lines + AT_RATE).to(tl.int32).to(tl.float32, bitcast=True),
-        tl.load(lines + AT_STEP).to(tl.int32).to(tl.float32, bitcast=True),
-        tl.load(lines + AT_DESIRED).to(tl.int32).to(tl.float32, bitcast=True),
-    )
+    length = tl.full((MAXIMA_SAMPLES,), 0.0, tl.float32) + real(tl.load(lines + AT_FREE_LENGTH))
+    rate, step = real(tl.load(lines + AT_RATE)), real(tl.load(lines + AT_STEP))
+    longest = real(tl.load(lines + AT_DESIRED))
     x_scale, d_scale = tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32), tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32)
-    idle = m < 0
+    pulses = there
+    number = tl.load(lines + AT_FIRST).to(tl.int32) + m
+    if tl.load(lines + AT_BUSY) != 0:
+        number, pulses = numbered(lines, m, there, MAXIMA_LINES)
+    tl.store(tl.load(lines + AT_NUMBERS).to(tl.pointer_type(tl.int32)) + m, number, there)
     if MANAGED:
         x_max = largest_x(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES)
-        d_max = largest_d(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES) * tl.load(lines + AT_FACTOR).to(tl.int32).to(
-            tl.float32, bitcast=True
-        )
+        d_max = largest_d(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES) * real(tl.load(lines + AT_FACTOR))
         idle = (x_max == 0) | (d_max == 0)
+        pulses = pulses & (idle == 0)
         x_max, d_max = tl.where(idle, 1.0, x_max), tl.where(idle, 1.0, d_max)
         k = tl.div_rn(rate * x_max * d_max, step)
         if SHORTENED:
@@ -97,7 +100,7 @@ def scales(
         base = tl.sqrt_rn(tl.div_rn(rate, step * length))
         x_scale = x_scale * base
         d_scale = d_scale * base
-    whole = tl.where(there & (idle == 0), length, 0.0).to(tl.int32)
+    whole = tl.where(pulses, length, 0.0).to(tl.int32)
     tl.store(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m, whole, there)
     tl.store(tl.load(lines + AT_X_SCALES).to(tl.pointer_type(tl.float32)) + m, x_scale, there)
     tl.store(tl.load(lines + AT_D_SCALES).to(tl.pointer_type(tl.float32)) + m, d_scale, there)
@@ -105,7 +108,35 @@ def scales(
     while word < tl.load(lines + AT_WORDS).to(tl.int32):
         tl.store(fired + word * size + m, tl.zeros((MAXIMA_SAMPLES,), tl.int32), there)
         word += 1
-    tl.atomic_add(tl.load(lines + AT_SLOTS).to(tl.pointer_type(tl.int64)), tl.sum(whole.to(tl.int64)), sem="relaxed")
+    tl.atomic_add(tl.load(lines + AT_LATE).to(tl.pointer_type(tl.int64)), tl.sum(whole.to(tl.int64)), sem="relaxed")
+
+
+@triton.jit
+def numbered(lines, m, there, MAXIMA_LINES: tl.constexpr):
+    """Numbers of samples, and which of them pulse, where only the GPU knows which of them have values.
+
+    If none has, there is no update. If there is one, the first program of the first samples counts it.
+    """
+    busy, total = tl.load(lines + AT_BUSY).to(tl.pointer_type(tl.int32)), tl.load(lines + AT_TOTAL).to(tl.int32)
+    only_busy = tl.load(lines + AT_ONLY_BUSY).to(tl.int32)
+    sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+    begin = tl.min(sample)
+    found, earlier = tl.zeros((), tl.int32), tl.zeros((), tl.int32)
+    at = 0
+    while at < total:
+        other = at + tl.arange(0, MAXIMA_LINES)
+        has = tl.load(busy + other, mask=other < total, other=0)
+        found += tl.sum(has)
+        earlier += tl.sum(tl.where(other < begin, has, 0))
+        at += MAXIMA_LINES
+    has = tl.load(busy + sample, mask=there, other=0)
+    number = tl.where(only_busy != 0, earlier + tl.cumsum(has) - has, sample)
+    pulses = tl.where(there, tl.where(only_busy != 0, has, found), 0) > 0
+    counts = tl.load(lines + AT_LATE).to(tl.pointer_type(tl.int64))
+    written = tl.where(only_busy != 0, found, total)
+    tl.atomic_add(counts + 1, tl.where((begin == 0) & (found > 0), 1, 0).to(tl.int64), sem="relaxed")
+    tl.atomic_add(counts + 2, tl.where((begin == 0) & (found > 0), written, 0).to(tl.int64), sem="relaxed")
+    return number, pulses
 
 
 @triton.jit

@@ -29,6 +29,7 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_LENGTHS,
     AT_LONGEST,
     AT_MARKS,
+    AT_NUMBERS,
     AT_POSITIONS,
     AT_ROW_KEY,
     AT_ROW_WORDS,
@@ -46,6 +47,7 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_X_PATCH,
     AT_X_SCALES,
     LINES,
+    late_updates,
     which,
 )
 
@@ -159,6 +161,7 @@ def draw_rows(table, rows, starts, count, ROW_SAMPLES: tl.constexpr):
     m = part * ROW_SAMPLES + tl.arange(0, ROW_SAMPLES)
     there = m < size
     sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+    number = tl.load(tl.load(lines + AT_NUMBERS).to(tl.pointer_type(tl.int32)) + m, mask=there, other=0)
     length = tl.load(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m, mask=there, other=0)
     scale = tl.load(tl.load(lines + AT_D_SCALES).to(tl.pointer_type(tl.float32)) + m, mask=there, other=0.0)
     none = tl.zeros((ROW_SAMPLES,), tl.int32)
@@ -176,7 +179,7 @@ def draw_rows(table, rows, starts, count, ROW_SAMPLES: tl.constexpr):
         threshold(d2, scale),
         threshold(d3, scale),
     )
-    key, update = tl.load(lines + AT_ROW_KEY), tl.load(lines + AT_UPDATE).to(tl.int32)
+    key, update = tl.load(lines + AT_ROW_KEY), tl.load(lines + AT_UPDATE).to(tl.int32) + late_updates(lines)
     row_words, fired = (
         tl.load(lines + AT_ROW_WORDS).to(tl.pointer_type(tl.int32)),
         tl.load(lines + AT_FIRED).to(tl.pointer_type(tl.int32)),
@@ -188,7 +191,7 @@ def draw_rows(table, rows, starts, count, ROW_SAMPLES: tl.constexpr):
         bits0, bits1, bits2, bits3 = none, none, none, none
         stop = tl.minimum(slot + 32, longest)
         while slot < stop:
-            w0, w1, w2, w3 = tl.philox(key, block, slot, sample, update)
+            w0, w1, w2, w3 = tl.philox(key, block, slot, number, update)
             on, bit = (slot < length).to(tl.int32), slot % 32
             bits0 |= (below(w0, limit0) & on) << bit
             bits1 |= (below(w1, limit1) & on) << bit
@@ -246,6 +249,7 @@ def draw_columns(table, rows, starts, count, COLUMNS: tl.constexpr):
         slots = load_word(fired + word * size + m)
         if slots != 0:
             sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
+            number = tl.load(tl.load(lines + AT_NUMBERS).to(tl.pointer_type(tl.int32)) + m)
             block = part * (COLUMNS // 4) + tl.arange(0, COLUMNS // 4)
             blocks, parts = (columns + 3) // 4, (columns + COLUMNS - 1) // COLUMNS
             column = 4 * block[:, None] + tl.arange(0, 4)[None, :]
@@ -267,14 +271,15 @@ def draw_columns(table, rows, starts, count, COLUMNS: tl.constexpr):
             limit2, limit3 = threshold(v2, scale), threshold(v3, scale)
             signs = (v0 > 0).to(tl.int32) | ((v1 > 0).to(tl.int32) << 1)
             signs = (signs | ((v2 > 0).to(tl.int32) << 2) | ((v3 > 0).to(tl.int32) << 3)) << 4
-            key, update = tl.load(lines + AT_COLUMN_KEY), tl.load(lines + AT_UPDATE).to(tl.int32)
+            key = tl.load(lines + AT_COLUMN_KEY)
+            update = tl.load(lines + AT_UPDATE).to(tl.int32) + late_updates(lines)
             first = m.to(tl.int64) * tl.load(lines + AT_LONGEST).to(tl.int32)
             marks = tl.load(lines + AT_MARKS).to(tl.pointer_type(tl.uint8)) + first * blocks + block
             counts = tl.load(lines + AT_COUNTS).to(tl.pointer_type(tl.int32)) + first * parts + part
             while slots != 0:
                 slot = 32 * word + lowest_bit(slots)
                 slots &= slots - 1
-                w0, w1, w2, w3 = tl.philox(key, block, slot, sample, update)
+                w0, w1, w2, w3 = tl.philox(key, block, slot, number, update)
                 hit0, hit1, hit2, hit3 = below(w0, limit0), below(w1, limit1), below(w2, limit2), below(w3, limit3)
                 code = signs | hit0 | (hit1 << 1) | (hit2 << 2) | (hit3 << 3)
                 tl.store(marks + slot.to(tl.int64) * blocks, code.to(tl.uint8), mask=block < blocks)

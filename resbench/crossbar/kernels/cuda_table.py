@@ -2,10 +2,10 @@
 """Tables on the GPU that tell a kernel about all the arrays that one launch pulses.
 
 A table is one vector of int64 numbers. It has a row for each mini-batch of an array (:class:`Lines`), for each array of
-devices (:class:`Devices`) and for each composite weight (:class:`Sum`). Addresses are the numbers that
-``Tensor.data_ptr`` gives, and floats are the bits of a float32. A kernel has a row of programs: first those of the
-first row of the table, then those of the second, and so on. ``starts`` is the place of the numbers of their first
-programs.
+devices (:class:`Devices`), for each buffer that is read (:class:`Sift`) and for each composite weight (:class:`Sum`).
+Addresses are the numbers that ``Tensor.data_ptr`` gives, and floats are the bits of a float32. A kernel has a row of
+programs: first those of the first row of the table, then those of the second, and so on. ``starts`` is the place of the
+numbers of their first programs.
 """
 
 from __future__ import annotations
@@ -39,8 +39,11 @@ class Lines(NamedTuple):
     free_length: int  # float: BL of samples that nothing shortens
     row_key: int  # key of the row bits
     column_key: int
-    update: int  # update counter of the array
-    slots: int  # int64 [1], the sum of all bit lengths is added
+    update: int  # update counter of the array, as far as the host knows it
+    late: int  # int64 [3], see `DeviceArray.late_counts`
+    total: int  # number of samples of the whole mini-batch
+    busy: int  # int32 [total], samples that have values; 0 where the host knows that all of them pulse
+    only_busy: int  # 1 if the others have no number
     x: int  # float32, padded images
     x_image: int  # stride from an image to the next
     x_down: int  # stride from an output position to the one below
@@ -53,6 +56,7 @@ class Lines(NamedTuple):
     d_across: int
     d_row: int  # stride from a row to the next
     d_line: int  # int64 [samples], rows, as `x_line`
+    numbers: int  # int32 [size], numbers of the samples, for random draws
     lengths: int  # int32 [size], bit lengths
     x_scales: int  # float32 [size], factors on x
     d_scales: int  # float32 [size], factors on d
@@ -68,7 +72,7 @@ class Devices(NamedTuple):
     """An array of devices. Pairs of an address and a stride for each constant follow, see :func:`constant`."""
 
     lines: int  # place of the lines that pulse it
-    counter: int  # update counter of the array
+    counter: int  # update counter of the array, as far as the host knows it
     lower_route: int  # uint8 [samples], what a pulse down does to these devices: 0 nothing, 1 down, 2 up
     raise_route: int  # and a pulse up; 0 where devices take what comes
     stored: int  # float32, weights on which pulses act
@@ -77,6 +81,26 @@ class Devices(NamedTuple):
     pulses_down: int
     noise_key: int  # key of the cycle-to-cycle noise
     write_key: int  # key of the write noise
+
+
+class Sift(NamedTuple):
+    """Lines of a digital buffer, out of which whole pulses are taken."""
+
+    lines: int  # int64 [n], which lines
+    across: int  # entries of a line
+    buffer: int  # float32
+    buffer_line: int  # stride from a line to the next
+    buffer_across: int  # and from an entry of a line to the next
+    source: int  # float32, weights that are added before; 0 for none
+    source_line: int
+    source_across: int
+    source_rate: int  # float: factor on them
+    threshold: int  # float: value of one pulse
+    momentum: int  # float: share that stays after a pulse
+    cut: int  # float: what one pulse takes out of the buffer
+    most: int  # float: most pulses at once
+    whole: int  # float32 [n, across], pulses; filled
+    sifted: int  # int32 [n], whether a line has any; filled
 
 
 class Sum(NamedTuple):
@@ -105,7 +129,10 @@ class Sum(NamedTuple):
     AT_ROW_KEY,
     AT_COLUMN_KEY,
     AT_UPDATE,
-    AT_SLOTS,
+    AT_LATE,
+    AT_TOTAL,
+    AT_BUSY,
+    AT_ONLY_BUSY,
     AT_X,
     AT_X_IMAGE,
     AT_X_DOWN,
@@ -118,6 +145,7 @@ class Sum(NamedTuple):
     AT_D_ACROSS,
     AT_D_ROW,
     AT_D_LINE,
+    AT_NUMBERS,
     AT_LENGTHS,
     AT_X_SCALES,
     AT_D_SCALES,
@@ -140,11 +168,28 @@ class Sum(NamedTuple):
     AT_NOISE_KEY,
     AT_WRITE_KEY,
 ) = map(tl.constexpr, range(len(Devices._fields)))
+(
+    AT_SIFTED_LINES,
+    AT_ACROSS,
+    AT_BUFFER,
+    AT_BUFFER_LINE,
+    AT_BUFFER_ACROSS,
+    AT_SOURCE,
+    AT_SOURCE_LINE,
+    AT_SOURCE_ACROSS,
+    AT_SOURCE_RATE,
+    AT_THRESHOLD,
+    AT_MOMENTUM,
+    AT_CUT,
+    AT_MOST,
+    AT_WHOLE,
+    AT_SIFTED,
+) = map(tl.constexpr, range(len(Sift._fields)))
 (AT_COMPOSITE, AT_CROSSPOINTS) = map(tl.constexpr, range(len(Sum._fields)))
 #: How many numbers a row has, or where the pairs begin that follow them.
-LINES, DEVICES, SUM = (tl.constexpr(len(row._fields)) for row in (Lines, Devices, Sum))
+LINES, DEVICES, SIFT, SUM = (tl.constexpr(len(row._fields)) for row in (Lines, Devices, Sift, Sum))
 #: The working memory in a row of lines.
-WORKING = slice(Lines._fields.index("lengths"), len(Lines._fields))
+WORKING = slice(Lines._fields.index("numbers"), len(Lines._fields))
 
 
 @triton.jit
@@ -159,6 +204,19 @@ def which(table, starts, count):
         row += tl.sum((first <= program).to(tl.int32))
         at += 32
     return row, program - tl.load(table + starts + row).to(tl.int32)
+
+
+@triton.jit
+def real(bits):
+    """A float32 from its bits."""
+    return bits.to(tl.int32).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def late_updates(lines):
+    """Updates of an array before this one that the host does not know; see ``DeviceArray.late_counts``."""
+    late = tl.load(tl.load(lines + AT_LATE).to(tl.pointer_type(tl.int64)) + 1)
+    return (late - tl.where(tl.load(lines + AT_BUSY) != 0, 1, 0)).to(tl.int32)
 
 
 @triton.jit

@@ -92,6 +92,12 @@ cuda.update(tile_of(DEVICES[0], (5, 18)), patches, errors, 0.1, unmanaged, 1)
 for device in DEVICES[1:]:
     cuda.update(tile_of(device, (5, 7)), Rows(torch.ones(6, 7)), Rows(torch.ones(6, 5)), 0.1, PulseTrain(), 1)
 
+for forget in (False, True):
+    rule, tile = (1.0, 0.1, forget, 31.0), tile_of(DEVICES[0], (5, 7))
+    cuda.write_sifted(
+        tile, torch.arange(3), torch.zeros(7, 5), rule, None, 0.0, 0.1, PulseTrain(), "column", only_busy=False
+    )
+
 tiles = [tile_of(DEVICES[0], (5, 7), seed) for seed in range(3)]
 cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), Changes())
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from triton.runtime import JITFunction, interpreter
 
-from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan
+from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan, cuda_sift
 
 #: Operators that only reserve memory, and marks for a profiler.
 UNCOUNTED = {
@@ -26,6 +26,7 @@ KERNELS: Sequence[Any] = (
     cuda_scan.draw_rows,
     cuda_scan.draw_columns,
     cuda_apply.replay,
+    cuda_sift.sift,
     cuda_apply.compose,
 )
 

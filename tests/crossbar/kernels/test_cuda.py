@@ -242,7 +242,7 @@ def test_the_kernels_compile_for_a_gpu(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     code = json.loads(done.stdout)
     kernels = {name: len(variants) for name, variants in code["kernels"].items()}
-    assert kernels == {"scales": 2, "draw_rows": 1, "draw_columns": 1, "replay": 6, "compose": 1}
+    assert kernels == {"scales": 2, "draw_rows": 1, "draw_columns": 1, "replay": 6, "sift": 2, "compose": 1}
     assert not [variant for variants in code["kernels"].values() for variant in variants if variant["stack"] > 0]
     # `ceil` decides the bit length, so quotients are rounded as IEEE 754 has it, and products on their own.
     assert code["rounded quotients"] > 0

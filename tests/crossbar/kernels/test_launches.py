@@ -31,15 +31,16 @@ def _restore() -> Iterator[None]:
     kernels.use("auto")
 
 
-def trained(algorithm: Algorithm, *layers: nn.Module) -> tuple[nn.Module, AnalogOptimizer]:
-    """A model with pairs that wait for their second step."""
+def trained(algorithm: Algorithm, *layers: nn.Module, steps: int = 1) -> tuple[nn.Module, AnalogOptimizer]:
+    """A model after some steps, with pairs that wait for the next one."""
     kernels.use("cuda")
     model = nn.Sequential(*layers)
     to_analog(model, algorithm, SoftBounds(states=10))
     optimizer = AnalogOptimizer(model.parameters(), lr=0.1)
-    backward(model)
-    optimizer.step()
-    optimizer.zero_grad()
+    for _ in range(steps):
+        backward(model)
+        optimizer.step()
+        optimizer.zero_grad()
     backward(model)
     return model, optimizer
 
@@ -53,6 +54,7 @@ def backward(model: nn.Module, factor: float = 1.0) -> None:
     [
         (algorithms.AnalogSGD(), [*CHECK, *TABLE, *UPDATE]),
         (algorithms.TikiTaka(gamma=0.5), [*CHECK, *TABLE, *UPDATE, *UPDATE, "compose"]),
+        (algorithms.TikiTakaV2(), [*CHECK, *TABLE, *UPDATE, "sift", *UPDATE]),
         (algorithms.ResidualLearning(transfer_every=1.0), [*CHECK, *TABLE, *UPDATE, *UPDATE, "compose"]),
     ],
     ids=lambda value: type(value).__name__,
@@ -67,22 +69,22 @@ def test_a_step_of_all_layers_is_few_launches_and_no_wait(algorithm: Algorithm, 
     assert launches.waits == []
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "waits"),
-    [
-        (algorithms.TikiTakaV2(), 1),
-        (algorithms.MixedPrecision(), 3),
-        (algorithms.ChoppedTikiTaka(), 3),
-        (algorithms.AGAD(), 3),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_digital_buffers_make_the_host_wait(algorithm: Algorithm, waits: int) -> None:
-    """Whether anything is written decides which random numbers the next write draws."""
+def test_mixed_precision_adds_the_digital_gradient_of_each_layer() -> None:
+    layers = nn.Flatten(), nn.Linear(4, 2, bias=False), nn.Linear(2, 2, bias=False)
+    _, optimizer = trained(algorithms.MixedPrecision(), *layers, steps=2)
+    with counted() as launches:
+        optimizer.step()
+    assert launches.started == [*CHECK, "mm", "add_", "mm", "add_", *TABLE, "sift", *UPDATE]
+    assert launches.waits == []
+
+
+@pytest.mark.parametrize("algorithm", [algorithms.ChoppedTikiTaka(), algorithms.AGAD()], ids=["c-TTv2", "AGAD"])
+def test_chopped_gradients_make_the_host_wait(algorithm: Algorithm) -> None:
+    """For the largest inputs and errors, for the line that was read, and for whether anything is written."""
     _, optimizer = trained(algorithm, nn.Flatten(), nn.Linear(4, 2, bias=False))
     with counted() as launches:
         optimizer.step()
-    assert len(launches.waits) == waits, launches.waits
+    assert len(launches.waits) == 3, launches.waits
 
 
 def test_a_gradient_that_is_not_finite_is_seen_one_step_later() -> None:

@@ -12,7 +12,9 @@ from torch import nn
 from resbench import algorithms
 from resbench.algorithms import Algorithm
 from resbench.crossbar import kernels
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import Device, ExpStep, SoftBounds
+from resbench.crossbar.digital import BufferRule, sift
 from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import ONE_PULSE, PulseTrain
 from resbench.crossbar.randomness import Stream
@@ -36,26 +38,31 @@ def _restore() -> Iterator[None]:
 
 
 def trained(backend: kernels.Backend, algorithm: Algorithm) -> list[Tile]:
-    """The tiles of two layers after a step."""
+    """The tiles of two layers after a step, in which there are transfers."""
     kernels.use(backend)
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Linear(2, 2, bias=False))
     to_analog(model, algorithm, SOFT)
     model = model.to(HARDWARE if backend == "cuda" else "cpu")
     optimizer = AnalogOptimizer(model.parameters(), lr=0.5)
-    model(torch.ones(1, 3, device=next(model.parameters()).device)).sum().backward()
-    optimizer.step()
+    for _ in range(2 if isinstance(algorithm, algorithms.MixedPrecision) else 1):
+        optimizer.zero_grad()
+        model(torch.ones(1, 3, device=next(model.parameters()).device)).sum().backward()
+        optimizer.step()
     return [tile.cpu() for _, layer in analog_layers(model) for tile in layer.algorithm.tiles]
 
 
 @pytest.mark.parametrize(
     "algorithm",
     [
-        algorithms.ResidualLearning(tiles=3, transfer_every=[1, 1, 1], transfer_lr=9.0, **TRAINS),
-        algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, transfer_columns=False, n_reads_per_transfer=2, **TRAINS),
+        algorithms.ResidualLearning(
+            tiles=3, transfer_every=[1, 1, 1], transfer_lr=9.0, transfer_columns=False, **TRAINS
+        ),
         algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, with_reset_prob=0.5, **TRAINS),
+        algorithms.TikiTakaV2(3, transfer_every=[1, 1, 1], fast_lr=0.5, thres_scale=0.05, n_reads_per_transfer=3),
+        algorithms.MixedPrecision(granularity=0.05),
     ],
-    ids=["chain", "rows", "reset"],
+    ids=["chain", "reset", "buffers", "mixed precision"],
 )
 def test_transfers_read_what_was_pulsed_before(algorithm: Algorithm) -> None:
     tiles, truth = trained("cuda", algorithm), trained("reference", algorithm)
@@ -63,6 +70,7 @@ def test_transfers_read_what_was_pulsed_before(algorithm: Algorithm) -> None:
         assert torch.equal(tile.pulses_up, expected.pulses_up)
         assert torch.equal(tile.pulses_down, expected.pulses_down)
         torch.testing.assert_close(tile.weight, expected.weight, atol=2e-6, rtol=0)
+        assert (tile.updates, tile.transfers_in) == (expected.updates, expected.transfers_in)
         assert tile.slots == expected.slots > 0
 
 
@@ -116,3 +124,35 @@ def test_other_kernels_read_what_was_pulsed_before() -> None:
     expected[:, :2] = 0.1 * fast.weight[:, :2]
     assert (slow.weight[:, :2] > 0).all()
     assert torch.equal(slow.weight[:, 2], expected[:, 2])
+
+
+@pytest.mark.parametrize(("only_busy", "axis"), [(False, "column"), (True, "row")])
+def test_a_gpu_finds_whether_there_is_anything_to_write(only_busy: bool, axis: Axis) -> None:
+    """The first and the third time nothing crosses the threshold, so that no random numbers are drawn."""
+    lines = torch.tensor([0, 1])
+    held = torch.tensor([[0.0, 0.6, 0.0], [0.0, 2.5, -1.2]])[:, : 2 if axis == "column" else 3].contiguous()
+    rule = BufferRule(1.0, 0.0, forget=False, longest=9)
+    train = PulseTrain(desired_bl=2)
+
+    kernels.use("reference")
+    truth, expected = tile_of(SOFT, 0).cpu(), held.clone()
+    for factor in (0.1, 10.0, 0.1):
+        expected *= factor
+        s = sift(expected, lines, torch.zeros_like(expected), 0.0, rule)
+        if s is not None:
+            some = s.any(dim=1) if only_busy else torch.ones(2, dtype=torch.bool)
+            truth.write(lines[some], s[some], 0.2, train, axis)
+
+    kernels.use("cuda")
+    tile, buffer = tile_of(SOFT, 0), held.to(HARDWARE)
+    for factor in (0.1, 10.0, 0.1):
+        buffer *= factor
+        assert tile.write_sifted(
+            lines.to(HARDWARE), buffer, (1.0, 0.0, False, 9.0), 0.2, train, axis, only_busy=only_busy
+        )
+    torch.testing.assert_close(buffer.cpu(), expected)
+    assert torch.equal(tile.pulses_up.cpu(), truth.pulses_up)
+    assert torch.equal(tile.pulses_down.cpu(), truth.pulses_down)
+    assert (tile.updates, tile.slots) == (truth.updates, truth.slots)
+    assert tile.updates == 1
+    assert tile.transfers_in == truth.transfers_in == (1 if only_busy else 2)
