@@ -125,6 +125,9 @@ class Algorithm(nn.Module, Counted, ABC):
         Pass rows to tiles as they are. ``x.dense()`` gives them as a matrix; for a convolution, this call lays out the
         patches. :func:`~resbench.crossbar.rows.outer_sum` computes the gradient without laying them out.
 
+        On a GPU, pulses may wait for the end of the step. Reading ``tile.weight`` starts them; a tensor that was taken
+        from it before does not show them.
+
         Args:
             x: float32 ``[n, in]``, the inputs of the layer (all positions of a convolution, images outermost).
             d: float32 ``[n, out]``, derivative of the loss by the outputs, including the factor of a mean loss.

@@ -55,14 +55,13 @@ def trained(backend: kernels.Backend, algorithm: Algorithm) -> list[Tile]:
 @pytest.mark.parametrize(
     "algorithm",
     [
-        algorithms.ResidualLearning(
-            tiles=3, transfer_every=[1, 1, 1], transfer_lr=9.0, transfer_columns=False, **TRAINS
-        ),
+        algorithms.ResidualLearning(tiles=3, transfer_every=[1, 1, 1], transfer_lr=9.0, **TRAINS),
         algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, with_reset_prob=0.5, **TRAINS),
+        algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, transfer_columns=False, n_reads_per_transfer=2, **TRAINS),
         algorithms.TikiTakaV2(3, transfer_every=[1, 1, 1], fast_lr=0.5, thres_scale=0.05, n_reads_per_transfer=3),
         algorithms.MixedPrecision(granularity=0.05),
     ],
-    ids=["chain", "reset", "buffers", "mixed precision"],
+    ids=["chain", "reset", "rows", "buffers", "mixed precision"],
 )
 def test_transfers_read_what_was_pulsed_before(algorithm: Algorithm) -> None:
     tiles, truth = trained("cuda", algorithm), trained("reference", algorithm)
