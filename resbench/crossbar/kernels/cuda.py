@@ -20,7 +20,8 @@ from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.devices.unit_cells import UnitCell
 from resbench.crossbar.kernels import cuda_apply
-from resbench.crossbar.kernels.cuda_jobs import Busy, Job, Sifting, jobs_of, sifting
+from resbench.crossbar.kernels.cuda_buffers import Sifting, sifting
+from resbench.crossbar.kernels.cuda_jobs import Busy, Job, jobs_of
 from resbench.crossbar.kernels.cuda_launch import Sum, Work
 from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain

@@ -12,8 +12,9 @@ import triton.language as tl
 from torch import Tensor
 
 from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan, cuda_sift
+from resbench.crossbar.kernels.cuda_buffers import Sifting
 from resbench.crossbar.kernels.cuda_functions import pieces
-from resbench.crossbar.kernels.cuda_jobs import Job, Sifting, bits, room_on
+from resbench.crossbar.kernels.cuda_jobs import Job, bits, room_on
 from resbench.crossbar.kernels.cuda_table import WORKING
 
 #: Registers that a thread of ``replay`` may have: fewer, as NVIDIA's assembler chooses by itself, would be spilled.
