@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from resbench import __version__
 from resbench.errors import UserError
-from resbench.records.text import printable
+from resbench.records.text import aligned, printable
 from resbench.training.process import share_cores
 
 # A command is one line here and one module, which offers either `add_arguments(parser)` with `run(args) -> int`, or
@@ -79,8 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _help() -> str:
-    width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {help_}" for name, (_, help_) in COMMANDS.items()]
+    lines = [f"  {line}" for line in aligned([(name, help_) for name, (_, help_) in COMMANDS.items()])]
     return "\n".join(["usage: resbench COMMAND ... | --help | --version", "", *lines, "", "resbench COMMAND --help"])
 
 

@@ -43,3 +43,14 @@ class MissingData(BadValue, FileNotFoundError):
 
 class Diverged(ArithmeticError):
     """A loss or a gradient is not finite; raised before it reaches the tiles."""
+
+
+def refuse_below_one(**sizes: int | None) -> None:
+    """Refuse sizes below 1, by the names of the arguments; None stands for a size that is left out.
+
+    Raises:
+        BadValue: for the first of them.
+    """
+    for name, size in sizes.items():
+        if size is not None and size < 1:
+            raise BadValue(name, size, "is too small; write a whole number of 1 or more")

@@ -249,8 +249,11 @@ def _assigned(node: ast.ClassDef) -> dict[str, ast.expr | None]:
     own: dict[str, ast.expr | None] = {}
     for item in node.body:
         if isinstance(item, ast.Assign | ast.AnnAssign):
-            targets = item.targets if isinstance(item, ast.Assign) else [item.target]
-            own |= {ast.unparse(target): item.value for target in targets}
+            for target in item.targets if isinstance(item, ast.Assign) else [item.target]:
+                if isinstance(target, ast.Tuple) and isinstance(item.value, ast.Tuple):
+                    own |= dict(zip(map(ast.unparse, target.elts), item.value.elts, strict=True))
+                else:
+                    own[ast.unparse(target)] = item.value
     return own
 
 
@@ -335,11 +338,11 @@ def _arguments(node: ast.ClassDef, found: Found) -> dict[str, Argument]:
 
 
 def _said(node: ast.ClassDef, attribute: str, found: Found) -> str:
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign) and item.value is not None and ast.unparse(item.target) == attribute:
-            if isinstance(item.value, ast.Attribute):  # that of another class
-                return _said(found[ast.unparse(item.value.value)][1], item.value.attr, found)
-            return str(ast.literal_eval(item.value))
+    value = _assigned(node).get(attribute)
+    if isinstance(value, ast.Attribute):  # that of another class
+        return _said(found[ast.unparse(value.value)][1], value.attr, found)
+    if value is not None:
+        return str(ast.literal_eval(value))
     before = (_said(found[base][1], attribute, found) for base in _base_names(node) if base in found)
     return next(filter(None, before), "")
 

@@ -68,12 +68,7 @@ class History(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """Plain types, for the checkpoint."""
-        return {
-            "epochs": self.epochs,
-            "validation": self._validation,
-            "reuse": self.reuse,
-            "seconds": self._time(),
-        }
+        return {"epochs": self.epochs, "validation": self._validation, "reuse": self.reuse, "seconds": self._time()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the history of a checkpoint."""

@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--convention",
         choices=["paper", "strict"],
         default="paper",
-        help="words for each layer: 2 in, as published, or in + out (default: %(default)s)",
+        help="words of x and δ of a layer [out, in]: 2·in as in the papers, or in + out as they are (strict) "
+        "(default: %(default)s)",
     )
     how.add_argument(
         "--transfer",
@@ -98,12 +99,9 @@ def _record(args: argparse.Namespace) -> None:
     from resbench.costs.counted_report import to_markdown as counted_markdown
     from resbench.costs.report import to_markdown
     from resbench.costs.workload import Workload, algorithm_columns
-    from resbench.records.schema import RecordError, read_record
+    from resbench.records.schema import record_or_refuse
 
-    try:
-        record = read_record(args.record)
-    except RecordError as error:
-        raise UserError(f"{args.record}: {error}") from None
+    record = record_or_refuse(args.record)
     columns, notes = algorithm_columns(record.algorithm.class_path, record.algorithm.settings)
     batch_size = record.track.batch_size if args.batch_size is None else args.batch_size
     work = Workload(record.track.network, shapes(record.layers), columns, batch_size, notes)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from resbench.errors import UserError
 from resbench.fitting.look import DOWN, GREY, STYLE, UP, check_ending
 from resbench.records.files import write_text_atomically
-from resbench.records.text import file_stem, printable
+from resbench.records.text import aligned, file_stem, printable
 from resbench.registry import named, offers
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def fit(args: argparse.Namespace) -> int:
     except OSError as error:
         raise UserError(f"out: {error.filename or folder} cannot be written: {error.strerror}") from error
     rows = [*found.rows(), *((name, str(path)) for name, path in {**paths, "figure": figure}.items())]
-    width = max(len(name) for name, _ in rows)
-    print("\n".join(f"{name:<{width}}  {printable(value)}" for name, value in rows))
+    print("\n".join(aligned([(name, printable(value)) for name, value in rows])))
     return 0
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from resbench.config.files import folders
 from resbench.errors import UserError
+from resbench.records.text import aligned
 from resbench.registry import SHELVES, Offer, offers
 
 
@@ -18,23 +19,14 @@ def run(args: argparse.Namespace) -> int:
 
     For a published device it ends with how its parameters were obtained, and their source.
     """
-    if args.kind == "configs":
-        rows = configs()
-    else:
-        describe = _about_device if args.kind == "devices" else _about
-        rows = [(offer.path, describe(offer)) for offer in offers(args.kind)]
-    width = max((len(path) for path, _ in rows), default=0)
-    for path, summary in rows:
-        print(f"{path:<{width}}  {summary}".rstrip())
+    rows = configs() if args.kind == "configs" else [(offer.path, _about(offer)) for offer in offers(args.kind)]
+    for line in aligned(rows):
+        print(line)
     return 0
 
 
 def _about(offer: Offer) -> str:
-    return offer.summary
-
-
-def _about_device(offer: Offer) -> str:
-    source = offer.said("source")
+    source = offer.said("source") if offer.kind == "devices" else ""
     return f"{offer.summary} ({offer.said('obtained')}: {source})" if source else offer.summary
 
 

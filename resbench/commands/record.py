@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resbench.errors import UserError
-
 if TYPE_CHECKING:
     from resbench.records.schema import Record
 
@@ -19,9 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Print one line a file; exit status 1 if any is invalid.",
         allow_abbrev=False,
     )
-    validate.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    validate.add_argument("files", nargs="+", type=Path, metavar="FILE", help="records of runs, JSON files")
     show = actions.add_parser("show", help="print a summary of a record", allow_abbrev=False)
-    show.add_argument("file", type=Path, metavar="FILE")
+    show.add_argument("file", type=Path, metavar="FILE", help="record of a run, a JSON file")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,17 +30,11 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.action == "validate":
         return _validate(args.files)
-    from resbench.records.schema import RecordError, read_record
-    from resbench.records.text import one_line
+    from resbench.records.schema import record_or_refuse
+    from resbench.records.text import aligned, one_line
 
-    try:
-        record = read_record(args.file)
-    except RecordError as error:
-        raise UserError(f"{args.file}: {error}") from None
-    facts = _facts(record)
-    width = max(map(len, facts))
-    for name, text in facts.items():
-        print(f"{name:<{width}}  {one_line(text)}")
+    facts = _facts(record_or_refuse(args.file))
+    print("\n".join(aligned([(name, one_line(text)) for name, text in facts.items()])))
     return 0
 
 
@@ -66,6 +58,7 @@ def _validate(files: list[Path]) -> int:
 def _facts(record: "Record") -> dict[str, str]:
     """The most important facts of a run, by name."""
     from resbench.leaderboard.wording import facts, precision
+    from resbench.records.text import counted
 
     tiles = [tile for layer in record.layers for tile in layer.tiles]
     git = record.git
@@ -74,7 +67,7 @@ def _facts(record: "Record") -> dict[str, str]:
     shown = {
         "run": f"{record.run_id}: {record.status}" + (f": {record.error}" if record.error else ""),
         "track": f"{record.track.name}: {'; '.join(facts(record.track))}",
-        "algorithm": f"{record.algorithm.title}, {record.tiles} tile{'' if record.tiles == 1 else 's'}{device}",
+        "algorithm": f"{record.algorithm.title}, {counted(record.tiles, 'tile')}{device}",
         "seed": f"{record.seed}, config {record.config_hash}",
         "final": ", ".join(f"{name} {value:.4f}" for name, value in record.final.items()) or "none",
         "training": f"{len(record.epochs)} epochs, {record.steps:,} steps, {record.wall_time_s:,.1f} s, "

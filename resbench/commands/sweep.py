@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from resbench.records.text import counted
 from resbench.sweep.options import add_plan_arguments, at_a_time, check_executor_arguments, executor_of
 
 
@@ -41,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if executor is not None and left:
         make_folder(folder)
         if args.measure and (unknown := estimate.unknown(left)):
-            many = "1 experiment" if len(unknown) == 1 else f"{len(unknown)} experiments"
-            print(f"training {many} for a few seconds", file=sys.stderr, flush=True)
+            print(f"training {counted(len(unknown), 'experiment')} for a few seconds", file=sys.stderr, flush=True)
             estimate.take(trials(unknown, executor))
     if args.plan:
         show_plan(states, left, estimate, at_a_time(args))

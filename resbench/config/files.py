@@ -191,6 +191,19 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return content
 
 
+def only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    """Refuse unknown keys.
+
+    Raises:
+        UserError: with the closest known key.
+    """
+    for key in content:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"write one of {', '.join(known)}"
+            raise UserError(f"{place}: {key}: there is no such key; {hint}")
+
+
 def named_config(name: str) -> Path:
     """The file that ``--config`` names: the path itself if it exists, else a file in one of :func:`folders`."""
     found = Path(name)

@@ -36,13 +36,7 @@ _FRAME = (
 )
 #: Start of the message for each type that a value does not fit. The type that was meant has a more exact reason.
 _NO_SUBCLASS = "Not a valid subclass of "
-_WORDS = {
-    "NoneType": "null",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "a string",
-}
+_WORDS = {"NoneType": "null", "int": "a whole number", "float": "a number", "bool": "true or false", "str": "a string"}
 
 
 @dataclass

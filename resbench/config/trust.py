@@ -14,6 +14,7 @@ from typing import Any
 
 from resbench.records.portable import LEADS_OUT
 from resbench.records.schema import Entry
+from resbench.records.text import cut
 from resbench.registry import OTHERS, SHELVES, Argument, offers
 
 
@@ -310,5 +311,4 @@ class _Check:
 
 
 def _shown(value: Any) -> str:
-    text = ascii(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return cut(ascii(value), 60)

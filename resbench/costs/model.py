@@ -87,9 +87,10 @@ class CostModel:
 
     Args:
         batch_size: Samples in a mini-batch, B.
-        convention: ``"paper"`` counts 2·in words for x and δ, and in words for a transferred vector; only this gives
-            the published tables. ``"strict"`` counts in + out words, and out or in words.
-        transfer: Whether a transfer carries a column (out words) or a row (in words), for ``"strict"``.
+        convention: How many words the vectors of a layer ``[out, in]`` have. ``"paper"`` counts ``2 in`` for x and δ
+            together, and ``in`` for a transferred vector; only this gives the published tables. ``"strict"`` counts
+            ``in + out``, and for a transferred vector what ``transfer`` says.
+        transfer: Whether a transfer carries a column (``out`` words) or a row (``in`` words), for ``"strict"``.
         stack: Planes of devices that are stacked over one another.
         hardware: Constants.
 

@@ -1,5 +1,6 @@
 """Shapes of the layers of networks in closed form. The bias is digital and not on the array."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -139,17 +140,17 @@ def resnet(depth: int, classes: int) -> tuple[LayerShape, ...]:
     return tuple(replace(layer, name=layer.name.replace("downsample.0", "shortcut")) for layer in layers)
 
 
-#: Networks by the name of their class: a function, and the defaults of the arguments that decide the shapes.
-_NETWORKS: dict[str, tuple[Callable[..., tuple[LayerShape, ...]], dict[str, Any]]] = {
-    "MLP": (mlp, {"hidden": (64,), "classes": 10}),
-    "LeNet5": (lenet5, {"classes": 10}),
-    "ResNet18": (lambda classes: cifar_resnet((2, 2, 2, 2), (64, 128, 256, 512), classes), {"classes": 10}),
-    "ResNet34": (lambda classes: cifar_resnet((3, 4, 6, 3), (64, 128, 256, 512), classes), {"classes": 10}),
-    "ResNet20": (lambda classes: cifar_resnet((3, 3, 3), (16, 32, 64), classes, projection=False), {"classes": 10}),
-    "ResNet9": (resnet9, {"classes": 10, "width": 64}),
-    "CharGPT": (char_gpt, {"context": 256, "layers": 6, "width": 384}),
-    "CharLSTM": (char_lstm, {"vocabulary": 65, "width": 64, "hidden": 128, "layers": 1}),
-    "RowLSTM": (row_lstm, {"side": 8, "hidden": 32, "classes": 10}),
+#: Functions by the name of the class of the network; their arguments are those that decide the shapes.
+_NETWORKS: dict[str, Callable[..., tuple[LayerShape, ...]]] = {
+    "MLP": mlp,
+    "LeNet5": lenet5,
+    "ResNet18": lambda classes=10: cifar_resnet((2, 2, 2, 2), (64, 128, 256, 512), classes),
+    "ResNet34": lambda classes=10: cifar_resnet((3, 4, 6, 3), (64, 128, 256, 512), classes),
+    "ResNet20": lambda classes=10: cifar_resnet((3, 3, 3), (16, 32, 64), classes, projection=False),
+    "ResNet9": resnet9,
+    "CharGPT": char_gpt,
+    "CharLSTM": char_lstm,
+    "RowLSTM": row_lstm,
 }
 #: Arguments that do not change the shapes.
 _SHAPELESS = {"activation", "bias", "heads", "vocabulary"}
@@ -163,10 +164,10 @@ def network_layers(name: str, arguments: Mapping[str, Any]) -> tuple[LayerShape,
     """
     if name not in _NETWORKS:
         raise BadValue("network", name, f"has no closed form; write one of {', '.join(_NETWORKS)}")
-    make, defaults = _NETWORKS[name]
-    given = {key: value for key, value in arguments.items() if key in defaults or key not in _SHAPELESS}
+    make = _NETWORKS[name]
+    shaping = inspect.signature(make).parameters
     try:
-        return make(**(defaults | given))
+        return make(**{key: value for key, value in arguments.items() if key in shaping or key not in _SHAPELESS})
     except TypeError as error:
         raise BadValue("network", name, f"cannot be made: {str(error).partition(') ')[2] or error}") from None
 

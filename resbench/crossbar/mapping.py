@@ -102,37 +102,28 @@ class TilePlan:
         out_sizes: outputs of each block row.
         in_sizes: inputs of each block column.
         bias_column: whether each array has one more column for the bias.
-        tiles: number of tiles of the algorithm, each with all of these arrays.
     """
 
     out_sizes: tuple[int, ...]
     in_sizes: tuple[int, ...]
     bias_column: bool = False
-    tiles: int = 1
 
     @classmethod
-    def of(cls, shape: tuple[int, int], mapping: MappingParameters, bias: bool = False, tiles: int = 1) -> Self:
+    def of(cls, shape: tuple[int, int], mapping: MappingParameters, bias: bool = False) -> Self:
         """The plan of a weight ``[out, in]``; ``bias`` says whether the layer has one."""
         out_sizes = tuple(split_sizes(shape[0], mapping.max_output_size))
         in_sizes = tuple(split_sizes(shape[1], mapping.max_input_size))
         single = len(out_sizes) == len(in_sizes) == 1
-        return cls(out_sizes, in_sizes, bias and single and not mapping.digital_bias, tiles)
+        return cls(out_sizes, in_sizes, bias and single and not mapping.digital_bias)
 
     @property
     def arrays(self) -> list[tuple[int, int]]:
-        """Shape ``(out, in)`` of every array of one tile, block row by block row."""
+        """Shape ``(out, in)`` of every array of a tile, block row by block row."""
         return [(out, n + self.bias_column) for out, n in itertools.product(self.out_sizes, self.in_sizes)]
 
-    @property
-    def devices(self) -> int:
-        """Devices over all arrays and tiles."""
-        return self.tiles * sum(out * n for out, n in self.arrays)
-
     def __str__(self) -> str:
-        """One line for a table: ``512 x 4608, 9 arrays of at most 512 x 512, 4 tiles, 9 437 184 devices``."""
+        """One line for a table: ``512 x 4608, 9 arrays of at most 512 x 512``."""
         shape = f"{sum(self.out_sizes)} x {sum(self.in_sizes) + self.bias_column}"
         arrays = self.arrays
         blocks = "1 array" if len(arrays) == 1 else f"{len(arrays)} arrays of at most {arrays[0][0]} x {arrays[0][1]}"
-        tiles = "1 tile" if self.tiles == 1 else f"{self.tiles} tiles"
-        devices = f"{self.devices:,}".replace(",", " ")
-        return f"{shape}, {blocks}, {tiles}, {devices} devices"
+        return f"{shape}, {blocks}"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from resbench.arguments import take_over_arguments
 from resbench.data.loaders import EvalLoader, TrainLoader
-from resbench.errors import BadValue
+from resbench.errors import BadValue, refuse_below_one
 
 Batch = tuple[Tensor, Tensor]
 
@@ -47,13 +47,6 @@ class Split:
         for tensor in (self.inputs, self.targets):
             digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
-
-
-def refuse_below_one(**sizes: int | None) -> None:
-    """Refuse sizes below 1; None stands for a size that is left out."""
-    for name, size in sizes.items():
-        if size is not None and size < 1:
-            raise BadValue(name, size, "is too small; write a whole number of 1 or more")
 
 
 class InMemoryData(LightningDataModule, ABC):

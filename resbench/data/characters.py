@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resbench.data.base import Batch, InMemoryData, Split, refuse_below_one
+from resbench.data.base import Batch, InMemoryData, Split
 from resbench.data.loaders import EvalLoader, TrainLoader
 from resbench.data.order import random_words
-from resbench.errors import BadValue, MissingData
+from resbench.errors import BadValue, MissingData, refuse_below_one
 
 TEST_SHARE = 0.1
 

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resbench.data.base import InMemoryData, Split, refuse_below_one
+from resbench.data.base import InMemoryData, Split
 from resbench.data.order import random_words
+from resbench.errors import refuse_below_one
 
 LEVELS = 2**16
 

@@ -22,7 +22,7 @@ NEGLIGIBLE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A model fitted to all readings, and what it is worth.
+    """A model fitted to all readings, and its errors.
 
     Args:
         model: the model.

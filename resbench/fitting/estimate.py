@@ -70,7 +70,7 @@ class Estimate:
 
     @property
     def residuals(self) -> Floats:
-        """Readings less the curve."""
+        """Readings minus the curve."""
         return self.case.readings.values - self.curve
 
     def simulated(self, noise: Noise, draw: np.random.Generator) -> Case:

@@ -250,10 +250,4 @@ class PiecewiseStepModel(Model):
 
 
 #: In the order of their number of parameters.
-MODELS: tuple[Model, ...] = (
-    SoftBoundsModel(),
-    LinearStepModel(),
-    PowStepModel(),
-    ExpStepModel(),
-    PiecewiseStepModel(),
-)
+MODELS: tuple[Model, ...] = (SoftBoundsModel(), LinearStepModel(), PowStepModel(), ExpStepModel(), PiecewiseStepModel())

@@ -42,7 +42,7 @@ class Population:
 def population(candidate: Candidate) -> Population:
     """Mean device, spreads and standard errors.
 
-    Spreads are the standard deviations between devices less what the errors of their fits explain; with one device
+    Spreads are the standard deviations between devices minus what the errors of their fits explain; with one device
     they are 0. Standard errors are those of fits to simulated readings of the same device; with several devices,
     those of samples of the devices.
     """

@@ -206,7 +206,7 @@ def surprise(
 def innovations(
     response: Response, readings: Readings, constants: Constants, noise: Noise, held: NDArray[np.bool_]
 ) -> Floats:
-    """Readings less their predictions from those before them in their branch; NaN where held back or first."""
+    """Readings minus their predictions from those before them in their branch; NaN where held back or first."""
     begin, means = readings.values[readings.first], np.empty_like(readings.values)
     run(FORMS[response](), *_parts(readings), begin, held, constants, noise, _NONE, means)
     errors = np.where(held, np.nan, readings.values - means)

@@ -14,7 +14,7 @@ from resbench.errors import BadValue
 from resbench.fitting.choice import Candidate, candidates, choose
 from resbench.fitting.population import Fields, population
 from resbench.fitting.table import Floats, Measurement, read
-from resbench.records.text import one_line
+from resbench.records.text import counted, one_line
 
 #: Readings further from the range that is weight -1 to 1, weight units, show that the range is another one.
 FARTHEST = 3.0
@@ -37,12 +37,12 @@ class DeviceFit:
         source: name of the file.
         low: conductance at weight -1.
         high: conductance at weight 1.
-        residual: root mean square of readings less the curve, weight units.
+        residual: root mean square of the readings minus the curve, weight units.
         expected: what the noise of the device leaves of that by itself.
         held_out: root mean square error of readings that were held back from the fit, weight units.
         explained: share of the variance of the readings that the curve explains.
         scores: held-out error of every model that was tried.
-        warnings: what the device cannot be trusted for.
+        warnings: why the device should not be trusted, one sentence each.
         candidate: the fit of each device.
         measurement: readings in weights.
     """
@@ -73,7 +73,7 @@ class DeviceFit:
         """What was measured, in words."""
         devices, branches = len(self.measurement.devices), len(self.measurement.branches)
         readings = sum(len(branch.readings) for branch in self.measurement.branches)
-        return f"{devices} device{'s' * (devices > 1)}, {branches} branches, {readings} readings"
+        return f"{counted(devices, 'device')}, {branches} branches, {readings} readings"
 
     def rows(self) -> list[tuple[str, str]]:
         """What the command prints: name and value."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resbench.errors import BadValue
+from resbench.records.text import counted
 
 Floats = NDArray[np.float64]
 
@@ -195,7 +196,7 @@ def _checked(name: str, branches: Sequence[Branch]) -> Measurement:
         which = f"{name}, device {branch.device}, cycle {branch.cycle}"
         if (count := len(branch.readings)) < FEWEST:
             hint = f"; write at least {FEWEST}, one after each pulse"
-            raise BadValue(which, f"the {branch.direction} branch has {count} reading{'' if count == 1 else 's'}", hint)
+            raise BadValue(which, f"the {branch.direction} branch has {counted(count, 'reading')}", hint)
         if np.ptp(branch.readings) == 0:
             value = f"the {branch.direction} branch is {branch.readings[0]:g} throughout"
             raise BadValue(which, value, "; a device that does not move cannot be fitted")

@@ -56,7 +56,7 @@ def read(rpu_config: object) -> Converted:
     """Convert a config of aihwkit 1.1.0.
 
     Devices, unit cells, Tiki-Taka and its successors, mixed precision, periphery and mapping have counterparts;
-    everything that is not the default there and has none is refused. Choices of ours that aihwkit has not stay at their
+    everything that is not the default there and has none is refused. Choices that aihwkit does not have stay at our
     defaults: ``grad_mask``, ``transfer_at`` of mixed precision (the end of a mini-batch), ``order`` of transfers.
 
     Args:

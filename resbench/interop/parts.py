@@ -32,7 +32,7 @@ SOFT_BOUNDS = {
     "allow_increasing": False,
     "mean_bound_reference": False,
 }
-#: Arguments of devices that aihwkit has not.
+#: Arguments of devices that aihwkit does not have.
 OURS = {"states", "half_constants", "zero_shift"}
 MODELS: dict[str, type[PulsedDevice]] = {
     f"{model.__name__}Device": model

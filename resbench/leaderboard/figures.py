@@ -11,7 +11,7 @@ from resbench.leaderboard.page_view import Style
 from resbench.leaderboard.tables import Cell, Leaderboard, Row, Table
 from resbench.leaderboard.wording import titles
 from resbench.records.files import write_text_atomically
-from resbench.records.text import file_stems
+from resbench.records.text import cut, file_stems
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -104,8 +104,7 @@ def figure(table: Table, title: str) -> "Figure":
 
 def _short(text: str) -> str:
     """A label, cut if it is long, with dollars escaped so that they do not start a formula."""
-    cut = text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
-    return cut.replace("$", r"\$")
+    return cut(text, LONGEST_LABEL).replace("$", r"\$")
 
 
 def _finite(value: float | None, table: Table) -> bool:

@@ -72,7 +72,7 @@ def to_html(leaderboard: Leaderboard, records: str = "") -> str:
 
 
 def script_hash(script: str) -> str:
-    """What a content security policy knows a script by that stands on lines of its own."""
+    """The hash by which a content security policy allows a script that is on lines of its own."""
     return base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
 
 

@@ -234,8 +234,8 @@ class Page:
 
     ``names`` counts tracks; one that was tuned is there twice in ``tracks``. ``left_out`` names the tracks that found
     no room, ``most_files`` is the longest list of files that is written out, ``source`` is the source of published
-    results, ``data`` is a :class:`PageData` as JSON, ``script_hash`` is what the content security policy knows the
-    script by, and ``series`` counts the colours.
+    results, ``data`` is a :class:`PageData` as JSON, ``script_hash`` is the hash by which the content security policy
+    allows the script, and ``series`` counts the colours.
     """
 
     tracks: Sequence[TrackView]

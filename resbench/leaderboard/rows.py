@@ -6,7 +6,7 @@ from typing import Any
 
 from resbench.records.identity import deciding, hash_of, plain
 from resbench.records.schema import Record
-from resbench.records.text import one_line
+from resbench.records.text import counted, cut, one_line
 
 #: Largest number of settings in a label, and of characters in each of their keys and values.
 _NAMED, _LONGEST = 3, 24
@@ -43,8 +43,8 @@ def row_names(records: Sequence[Record]) -> dict[str, str]:
         counts[record.algorithm.title].add(record.tiles)
     names = {}
     for record in records:
-        counted = record.tiles > 2 or len(counts[record.algorithm.title]) > 1
-        tiles = f", {record.tiles} tile{'' if record.tiles == 1 else 's'}" if counted else ""
+        is_counted = record.tiles > 2 or len(counts[record.algorithm.title]) > 1
+        tiles = f", {counted(record.tiles, 'tile')}" if is_counted else ""
         device = f" on {record.device.name}" if record.device and several_devices else ""
         names[record.config_hash] = record.algorithm.title + tiles + device
     return names
@@ -109,5 +109,4 @@ def _short(value: Any) -> str:
 
 
 def _cut(text: str) -> str:
-    line = one_line(text[: 2 * _LONGEST])
-    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 3]}..."
+    return cut(one_line(text[: 2 * _LONGEST]), _LONGEST)

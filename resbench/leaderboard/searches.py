@@ -20,7 +20,7 @@ from resbench.tuning.space import find_space
 
 _Key = TypeVar("_Key")
 
-#: Which of several runs of one point counts: the first of these that there is.
+#: Of several runs of one point, the one whose status comes first here counts.
 BETTER = ("complete", "diverged", "interrupted", "failed")
 
 

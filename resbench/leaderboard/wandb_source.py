@@ -10,11 +10,8 @@ from typing import Any, Protocol
 from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.runs import Run, read_runs
 from resbench.leaderboard.tables import Rejected
-from resbench.records.names import RECORD
+from resbench.records.names import ARTIFACT, RECORD
 from resbench.records.text import one_line
-
-#: Type of the artifact that holds the record of a run.
-ARTIFACT_TYPE = "record"
 
 
 class Api(Protocol):
@@ -54,7 +51,7 @@ def read_wandb(project: str, api: Api) -> tuple[list[Run], list[Rejected]]:
 
 def _fetch(run: Any, folder: Path) -> Path:
     """Download the record of one run."""
-    artifacts = [artifact for artifact in run.logged_artifacts() if artifact.type == ARTIFACT_TYPE]
+    artifacts = [artifact for artifact in run.logged_artifacts() if artifact.type == ARTIFACT]
     if not artifacts:
         raise LookupError("no artifact of type record; runs of configs/logger/wandb.yaml have one")
     return Path(artifacts[-1].get_entry(RECORD).download(root=str(folder)))

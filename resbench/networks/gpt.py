@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
-from resbench.errors import BadValue
+from resbench.errors import BadValue, refuse_below_one
 
 
 class CharGPT(nn.Module):
@@ -41,10 +41,7 @@ class CharGPT(nn.Module):
         self, vocabulary: int = 65, context: int = 256, layers: int = 6, heads: int = 6, width: int = 384
     ) -> None:
         super().__init__()
-        sizes = {"vocabulary": vocabulary, "context": context, "layers": layers, "heads": heads, "width": width}
-        for name, size in sizes.items():
-            if size < 1:
-                raise BadValue(name, size, "is too small; write a whole number of 1 or more")
+        refuse_below_one(vocabulary=vocabulary, context=context, layers=layers, heads=heads, width=width)
         if width % heads:
             raise BadValue("width", width, f"cannot be shared by {heads} heads; write a multiple of heads")
         self.context = context

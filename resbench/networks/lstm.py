@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from resbench.errors import BadValue
+from resbench.errors import BadValue, refuse_below_one
 
 
 class CharLSTM(nn.Module):
@@ -29,7 +29,7 @@ class CharLSTM(nn.Module):
 
     def __init__(self, vocabulary: int = 65, width: int = 64, hidden: int = 128, layers: int = 1) -> None:
         super().__init__()
-        _check(vocabulary=vocabulary, width=width, hidden=hidden, layers=layers)
+        refuse_below_one(vocabulary=vocabulary, width=width, hidden=hidden, layers=layers)
         self.characters = nn.Embedding(vocabulary, width)
         self.lstm = nn.LSTM(width, hidden, layers, batch_first=True)
         self.head = nn.Linear(hidden, vocabulary)
@@ -65,7 +65,7 @@ class RowLSTM(nn.Module):
 
     def __init__(self, side: int = 8, hidden: int = 32, classes: int = 10) -> None:
         super().__init__()
-        _check(side=side, hidden=hidden, classes=classes)
+        refuse_below_one(side=side, hidden=hidden, classes=classes)
         self.lstm = nn.LSTM(side, hidden, batch_first=True)
         self.fc = nn.Linear(hidden, classes)
 
@@ -73,9 +73,3 @@ class RowLSTM(nn.Module):
         """Logits ``[n, classes]``."""
         logits: Tensor = self.fc(self.lstm(images.squeeze(1))[0][:, -1])
         return logits
-
-
-def _check(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise BadValue(name, size, "is too small; write a whole number of 1 or more")

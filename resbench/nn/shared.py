@@ -71,7 +71,7 @@ def collect_tiles(model: nn.Module) -> None:
 
 
 def _settle(weights: Sequence[AnalogWeight], parts: int) -> None:
-    """Settle by which process each weight is trained, where that is open: the largest first, to whom has least."""
+    """Choose a process for each weight that has none: the largest weight first, to the process with the least work."""
     load = [0.0] * parts
     products = [sum(x.shape[0] for x, _ in weight.pairs) * weight.numel() for weight in weights]
     for amount, _, weight in sorted(zip(products, range(len(weights)), weights, strict=True), reverse=True):

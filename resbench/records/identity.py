@@ -93,7 +93,7 @@ def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def counted_callbacks(callbacks: Any) -> list[Any]:
     """The callbacks of a config (None, one, or a list) that do more than watch."""
-    return [callback for callback in _as_list(callbacks or []) if not _only_watches(callback)]
+    return [callback for callback in as_list(callbacks or []) if not _only_watches(callback)]
 
 
 def hash_of(value: Any) -> str:
@@ -152,8 +152,9 @@ def _as_before(value: Any, owner: str = "") -> Any:
     return value
 
 
-def _as_list(callbacks: Any) -> list[Any]:
-    return callbacks if isinstance(callbacks, list) else [callbacks]
+def as_list(value: Any) -> list[Any]:
+    """The list itself, or a list with a value that may also be written alone."""
+    return value if isinstance(value, list) else [value]
 
 
 def _only_watches(callback: Any) -> bool:

@@ -14,3 +14,5 @@ EVALUATION, EVALUATION_FIGURE = "{}-{}.json", "{}-{}.png"
 ERROR = "error.txt"
 #: A folder whose run is not complete has this ending.
 ATTEMPT = ".attempt"
+#: Type of the artifact in Weights & Biases that has the record of a run.
+ARTIFACT = "record"

@@ -25,10 +25,10 @@ from pydantic import (
     model_validator,
 )
 
-from resbench.errors import BadValue
+from resbench.errors import BadValue, UserError
 from resbench.records.files import write_text_atomically
 from resbench.records.identity import deciding, hash_of, plain
-from resbench.records.text import one_line, printable
+from resbench.records.text import cut, one_line, printable
 from resbench.records.titles import title
 
 SCHEMA_VERSION = 1
@@ -48,8 +48,7 @@ class RecordError(ValueError):
     """A file is not a record. The message says why, in one line that is safe for a terminal."""
 
     def __init__(self, reason: str) -> None:
-        line = one_line(reason)
-        super().__init__(line if len(line) <= LONGEST_REASON else f"{line[: LONGEST_REASON - 3]}...")
+        super().__init__(cut(one_line(reason), LONGEST_REASON))
 
 
 def _from_json_number(value: Any) -> Any:
@@ -328,6 +327,26 @@ def read_record(path: Path | str) -> Record:
         raise RecordError(_reason(error)) from None
 
 
+def record_or_none(path: Path | str) -> Record | None:
+    """The record in a file; None if there is none, or none that can be read."""
+    try:
+        return read_record(path)
+    except RecordError:
+        return None
+
+
+def record_or_refuse(path: Path | str) -> Record:
+    """The record in a file that the user named.
+
+    Raises:
+        UserError: as :func:`read_record`, with the file.
+    """
+    try:
+        return read_record(path)
+    except RecordError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
 def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -348,11 +367,6 @@ def metric_differences(a: Record, b: Record) -> list[str]:
         for key in dict.fromkeys([*left, *right])
         if left.get(key) != right.get(key)
     ]
-
-
-def metrics_equal(a: Record, b: Record) -> bool:
-    """Whether two records have the same metrics bit for bit; :func:`metric_differences` lists the differences."""
-    return not metric_differences(a, b)
 
 
 def _metrics(record: Record) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 #: Most characters of a file name that is made from a text. With an ending, every file system accepts as many.
 LONGEST_NAME = 100
@@ -50,3 +50,20 @@ def duration(seconds: float) -> str:
     if days:
         return f"{days} d {hours} h"
     return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def cut(text: str, longest: int) -> str:
+    """The text; if it has more than ``longest`` characters, its beginning and three dots."""
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things: "1 tile", "4 tiles"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def aligned(rows: Sequence[Sequence[str]], right: bool = False) -> list[str]:
+    """The lines of a table whose columns are aligned, to the left or to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    justify = str.rjust if right else str.ljust
+    return ["  ".join(map(justify, row, widths)).rstrip() for row in rows]

@@ -9,8 +9,7 @@ from resbench.costs import CostModel, counts, published
 from resbench.costs.counted_report import totals
 from resbench.leaderboard.wording import facts, precision
 from resbench.records.identity import result_config, without
-from resbench.records.schema import Record
-from resbench.records.text import duration, one_line
+from resbench.records.text import counted, cut, duration, one_line
 from resbench.report.runs import Run
 
 #: Longest value of a config in a table.
@@ -72,8 +71,7 @@ def _flat(value: Any, path: str = "") -> dict[str, str]:
     """Values by dotted key, as a command line names them; ``class_path`` stands under the key of the object."""
     if not isinstance(value, Mapping) or not value:
         text = value if isinstance(value, str) else json.dumps(value)
-        text = one_line(text)
-        return {one_line(path): text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."}
+        return {one_line(path): cut(one_line(text), LONGEST)}
     found: dict[str, str] = {}
     for key, item in value.items():
         inner = path if key in ("class_path", "init_args") and path else f"{path}.{key}" if path else key
@@ -98,7 +96,7 @@ def _identity(run: Run) -> dict[str, str]:
     return found | {
         "track": record.track.name,
         "task": "; ".join(facts(record.track)),
-        "algorithm": record.algorithm.title + (f", {_counted(record.tiles, 'tile')}" if record.tiles else ""),
+        "algorithm": record.algorithm.title + (f", {counted(record.tiles, 'tile')}" if record.tiles else ""),
         "device": device,
         "seed": str(record.seed),
         "config hash": record.config_hash[:12],
@@ -172,20 +170,12 @@ def _environment(run: Run) -> dict[str, str]:
     record = run.record
     if record is None:
         return {}
+    dirty = ", with uncommitted changes" if record.git and record.git.dirty else ""
     return {
-        "resbench": _made_by(record),
+        "resbench": record.made_by.removeprefix("resbench ") + dirty,
         "torch": record.versions.get("torch", NOTHING),
         "python": record.versions.get("python", NOTHING),
-        "processor": f"{record.hardware.cpu}, {_counted(record.hardware.threads, 'thread')}",
+        "processor": f"{record.hardware.cpu}, {counted(record.hardware.threads, 'thread')}",
         "device of torch": record.hardware.device,
         "finished": record.finished.strftime("%Y-%m-%d %H:%M %Z"),
     }
-
-
-def _made_by(record: Record) -> str:
-    dirty = ", with uncommitted changes" if record.git and record.git.dirty else ""
-    return record.made_by.removeprefix("resbench ") + dirty
-
-
-def _counted(count: int, name: str) -> str:
-    return f"{count} {name}{'' if count == 1 else 's'}"

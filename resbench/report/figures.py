@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from resbench.leaderboard.figures import COLOURS
 from resbench.records.schema import LayerEntry
-from resbench.records.text import one_line
+from resbench.records.text import cut, one_line
 from resbench.report.style import PAPER, SOFT
 from resbench.report.tiles import LayerHistory, TileHistory
 
@@ -46,8 +46,7 @@ def colour(index: int) -> str:
 
 def short(text: str) -> str:
     """A label, cut if it is long."""
-    text = one_line(text)
-    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
+    return cut(one_line(text), LONGEST_LABEL)
 
 
 def lines(
@@ -132,9 +131,11 @@ def of_tiles(title: str, layer: LayerHistory, quantity: str, alike: Sequence[Lay
     Args:
         title: heading.
         layer: the layer.
-        quantity: ``saturated`` or ``pulses``.
+        quantity: ``share``, ``saturated`` or ``pulses``.
         alike: layers of the figures beside this one; all get the same vertical axis.
     """
+    if quantity == "share":
+        return shares(title, layer)
     own = [Line(tile.name, colour(k), _over_time(tile, quantity)) for k, tile in enumerate(layer.tiles)]
     others = [value for other in alike for tile in other.tiles for _, value in _over_time(tile, quantity)]
     if quantity == "pulses":

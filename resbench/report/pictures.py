@@ -123,7 +123,7 @@ def layers(runs: Sequence[Run], names: Sequence[str], album: Album) -> list[Sect
             for quantity, title in QUANTITIES
             for letter, layer in own
             for picture in album.add(
-                _quantity(f"{letter}  {title}".strip(), layer, quantity, [layer for _, layer in own]),
+                figures.of_tiles(f"{letter}  {title}".strip(), layer, quantity, [layer for _, layer in own]),
                 f"{title}, layer {name} {letter}",
                 *("tiles", name, quantity, letter),
             )
@@ -131,11 +131,6 @@ def layers(runs: Sequence[Run], names: Sequence[str], album: Album) -> list[Sect
         sections.append(Section(figures.short(name), "", len(own) if len(own) > 1 else 0, shown))
         sections += [_weights(name, letter, layer, album) for letter, layer in own]
     return sections
-
-
-def _quantity(title: str, layer: LayerHistory, quantity: str, alike: Sequence[LayerHistory]) -> "Figure | None":
-    """A figure of the tiles of a layer, with the axis that those of the other runs have too."""
-    return figures.shares(title, layer) if quantity == "share" else figures.of_tiles(title, layer, quantity, alike)
 
 
 def _weights(name: str, letter: str, layer: LayerHistory, album: Album) -> Section:

@@ -12,7 +12,7 @@ from resbench.config.files import read_mapping
 from resbench.errors import BadValue, UserError
 from resbench.records.identity import plain
 from resbench.records.names import ATTEMPT, CHECKPOINT, CONFIG, METRICS, RECORD, TILES
-from resbench.records.schema import Record, RecordError, read_record
+from resbench.records.schema import Record, RecordError, read_record, record_or_refuse
 from resbench.records.text import one_line
 from resbench.report.tiles import MOST_EPOCHS, LayerHistory, read_tiles
 from resbench.training.folder import RunFolder
@@ -44,11 +44,6 @@ class Run:
     curves: Curves
     layers: Sequence[LayerHistory]
     notes: Sequence[str]
-
-    @property
-    def digital(self) -> bool:
-        """Whether the record says that the run had no devices."""
-        return self.record is not None and self.record.states is None
 
 
 def find_runs(places: Sequence[Path]) -> list[Path]:
@@ -91,10 +86,7 @@ def read_run(place: Path) -> Run:
         UserError: for a file that is not a record.
     """
     if place.is_file():
-        try:
-            record = read_record(place)
-        except RecordError as error:
-            raise UserError(f"{place}: {error}") from None
+        record = record_or_refuse(place)
         return Run(place, record.status, record, record.config, _of_record(record), [], _about(record, place))
     found, notes = _record(place)
     layers, of_tiles = read_tiles(place / TILES)

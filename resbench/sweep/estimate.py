@@ -7,9 +7,10 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
-from resbench.records.schema import Record, RecordError, read_record
+from resbench.records.schema import Record, record_or_none
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import LOGS, Job, State
 
@@ -47,19 +48,15 @@ class Estimate:
         """Expected seconds of one run; NaN while nothing is known."""
         name = job.cell.name
         if name in self._complete:
-            return _mean(self._complete[name])
+            return fmean(self._complete[name])
         if name in self._trials:
             return self._trials[name]
         everything = [seconds for runs in self._complete.values() for seconds in runs] + list(self._trials.values())
-        return _mean(everything) if everything else math.nan
+        return fmean(everything) if everything else math.nan
 
     def total(self, jobs: Iterable[Job]) -> float:
         """Expected seconds of these runs, one after the other; NaN while nothing is known."""
         return sum(map(self.seconds, jobs))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def trials(jobs: Sequence[Job], executor: Executor) -> dict[str, float]:
@@ -78,11 +75,8 @@ def trials(jobs: Sequence[Job], executor: Executor) -> dict[str, float]:
             executor.execute([_trial(job, root, length) for job in jobs], lambda job: None, lambda job: None)
         for job in jobs:
             for path in (root / LENGTHS[-1] / job.cell.name).glob("*/record.json"):
-                try:
-                    record = read_record(path)
-                except RecordError:
-                    continue
-                if record.steps_per_s and (steps := _steps(record)):
+                record = record_or_none(path)
+                if record is not None and record.steps_per_s and (steps := _steps(record)):
                     seconds[job.cell.name] = steps / record.steps_per_s
     return seconds
 

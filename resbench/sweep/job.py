@@ -11,7 +11,7 @@ from typing import Literal
 from resbench.errors import UserError
 from resbench.records.files import write_text_atomically
 from resbench.records.names import RECORD
-from resbench.records.schema import Record, RecordError, read_record
+from resbench.records.schema import Record, record_or_none
 from resbench.sweep.plan import Cell
 from resbench.training.folder import RunFolder
 
@@ -85,10 +85,10 @@ class Job:
     def state(self) -> State:
         """The state of the run, from its files."""
         folder = self.folder
-        record = _record(folder.complete)
+        record = record_or_none(folder.complete / RECORD)
         if record is not None and record.status == "complete":
             return State("complete", record)
-        record = _record(folder.attempt)
+        record = record_or_none(folder.attempt / RECORD)
         if folder.in_progress():
             return State("running", record)
         if record is not None and record.status in ("failed", "diverged"):
@@ -149,10 +149,3 @@ def work(job: Job) -> int:
         return 2
     except KeyboardInterrupt:  # before the run had begun
         return 130
-
-
-def _record(folder: Path) -> Record | None:
-    try:
-        return read_record(folder / RECORD)
-    except RecordError:
-        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
 import math
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resbench.config.files import find_config, read_mapping
+from resbench.config.files import find_config, only_known, read_mapping
 from resbench.errors import UserError
 
 KEYS = ("out", "base", "seeds", "runs")
@@ -175,16 +174,3 @@ def _mapping(value: Any, place: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{place}: {value!r} is no mapping; write lines such as 'model.device.states: 4'")
     return value
-
-
-def only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
-    """Refuse unknown keys.
-
-    Raises:
-        UserError: with the closest known key.
-    """
-    for key in content:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"write one of {', '.join(known)}"
-            raise UserError(f"{place}: {key}: there is no such key; {hint}")

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from resbench.records.text import duration, one_line
+from resbench.records.text import counted, duration, one_line
 from resbench.sweep.estimate import Estimate
 from resbench.sweep.job import Job, State
 
@@ -18,7 +18,7 @@ def counts(states: Iterable[State]) -> str:
     running = sum(state.status == "running" for state in states)
     parts = {"done": done, "failed": failed, "in progress": running, "left": len(states) - done - failed - running}
     words = [f"{count} {word}" for word, count in parts.items() if count or word in ("done", "left")]
-    return f"{len(states)} {'run' if len(states) == 1 else 'runs'}: {', '.join(words)}"
+    return f"{counted(len(states), 'run')}: {', '.join(words)}"
 
 
 def show_plan(states: Mapping[Job, State], left: Sequence[Job], estimate: Estimate, workers: int | None) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resbench.config.files import find_config, read_mapping
+from resbench.config.files import find_config, only_known, read_mapping
 from resbench.errors import UserError
 from resbench.records.schema import Record
-from resbench.sweep.plan import Cell, Header, combinations, only_known, read_header, value_arguments
+from resbench.sweep.plan import Cell, Header, combinations, read_header, value_arguments
 from resbench.tuning.choice import winners
 from resbench.tuning.entry import TRIAL_SEED, Tuning, study_of
 from resbench.tuning.points import COUNT

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.callbacks import (
     BatchSizeFinder,
     GradientAccumulationScheduler,
@@ -32,6 +31,7 @@ from resbench.tasks import Regression
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import MADE, RunCLI
 from resbench.training.distributed import check_processes
+from resbench.training.parser import built
 
 #: Callbacks that change a value of the config, and the key to write instead.
 CHANGING = {
@@ -113,7 +113,7 @@ def _check_callbacks(cli: RunCLI) -> None:
             if isinstance(callback, kind):
                 raise UserError(
                     f"trainer.callbacks: {type(callback).__name__} would change what the config says, and the record "
-                    f"would not be of what trained; take it out and write {key}"
+                    f"would not describe what was trained; take it out and write {key}"
                 )
 
 
@@ -215,10 +215,8 @@ def _check_network(cli: RunCLI) -> None:
         return
     inputs, targets = (part[:2].to(device) for part in next(iter(data.test_dataloader())))
     key, name, kind = "model.init_args.network", config.class_path.rpartition(".")[2], type(data).__name__
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--network", type=nn.Module)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
-        network = parser.instantiate(Namespace(network=config)).network  # type: ignore[no-untyped-call]
+        network = built(nn.Module, config)
         try:
             given = list(network.to(device).eval()(inputs).shape[1:])
         except BadValue as error:

@@ -31,27 +31,27 @@ from resbench.config.weights import digest_of
 from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
 from resbench.errors import BadValue, UserError
-from resbench.records.identity import config_hash
+from resbench.records.identity import as_list, config_hash
 from resbench.registry import OPTIMIZER, import_shelves
 from resbench.tasks.base import Task
 from resbench.training.distributed import SharedBatchDDP, check_strategy
 from resbench.training.drawn import checksums, use_own_constants
-from resbench.training.estimate import TimeEstimate
 from resbench.training.experiment import Experiment
 from resbench.training.folder import RunFolder
 from resbench.training.forecast import forecast, measured_rate
 from resbench.training.metrics_file import MetricsFile
 from resbench.training.parser import RunParser
 from resbench.training.process import Arithmetic, keep_freed_memory, set_arithmetic
-from resbench.training.progress import EpochLines
+from resbench.training.progress import EpochLines, TimeEstimate
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
 from resbench.training.stop import StopOnSignal
-from resbench.training.trainer import RunTrainer
-from resbench.training.unprofiled import Unprofiled
+from resbench.training.trainer import RunTrainer, Unprofiled
 from resbench.tuning.entry import tuning_of
 
 #: Value of `ckpt_path` to continue from the newest checkpoint in the run's folder, or to begin if there is none.
 LAST = "last"
+#: What ``--help`` says of the arguments, in place of Lightning's own sentence.
+DESCRIPTION = "Every key of a config is also an argument: docs/configs.md explains them."
 #: Seconds of building after which a message is printed: the 20 million crosspoints of a ResNet take half a minute.
 PATIENCE = 5.0
 set_dumper("yaml", dump_yaml)  # so that strings are read again as strings
@@ -119,7 +119,7 @@ class RunCLI(LightningCLI):
                 "num_sanity_val_steps": 0,
             },
             parser_class=RunParser,
-            parser_kwargs={"prog": prog, "exit_on_error": False},
+            parser_kwargs={"prog": prog, "exit_on_error": False, "description": DESCRIPTION},
             subclass_mode_model=True,
             subclass_mode_data=True,
             args=list(argv),
@@ -308,7 +308,7 @@ class RunCLI(LightningCLI):
         self._find_data()
         original = self.config
         self.config = copy.deepcopy(original)
-        for logger in _as_list(self.config.trainer.logger):
+        for logger in as_list(self.config.trainer.logger):
             arguments = logger.get("init_args") if isinstance(logger, Namespace) else None
             if arguments is not None and "save_dir" in arguments:
                 arguments["save_dir"] = str(self.folder.attempt / (arguments["save_dir"] or "."))
@@ -359,7 +359,7 @@ class RunCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """The trainer. In training it has ``metrics.csv`` and the loggers of the config, otherwise no logger."""
         config = self.config_init.trainer
-        callbacks = [callback for callback in _as_list(config.callbacks) if callback is not None]
+        callbacks = [callback for callback in as_list(config.callbacks) if callback is not None]
         bar = config.enable_progress_bar
         if bar is None:  # a bar that the config names is shown, in a file too
             bar = sys.stdout.isatty() or any(isinstance(callback, ProgressBar) for callback in callbacks)
@@ -375,11 +375,11 @@ class RunCLI(LightningCLI):
             checkpoint = RunCheckpoint(
                 self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop, checksums(self.model)
             )
-            loggers = [logger for logger in _as_list(config.logger) if isinstance(logger, Logger)]
+            loggers = [logger for logger in as_list(config.logger) if isinstance(logger, Logger)]
             callbacks = [BetweenEpochs(checkpoint), *callbacks, self.stop, self.history, checkpoint, TimeEstimate()]
             if not bar:
                 callbacks.append(EpochLines())
-            plugins = [plugin for plugin in _as_list(config.plugins) if plugin is not None]
+            plugins = [plugin for plugin in as_list(config.plugins) if plugin is not None]
             arguments |= {
                 "logger": [MetricsFile(self.folder.attempt), *loggers],
                 "plugins": [*plugins, DurableCheckpointIO()],
@@ -393,7 +393,3 @@ class RunCLI(LightningCLI):
 def _after_each_step(lightning_module: LightningModule, optimizer: Optimizer, lr_scheduler: Any = None) -> Any:
     """What Lightning is told of a scheduler that takes its step after each step of the optimiser."""
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": lr_scheduler, "interval": "step"}}
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

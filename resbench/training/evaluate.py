@@ -18,6 +18,7 @@ from resbench.nn import drifts, pass_time
 from resbench.records.evaluation import Change, Evaluation, Point, write_evaluation
 from resbench.records.files import replacing
 from resbench.records.names import EVALUATION, EVALUATION_FIGURE, PREDICTIONS
+from resbench.records.text import aligned
 from resbench.tasks.base import Task
 from resbench.training.checks import check_limits, read_data
 from resbench.training.cli import RunCLI
@@ -111,8 +112,7 @@ def _lines(points: Sequence[Point]) -> list[str]:
         return [f"{name} {value:.4f}" for name, value in points[0].metrics.items()]
     names = list(points[0].metrics)
     rows = [["after", *names], *([point.after, *(f"{point.metrics[name]:.4f}" for name in names)] for point in points)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return aligned(rows, right=True)
 
 
 def _keep(cli: RunCLI, command: str, trained: Trained, points: list[Point], started: datetime) -> None:

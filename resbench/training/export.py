@@ -53,7 +53,6 @@ def export(folder: Path, to: Path, trusted: Sequence[str] = ()) -> int:
         load_trained(checkpoint, cli.resolved, model)
     state = {name: tensor.contiguous() for name, tensor in digital_state(model.network).items()}
     try:
-        to.parent.mkdir(parents=True, exist_ok=True)
         with replacing(to) as stream:
             stream.write(safetensors.torch.save(state))
     except OSError as error:

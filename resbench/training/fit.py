@@ -25,7 +25,7 @@ from resbench.nn.convert import digital_products
 from resbench.nn.overview import analog_table
 from resbench.records.files import write_text_atomically
 from resbench.records.names import CHECKPOINT, CONFIG, ERROR, PREVIOUS, RECORD
-from resbench.records.schema import Record, RecordError, metric_differences, read_record, write_record
+from resbench.records.schema import Record, metric_differences, record_or_none, write_record
 from resbench.training.checkpoint import newest_checkpoint
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
@@ -242,10 +242,7 @@ def _plan(cli: RunCLI) -> list[str]:
 
 def _compare(path: Path, record: Record) -> None:
     """Print a warning if an earlier complete run of the same config has other metrics."""
-    try:
-        differences = metric_differences(read_record(path), record)
-    except RecordError:
-        return
-    if differences:
+    earlier = record_or_none(path)
+    if earlier is not None and (differences := metric_differences(earlier, record)):
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
         print(f"warning: metrics differ from the earlier run of this config: {differences[0]}{more}", file=sys.stderr)

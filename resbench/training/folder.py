@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from resbench.errors import UserError
 from resbench.records.files import TEMPORARY
 from resbench.records.names import ATTEMPT, PREVIOUS, RECORD
-from resbench.records.schema import RecordError, read_record
+from resbench.records.schema import record_or_none
 
 #: Digits of the config hash in the name of a folder.
 DIGITS = 12
@@ -129,15 +129,11 @@ def _remove(folder: Path) -> None:
 
 def is_complete(folder: Path) -> bool:
     """Whether a folder contains the record of a complete run."""
-    try:
-        return read_record(folder / RECORD).status == "complete"
-    except RecordError:
-        return False
+    record = record_or_none(folder / RECORD)
+    return record is not None and record.status == "complete"
 
 
 def was_interrupted(attempt: Path) -> bool:
     """Whether an attempt was killed or interrupted. One that failed or diverged has ended and has a record."""
-    try:
-        return read_record(attempt / RECORD).status == "interrupted"
-    except RecordError:
-        return attempt.exists()
+    record = record_or_none(attempt / RECORD)
+    return attempt.exists() if record is None else record.status == "interrupted"

@@ -7,7 +7,7 @@ import time
 from typing import Any, NamedTuple
 
 import torch
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import Namespace
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,6 +18,7 @@ from resbench.crossbar.randomness import Stream
 from resbench.data.base import InMemoryData
 from resbench.nn import chosen_layers
 from resbench.records.text import duration
+from resbench.training.parser import built
 
 #: Devices from which on a forecast is printed; those of six tiles of ResNet-20 are a tenth of it.
 LARGE = 10_000_000
@@ -71,7 +72,7 @@ def forecast(model: Namespace, data: Any, trainer: Namespace) -> Forecast | None
     try:
         devices, bytes_here, bytes_stored = _crosspoint(arguments)
         with torch.device("meta"):
-            network = _built(nn.Module, arguments.network).eval()
+            network = built(nn.Module, arguments.network).eval()
         chosen = chosen_layers(network, arguments.layers)
         weights = sum(part.numel() for layer in set(chosen.values()) for part in layer.parameters() if part.dim() > 1)
         if weights * devices < LARGE or not isinstance(data, InMemoryData):
@@ -117,26 +118,19 @@ def measured_rate(seconds: float = 0.2) -> float:
 
 def _crosspoint(arguments: Namespace) -> tuple[int, int, int]:
     """Devices of a weight, its bytes in memory, and those in a checkpoint."""
-    built = _built(Algorithm, arguments.algorithm)
-    if built.digital:
+    algorithm = built(Algorithm, arguments.algorithm)
+    if algorithm.digital:
         return 0, 0, 0
-    built = built.build((SIDE, SIDE), _built(Device, arguments.device), Stream.from_seed(0))
-    arrays = [array for array in built.modules() if isinstance(array, DeviceArray)]
+    small = algorithm.build((SIDE, SIDE), built(Device, arguments.device), Stream.from_seed(0))
+    arrays = [array for array in small.modules() if isinstance(array, DeviceArray)]
     constants = {id(array.get_buffer(name)) for array in arrays for name in array.constant_names}
     here = stored = 0
-    for buffer in built.buffers():
+    for buffer in small.buffers():
         if buffer.numel() == SIDE * SIDE:
             here += buffer.element_size()
             # Counts of pulses rarely need more than two bytes.
             stored += 0 if id(buffer) in constants else 2 if buffer.dtype is torch.int32 else buffer.element_size()
     return sum(not any(array.children()) for array in arrays), here, stored
-
-
-def _built(kind: type, config: Namespace) -> Any:
-    """The object of a section of a config."""
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_argument("--value", type=kind)
-    return parser.instantiate(Namespace(value=config)).value  # type: ignore[no-untyped-call]
 
 
 def _gib(size: int) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from resbench.errors import UserError
 from resbench.records.names import RECORD
-from resbench.records.schema import Record, RecordError, read_record
+from resbench.records.schema import Record, record_or_refuse
 from resbench.training.cli import RunCLI
 from resbench.training.fit import run
 
@@ -32,7 +31,4 @@ def fit(config: str | Path | Sequence[str | Path], *flags: str) -> Record:
     cli = RunCLI([*(f"--config={path}" for path in configs), *flags], "resbench fit")
     status = run(cli)
     folder = cli.folder.attempt if status else cli.folder.complete
-    try:
-        return read_record(folder / RECORD)
-    except RecordError as error:
-        raise UserError(f"{folder / RECORD}: {error}") from None
+    return record_or_refuse(folder / RECORD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jsonargparse import Namespace
+from jsonargparse import ArgumentParser, Namespace
 from lightning.pytorch.cli import LightningArgumentParser
 from torch import nn
 
@@ -31,3 +31,10 @@ class RunParser(LightningArgumentParser):
         instantiators = [(seed_once, nn.Module, True)]
         built: Namespace = self.instantiate(cfg, instantiate_groups=instantiate_groups, instantiators=instantiators)
         return built
+
+
+def built(kind: type, config: Namespace) -> Any:
+    """The object of a section of a config."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=kind)
+    return parser.instantiate(Namespace(value=config)).value  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from resbench.config.imports import only_named
 from resbench.config.trust import missing, refusals, why
 from resbench.errors import UserError
 from resbench.records.names import ATTEMPT, CONFIG, RECORD
-from resbench.records.schema import RecordError, read_record
+from resbench.records.schema import record_or_none
 from resbench.training.cli import LAST, RunCLI
 from resbench.training.fit import run
 from resbench.training.folder import is_complete
@@ -67,10 +67,8 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
 
 def made_by(attempt: Path) -> str:
     """The version of resbench that began a run. It is unknown for a run that was killed, which has no record."""
-    try:
-        return read_record(attempt / RECORD).made_by
-    except RecordError:
-        return "another version"
+    record = record_or_none(attempt / RECORD)
+    return "another version" if record is None else record.made_by
 
 
 def _is_below(path: Path, folder: Path) -> bool:
@@ -82,8 +80,6 @@ def _is_below(path: Path, folder: Path) -> bool:
 
 def _described(attempt: Path) -> str:
     """An attempt with its status and steps, as far as they are known."""
-    try:
-        record = read_record(attempt / RECORD)
-    except RecordError:
-        return f"{attempt} (killed, or running)"
-    return f"{attempt} ({record.status} after {record.steps} steps)"
+    record = record_or_none(attempt / RECORD)
+    state = "killed, or running" if record is None else f"{record.status} after {record.steps} steps"
+    return f"{attempt} ({state})"

@@ -1,11 +1,13 @@
-"""Lightning's Trainer, with types that do not depend on what was imported before."""
+"""Lightning's Trainer, with types that do not depend on what was imported before, and with a faster step."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.profilers import PassThroughProfiler
 
 #: The hooks that Lightning calls in every step, on every callback.
 STEP_HOOKS = (
@@ -70,3 +72,17 @@ def skip_empty_hooks(callback: Callback) -> None:
     for name in STEP_HOOKS:
         if getattr(type(callback), name) is getattr(Callback, name) and name not in vars(callback):
             setattr(callback, name, None)
+
+
+class Unprofiled(PassThroughProfiler):
+    """Replaces Lightning's profiler that does nothing.
+
+    Lightning opens about sixty contexts in each step, one for each callback and hook. Its own class creates a generator
+    for each of them, which takes a tenth of the time of its loop.
+    """
+
+    _nothing = nullcontext()
+
+    def profile(self, action_name: str) -> AbstractContextManager[Any]:  # type: ignore[override]
+        """A context that does nothing."""
+        return self._nothing

@@ -12,9 +12,9 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from resbench.errors import UserError
+from resbench.records.names import ARTIFACT
 
-#: Types of the artifacts of a run; `resbench leaderboard --from-wandb` looks for the first.
-RECORD_TYPE = "record"
+#: Type of the artifact with the checkpoint of a run.
 CHECKPOINT_TYPE = "checkpoint"
 
 
@@ -104,7 +104,7 @@ class WandbRunLogger(WandbLogger):
             checkpoint: file of the checkpoint; it need not exist.
             about: metadata; ``config_hash`` names the artifacts.
         """
-        self._log_file(record, RECORD_TYPE, about)
+        self._log_file(record, ARTIFACT, about)
         if self.with_checkpoint and checkpoint.exists():
             self._log_file(checkpoint, CHECKPOINT_TYPE, about)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import safetensors.torch
 import torch
@@ -19,7 +19,7 @@ from resbench.nn.twin import check_fit, program
 STATE_DICT, NETWORK = "state_dict", "network."
 
 
-class StartingWeights:
+class StartingWeights(NamedTuple):
     """The file of weights that a config names.
 
     Args:
@@ -27,8 +27,8 @@ class StartingWeights:
         digest: its SHA-256.
     """
 
-    def __init__(self, name: str, digest: str) -> None:
-        self.name, self.digest = name, digest
+    name: str
+    digest: str
 
     def check(self, network: nn.Module) -> None:
         """Refuse a file that does not fit, before any work begins.

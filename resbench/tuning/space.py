@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from resbench.config.files import find_config, read_mapping
+from resbench.config.files import find_config, only_known, read_mapping
 from resbench.errors import UserError
 from resbench.records.identity import hash_of, plain
 from resbench.tuning.points import COUNT, HALTON
@@ -106,9 +106,7 @@ def read_space(path: Path) -> Space:
         UserError: for a key or value that does not fit.
     """
     content = read_mapping(path)
-    for key in content:
-        if key not in KEYS:
-            raise UserError(f"{path}: {key}: there is no such key; write one of {', '.join(KEYS)}")
+    only_known(content, KEYS, str(path))
     config = content.get("config")
     names = [config] if isinstance(config, str) else config
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):

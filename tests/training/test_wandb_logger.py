@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from wandb.proto import wandb_internal_pb2
 
-from resbench.training.wandb_logger import CHECKPOINT_TYPE, RECORD_TYPE
+from resbench.records.names import ARTIFACT
+from resbench.training.wandb_logger import CHECKPOINT_TYPE
 from tests.training.runs import CONFIG, Outcome, Run
 
 LOGGER = CONFIG.parent / "logger" / "wandb.yaml"
@@ -94,9 +95,9 @@ def test_the_file_of_the_run_holds_what_was_logged(logged: Outcome, run: Run) ->
     files = {
         type_: [file.path for file in artifact.manifest.contents] for type_, artifact in artifacts.items() if type_
     }
-    assert files == {RECORD_TYPE: ["record.json"], CHECKPOINT_TYPE: ["last.ckpt"]}
-    assert artifacts[RECORD_TYPE].name == f"record-{digits}"
-    assert json.loads(artifacts[RECORD_TYPE].metadata)["test/acc"] == record.final["test/acc"]
+    assert files == {ARTIFACT: ["record.json"], CHECKPOINT_TYPE: ["last.ckpt"]}
+    assert artifacts[ARTIFACT].name == f"record-{digits}"
+    assert json.loads(artifacts[ARTIFACT].metadata)["test/acc"] == record.final["test/acc"]
 
 
 def test_it_says_how_to_upload_and_a_second_run_in_the_same_folder_works(logged: Outcome, run: Run) -> None:
@@ -133,7 +134,7 @@ def test_a_run_that_diverges_leaves_its_record_there_too(
     outcome = run("fit", "--config", str(LOGGER), "--config", digital, "--optimizer.lr=1e38")
     assert outcome.status == 1
     records = messages(outcome.folder)
-    assert RECORD_TYPE in {entry.artifact.type for entry in records}
+    assert ARTIFACT in {entry.artifact.type for entry in records}
     assert [entry.exit.exit_code for entry in records if entry.WhichOneof("record_type") == "exit"] == [1]
 
 

@@ -64,7 +64,7 @@ def test_the_digest_is_that_of_keys_and_ranges(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("config:", "configs:", "configs: there is no such key; write one of config, set, keys"),
+        ("config:", "configs:", "configs: there is no such key; did you mean config?"),
         ("config: algorithm/tiki_taka.yaml", "", "config: None is no config file"),
         ("{model.algorithm.tiles: 2}", "4", "set: 4 is no mapping"),
         ("{log: [0.01, 1.0]}", "0.1", "optimizer.lr: 0.1 is no range; write {log: "),

@@ -212,18 +212,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "grad_mask": get_args(GradientMask),
 }
 NOT_NEGATIVE = (
-    "inp_noise",
-    "out_noise",
-    "out_noise_std",
-    "w_noise",
-    "nm_assumed_wmax",
-    "nm_decay",
-    "ir_drop",
-    "out_nonlinearity",
-    "out_nonlinearity_std",
-    "slope_calibration",
-    "v_offset_std",
-    "r_series",
+    *("inp_noise", "out_noise", "out_noise_std", "w_noise", "nm_assumed_wmax", "nm_decay", "ir_drop"),
+    *("out_nonlinearity", "out_nonlinearity_std", "slope_calibration", "v_offset_std", "r_series"),
     "w_read_asymmetry_dtod",
 )
 DEFAULT_RES = {"inp": 1 / 126, "out": 1 / 510}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from resbench.crossbar.devices import OneSidedCell, PulsedDevice, VectorCell
-from resbench.crossbar.devices.base import Origin
 from resbench.crossbar.devices.unit_cells import Policy
 from resbench.crossbar.presets.elements import PCM, Capacitor, EcRam, EcRamMO, Idealized, ReRamES, ReRamSB
 
@@ -15,9 +13,7 @@ from resbench.crossbar.presets.elements import PCM, Capacitor, EcRam, EcRamMO, I
 class PCMPair(OneSidedCell):
     """Phase-change pair with refresh, 61.8 states (6.0 bits) each, Nandakumar et al. 2020."""
 
-    source: ClassVar[str] = PCM.source
-    obtained: ClassVar[Origin] = PCM.obtained
-
+    source, obtained = PCM.source, PCM.obtained
     device: PulsedDevice = field(init=False, default_factory=PCM)
     refresh_every: int = 1
 
@@ -33,9 +29,7 @@ class _Shared(VectorCell):
 class Idealized2(_Shared):
     """Two Idealized elements averaged, 10000 states (13.3 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = Idealized.source
-    obtained: ClassVar[Origin] = Idealized.obtained
-
+    source, obtained = Idealized.source, Idealized.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (Idealized(),) * 2)
 
 
@@ -43,9 +37,7 @@ class Idealized2(_Shared):
 class Idealized4(_Shared):
     """Four Idealized elements averaged, 10000 states (13.3 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = Idealized.source
-    obtained: ClassVar[Origin] = Idealized.obtained
-
+    source, obtained = Idealized.source, Idealized.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (Idealized(),) * 4)
 
 
@@ -53,9 +45,7 @@ class Idealized4(_Shared):
 class Capacitor2(_Shared):
     """Two Capacitor elements averaged, 400 states (8.6 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = Capacitor.source
-    obtained: ClassVar[Origin] = Capacitor.obtained
-
+    source, obtained = Capacitor.source, Capacitor.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (Capacitor(),) * 2)
 
 
@@ -63,9 +53,7 @@ class Capacitor2(_Shared):
 class Capacitor4(_Shared):
     """Four Capacitor elements averaged, 400 states (8.6 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = Capacitor.source
-    obtained: ClassVar[Origin] = Capacitor.obtained
-
+    source, obtained = Capacitor.source, Capacitor.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (Capacitor(),) * 4)
 
 
@@ -73,9 +61,7 @@ class Capacitor4(_Shared):
 class EcRam2(_Shared):
     """Two EcRam elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = EcRam.source
-    obtained: ClassVar[Origin] = EcRam.obtained
-
+    source, obtained = EcRam.source, EcRam.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (EcRam(),) * 2)
 
 
@@ -83,9 +69,7 @@ class EcRam2(_Shared):
 class EcRam4(_Shared):
     """Four EcRam elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = EcRam.source
-    obtained: ClassVar[Origin] = EcRam.obtained
-
+    source, obtained = EcRam.source, EcRam.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (EcRam(),) * 4)
 
 
@@ -93,9 +77,7 @@ class EcRam4(_Shared):
 class EcRamMO2(_Shared):
     """Two EcRamMO elements averaged, 7088.7 states (12.8 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = EcRamMO.source
-    obtained: ClassVar[Origin] = EcRamMO.obtained
-
+    source, obtained = EcRamMO.source, EcRamMO.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (EcRamMO(),) * 2)
 
 
@@ -103,9 +85,7 @@ class EcRamMO2(_Shared):
 class EcRamMO4(_Shared):
     """Four EcRamMO elements averaged, 7088.7 states (12.8 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = EcRamMO.source
-    obtained: ClassVar[Origin] = EcRamMO.obtained
-
+    source, obtained = EcRamMO.source, EcRamMO.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (EcRamMO(),) * 4)
 
 
@@ -113,9 +93,7 @@ class EcRamMO4(_Shared):
 class ReRamES2(_Shared):
     """Two ReRamES elements averaged, 1004.3 states (10.0 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = ReRamES.source
-    obtained: ClassVar[Origin] = ReRamES.obtained
-
+    source, obtained = ReRamES.source, ReRamES.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (ReRamES(),) * 2)
 
 
@@ -123,9 +101,7 @@ class ReRamES2(_Shared):
 class ReRamES4(_Shared):
     """Four ReRamES elements averaged, 1004.3 states (10.0 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = ReRamES.source
-    obtained: ClassVar[Origin] = ReRamES.obtained
-
+    source, obtained = ReRamES.source, ReRamES.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (ReRamES(),) * 4)
 
 
@@ -133,9 +109,7 @@ class ReRamES4(_Shared):
 class ReRamSB2(_Shared):
     """Two ReRamSB elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = ReRamSB.source
-    obtained: ClassVar[Origin] = ReRamSB.obtained
-
+    source, obtained = ReRamSB.source, ReRamSB.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (ReRamSB(),) * 2)
 
 
@@ -143,7 +117,5 @@ class ReRamSB2(_Shared):
 class ReRamSB4(_Shared):
     """Four ReRamSB elements averaged, 1000 states (10.0 bits) each; a sample pulses one."""
 
-    source: ClassVar[str] = ReRamSB.source
-    obtained: ClassVar[Origin] = ReRamSB.obtained
-
+    source, obtained = ReRamSB.source, ReRamSB.obtained
     devices: tuple[PulsedDevice, ...] = field(init=False, default_factory=lambda: (ReRamSB(),) * 4)
