@@ -11,15 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resbench.crossbar.kernels import noise
+from resbench.crossbar.kernels import dense, noise
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.records import devices_of, train_of
-from resbench.crossbar.kernels.responses import of, respond
-from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Sides, scan
+from resbench.crossbar.kernels.responses import each, of, respond
+from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Scanned, Sides, scan
 from resbench.crossbar.views import Devices, Floats, Form, Held, Record
 
 Indices = NDArray[np.int64]
 Columns = NDArray[np.int32]
+Marks = NDArray[np.int8]
 Bits = NDArray[np.uint8]
 
 
@@ -51,7 +52,11 @@ def count(visits: Indices) -> int:
 
 @compiled
 def by_group(visits, first, stop, size):
-    """Visits of the rows ``first`` to ``stop - 1`` by groups of ``size`` rows, in order of time within a group."""
+    """Visits of the rows ``first`` to ``stop - 1`` by groups of ``size`` rows, in order of time within a group.
+
+    Returns:
+        Numbers of the visits, and where among them each group ends.
+    """
     groups = (stop - first + size - 1) // size
     place = np.zeros(groups + 1, np.int64)
     for v in range(visits.shape[0]):
@@ -61,33 +66,45 @@ def by_group(visits, first, stop, size):
     for group in range(groups):
         place[group + 1] += place[group]
     order = np.empty(place[-1], np.int64)
+    if groups == 1 and order.size == visits.shape[0]:
+        return np.arange(order.size), place[1:]
     for v in range(visits.shape[0]):
         i = visits[v, 0] >> 1
         if first <= i < stop:
             group = (i - first) // size
             order[place[group]] = v
             place[group] += 1
-    return order
+    return order, place[:-1]
 
 
 @compiled
-def apply(visits: Indices, columns: Columns, n: int, band: tuple[int, int], update: int, devices: Devices) -> None:
+def apply(
+    visits: Indices, columns: Columns, marks: Marks, n: int, band: tuple[int, int], update: int, devices: Devices
+) -> None:
     """Apply pulses of visits, each at the current weight with its own noise and clip.
 
     Args:
         visits: int64 ``[v, 6]``, see :mod:`resbench.crossbar.kernels.scan`.
         columns: int32, their columns.
+        marks: int8, used instead of ``columns`` unless empty.
         n: columns of the array.
         band: the first of the rows whose pulses are applied, and the one after the last.
         update: update counter of the array.
         devices: their buffers are changed in place.
     """
-    order = by_group(visits, band[0], band[1], max(1, CROSSPOINTS_AT_ONCE // n))
-    room, time = noise.room_for_counters(n), np.uint64(update)
-    block, slot, sample = np.empty(room, np.uint32), np.empty(room, np.uint32), np.empty(room, np.uint32)
-    uniforms, xi, eta = np.empty((4, room), np.float32), np.zeros(4 * room, np.float32), np.empty(0, np.float32)
-    if devices.write_noise > 0:
-        eta = np.empty(4 * room, np.float32)
+    room, time = noise.room_for_noise(n), np.uint64(update)
+    if marks.size > 0:
+        size, begin = max(1, dense.DEVICES_AT_ONCE // n), 0
+        order, stops = by_group(visits, band[0], band[1], size)
+        for group in range(stops.size):
+            first = band[0] + group * size
+            rows = first, min(first + size, band[1])
+            dense.apply_group(visits, order[begin : stops[group]], marks, n, rows, time, devices, room)
+            begin = stops[group]
+        return
+    order, _ = by_group(visits, band[0], band[1], max(1, CROSSPOINTS_AT_ONCE // n))
+    block, slot, sample, uniforms, xi = room
+    eta = np.empty(xi.size if devices.write_noise > 0 else 0, np.float32)
     position = 0
     while position < order.size:
         begin = position
@@ -98,12 +115,6 @@ def apply(visits: Indices, columns: Columns, n: int, band: tuple[int, int], upda
         if devices.write_noise > 0:
             noise.draw(devices.write_key, *counters, time, uniforms, eta)
         one_by_one(visits, order[begin:position], columns, n, devices, xi, eta)
-
-
-@compiled
-def each(values):
-    """A mask for indices: 0 where one number stands for all devices, else all bits."""
-    return np.uint64(0xFFFFFFFFFFFFFFFF) if values.size > 1 else np.uint64(0)
 
 
 @compiled
@@ -160,6 +171,20 @@ def flip(entries: Indices | Columns, flips: Bits) -> None:
 
 
 @compiled
+def turn(found: Scanned, flips: Flips, n: int) -> None:
+    """Flip what a scan has found, in place."""
+    flip(found.columns, flips.columns)
+    dense.flip(found.marks, n, flips.columns)
+    flip(found.visits[:, 0], flips.rows)
+
+
+@compiled
+def offers_marks(devices: Devices) -> bool:
+    """Whether pulses of these devices may come as marks: not with write noise, nor with a table for each direction."""
+    return devices.write_noise == 0 and devices.up_table.size == 0
+
+
+@compiled
 def joined(first, second):
     """Two arrays one after the other; the second itself if the first is empty."""
     if first.size == 0:
@@ -212,14 +237,14 @@ def pulse(
     rows, n = record[0].rows, record[0].columns
     touched, going, slots, listed = np.empty(0, np.int64), 0, 0, 0
     while going >= 0:
-        visits, columns, going, driven = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE)
-        slots += driven
-        listed += columns.size
+        found = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers_marks(devices))
+        visits, columns, marks, going = found.visits, found.columns, found.marks, found.going
+        slots += found.slots
+        listed += found.fired
         if visits.shape[0] > 0:
-            flip(columns, flips.columns)
-            flip(visits[:, 0], flips.rows)
-            apply(visits, columns, n, (0, rows), train.update, devices)
-            followed = followed and touched.size + count(visits) <= rows * n
+            turn(found, flips, n)
+            apply(visits, columns, marks, n, (0, rows), train.update, devices)
+            followed = followed and marks.size == 0 and touched.size + count(visits) <= rows * n
             if followed:
                 touched = joined(touched, crosspoints(visits, columns, n))
     return touched, followed, slots, listed

@@ -26,6 +26,7 @@ from resbench.crossbar.views import CompositeViews, Floats, flat
 
 EVERYWHERE = np.empty(0, np.int64)
 ALL_ONE = np.empty(0, np.float32)
+UNMARKED = np.empty(0, np.int8)
 UNTURNED = np.empty(0, np.uint8)
 NO_FLIPS = Flips(UNTURNED, UNTURNED)
 POINT = (1, 1, 1, 1, 1, 1, 1)
@@ -132,8 +133,9 @@ def _pulse_parts(array: DeviceArray, sides: Sides, flips: Flips, train: Train) -
     n, going = array.shape[1], 0
     array.touch(None)
     while going >= 0:
-        visits, columns, going, slots = scan(sides, train, going, NO_STOP, apply.COLUMNS_AT_ONCE)
-        array.slots += slots
+        listed = scan(sides, train, going, NO_STOP, apply.COLUMNS_AT_ONCE, False)
+        visits, columns, going = listed.visits, listed.columns, listed.going
+        array.slots += listed.slots
         if len(visits) == 0:
             continue
         apply.flip(columns, flips.columns)
@@ -154,7 +156,7 @@ def _apply(array: DeviceArray, n: int, found: events.Events) -> None:
     fields = (found.crosspoint // n * 2, found.slot, found.sample, single, single + 1, found.number)
     visits = torch.stack(fields, dim=1).numpy()
     columns = (found.crosspoint % n * 2 + found.up).to(torch.int32).numpy()
-    apply.apply(visits, columns, n, (0, array.shape[0]), array.updates & MASK32, devices)
+    apply.apply(visits, columns, UNMARKED, n, (0, array.shape[0]), array.updates & MASK32, devices)
 
 
 def _turned(signs: Tensor | None) -> Bits:

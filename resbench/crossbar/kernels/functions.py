@@ -48,6 +48,17 @@ def float_of(context, bits):
     return types.float32(types.int32), cast
 
 
+@intrinsic
+def choose(context, condition, a, b):
+    """``a if condition else b`` without a branch, of two float32 that are both at hand."""
+
+    def select(context, builder, signature, arguments):
+        condition, a, b = arguments
+        return builder.select(context.cast(builder, condition, types.boolean, types.boolean), a, b)
+
+    return types.float32(types.boolean, types.float32, types.float32), select
+
+
 @njit(inline="always")
 def log(x):
     """Natural logarithm of a normal positive float32, by arithmetic that vectorises."""

@@ -15,12 +15,20 @@ from resbench.crossbar.kernels.philox import philox, uniforms
 
 #: Counters whose normals are drawn at once, few enough for the cache.
 AT_ONCE = 1024
+#: Counters are listed in whole vectors of so many, which is the room that has to be left behind the last one.
+SPARE = 8
 
 
 @compiled
-def room_for_counters(n):
-    """How many counters are drawn at once for an array of n columns: at least those of one visit."""
-    return max(AT_ONCE, (n + 3) // 4 + 1)
+def room_for_noise(n):
+    """Room for counters that are drawn at once for an array of n columns, at least those of one visit.
+
+    Returns:
+        Three words of each counter, uint32; four uniforms of each, float32; and its four normals.
+    """
+    count = max(AT_ONCE, (n + 3) // 4 + 1 + SPARE)
+    block, slot, sample = np.empty(count, np.uint32), np.empty(count, np.uint32), np.empty(count, np.uint32)
+    return block, slot, sample, np.empty((4, count), np.float32), np.zeros(4 * count, np.float32)
 
 
 @compiled
@@ -44,12 +52,16 @@ def list_counters(visits, order, position, blocks, block, slot, sample):
         v = order[position]
         first = visits[v, 5] >> 2
         stop = (visits[v, 5] + visits[v, 4] - visits[v, 3] + 3) >> 2
-        if listed + stop - first > block.size:
+        if listed + stop - first > block.size - SPARE:
             break
-        base = (visits[v, 0] >> 1) * blocks
-        for k in range(first, stop):
-            block[listed], slot[listed], sample[listed] = base + k, visits[v, 1], visits[v, 2]
-            listed += 1
+        base, now, here = np.uint32((visits[v, 0] >> 1) * blocks), np.uint32(visits[v, 1]), np.uint32(visits[v, 2])
+        # The next visit overwrites what is too much.
+        for k in range(first, stop, SPARE):
+            at = np.uint64(listed + k - first)
+            for more in range(np.uint64(SPARE)):
+                block[at + more] = base + np.uint32(k) + np.uint32(more)
+                slot[at + more], sample[at + more] = now, here
+        listed += stop - first
         position += 1
     return position, listed
 

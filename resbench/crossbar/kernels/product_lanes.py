@@ -19,6 +19,7 @@ HALF = LANES // 2
 
 _I32, _F32 = ir.IntType(32), ir.FloatType()
 _VECTOR, _BITS, _HALF = ir.VectorType(_F32, LANES), ir.VectorType(_I32, LANES), ir.VectorType(_F32, HALF)
+_MARKS, _MASK = ir.VectorType(ir.IntType(8), LANES), ir.VectorType(ir.IntType(1), LANES)
 _MAGNITUDE = ir.Constant(_BITS, [0x7FFFFFFF] * LANES)
 
 
@@ -94,6 +95,31 @@ def store_halves(context, array, first, second, value):
         return context.get_dummy_value()
 
     return types.none(array, types.intp, types.intp, lanes), code
+
+
+@intrinsic
+def expand(context, source, first, chosen, begin, target, index):
+    """Lay out numbers that lie side by side in those of sixteen lanes that are chosen; returns how many these are.
+
+    The numbers begin at ``first`` in the flat float32 array ``source``. A lane is chosen if its byte of the flat int8
+    array ``chosen``, from ``begin`` on, is not 0; the others become 0. The lanes are written into the flat float32
+    array ``target`` from ``index`` on.
+    """
+
+    def code(context, builder, signature, arguments):
+        source, first, chosen, begin, target, index = arguments
+        kinds = signature.args
+        marks = builder.load(_place(context, builder, kinds[2], chosen, begin, _MARKS), align=1)
+        mask = builder.icmp_unsigned("!=", marks, ir.Constant(_MARKS, [0] * LANES))
+        data = context.make_array(kinds[0])(context, builder, source).data
+        kind = ir.FunctionType(_VECTOR, [_F32.as_pointer(), _MASK, _VECTOR])
+        load = builder.module.declare_intrinsic(f"llvm.masked.expandload.v{LANES}f32", fnty=kind)
+        laid = builder.call(load, [builder.gep(data, [first]), mask, ir.Constant(_VECTOR, [0.0] * LANES)])
+        builder.store(laid, _place(context, builder, kinds[4], target, index, _VECTOR), align=4)
+        count = builder.ctpop(builder.bitcast(mask, ir.IntType(LANES)))
+        return builder.zext(count, ir.IntType(64))
+
+    return types.uint64(source, types.uint64, chosen, types.uint64, target, types.uint64), code
 
 
 @intrinsic

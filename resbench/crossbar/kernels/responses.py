@@ -31,6 +31,12 @@ def _of(values, at):
 
 
 @njit
+def each(values):
+    """A mask for indices: 0 where one number stands for all devices, else all bits."""
+    return np.uint64(0xFFFFFFFFFFFFFFFF) if values.size > 1 else np.uint64(0)
+
+
+@njit
 def interpolate(nodes, position):
     """Piecewise linear function through ``nodes`` equally spaced over [0, 1]."""
     at = min(max(position, np.float32(0.0)), np.float32(1.0)) * np.float32(nodes.size - 1)

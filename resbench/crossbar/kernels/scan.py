@@ -2,8 +2,8 @@
 """Finding the pulses of a mini-batch, compiled by Numba.
 
 These are the pulses of the reference kernel, found in the cheapest order. The bit length of each sample follows from
-its maxima. Then the bits of the rows in the first slot are drawn, for all positions of an image at once. Columns, and
-rows in later slots, are drawn only where they are needed. Convolutions are read from the image; nothing is unfolded.
+its maxima. Then the bits of the rows are drawn, for many slots of many positions at once. Columns are drawn only for
+the slots in which a row fires. Convolutions are read from the image; nothing is unfolded.
 
 Layouts. d is ``[images, out, positions]``; a linear layer is one image whose positions are its rows. x is ``[rows, in,
 1, 1]`` for a linear layer and the padded image ``[images, channels, height, width]`` for a convolution. Sample =
@@ -14,6 +14,10 @@ Result. A *visit* is a row that fired in one slot of one sample: ``(2 row + bit,
 ``first`` and ``stop`` say which entries ``2 column + bit`` of the list of columns, ascending, fired with it. ``number``
 is the number of the first of these pulses, by which its noise is drawn: 0 for a whole visit. The device at a row and a
 column is pulsed up where their two bits differ. Visits are in order of time.
+
+Where many columns fire, there are *marks* instead of a list of columns: :func:`marks_width` numbers of a slot of a
+sample, for each column 0 if it does not fire, else 1 for a set bit and -1 for another. ``first`` says then where they
+begin, and ``stop - first`` is how many are not 0.
 """
 
 from __future__ import annotations
@@ -24,14 +28,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.firing import any_of, decode, decode_first, fire, first_slot
+from resbench.crossbar.kernels.firing import bounds, decode, decode_pair, fire_columns, mark_columns
 from resbench.crossbar.kernels.maxima import line_maxima, patch_maxima, row_maximum
+from resbench.crossbar.kernels.pairs import (
+    PAIRS_AT_ONCE,
+    fire_in_pairs,
+    list_live,
+    list_pairs,
+    room_for_pairs,
+    some_positions,
+)
 from resbench.crossbar.views import Floats
 
 Geometry = tuple[int, int, int, int, int, int, int]
 
 #: Rows of a linear layer that are scanned at once.
 ROWS_AT_ONCE = 128
+#: Columns, of some samples, for which bits are drawn at once.
+COLUMNS_HELD = 2**13
+#: Marks instead of lists are made if more than so many pairs are likely, and one of so many columns fires in each. With
+#: fewer, copying all devices into blocks, and stepping those that have no pulse, costs more than it saves.
+FEW, SPARSEST = 128, 14
 #: Beyond the last piece of any mini-batch: the scan goes on to its end.
 NO_STOP = 2**62
 VISIT = 6
@@ -88,15 +105,19 @@ class Scanned(NamedTuple):
 
     Args:
         visits: int64 ``[v, 6]``, as the module says.
-        columns: int32, as the module says.
+        columns: int32, as the module says; empty if there are marks.
+        marks: int8, as the module says; empty if there are columns.
         going: the piece to go on with, -1 at the end.
         slots: slots of the samples that were scanned.
+        fired: how many columns fired.
     """
 
     visits: NDArray[np.int64]
     columns: NDArray[np.int32]
+    marks: NDArray[np.int8]
     going: int
     slots: int
+    fired: int
 
 
 # -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides -----
@@ -161,28 +182,42 @@ def patch_offsets(shape, geometry):
 
 
 @compiled
-def gather(source, offsets, corner, n, factor, v0, v1, v2, v3, entries):
-    """Values of the n lines of a patch times a factor, lane by lane, and entries ``2 line + bit`` for the list.
+def gather(source, offsets, corner, factor, values):
+    """Values of the lines of a patch times a factor, lane by lane; those behind the last line stay as they are."""
+    first, blocks, three = np.uint64(corner), np.uint64(values.size // 4), np.uint64(3)
+    whole, lines = np.uint64(offsets.size // 4), np.uint64(offsets.size)
+    for k in range(whole):
+        line = np.uint64(4) * k
+        for lane in range(np.uint64(4)):
+            values[lane * blocks + k] = source[first + offsets[line + lane]] * factor
+    for last in range(np.uint64(4) * whole, lines):
+        values[(last & three) * blocks + whole] = source[first + offsets[last]] * factor
 
-    The last block may have room for more than n lines; the values there stay 0.
-    """
-    line, one, lines, first = np.uint64(0), np.uint64(1), np.uint64(n), np.uint64(corner)
-    for k in range(np.uint64((n + 3) // 4)):
-        a = source[first + offsets[line]] * factor
-        v0[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
-        line += one
-        if line < lines:
-            a = source[first + offsets[line]] * factor
-            v1[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
-        line += one
-        if line < lines:
-            a = source[first + offsets[line]] * factor
-            v2[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
-        line += one
-        if line < lines:
-            a = source[first + offsets[line]] * factor
-            v3[k], entries[line] = a, np.int32(line + line) + np.int32(a > 0)
-        line += one
+
+@compiled
+def list_entries(values, entries):
+    """Entries ``2 line + bit`` of all lines, of values lane by lane."""
+    blocks = np.uint64(values.size // 4)
+    for k in range(blocks):
+        for lane in range(np.uint64(4)):
+            line = np.uint64(4) * k + lane
+            entries[line] = np.int32(2 * line) + np.int32(values[lane * blocks + k] > 0)
+
+
+@compiled
+def list_signs(values, signs):
+    """1 for a positive value, else -1."""
+    for line in range(signs.size):
+        signs[line] = np.int8(2) * np.int8(values[line] > 0) - np.int8(1)
+
+
+@compiled
+def magnitude(values):
+    """Sum of magnitudes."""
+    found = np.float32(0.0)
+    for value in values:
+        found += abs(value)
+    return found
 
 
 @compiled
@@ -200,9 +235,9 @@ def padded(count, multiple):
 
 
 @compiled
-def vector_blocks(lines):
-    """Blocks of four for so many lines, in whole vectors of eight."""
-    return padded((lines + 3) // 4, 8)
+def marks_width(columns):
+    """Marks of one pair: one for each column, in whole vectors of eight blocks of four."""
+    return padded(columns, 32)
 
 
 @compiled
@@ -215,7 +250,7 @@ def pieces_of(x: Floats, d: Floats, geometry: Geometry) -> tuple[bool, int]:
 
 
 @compiled
-def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scanned:
+def scan(sides: Sides, train: Train, start: int, stop: int, limit: int, offers: bool) -> Scanned:
     """The pulses of some images of a mini-batch, of as many as give about ``limit`` entries of columns.
 
     Args:
@@ -224,6 +259,7 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scann
         start: first image, or first piece of the rows of a linear layer.
         stop: the one after the last.
         limit: entries of columns after which the scan stops.
+        offers: whether marks may be returned instead of columns.
     """
     x, d, factors = sides.x, sides.d, sides.factors
     geometry, row_key, column_key = train.geometry, train.row_key, train.column_key
@@ -243,17 +279,17 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scann
     x_max, d_max = np.empty(most, np.float32), np.empty(most, np.float32)
     lengths, scales = np.empty(most, np.float32), np.empty(most, np.float32)
     peak, spare = np.zeros(x.shape[2] * x.shape[3], np.int32), np.zeros(x.shape[2] * x.shape[3], np.int32)
-    blocks = (lines + 3) // 4
-    codes = np.zeros((blocks, padded(most, 8)), np.uint8)
-    wanted = np.zeros(padded(most, 8), np.uint8)
-    row_codes, column_codes = np.zeros(vector_blocks(lines), np.uint8), np.zeros(vector_blocks(n), np.uint8)
-    row_eights, column_eights = row_codes.view(np.uint64), column_codes.view(np.uint64)
-    row_values, column_values = np.zeros((4, row_codes.size), np.float32), np.zeros((4, column_codes.size), np.float32)
-    r0, r1, r2, r3 = row_values[0], row_values[1], row_values[2], row_values[3]
-    c0, c1, c2, c3 = column_values[0], column_values[1], column_values[2], column_values[3]
-    row_entries = np.arange(4 * row_codes.size).astype(np.int32)
-    column_entries = np.zeros(4 * column_codes.size, np.int32)
-    rows_found = np.empty(lines + 4, np.int32)
+    pairs = room_for_pairs((lines + 3) // 4, min(most, PAIRS_AT_ONCE))
+    rows_found = np.empty(lines + 4, np.int64)
+    # The columns of some samples, and pairs of these.
+    width = marks_width(n)
+    held = max(1, min(COLUMNS_HELD // width, most))
+    values, limits = np.zeros(width, np.float32), np.empty((held, width), np.uint64)
+    entries, signs = np.empty((held, width), np.int32), np.empty((held, width), np.int8)
+    places, counts = np.empty(2 * held, np.int64), np.empty(2 * held, np.int64)
+    slots_now, samples_now = np.empty(2 * held, np.uint32), np.empty(2 * held, np.uint32)
+    codes = np.empty((2 * held, width // 4), np.uint8)
+    marks, marked, is_decided, is_dense, expected = np.empty(0, np.int8), 0, not offers, False, np.float32(0.0)
     visits, visited = np.empty(64 * VISIT, np.int64), 0
     columns, listed, slots = np.empty(1024 + n, np.int32), 0, 0
 
@@ -276,68 +312,75 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int) -> Scann
         bit_lengths(xm, dm, rate, step, longest, free, managed, shortened, d_factor, length)
         row_scales(xm, dm, length, rate, step, free, managed, scaled)
         slots += total(length)
-        for p in range(count):
-            wanted[p] = np.uint8(length[p] > 1) << np.uint8(7)
-        errors = d[image]
-        for block in range(blocks):
-            four, last = 4 * block, lines - 1
-            first_slot(
-                row_key,
-                block,
-                first,
-                update,
-                errors[four][begin : begin + count],
-                errors[min(four + 1, last)][begin : begin + count],
-                errors[min(four + 2, last)][begin : begin + count],
-                errors[min(four + 3, last)][begin : begin + count],
-                np.uint8((1 << min(lines - four, 4)) - 1),
-                scaled,
-                codes[block][:count],
-            )
-            any_of(codes[block][:count], wanted[:count])
-        eights = wanted.view(np.uint64)
-        for eight in range((count + 7) // 8):
-            if eights[eight] == 0:
-                continue
-            for p in range(8 * eight, min(8 * eight + 8, count)):
-                if wanted[p] == 0:
-                    continue
-                sample, x_scale = first + p, np.float32(-1.0)
-                for slot in range(np.int64(length[p])):
-                    found = 0
-                    if slot == 0:
-                        found = decode_first(codes, p, row_entries, rows_found)
-                    else:
-                        if slot == 1:
-                            for i in range(lines):
-                                row_values[i & 3, i >> 2] = errors[i, begin + p]
-                        fire(row_key, slot, sample, update, r0, r1, r2, r3, scaled[p], row_codes)
-                        found = decode(row_codes, row_eights, row_entries, rows_found, found)
-                    if found == 0:
-                        continue
-                    if x_scale < 0:
+        here = 0
+        while here < count:
+            begun, (here, paired) = here, some_positions(length, here)
+            if paired > pairs.live.size:
+                pairs = room_for_pairs(pairs.codes.shape[0], paired)
+            some, base = length[begun:here], first + begun
+            list_pairs(pairs, base, some, scaled[begun:here], paired)
+            fire_in_pairs(row_key, update, d[image], begin + begun, base, scaled[begun:here], paired, pairs)
+            live, done = pairs.live[: list_live(pairs, some, paired)], 0
+            while done < live.size:
+                opened, samples = done, 0
+                while done < live.size and done - opened < places.size:
+                    k, sample = done - opened, np.int64(pairs.samples[live[done]])
+                    if k == 0 or samples_now[k - 1] != sample:
+                        if samples == held:
+                            break
+                        p = sample - first
                         if linear:
                             corner = sample * n
                         else:
                             top, left = p // geometry[6] * geometry[2], p % geometry[6] * geometry[3]
                             corner = image * size + top * x.shape[3] + left
                         factor = factors[sample] if factors.size > 0 else np.float32(1.0)
-                        gather(source, offsets, corner, n, factor, c0, c1, c2, c3, column_entries)
+                        gather(source, offsets, corner, factor, values)
                         x_scale = scale(dm[p], xm[p], length[p], rate, step, free, managed)
-                    fire(column_key, slot, sample, update, c0, c1, c2, c3, x_scale, column_codes)
-                    if listed + n + 4 > columns.size:
-                        columns = larger(columns, listed + n + 4)
-                    stopped = decode(column_codes, column_eights, column_entries, columns, listed)
-                    if stopped == listed:
+                        bounds(values, x_scale, limits[samples])
+                        if not is_dense:
+                            list_entries(values, entries[samples])
+                        if offers:
+                            list_signs(values, signs[samples])
+                        if not is_decided:
+                            expected += x_scale * magnitude(values)
+                        samples += 1
+                    places[k], slots_now[k], samples_now[k] = samples - 1, 0, sample
+                    if live[done] >= some.size:
+                        slots_now[k] = pairs.slots[live[done]]
+                    done += 1
+                found = done - opened
+                if not is_decided:
+                    is_decided, is_many = True, live.size * (pieces - piece + 1) > FEW
+                    is_dense = offers and is_many and expected * SPARSEST > n * samples
+                drawn = slots_now[:found], samples_now[:found], update, places[:found], limits
+                if is_dense:
+                    if marked + found * width > marks.size:
+                        marks = larger(marks, marked + found * width)
+                    mark_columns(column_key, *drawn, signs, marks[marked:], counts)
+                else:
+                    fire_columns(column_key, *drawn, codes)
+                for k in range(found):
+                    if is_dense:
+                        opens, closes = marked, marked + counts[k]
+                        marked += width
+                    else:
+                        if listed + width + 4 > columns.size:
+                            columns = larger(columns, listed + width + 4)
+                        opens, closes = listed, decode(codes[k], entries[places[k]], columns, listed)
+                    if opens == closes:
                         continue
-                    if VISIT * (visited + lines) > visits.size:
-                        visits = larger(visits, VISIT * (visited + lines))
-                    for r in range(found):
+                    listed += closes - opens
+                    rows = decode_pair(pairs.codes, live[opened + k], rows_found)
+                    if VISIT * (visited + rows) > visits.size:
+                        visits = larger(visits, VISIT * (visited + rows))
+                    p = begin + np.int64(samples_now[k]) - first
+                    for r in range(rows):
                         i, at = rows_found[r], VISIT * visited
-                        visits[at] = 2 * i + (np.int64(errors[i, begin + p] > 0) ^ turned)
-                        visits[at + 1], visits[at + 2] = slot, sample
-                        visits[at + 3], visits[at + 4], visits[at + 5] = listed, stopped, 0
+                        visits[at] = 2 * i + (np.int64(d[image, i, p] > 0) ^ turned)
+                        visits[at + 1], visits[at + 2] = slots_now[k], samples_now[k]
+                        visits[at + 3], visits[at + 4], visits[at + 5] = opens, closes, 0
                         visited += 1
-                    listed = stopped
     complete = visits[: VISIT * visited].reshape(visited, VISIT)
-    return Scanned(complete, columns[:listed], piece if piece < stop else -1, slots)
+    going = piece if piece < stop else -1
+    return Scanned(complete, columns[: 0 if is_dense else listed], marks[:marked], going, slots, listed)

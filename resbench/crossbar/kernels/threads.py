@@ -61,33 +61,36 @@ def pulse(
     pieces = int(pieces_of(sides.x, sides.d, train.geometry)[1])
     touched, slots, listed, going = np.empty(0, np.int64), 0, 0, 0
     density = columns / pieces or apply.COLUMNS_AT_ONCE
+    # As apply.offers_marks, which would be compiled once more for each form.
+    offers = bool(devices.write_noise == 0) and devices.up_table.size == 0
     while going < pieces:
         share = -(-(pieces - going) // threads)
         span = max(1, min(share, int(apply.COLUMNS_AT_ONCE / density)))
         starts = range(going, min(pieces, going + threads * span), span)
-        found = together(_find, [(sides, flips, train, start, start + span) for start in starts])
+        parts = [(sides, flips, train, start, start + span, width, offers) for start in starts]
+        found = together(_find, parts)
         together(_apply, [(found, width, band, train.update, devices) for band in bands])
+        followed = followed and all(part.marks.size == 0 for part in found)
         followed = followed and touched.size + sum(apply.count(part.visits) for part in found) <= rows * width
         if followed:
             pieces_touched = (apply.crosspoints(part.visits, part.columns, width) for part in found)
             touched = np.concatenate([touched, *pieces_touched])
         slots += sum(part.slots for part in found)
-        listed += sum(part.columns.size for part in found)
+        listed += sum(part.fired for part in found)
         going = starts[-1] + span
         density = max(1, listed) / min(going, pieces)
     return touched, followed, slots, listed
 
 
-def _find(sides: Sides, flips: Flips, train: Train, start: int, stop: int) -> Scanned:
-    found = scan(sides, train, start, stop, NO_STOP)
-    apply.flip(found.columns, flips.columns)
-    apply.flip(found.visits[:, 0], flips.rows)
+def _find(sides: Sides, flips: Flips, train: Train, start: int, stop: int, width: int, offers: bool) -> Scanned:
+    found = scan(sides, train, start, stop, NO_STOP, offers)
+    apply.turn(found, flips, width)
     return found
 
 
 def _apply(found: Sequence[Scanned], width: int, band: tuple[int, int], update: int, devices: Devices) -> None:
     for part in found:
-        apply.apply(part.visits, part.columns, width, band, update, devices)
+        apply.apply(part.visits, part.columns, part.marks, width, band, update, devices)
 
 
 def together(work: Callable[[*Parts], Done], parts: Sequence[tuple[*Parts]]) -> list[Done]:

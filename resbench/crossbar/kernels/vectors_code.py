@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from resbench.crossbar.kernels.apply import COLUMNS_AT_ONCE, Flips, apply, flip
+from resbench.crossbar.kernels.apply import COLUMNS_AT_ONCE, Flips, apply, offers_marks, turn
 from resbench.crossbar.kernels.buffers import pass_on, running_rates
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.maxima import row_maximum
@@ -118,12 +118,12 @@ def pulse(sides, flips, train, devices, rows, n):
     """Find the pulses of some vectors and apply them; returns their slots."""
     going, slots = 0, 0
     while going >= 0:
-        visits, columns, going, driven = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE)
-        slots += driven
-        if visits.shape[0] > 0:
-            flip(columns, flips.columns)
-            flip(visits[:, 0], flips.rows)
-            apply(visits, columns, n, (0, rows), train.update, devices)
+        found = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers_marks(devices))
+        going = found.going
+        slots += found.slots
+        if found.visits.shape[0] > 0:
+            turn(found, flips, n)
+            apply(found.visits, found.columns, found.marks, n, (0, rows), train.update, devices)
     return slots
 
 

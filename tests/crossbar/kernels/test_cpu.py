@@ -18,7 +18,7 @@ from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows, Rows
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 
@@ -124,6 +124,23 @@ def test_convolutions_are_read_from_the_image(stride: tuple[int, int], dilation:
     assert_same(
         trained("cpu", device, [(x, d)], 0.1, PulseTrain()), trained("reference", device, [(x, d)], 0.1, PulseTrain())
     )
+
+
+@pytest.mark.parametrize("device", DEVICES, ids=lambda device: type(device).__name__)
+def test_many_pulses_give_the_weights_of_a_few_at_a_time(device: Device) -> None:
+    """Where many columns fire, all devices of a row step at once: the same bits as one device after the other."""
+    draw = torch.Generator().manual_seed(1)
+    x = PatchRows(torch.rand(3, 2, 8, 8, generator=draw) - 0.2, (3, 3), (1, 1), (1, 1))
+    d = MapRows(torch.randn(3, 5, 6, 6, generator=draw))
+    signs = torch.tensor([1.0, -1.0]).repeat(9)
+    tile, truth = (
+        trained(backend, device, [(ScaledRows(x, signs=signs), d)] * 2, 3.0, PulseTrain())
+        for backend in ("cpu", "events")
+    )
+    assert truth.pulses_up.sum() + truth.pulses_down.sum() > 100 * truth.pulses_up.numel()
+    assert torch.equal(tile.pulses_up, truth.pulses_up)
+    assert torch.equal(tile.pulses_down, truth.pulses_down)
+    torch.testing.assert_close(tile.weight, truth.weight, atol=2e-5, rtol=0)
 
 
 def test_composite_follows_the_touched_cells() -> None:
