@@ -45,6 +45,7 @@ def main() -> int:
     parser.add_argument("--emulate", nargs="+", default=[], metavar="CPU", help="processors of `qemu-x86_64 -cpu help`")
     parser.add_argument("--cases", nargs="+", default=[], metavar="WORD", help="only cases that contain a word")
     parser.add_argument("--records", nargs="+", default=[], metavar="FILE", help="records to verify, instead of cases")
+    parser.add_argument("--data-root", default="data", metavar="DIR", help="folder of the data of these records")
     parser.add_argument("--write", action="store_true", help="write golden.json; only when draws or cases change")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
@@ -52,7 +53,7 @@ def main() -> int:
     if args.worker:
         return work(args.cases, args.first)
     if args.records:
-        return verify(args.records, args.emulate)
+        return verify(args.records, args.emulate, args.data_root)
     here = digests([], {}, args.cases)
     if args.write:
         GOLDEN.write_text(json.dumps({"versions": versions(), "digests": here}, indent=1) + "\n", encoding="utf-8")
@@ -67,20 +68,20 @@ def main() -> int:
     return compare(here, tables)
 
 
-def verify(records: list[str], processors: list[str]) -> int:
+def verify(records: list[str], processors: list[str], data: str) -> int:
     """Train the first epoch of records anew here and on emulated processors; 0 if every record is equal everywhere."""
     worst = 0
     for processor in processors:
         emulator, target = emulation(processor)
         for record in records:
-            command = [sys.executable, "-m", "resbench", "verify", record, "--epochs", "1"]
+            command = [sys.executable, "-m", "resbench", "verify", record, "--epochs", "1", "--data-root", data]
             run(command, target | TUNED)  # compiles
             for _ in range(DEATHS):
                 done = run([*emulator, *command], target | TUNED)
                 if done.returncode >= 0:
                     break
-            said = [line for line in done.stdout.splitlines() if line.strip()]
-            print(f"{processor} {record}: {said[-1] if said else done.stderr.strip()[-200:]}", flush=True)
+            last = done.stdout.strip().splitlines()[-1:] if done.returncode in (0, 1) else []
+            print(f"{processor} {record}: {last[0] if last else done.stderr.strip()[-200:]}", flush=True)
             worst = max(worst, abs(done.returncode))
     return worst
 
