@@ -34,8 +34,9 @@ ENTRIES = [
 SEVERAL = {"digits_capacitor_pcm.yaml": 61.824, "digits_multi_memristive.yaml": 16}
 HEADLINE = CONFIGS / "cifar10_4bit_residual.yaml"
 
-#: Networks of the same layer names and inputs that are built in no time.
+#: Networks of the same layer names and inputs that are built in no time. The first name that fits is taken.
 SMALL = {
+    "ResNet9": ["--model.network.width=2"],
     "ResNet": [
         "--model.network=resbench.networks.resnet.CifarResNet",
         "--model.network.blocks=[1,1,1,1]",
