@@ -9,6 +9,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.checks import Axis, check_carry, check_lines, check_range, check_values, fitting
 from resbench.crossbar.devices import PulsedDevice
+from resbench.crossbar.kernels.sifted import SiftedWrite
 from resbench.crossbar.pulses import MOST_COUNTED, ONE_PULSE, PulseTrain, stop_counts
 from resbench.crossbar.rows import OneHotRows, Rows, circle
 from resbench.errors import BadValue
@@ -166,8 +167,8 @@ class Tile(DeviceArray):
         Returns:
             Whether it was done.
         """
-        fits = type(self) is Tile and source is not self
-        if not (fits and kernels.write_sifted(self, lines, buffer, rule, source, rate, lr, pulses, axis, only_busy)):
+        write = SiftedWrite(lines, buffer, rule, source, rate, lr, pulses, axis, only_busy)
+        if type(self) is not Tile or source is self or not kernels.write_sifted(self, write):
             return False
         if source is not None:
             source.transfers_out += lines.numel()

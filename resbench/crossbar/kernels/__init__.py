@@ -20,6 +20,7 @@ from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.kernels import events, exact, reference
+from resbench.crossbar.kernels.sifted import SiftedWrite
 from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
@@ -53,19 +54,7 @@ class Triton(Compiled, Protocol):
     def is_covered(self, array: DeviceArray) -> bool:
         """Whether the devices of an array can be compiled."""
 
-    def write_sifted(
-        self,
-        array: DeviceArray,
-        lines: Tensor,
-        buffer: Tensor,
-        rule: tuple[float, float, bool, float],
-        source: DeviceArray | None,
-        rate: float,
-        lr: float,
-        pulses: PulseTrain,
-        axis: Axis,
-        only_busy: bool,
-    ) -> None:
+    def write_sifted(self, array: DeviceArray, write: SiftedWrite) -> None:
         """Write whole pulses out of a buffer."""
 
 
@@ -146,23 +135,13 @@ def write(array: DeviceArray, lines: Tensor, values: Tensor, lr: float, pulses: 
     return can
 
 
-def write_sifted(
-    array: DeviceArray,
-    lines: Tensor,
-    buffer: Tensor,
-    rule: tuple[float, float, bool, float],
-    source: DeviceArray | None,
-    rate: float,
-    lr: float,
-    pulses: PulseTrain,
-    axis: Axis,
-    only_busy: bool,
-) -> bool:
+def write_sifted(array: DeviceArray, write: SiftedWrite) -> bool:
     """Do :meth:`resbench.crossbar.tile.Tile.write_sifted` if Triton's kernels can; returns whether they did."""
-    can = pulses.is_plain and array.is_pulsed and not is_numba(array) and lr != 0 and _has_triton_kernels(array.memory)
-    can = can and buffer.dtype is torch.float32 and (source is None or source.dtype is torch.float32)
+    can = write.pulses.is_plain and array.is_pulsed and not is_numba(array) and write.lr != 0
+    can = can and _has_triton_kernels(array.memory) and write.buffer.dtype is torch.float32
+    can = can and (write.source is None or write.source.dtype is torch.float32)
     if can and _triton().is_covered(array):
-        _triton().write_sifted(array, lines, buffer, rule, source, rate, lr, pulses, axis, only_busy)
+        _triton().write_sifted(array, write)
         return True
     return False
 

@@ -16,13 +16,13 @@ from torch import Tensor
 
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.changes import Changes
-from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.devices.unit_cells import UnitCell
 from resbench.crossbar.kernels import cuda_apply
 from resbench.crossbar.kernels.cuda_buffers import Sifting, sifting
 from resbench.crossbar.kernels.cuda_jobs import Busy, Job, jobs_of
 from resbench.crossbar.kernels.cuda_launch import Sum, Work
+from resbench.crossbar.kernels.sifted import SiftedWrite
 from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import OneHotRows, Rows
@@ -43,26 +43,16 @@ def update(array: DeviceArray, x: Rows, d: Rows, lr: float, pulses: PulseTrain, 
     queue.start()
 
 
-def write_sifted(
-    array: DeviceArray,
-    lines: Tensor,
-    buffer: Tensor,
-    rule: tuple[float, float, bool, float],
-    source: DeviceArray | None,
-    rate: float,
-    lr: float,
-    pulses: PulseTrain,
-    axis: Axis,
-    only_busy: bool,
-) -> None:
-    """Write whole pulses out of a buffer; arguments as in :meth:`resbench.crossbar.tile.Tile.write_sifted`."""
+def write_sifted(array: DeviceArray, write: SiftedWrite) -> None:
+    """Write whole pulses out of a buffer."""
     array.touch(None)
-    weight = None if source is None else source.memory.t() if axis == "column" else source.memory
-    sift, whole, busy = sifting(buffer, lines, rule, weight, rate)
+    by_column = write.axis == "column"
+    weight = None if write.source is None else write.source.memory.t() if by_column else write.source.memory
+    sift, whole, busy = sifting(write.buffer, write.lines, write.rule, weight, write.rate)
     queue.add(array, sift)
-    driven = OneHotRows(lines, array.shape[axis == "column"], torch.float32)
-    x, d = (driven, Rows(whole)) if axis == "column" else (Rows(whole), driven)
-    for job in jobs_of(array, x, d, -lr, pulses, array.granularity, Busy(busy, only_busy)):
+    driven = OneHotRows(write.lines, array.shape[by_column], torch.float32)
+    x, d = (driven, Rows(whole)) if by_column else (Rows(whole), driven)
+    for job in jobs_of(array, x, d, -write.lr, write.pulses, array.granularity, Busy(busy, write.only_busy)):
         queue.add(array, job)
     queue.start()
 

@@ -24,6 +24,7 @@ from resbench.crossbar import devices
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.kernels import cuda, cuda_scan
+from resbench.crossbar.kernels.sifted import SiftedWrite
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
@@ -94,9 +95,8 @@ for device in DEVICES[1:]:
 
 for forget in (False, True):
     rule, tile = (1.0, 0.1, forget, 31.0), tile_of(DEVICES[0], (5, 7))
-    cuda.write_sifted(
-        tile, torch.arange(3), torch.zeros(7, 5), rule, None, 0.0, 0.1, PulseTrain(), "column", only_busy=False
-    )
+    write = SiftedWrite(torch.arange(3), torch.zeros(7, 5), rule, None, 0.0, 0.1, PulseTrain(), "column", False)
+    cuda.write_sifted(tile, write)
 
 tiles = [tile_of(DEVICES[0], (5, 7), seed) for seed in range(3)]
 cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), Changes())
