@@ -2,8 +2,8 @@
 """Applying many pulses, compiled by Numba: all devices of a row step, and those without a pulse keep their weight.
 
 :mod:`resbench.crossbar.kernels.apply` takes one device after the other. Where a row that fires meets many columns that
-fire, this here is faster, because the processor computes sixteen devices at once. The operations on each device are the
-same, in the same order, so every bit is.
+fire, this form is faster, because the processor computes sixteen devices at once. Each device goes through the same
+operations in the same order, so the result is the same bit for bit.
 
 The devices are copied into blocks of sixteen neighbours of a row, ``[rows, blocks, fields, lanes]``, and back at the
 end. LLVM makes vector instructions of the loop over the lanes: it has no branch, and all fields of a block have a fixed
