@@ -55,6 +55,8 @@ def main() -> int:
     if args.records:
         return verify(args.records, args.emulate, args.data_root)
     here = digests([], {}, args.cases)
+    if not here:
+        sys.exit(f"no case contains {' or '.join(args.cases)}; tests/portable/golden.json lists the names")
     if args.write:
         GOLDEN.write_text(json.dumps({"versions": versions(), "digests": here}, indent=1) + "\n", encoding="utf-8")
         return 0
