@@ -31,8 +31,11 @@ IMAGES = 512
 FLOOR = "DigitalSGD"
 #: Rows of ``--noisy``: two networks without converters and with them.
 NOISY = ("{}", "{}, noisy", "perceptron DigitalSGD", "perceptron {}", "perceptron {}, noisy")
-#: Rows of ``--per-vector``: a perceptron, transfers inside a mini-batch.
-PER_VECTOR = ("perceptron DigitalSGD", "perceptron {}, per vector")
+#: Rows of ``--per-vector``: two networks, transfers inside a mini-batch, without converters and with them.
+PER_VECTOR = (
+    *("perceptron DigitalSGD", "perceptron {}, per vector", "perceptron {}, noisy, per vector"),
+    *("{}, per vector", "{}, noisy, per vector"),
+)
 CHAINS = ["TikiTaka", "TikiTakaV2", "ChoppedTikiTaka", "AGAD", "ResidualLearning"]
 
 
@@ -167,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     every = "algorithms; all by default, with --noisy AnalogSGD, with --per-vector the chains of tiles"
     parser.add_argument("--cases", nargs="+", choices=CASES, help=every)
     parser.add_argument("--noisy", action="store_true", help="LeNet-5 and a perceptron, also with noisy converters")
-    parser.add_argument("--per-vector", action="store_true", help="a perceptron, periods of transfers count vectors")
+    parser.add_argument("--per-vector", action="store_true", help="two networks, periods of transfers count vectors")
     parser.add_argument("--data", default="data", help="folder with MNIST/raw; random images if there is none")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE")

@@ -1,12 +1,13 @@
 """Transfers inside a mini-batch in one compiled call, for periods that count vectors.
 
 The loop of :class:`~resbench.algorithms.chain.TileChain` calls a tile, a channel and another tile for every vector.
-This module passes the first two tiles of a chain and the channel between them to
+This module passes the tiles of a chain and the channel between them to
 :mod:`resbench.crossbar.kernels.vectors_code`, which does the same with the same bits.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,18 +19,35 @@ from resbench.crossbar import kernels
 from resbench.crossbar.checks import fitting
 from resbench.crossbar.kernels import vectors
 from resbench.crossbar.kernels.vectors import Drive
-from resbench.crossbar.kernels.vectors_records import NONE, NOWHERE, PLAIN, Chopping, Flow, Rule
+from resbench.crossbar.kernels.vectors_records import NONE, NOWHERE, PLAIN, Chopping, Flow, Link, Rule
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import Rows
 from resbench.crossbar.tile import Tile
 
-__all__ = ["Drive", "Flow", "is_covered", "key_of", "run"]
+__all__ = ["Drive", "Flow", "Plan", "covered", "key_of", "run"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a tile is read.
+
+    Args:
+        period: vectors between two transfers, 0 for never.
+        pointer: the line to read next.
+        selection_key: key of the draws of random lines.
+        rate: factor on the values that are read.
+    """
+
+    period: int
+    pointer: int
+    selection_key: np.uint64
+    rate: float
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What a channel does between the fast tile and the next one, as compiled code takes it.
+    """What a channel does between a tile and the next one, as compiled code takes it.
 
     Args:
         rule: the buffer of the channel and its rule.
@@ -42,13 +60,12 @@ class Pass:
     chopping: Chopping = PLAIN
 
 
-def is_covered(tiles: Sequence[Tile], trains: Sequence[PulseTrain], channel: Channel) -> bool:
-    """Whether compiled code supports these tiles, these pulse trains and this channel."""
-    return (
-        type(channel) in PASSES
-        and all(type(tile) is Tile and kernels.is_numba(tile) and vectors.is_covered(tile) for tile in tiles)
-        and all(train.is_plain for train in trains)
-    )
+def covered(tiles: Sequence[Tile], trains: Sequence[PulseTrain], channel: Channel) -> int:
+    """How many tiles, from the fast one on, one compiled call can train with this channel between them; 0 for none."""
+    if type(channel) not in PASSES or not all(train.is_plain for train in trains):
+        return 0
+    plain = itertools.takewhile(lambda tile: type(tile) is Tile and kernels.is_numba(tile), tiles)
+    return vectors.covered(list(plain))
 
 
 def key_of(stream: Stream) -> np.uint64:
@@ -62,53 +79,54 @@ def run(
     x: Rows,
     d: Rows,
     drive: Drive,
-    transfer_pulses: PulseTrain,
     flow: Flow,
-    rate: float,
+    plans: Sequence[Plan],
     batch: int,
-) -> int:
-    """Pulse the first tile with vectors and make its transfers.
+) -> list[int]:
+    """Pulse the first tile with vectors and make the transfers.
 
     Args:
-        tiles: the fast tile and the next one.
+        tiles: the tiles of a chain, as many as are :func:`covered`.
         channel: the channel between them.
         x: ``[n, in]``, some vectors of a mini-batch.
         d: ``[n, out]``.
-        drive: how the fast tile is pulsed.
-        transfer_pulses: pulse trains of the transfers.
-        flow: when which lines are read.
-        rate: factor on the values that are read.
+        drive: how the tiles are pulsed.
+        flow: how lines are read.
+        plans: when each tile but the last is read.
         batch: number of vectors in the whole mini-batch.
 
     Returns:
-        The number of the line to read next.
+        The number of the line to read next from each tile but the last.
     """
-    source, target = tiles
-    x, d = fitting("x", x, source.shape[1], source.weight), fitting("d", d, source.shape[0], source.weight)
-    through = PASSES[type(channel)](channel, rate, drive.lr, batch)
-    write = Drive(-through.factor, transfer_pulses, target.granularity)
-    done = vectors.run(source, target, x, d, (drive, write), flow, through.rule, through.chopping)
-    source.note_pulses(done.updates, lines_read=done.lines_read)
-    target.note_pulses(done.writes, lines_written=done.lines_written)
+    first = tiles[0]
+    x, d = fitting("x", x, first.shape[1], first.weight), fitting("d", d, first.shape[0], first.weight)
+    passes = [PASSES[type(channel)](channel, source, plan.rate, drive.lr, batch) for source, plan in enumerate(plans)]
+    links = [
+        Link(plan.period, plan.pointer, plan.selection_key, plan.rate != 0, through.factor, through.rule)
+        for plan, through in zip(plans, passes, strict=True)
+    ]
+    done, pointers, counts = vectors.run(tiles, x, d, drive, flow, links, passes[0].chopping)
+    for tile, (calls, lines_read, lines_written) in zip(tiles, counts, strict=True):
+        tile.note_pulses(calls, lines_read=lines_read, lines_written=lines_written)
     if isinstance(channel, Chopped):
         channel.sweeps, channel.last_rate = done.sweeps, done.last_rate
         channel.largest_x, channel.largest_d = done.largest_x, done.largest_d
-    return done.pointer
+    return pointers
 
 
-def _direct(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+def _direct(channel: Channel, source: int, rate: float, fast_rate: float, batch: int) -> Pass:
     return Pass(Rule(NONE, 0.0, 1.0, 0.0, False, 0), rate)
 
 
-def _buffered(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+def _buffered(channel: Channel, source: int, rate: float, fast_rate: float, batch: int) -> Pass:
     assert isinstance(channel, Buffer)
-    (threshold, momentum, forget, longest), scale = channel.rules[0], channel.scales[0]
+    (threshold, momentum, forget, longest), scale = channel.rules[source], channel.scales[source]
     assert longest is not None, "continuous tiles are not covered"
-    rule = Rule(channel.held("buffer_0"), rate * scale, threshold, float(momentum), forget, longest)
-    return Pass(rule, channel.step * step_of(channel.owner.tiles[1]))
+    rule = Rule(channel.held(f"buffer_{source}"), rate * scale, threshold, float(momentum), forget, longest)
+    return Pass(rule, channel.step * step_of(channel.owner.tiles[source + 1]))
 
 
-def _chopped(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+def _chopped(channel: Channel, source: int, rate: float, fast_rate: float, batch: int) -> Pass:
     assert isinstance(channel, Chopped)
     _, momentum, forget, longest = channel.rule
     assert longest is not None, "continuous tiles are not covered"
@@ -142,9 +160,9 @@ def _chopped(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pas
     return Pass(rule, channel.step * channel.slow_step, chopping)
 
 
-def _dynamic(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pass:
+def _dynamic(channel: Channel, source: int, rate: float, fast_rate: float, batch: int) -> Pass:
     assert isinstance(channel, Dynamic)
-    chopped = _chopped(channel, rate, fast_rate, batch)
+    chopped = _chopped(channel, source, rate, fast_rate, batch)
     chopping = chopped.chopping._replace(
         mean=channel.held("mean"),
         reference=channel.held("reference"),
@@ -156,7 +174,7 @@ def _dynamic(channel: Channel, rate: float, fast_rate: float, batch: int) -> Pas
 
 
 #: Functions by the exact class of a channel, because a derived class may do something else.
-PASSES: dict[type[Channel], Callable[[Channel, float, float, int], Pass]] = {
+PASSES: dict[type[Channel], Callable[[Channel, int, float, float, int], Pass]] = {
     Channel: _direct,
     Buffer: _buffered,
     Chopped: _chopped,

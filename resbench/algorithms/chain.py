@@ -144,54 +144,61 @@ class TileChain(Algorithm):
     def update(self, x: Rows, d: Rows, lr: float) -> None:
         batch = x.shape[0]
         rate = lr if self.fast_lr is None else self.fast_lr
-        period = self.inner_period(batch)
-        for first, stop, transfers in self.schedule.walk(batch, period):
+        inner = self.inner_tiles(batch)
+        for first, stop, transfers in self.schedule.walk(batch, inner):
             sides = (x, d) if stop - first == batch else (x[first:stop], d[first:stop])
             # As in aihwkit, pulse probabilities follow from the mean step of all tiles.
-            if period > 0:
-                self.update_by_vector(*sides, rate, self.transfer_rate(0, lr), period, batch)
+            if inner > 0:
+                self.update_by_vector(*sides, rate, lr, inner, batch)
             else:
                 self.tiles[0].update(*self.channel.enter(*sides, rate, batch), self.pulses, self.granularity)
             for source, target in transfers:
                 self.transfer(source, target, lr)
 
-    def inner_period(self, batch: int) -> int:
-        """Vectors between two transfers of the fast tile, if one compiled call can make them; else 0."""
-        period = self.schedule.inner_period(batch) if self.transfers_plainly else 0
-        if period == 0:
+    def inner_tiles(self, batch: int) -> int:
+        """How many tiles, from the fast one on, one compiled call can train if there are transfers in a mini-batch.
+
+        0 if transfers are made one by one, or if there are none inside.
+        """
+        if not (self.transfers_plainly and self.schedule.is_inside(batch)):
             return 0
         from resbench.algorithms import by_vector  # compiled; here because importing it takes time
 
-        trains = (self.pulses, self.transfer_pulses)
-        return period if by_vector.is_covered(self.tiles[:2], trains, self.channel) else 0
+        return by_vector.covered(self.tiles, (self.pulses, self.transfer_pulses), self.channel)
 
-    def update_by_vector(self, x: Rows, d: Rows, lr: float, rate: float, period: int, batch: int) -> None:
-        """Pulse the fast tile with vectors and transfer after each period, in one compiled call.
+    def update_by_vector(self, x: Rows, d: Rows, rate: float, lr: float, inner: int, batch: int) -> None:
+        """Pulse the fast tile with vectors and make the transfers between the first tiles, in one compiled call.
 
         Args:
             x: ``[n, in]``, some vectors of a mini-batch, which the schedule has counted already.
             d: ``[n, out]``.
-            lr: rate of the fast tile.
-            rate: factor on the values that are read.
-            period: :meth:`inner_period`.
+            rate: rate of the fast tile.
+            lr: rate of the optimiser.
+            inner: :meth:`inner_tiles`.
             batch: number of vectors in the whole mini-batch.
         """
         from resbench.algorithms import by_vector  # compiled; here because importing it takes time
 
         flow = by_vector.Flow(
             start=self.schedule.vectors - x.shape[0],
-            period=period,
-            pointer=self.pointers[0],
             reads=self.reads,
             at_once=self.channel.lines_at_once,
             by_column=self.axis == "column",
             selects=self.random_selection,
-            selection_key=by_vector.key_of(self.stream.child("selection", 0)),
-            is_open=rate != 0,
         )
-        drive = by_vector.Drive(lr, self.pulses, self.granularity)
-        tiles, pulses = self.tiles[:2], self.transfer_pulses
-        self.pointers[0] = by_vector.run(tiles, self.channel, x, d, drive, pulses, flow, rate, batch)
+        periods = self.schedule.periods(batch)
+        plans = [
+            by_vector.Plan(
+                periods[source],
+                self.pointers[source],
+                by_vector.key_of(self.stream.child("selection", source) if self.random_selection else self.stream),
+                self.transfer_rate(source, lr),
+            )
+            for source in range(inner - 1)
+        ]
+        drive = by_vector.Drive(rate, self.granularity, self.pulses, self.transfer_pulses)
+        tiles = self.tiles[:inner]
+        self.pointers[: inner - 1] = by_vector.run(tiles, self.channel, x, d, drive, flow, plans, batch)
 
     def transfer_rate(self, source: int, lr: float) -> float:
         """Factor on the values that are read from a tile."""

@@ -79,21 +79,22 @@ class Schedule(Counted):
         self.vectors = 0
         self.received = [0] * len(self.every)
 
-    def walk(self, batch: int, period: int = 0) -> Iterator[tuple[int, int, Transfers]]:
+    def walk(self, batch: int, inner: int = 0) -> Iterator[tuple[int, int, Transfers]]:
         """Cut a mini-batch of ``batch`` vectors into stretches that are pulsed in one call, and count them.
 
         Args:
             batch: vectors of the mini-batch.
-            period: :meth:`inner_period` if the caller makes the transfers of tile 0 inside a stretch itself; 0 to have
-                the mini-batch cut at these too.
+            inner: number of tiles, from the fast one on, between which the caller makes the transfers inside a stretch
+                itself, if :meth:`is_inside`; 0 to have the mini-batch cut at all of them.
 
         Yields:
             (first, stop, transfers): the stretch, and the transfers that are due after it, in order.
         """
         periods = self.periods(batch)
-        if period > 0:
+        if inner > 0:
             # Long mini-batches of a convolution are cut, because the rows of each stretch are laid out.
-            periods = [max(1, VECTORS_AT_ONCE // period) * period, *periods[1:]]
+            cut = max(1, VECTORS_AT_ONCE // periods[0]) * periods[0]
+            periods = [cut, *([0] * (inner - 2)), *periods[inner - 1 :]]
         counted = periods if self.order == "cpu" and self.count == "global" else periods[:1]
         cuts = [period for period in counted if period > 0]
         start, stop = self.vectors, 0
@@ -104,12 +105,11 @@ class Schedule(Counted):
             first, stop = stop, min(batch, stop + wait)
             self.vectors = start + stop
             due = self.due(start + first, periods)
-            yield first, stop, [pair for pair in due if pair[0] > 0] if period > 0 else due
+            yield first, stop, [pair for pair in due if pair[0] > 0] if inner > 0 else due
 
-    def inner_period(self, batch: int) -> int:
-        """Vectors between two transfers out of tile 0, if these are regular and inside the mini-batch; else 0."""
-        period = self.periods(batch)[0]
-        return period if self.is_regular and period < batch else 0
+    def is_inside(self, batch: int) -> bool:
+        """Whether transfers are regular, and those out of tile 0 inside a mini-batch of ``batch`` vectors."""
+        return self.is_regular and 0 < self.periods(batch)[0] < batch
 
     def periods(self, batch: int) -> list[int]:
         """Periods ``E_k`` in vectors, for a mini-batch of ``batch`` vectors; 0 for no transfer."""

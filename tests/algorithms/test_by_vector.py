@@ -10,7 +10,7 @@ from torch import Tensor
 from resbench.algorithms import AGAD, Algorithm, ChoppedTikiTaka, ResidualLearning, TikiTaka, TikiTakaV2
 from resbench.algorithms.chain import TileChain
 from resbench.algorithms.schedules import VECTORS_AT_ONCE
-from resbench.crossbar.devices import Device, LinearStep, OneSidedCell, SoftBounds
+from resbench.crossbar.devices import Device, ExpStep, LinearStep, OneSidedCell, SoftBounds
 from resbench.crossbar.periphery import IOParameters
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows
@@ -24,7 +24,7 @@ KEEPING: dict[str, Any] = {"momentum": 0.9, "forget_buffer": False}
 def built(kind: type[TileChain], devices: Device | list[Device], looped: bool, **arguments: Any) -> TileChain:
     """An algorithm whose periods count vectors; ``looped`` has no compiled call."""
     if looped:
-        kind = type(kind.__name__, (kind,), {"inner_period": lambda self, batch: 0})
+        kind = type(kind.__name__, (kind,), {"inner_tiles": lambda self, batch: 0})
     make: Callable[..., TileChain] = kind
     algorithm = make(**{"units_in_mbatch": False, "transfer_every": 1.0} | arguments).build(
         SHAPE, devices, Stream.from_seed(3)
@@ -57,11 +57,16 @@ def is_equal(one: Any, other: Any) -> bool:
 
 
 def check(
-    kind: type[TileChain], devices: Device | list[Device], steps: int = 40, batch: int = 6, **arguments: Any
+    kind: type[TileChain],
+    devices: Device | list[Device],
+    steps: int = 40,
+    batch: int = 6,
+    inner: int | None = None,
+    **arguments: Any,
 ) -> None:
-    """The compiled call is taken, transfers something, and ends in the state of the loop."""
+    """The compiled call is taken for all tiles or ``inner``, transfers something, and ends in the state of the loop."""
     quick, looped = (built(kind, devices, looped, **arguments) for looped in (False, True))
-    assert quick.inner_period(batch) == quick.schedule.periods(batch)[0] > 0
+    assert quick.inner_tiles(batch) == (inner or len(quick.tiles))
     states = [trained(algorithm, steps, batch) for algorithm in (quick, looped)]
     assert quick.tiles[1].transfers_in > 0
     assert [key for key in states[0] if not is_equal(states[0][key], states[1][key])] == []
@@ -113,6 +118,8 @@ def test_dynamic_references_are_those_of_the_loop(arguments: dict[str, Any], ove
 
 def test_longer_chains_and_other_devices_are_those_of_the_loop() -> None:
     check(ResidualLearning, DEVICE, tiles=4, transfer_every=2.0)
+    other = ExpStep(dw_min=0.05)
+    check(TikiTakaV2, [DEVICE, other, other, DEVICE], inner=3, tiles=4, transfer_every=[2.0, 3.0, 4.0, 1.0], gamma=0.5)
     check(TikiTakaV2, [LinearStep(dw_min=0.05), SoftBounds(states=20, write_noise_std=0.5)], gamma=0.5)
 
 
@@ -136,7 +143,7 @@ def test_the_loop_does_what_the_compiled_call_does_not(
     devices: Device | list[Device], arguments: dict[str, Any]
 ) -> None:
     algorithm = built(TikiTaka, devices, looped=False, **arguments)
-    assert algorithm.inner_period(8) == 0
+    assert algorithm.inner_tiles(8) == 0
     trained(algorithm, steps=2, batch=8)
     assert algorithm.tiles[1].transfers_in > 0
 
@@ -146,4 +153,4 @@ def test_a_class_that_transfers_in_its_own_way_is_not_passed_over() -> None:
         def transfer(self, source: int, target: int | None, lr: float) -> None:
             """Transfer nothing."""
 
-    assert built(Own, DEVICE, looped=False).inner_period(8) == 0
+    assert built(Own, DEVICE, looped=False).inner_tiles(8) == 0

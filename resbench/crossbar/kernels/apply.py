@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,21 +13,13 @@ from resbench.crossbar.kernels import dense, noise
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.records import devices_of, train_of
 from resbench.crossbar.kernels.responses import each, of, respond
-from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Scanned, Sides, scan
+from resbench.crossbar.kernels.scan import NO_STOP, room_for_scan, scan_in
+from resbench.crossbar.kernels.scan_records import Bits, Flips, Geometry, Scanned, Sides
 from resbench.crossbar.views import Devices, Floats, Form, Held, Record
 
 Indices = NDArray[np.int64]
 Columns = NDArray[np.int32]
 Marks = NDArray[np.int8]
-Bits = NDArray[np.uint8]
-
-
-class Flips(NamedTuple):
-    """Lines whose sign is turned, 1 for those that are: uint8 ``[in]`` and ``[out]``; empty for none."""
-
-    columns: Bits
-    rows: Bits
-
 
 #: What an update did: flat indices of the crosspoints that changed, some maybe twice; whether those are all, which they
 #: are not if nobody asked, nor if the array has fewer; slots of all samples; and entries of columns that were listed.
@@ -81,9 +71,16 @@ def by_group(visits, first, stop, size):
 def apply(
     visits: Indices, columns: Columns, marks: Marks, n: int, band: tuple[int, int], update: int, devices: Devices
 ) -> None:
+    """:func:`apply_in` room of its own."""
+    apply_in(noise.room_for_noise(n), visits, columns, marks, n, band, update, devices)
+
+
+@compiled
+def apply_in(room, visits, columns, marks, n, band, update, devices):
     """Apply pulses of visits, each at the current weight with its own noise and clip.
 
     Args:
+        room: of :func:`resbench.crossbar.kernels.noise.room_for_noise`.
         visits: int64 ``[v, 6]``, see :mod:`resbench.crossbar.kernels.scan`.
         columns: int32, their columns.
         marks: int8, used instead of ``columns`` unless empty.
@@ -92,7 +89,7 @@ def apply(
         update: update counter of the array.
         devices: their buffers are changed in place.
     """
-    room, time = noise.room_for_noise(n), np.uint64(update)
+    time = np.uint64(update)
     if marks.size > 0:
         size, begin = max(1, dense.DEVICES_AT_ONCE // n), 0
         order, stops = by_group(visits, band[0], band[1], size)
@@ -225,10 +222,10 @@ def pulse(
         update: update counter of the array.
         lr: learning rate.
         step: granularity that sets the pulse probabilities.
-        x: as in :class:`~resbench.crossbar.kernels.scan.Sides`, like the next two.
+        x: as in :class:`~resbench.crossbar.kernels.scan_records.Sides`, like the next two.
         d: errors.
         factors: factor on x for each sample.
-        column_flips: as in :class:`Flips`.
+        column_flips: as in :class:`~resbench.crossbar.kernels.scan_records.Flips`.
         row_flips: likewise.
         followed: whether the caller wants to know which crosspoints changed.
     """
@@ -236,14 +233,15 @@ def pulse(
     devices, train = devices_of(form, constants, record), train_of(record, numbers, geometry, update, lr, step)
     rows, n = record[0].rows, record[0].columns
     touched, going, slots, listed = np.empty(0, np.int64), 0, 0, 0
+    room, noise_room = room_for_scan(x.shape, d.shape, geometry), noise.room_for_noise(n)
     while going >= 0:
-        found = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers_marks(devices))
+        found = scan_in(room, sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers_marks(devices))
         visits, columns, marks, going = found.visits, found.columns, found.marks, found.going
         slots += found.slots
         listed += found.fired
         if visits.shape[0] > 0:
             turn(found, flips, n)
-            apply(visits, columns, marks, n, (0, rows), train.update, devices)
+            apply_in(noise_room, visits, columns, marks, n, (0, rows), train.update, devices)
             followed = followed and marks.size == 0 and touched.size + count(visits) <= rows * n
             if followed:
                 touched = joined(touched, crosspoints(visits, columns, n))

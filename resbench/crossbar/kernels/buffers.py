@@ -29,9 +29,15 @@ def pass_on(buffer, lines, values, rate, threshold, momentum, forget, longest):
     Returns:
         s float32 ``[n, across]``, and whether any of it is not 0.
     """
+    s = np.empty(values.shape, np.float32)
+    return s, pass_into(s, buffer, lines, values, rate, threshold, momentum, forget, longest)
+
+
+@compiled
+def pass_into(s, buffer, lines, values, rate, threshold, momentum, forget, longest):
+    """:func:`pass_on` with room for s, which may be ``values``; returns whether any of it is not 0."""
     rate, threshold, momentum = np.float32(rate), np.float32(threshold), np.float32(momentum)
-    passed, longest = np.float32(1.0) - momentum, np.float32(longest)
-    s, busy = np.empty(values.shape, np.float32), False
+    passed, longest, busy = np.float32(1.0) - momentum, np.float32(longest), False
     for k in range(lines.size):
         line = lines[k]
         for i in range(values.shape[1]):
@@ -42,7 +48,7 @@ def pass_on(buffer, lines, values, rate, threshold, momentum, forget, longest):
                 busy = True
                 h = momentum * h if forget else h - passed * threshold * whole
             buffer[line, i] = h
-    return s, busy
+    return busy
 
 
 @compiled

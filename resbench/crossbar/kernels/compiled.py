@@ -29,7 +29,8 @@ CROSSBAR = Path(__file__).resolve().parents[1]
 #: Modules that compile nothing themselves, but whose functions and constants become part of compiled code.
 INLINED = (
     *("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "kernels/responses.py"),
-    *("kernels/vectors_records.py", "kernels/words.py", "functions.py", "randomness.py", "views.py"),
+    *("kernels/scan_records.py", "kernels/vectors_records.py", "kernels/words.py"),
+    *("functions.py", "randomness.py", "views.py"),
 )
 
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]

@@ -16,9 +16,9 @@ from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.kernels import apply, events, threads
-from resbench.crossbar.kernels.apply import Bits, Flips
 from resbench.crossbar.kernels.maxima import image_maxima
-from resbench.crossbar.kernels.scan import NO_STOP, Geometry, Sides, Train, scan
+from resbench.crossbar.kernels.scan import NO_STOP, scan
+from resbench.crossbar.kernels.scan_records import Bits, Flips, Geometry, Sides, Train
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows

@@ -2,21 +2,25 @@
 """Reading the record of an array, compiled by Numba.
 
 Python passes an array as one :data:`~resbench.crossbar.views.RECORD`. Compiled functions take
-:class:`~resbench.crossbar.views.Devices` and :class:`~resbench.crossbar.kernels.scan.Train`, which are made from it
-here without a copy.
+:class:`~resbench.crossbar.views.Devices` and :class:`~resbench.crossbar.kernels.scan_records.Train`, which are made
+from it here without a copy.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 from numba import carray, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from resbench.crossbar.kernels.compiled import compiled
-from resbench.crossbar.kernels.scan import Train
+from resbench.crossbar.kernels.scan_records import Train
 from resbench.crossbar.views import SCALARS, Devices
 
 FLOAT, COUNT = np.float32, np.int32
+#: Place of the visible weights among the buffers of a record.
+VISIBLE = 15
 
 
 @intrinsic
@@ -29,10 +33,42 @@ def pointer(context, address):
     return types.voidptr(types.int64), cast
 
 
+def _without_owner(context, builder, kind, value):
+    if isinstance(kind, types.BaseTuple):
+        parts = cgutils.unpack_tuple(builder, value)
+        parts = [_without_owner(context, builder, *pair) for pair in zip(kind.types, parts, strict=True)]
+        return context.make_tuple(builder, kind, parts)
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo, array.parent = (ir.Constant(owner.type, None) for owner in (array.meminfo, array.parent))
+        return array._getvalue()
+    return value
+
+
+@intrinsic
+def borrowed(context, values):
+    """An array, or a tuple with arrays, without the owner of the memory, whom the caller has to keep.
+
+    Numba does not count references to such arrays. Counting takes most of the time of a loop that passes many small
+    arrays to functions.
+    """
+
+    def code(context, builder, signature, arguments):
+        return _without_owner(context, builder, values, arguments[0])
+
+    return values(values), code
+
+
 @compiled
 def array_at(place, dtype):
     """The array at a place ``(address, size)``: the memory itself, no copy."""
     return carray(pointer(place[0]), place[1], dtype)
+
+
+@compiled
+def visible_of(record):
+    """The visible weights of an array, from its record."""
+    return array_at(record[0].buffers[VISIBLE], FLOAT)
 
 
 @compiled
@@ -55,7 +91,7 @@ def devices_of(form, constants, record):
         known.noisy,
         known.write_noise,
         array_at(at[14], FLOAT),
-        array_at(at[15], FLOAT),
+        array_at(at[VISIBLE], FLOAT),
         array_at(at[16], COUNT),
         array_at(at[17], COUNT),
     )

@@ -22,10 +22,7 @@ begin, and ``stop - first`` is how many are not 0.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from numpy.typing import NDArray
 
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.firing import bounds, decode, decode_pair, fire_columns, mark_columns
@@ -38,86 +35,20 @@ from resbench.crossbar.kernels.pairs import (
     room_for_pairs,
     some_positions,
 )
-from resbench.crossbar.views import Floats
-
-Geometry = tuple[int, int, int, int, int, int, int]
+from resbench.crossbar.kernels.scan_records import Geometry, Scanned, ScanRoom, Sides, Train
 
 #: Rows of a linear layer that are scanned at once.
 ROWS_AT_ONCE = 128
 #: Columns, of some samples, for which bits are drawn at once.
 COLUMNS_HELD = 2**13
+#: Slots for which there is room at least, so that a single sample is rarely taken in parts.
+SLOTS_AT_ONCE = 32
 #: Marks instead of lists are made if more than so many pairs are likely, and one of so many columns fires in each. With
 #: fewer, copying all devices into blocks, and stepping those that have no pulse, costs more than it saves.
 FEW, SPARSEST = 128, 14
 #: Beyond the last piece of any mini-batch: the scan goes on to its end.
 NO_STOP = 2**62
 VISIT = 6
-
-
-class Sides(NamedTuple):
-    """The two sides of a mini-batch.
-
-    Args:
-        x: ``[images, channels, height, width]``, padded; a linear layer is ``[rows, in, 1, 1]`` with kernel 1 x 1.
-        d: ``[images, out, positions]``; a linear layer is ``[1, out, rows]``.
-        factors: factor on x for each sample; empty for 1.
-    """
-
-    x: Floats
-    d: Floats
-    factors: Floats
-
-
-class Train(NamedTuple):
-    """The pulse trains of a mini-batch.
-
-    Args:
-        geometry: kernel, stride and dilation (two each) and the width of the output.
-        row_key: key of the row bits.
-        column_key: key of the column bits.
-        update: update counter of the array.
-        rising: whether the learning rate is negative, which turns every pulse.
-        rate: magnitude of the learning rate.
-        step: granularity that sets the probabilities.
-        longest: ``desired_bl`` of the pulse trains.
-        d_factor: their ``um_grad_scale``.
-        adaptive: whether a large rate lengthens the trains beyond ``longest``.
-        managed: whether the probabilities of rows and columns are balanced.
-        shortened: whether the management shortens the trains.
-    """
-
-    geometry: Geometry
-    row_key: np.uint64
-    column_key: np.uint64
-    update: int
-    rising: bool
-    rate: float
-    step: float
-    longest: float
-    d_factor: float
-    adaptive: bool
-    managed: bool
-    shortened: bool
-
-
-class Scanned(NamedTuple):
-    """What a scan found.
-
-    Args:
-        visits: int64 ``[v, 6]``, as the module says.
-        columns: int32, as the module says; empty if there are marks.
-        marks: int8, as the module says; empty if there are columns.
-        going: the piece to go on with, -1 at the end.
-        slots: slots of the samples that were scanned.
-        fired: how many columns fired.
-    """
-
-    visits: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    marks: NDArray[np.int8]
-    going: int
-    slots: int
-    fired: int
 
 
 # -- bit lengths and scales: float32 operation by float32 operation as PulseTrain.scales, because `ceil` decides -----
@@ -241,19 +172,61 @@ def marks_width(columns):
 
 
 @compiled
-def pieces_of(x: Floats, d: Floats, geometry: Geometry) -> tuple[bool, int]:
-    """Whether this is a linear layer, and of how many pieces a mini-batch is: images, or some rows at a time."""
-    images, _, positions = d.shape
-    if images == 1 and x.shape[0] == positions and geometry[0] * geometry[1] == 1:
-        return True, padded(positions, ROWS_AT_ONCE) // ROWS_AT_ONCE
-    return False, images
+def samples_at_once(x_shape, d_shape, geometry: Geometry) -> tuple[int, bool]:
+    """Samples of one piece of a mini-batch: those of an image, or some rows; and whether this is a linear layer."""
+    images, _, positions = d_shape
+    is_linear = images == 1 and x_shape[0] == positions and geometry[0] * geometry[1] == 1
+    return min(positions, ROWS_AT_ONCE) if is_linear else positions, is_linear
+
+
+@compiled
+def pieces_of(x, d, geometry):
+    """Of how many pieces a mini-batch is: images, or some rows at a time."""
+    _, is_linear = samples_at_once(x.shape, d.shape, geometry)
+    return padded(d.shape[2], ROWS_AT_ONCE) // ROWS_AT_ONCE if is_linear else d.shape[0]
+
+
+@compiled
+def room_for_scan(x_shape, d_shape, geometry: Geometry) -> ScanRoom:
+    """Room for mini-batches with x and d of these shapes, or with fewer samples."""
+    n, lines = x_shape[1] * geometry[0] * geometry[1], d_shape[1]
+    most, _ = samples_at_once(x_shape, d_shape, geometry)
+    width = marks_width(n)
+    held = max(1, min(COLUMNS_HELD // width, most))
+    found = max(2 * held, SLOTS_AT_ONCE)
+    return ScanRoom(
+        patch_offsets(x_shape[1:], geometry),
+        (np.empty(most, np.float32), np.empty(most, np.float32)),
+        (np.empty(most, np.float32), np.empty(most, np.float32)),
+        (np.zeros(x_shape[2] * x_shape[3], np.int32), np.zeros(x_shape[2] * x_shape[3], np.int32)),
+        room_for_pairs((lines + 3) // 4, min(max(most, SLOTS_AT_ONCE), PAIRS_AT_ONCE)),
+        np.empty(lines + 4, np.int64),
+        np.zeros(width, np.float32),
+        np.empty((held, width), np.uint64),
+        np.empty((held, width), np.int32),
+        np.empty((held, width), np.int8),
+        (np.empty(found, np.int64), np.empty(found, np.int64)),
+        (np.empty(found, np.uint32), np.empty(found, np.uint32)),
+        np.empty((found, width // 4), np.uint8),
+        np.empty(64 * VISIT, np.int64),
+        np.empty(1024 + n, np.int32),
+        np.empty(0, np.int8),
+    )
 
 
 @compiled
 def scan(sides: Sides, train: Train, start: int, stop: int, limit: int, offers: bool) -> Scanned:
+    """:func:`scan_in` room of its own."""
+    room = room_for_scan(sides.x.shape, sides.d.shape, train.geometry)
+    return scan_in(room, sides, train, start, stop, limit, offers)
+
+
+@compiled
+def scan_in(room: ScanRoom, sides: Sides, train: Train, start: int, stop: int, limit: int, offers: bool) -> Scanned:
     """The pulses of some images of a mini-batch, of as many as give about ``limit`` entries of columns.
 
     Args:
+        room: for mini-batches of this size or larger ones; it holds the result until the next scan.
         sides: the mini-batch.
         train: its pulse trains.
         start: first image, or first piece of the rows of a linear layer.
@@ -263,8 +236,8 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int, offers: 
     """
     x, d, factors = sides.x, sides.d, sides.factors
     geometry, row_key, column_key = train.geometry, train.row_key, train.column_key
-    _, lines, positions = d.shape
-    linear, pieces = pieces_of(x, d, geometry)
+    positions = d.shape[2]
+    most, linear = samples_at_once(x.shape, d.shape, geometry)
     rate, step = np.float32(train.rate), np.float32(train.step)
     longest, d_factor = np.float32(train.longest), np.float32(train.d_factor)
     managed, shortened = train.managed, train.shortened
@@ -272,26 +245,18 @@ def scan(sides: Sides, train: Train, start: int, stop: int, limit: int, offers: 
     update, turned = np.uint64(train.update), np.int64(train.rising)
 
     n = x.shape[1] * geometry[0] * geometry[1]
-    offsets, source = patch_offsets(x.shape[1:], geometry), x.reshape(-1)
+    offsets, source = room.offsets, x.reshape(-1)
     size = x.size // x.shape[0]
+    pieces = pieces_of(x, d, geometry)
     stop = min(stop, pieces)
-    most = min(positions, ROWS_AT_ONCE) if linear else positions
-    x_max, d_max = np.empty(most, np.float32), np.empty(most, np.float32)
-    lengths, scales = np.empty(most, np.float32), np.empty(most, np.float32)
-    peak, spare = np.zeros(x.shape[2] * x.shape[3], np.int32), np.zeros(x.shape[2] * x.shape[3], np.int32)
-    pairs = room_for_pairs((lines + 3) // 4, min(most, PAIRS_AT_ONCE))
-    rows_found = np.empty(lines + 4, np.int64)
-    # The columns of some samples, and pairs of these.
-    width = marks_width(n)
-    held = max(1, min(COLUMNS_HELD // width, most))
-    values, limits = np.zeros(width, np.float32), np.empty((held, width), np.uint64)
-    entries, signs = np.empty((held, width), np.int32), np.empty((held, width), np.int8)
-    places, counts = np.empty(2 * held, np.int64), np.empty(2 * held, np.int64)
-    slots_now, samples_now = np.empty(2 * held, np.uint32), np.empty(2 * held, np.uint32)
-    codes = np.empty((2 * held, width // 4), np.uint8)
-    marks, marked, is_decided, is_dense, expected = np.empty(0, np.int8), 0, not offers, False, np.float32(0.0)
-    visits, visited = np.empty(64 * VISIT, np.int64), 0
-    columns, listed, slots = np.empty(1024 + n, np.int32), 0, 0
+    (x_max, d_max), (lengths, scales), (peak, spare) = room.maxima, room.trains, room.peaks
+    pairs, rows_found = room.pairs, room.rows_found
+    values, limits, entries, signs = room.values, room.limits, room.entries, room.signs
+    (places, counts), (slots_now, samples_now), codes = room.numbers, room.now, room.codes
+    width, held = values.size, limits.shape[0]
+    marks, marked, is_decided, is_dense, expected = room.marks, 0, not offers, False, np.float32(0.0)
+    visits, visited = room.visits, 0
+    columns, listed, slots = room.columns, 0, 0
 
     piece = start
     while piece < stop and listed < limit:

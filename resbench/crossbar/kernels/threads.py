@@ -17,8 +17,9 @@ from typing import TypeVar, TypeVarTuple
 import numpy as np
 
 from resbench.crossbar.kernels import apply
-from resbench.crossbar.kernels.apply import Flips, Pulsed
-from resbench.crossbar.kernels.scan import NO_STOP, Scanned, Sides, Train, pieces_of, scan
+from resbench.crossbar.kernels.apply import Pulsed
+from resbench.crossbar.kernels.scan import NO_STOP, pieces_of, scan
+from resbench.crossbar.kernels.scan_records import Flips, Scanned, Sides, Train
 from resbench.crossbar.views import Devices
 
 Parts = TypeVarTuple("Parts")
@@ -58,7 +59,7 @@ def pulse(
     rows, width = shape
     edges = [rows * band // threads for band in range(threads + 1)]
     bands = [(first, stop) for first, stop in itertools.pairwise(edges) if first < stop]
-    pieces = int(pieces_of(sides.x, sides.d, train.geometry)[1])
+    pieces = int(pieces_of(sides.x, sides.d, train.geometry))
     touched, slots, listed, going = np.empty(0, np.int64), 0, 0, 0
     density = columns / pieces or apply.COLUMNS_AT_ONCE
     # As apply.offers_marks, which would be compiled once more for each form.

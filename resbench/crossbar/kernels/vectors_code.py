@@ -1,4 +1,4 @@
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,call-arg,var-annotated,no-any-return"
 """Training vector by vector, compiled by Numba: pulse a tile, read lines of it, buffer them, write to the next tile.
 
 One call does what the loop of :class:`resbench.algorithms.chain.TileChain` does with calls of its own for every
@@ -10,130 +10,177 @@ from __future__ import annotations
 
 import numpy as np
 
-from resbench.crossbar.kernels.apply import COLUMNS_AT_ONCE, Flips, apply, offers_marks, turn
-from resbench.crossbar.kernels.buffers import pass_on, running_rates
+from resbench.crossbar.kernels.apply import COLUMNS_AT_ONCE, apply_in, offers_marks, turn
+from resbench.crossbar.kernels.buffers import pass_into, running_rates
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.maxima import row_maximum
+from resbench.crossbar.kernels.noise import room_for_noise
 from resbench.crossbar.kernels.philox import LOW, philox
-from resbench.crossbar.kernels.scan import NO_STOP, Sides, Train, scan
-from resbench.crossbar.kernels.vectors_records import Done
-from resbench.crossbar.views import Devices
+from resbench.crossbar.kernels.records import array_at, borrowed, devices_of, train_of, visible_of
+from resbench.crossbar.kernels.scan import NO_STOP, room_for_scan, scan_in
+from resbench.crossbar.kernels.scan_records import Flips, Sides
+from resbench.crossbar.kernels.vectors_records import Done, Room
 
 UNIT = 2.0**-24
+FLOAT = np.float32
+POINT = (1, 1, 1, 1, 1, 1, 1)
 
 
 @compiled
-def run(fast: Devices, slow: Devices, fast_train: Train, slow_train: Train, x, d, out, flow, rule, chopping) -> Done:
-    """Pulse a tile with vectors one period after the other, and make the transfers that are due in between.
+def run(forms, constants, numbers, records, tiles, links, x, d, flow, chopping) -> Done:
+    """Pulse the first array of a chain with vectors, and make the transfers that are due in between.
 
     Args:
-        fast: devices of the tile that is pulsed and read.
-        slow: devices of the tile that is written.
-        fast_train: trains of the vectors, at the rate of the fast tile.
-        slow_train: trains of the writes, at the negative factor on what is written.
+        forms: response of the devices of the first array, and of all others.
+        constants: any of their constants, for the type.
+        numbers: :attr:`resbench.crossbar.pulses.PulseTrain.numbers` of the vectors, and of the writes.
+        records: those of the arrays, :data:`resbench.crossbar.views.RECORD`.
+        tiles: :data:`~resbench.crossbar.kernels.vectors_records.TILE` of each array; what was done is added.
+        links: :data:`~resbench.crossbar.kernels.vectors_records.LINK` of each but the last; pointers are moved.
         x: ``[n, in]``.
         d: ``[n, out]``.
-        out: rows of the tiles.
-        flow: when which lines are read.
-        rule: the buffer.
-        chopping: signs and references.
+        flow: how lines are read.
+        chopping: signs and references of the only link; without signs for other chains.
     """
-    n = x.shape[1]
+    most = min(flow.at_once, flow.reads)
+    for k in range(links.size):
+        most = max(most, min(links[k].period, x.shape[0]))
+    room = room_for_vectors(most, records[0].rows, records[0].columns)
+    return run_in(room, forms, constants, numbers, records, tiles, links, x, d, flow, chopping)
+
+
+@compiled
+def room_for_vectors(most, out, n):
+    """Room for so many vectors or lines at once."""
+    longest = max(out, n)
+    return Room(
+        room_for_scan((most, n, 1, 1), (1, out, most), POINT),
+        room_for_noise(n),
+        Flips(np.zeros(n, np.uint8), np.zeros(out, np.uint8)),
+        np.empty(most * out, np.float32),
+        (np.empty(most * longest, np.float32), np.empty(most * longest, np.float32)),
+        np.zeros(most * longest, np.float32),
+        np.arange(most),
+    )
+
+
+@compiled
+def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, chopping):
+    """:func:`run` in a room. The caller keeps all arrays, so that references to them need not be counted."""
+    room, numbers, records, tiles, links = (
+        borrowed(owned), borrowed(numbers), borrowed(records), borrowed(tiles), borrowed(links)
+    )  # fmt: skip
+    x, d, chopping = borrowed(x), borrowed(d), borrowed(chopping)
+    out, n = records[0].rows, records[0].columns
     lines, across = (n, out) if flow.by_column else (out, n)
-    column_flips, row_flips = signs_as_flips(chopping, flow.by_column)
-    unturned = Flips(column_flips[:0], row_flips[:0])
-    rate, rising = fast_train.rate, fast_train.rising
-    pointer, sweeps, largest_x, largest_d = flow.pointer, chopping.sweeps, chopping.largest_x, chopping.largest_d
-    updates, writes, fast_slots, slow_slots, lines_read, lines_written = 0, 0, 0, 0, 0, 0
-    factors, last = np.empty(0, np.float32), 0
+    unturned = Flips(room.flips.columns[:0], room.flips.rows[:0])
+    is_signed = chopping.line_signs.size > 0
+    flips = room.flips if is_signed else unturned
+    if is_signed:
+        turn_lines(chopping, flow.by_column, flips)
+    fast = devices_of(forms[0], constants[0], records[:1])
+    rate, sweeps = tiles[0].rate, chopping.sweeps
+    largest_x, largest_d = chopping.largest_x, chopping.largest_d
+    none = room.errors[:0]
+    factors, last = none, 0
     while last < x.shape[0]:
-        first, last = last, min(last + flow.period - (flow.start + last) % flow.period, x.shape[0])
-        driven, errors = x[first:last], transposed(d[first:last])
+        first, last = last, next_stop(links, flow.start, last, x.shape[0])
+        driven = x[first:last]
         if chopping.scales:
             tau, numerator = chopping.tau, chopping.numerator
             rates, largest_x, largest_d = running_rates(
                 maxima(driven), maxima(d[first:last]), largest_x, largest_d, tau, numerator
             )
             rate = rates[-1]
-            rising, rate = rate < 0, abs(rate)
             factors = relative(rates)
         if rate != 0:
-            train = timed(fast_train, fast_train.update + updates, rising, rate)
-            sides = Sides(images(driven), errors, factors)
-            fast_slots += pulse(sides, Flips(column_flips, row_flips), train, fast, out, n)
-        updates += 1
+            train = train_of(records[:1], numbers[0], POINT, tiles[0].updates + tiles[0].calls, rate, tiles[0].step)
+            sides = Sides(images(driven), transposed(d[first:last], room.errors), factors)
+            tiles[0].slots += pulse(room, sides, flips, train, fast, out, n)
+        tiles[0].calls += 1
         now = flow.start + last
-        if now % flow.period != 0:
-            continue
-        begin = pointer
-        if flow.selects:
-            begin = np.int64(uniform(flow.selection_key, now, 0) * lines)
-        pointer = (begin + flow.reads) % lines
-        if not flow.is_open:
-            continue
-        for start in range(begin, begin + flow.reads, flow.at_once):
-            stop = min(start + flow.at_once, begin + flow.reads)
-            values = np.empty((stop - start, across), np.float32)
-            for k in range(stop - start):
-                take(fast.visible, (start + k) % lines, n, flow.by_column, values[k])
-            lines_read += stop - start
-            busy = True
-            if chopping.line_signs.size > 0:
-                theta = rule.threshold
-                if chopping.corrects:
-                    theta *= rate_of(rising, rate) * chopping.slow_step / chopping.fast_step
-                line = start % lines
-                signal(chopping, line, flow.by_column, n, values[0])
-                if chopping.no_buffer:
-                    put(rule.buffer, line, n, flow.by_column, np.zeros(across, np.float32))
-                values, busy = sift(rule, rule.rate / theta, 1.0, line, n, lines, flow.by_column, values)
-                busy = after(chopping, rule, line, n, flow.by_column, values[0], sweeps, busy)
-                sweeps = chop(chopping, line, lines, now, sweeps)
-                column_flips, row_flips = signs_as_flips(chopping, flow.by_column)
-            elif rule.buffer.size > 0:
-                values, busy = sift(rule, rule.rate, rule.threshold, start, n, lines, flow.by_column, values)
-            if busy:
-                chosen = np.zeros((stop - start, lines), np.float32)
-                for k in range(stop - start):
-                    chosen[k, (start + k) % lines] = 1.0
-                if flow.by_column:
-                    sides = Sides(images(chosen), transposed(values), factors[:0])
-                else:
-                    sides = Sides(images(values), transposed(chosen), factors[:0])
-                train = timed(slow_train, slow_train.update + writes, slow_train.rising, slow_train.rate)
-                slow_slots += pulse(sides, unturned, train, slow, out, n)
-                writes += 1
-                lines_written += stop - start
-    return Done(
-        updates, writes, fast_slots, slow_slots, lines_read, lines_written, pointer, sweeps, largest_x, largest_d,
-        rate_of(rising, rate),
-    )  # fmt: skip
+        for k in range(links.size):
+            link = links[k]
+            if link.period == 0 or now % link.period != 0:
+                continue
+            begin = link.pointer
+            if flow.selects:
+                begin = np.int64(uniform(link.selection_key, now, 0) * lines)
+            links[k].pointer = (begin + flow.reads) % lines
+            if not link.is_open:
+                continue
+            visible = visible_of(records[k : k + 1])
+            for start in range(begin, begin + flow.reads, flow.at_once):
+                count = min(flow.at_once, begin + flow.reads - start)
+                values = rows_in(room.values[0], count, across)
+                for i in range(count):
+                    take(visible, (start + i) % lines, n, flow.by_column, values[i])
+                tiles[k].lines_read += count
+                busy = True
+                if is_signed:
+                    theta = link.threshold
+                    if chopping.corrects:
+                        theta *= rate * chopping.slow_step / chopping.fast_step
+                    line = start % lines
+                    signal(chopping, line, flow.by_column, n, values[0])
+                    busy = sift(room, link, link.rate / theta, 1.0, chopping.no_buffer, line, n, flow.by_column, values)
+                    busy = after(chopping, link, line, n, flow.by_column, values[0], sweeps, busy)
+                    sweeps = chop(chopping, line, lines, now, sweeps)
+                    turn_lines(chopping, flow.by_column, flips)
+                elif link.buffer[1] > 0:
+                    busy = sift(room, link, link.rate, link.threshold, False, start, n, flow.by_column, values)
+                if busy:
+                    target = records[k + 1 : k + 2]
+                    counter = tiles[k + 1].updates + tiles[k + 1].calls
+                    train = train_of(target, numbers[1], POINT, counter, tiles[k + 1].rate, tiles[k + 1].step)
+                    slow = devices_of(forms[1], constants[1], target)
+                    chosen = rows_in(room.chosen, count, lines)
+                    for i in range(count):
+                        chosen[i, (start + i) % lines] = 1.0
+                    if flow.by_column:
+                        sides = Sides(images(chosen), transposed(values, room.errors), none)
+                    else:
+                        sides = Sides(images(values), transposed(chosen, room.errors), none)
+                    tiles[k + 1].slots += pulse(room, sides, unturned, train, slow, out, n)
+                    for i in range(count):
+                        chosen[i, (start + i) % lines] = 0.0
+                    tiles[k + 1].calls += 1
+                    tiles[k + 1].lines_written += count
+    return Done(sweeps, largest_x, largest_d, rate)
+
+
+@compiled
+def next_stop(links, start, last, end):
+    """Where the vectors from ``last`` on are cut: at the next transfer, or at their end."""
+    stop = end
+    for k in range(links.size):
+        period = links[k].period
+        if period > 0:
+            stop = min(stop, last + period - (start + last) % period)
+    return stop
 
 
 # -- one call of a tile ------------------------------------------------------------------------------------------------
 
 
 @compiled
-def pulse(sides, flips, train, devices, rows, n):
+def pulse(room, sides, flips, train, devices, rows, n):
     """Find the pulses of some vectors and apply them; returns their slots."""
     going, slots = 0, 0
     while going >= 0:
-        found = scan(sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers_marks(devices))
+        found = scan_in(room.scan, sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers_marks(devices))
         going = found.going
         slots += found.slots
         if found.visits.shape[0] > 0:
             turn(found, flips, n)
-            apply(found.visits, found.columns, found.marks, n, (0, rows), train.update, devices)
+            apply_in(room.noise, found.visits, found.columns, found.marks, n, (0, rows), train.update, devices)
     return slots
 
 
 @compiled
-def timed(train, update, rising, rate):
-    """Pulse trains of another call, at another rate."""
-    return Train(
-        train.geometry, train.row_key, train.column_key, update & 0xFFFFFFFF, rising, rate, train.step, train.longest,
-        train.d_factor, train.adaptive, train.managed, train.shortened,
-    )  # fmt: skip
+def rows_in(room, count, lines):
+    """The beginning of a flat array as a matrix."""
+    return room[: count * lines].reshape(count, lines)
 
 
 @compiled
@@ -143,9 +190,9 @@ def images(rows):
 
 
 @compiled
-def transposed(rows):
-    """Rows ``[n, lines]`` as one image ``[1, lines, n]``."""
-    laid = np.empty((1, rows.shape[1], rows.shape[0]), np.float32)
+def transposed(rows, room):
+    """Rows ``[n, lines]`` as one image ``[1, lines, n]``, at the beginning of a flat array."""
+    laid = room[: rows.size].reshape(1, rows.shape[1], rows.shape[0])
     for m in range(rows.shape[0]):
         for i in range(rows.shape[1]):
             laid[0, i, m] = rows[m, i]
@@ -170,12 +217,6 @@ def relative(rates):
     for m in range(count):
         factors[m] = np.float32(rates[m]) / np.float32(rates[-1])
     return factors
-
-
-@compiled
-def rate_of(falling, magnitude):
-    """A rate from its sign and its magnitude."""
-    return -magnitude if falling else magnitude
 
 
 @compiled
@@ -205,27 +246,36 @@ def put(matrix, line, n, by_column, values):
 
 
 @compiled
-def sift(rule, rate, threshold, start, n, lines, by_column, values):
-    """The rule of the buffer on some lines: what is written, and whether any of it is not 0."""
-    held = np.empty(values.shape, np.float32)
-    for k in range(values.shape[0]):
-        take(rule.buffer, (start + k) % lines, n, by_column, held[k])
-    places = np.arange(values.shape[0])
-    passed, busy = pass_on(held, places, values, rate, threshold, rule.momentum, rule.forget, rule.longest)
-    for k in range(values.shape[0]):
-        put(rule.buffer, (start + k) % lines, n, by_column, held[k])
-    return passed, busy
+def sift(room, link, rate, threshold, clears, start, n, by_column, values):
+    """The rule of the buffer on some lines, in place: what is written. Returns whether any of it is not 0.
+
+    ``clears`` empties the lines of the buffer before.
+    """
+    buffer, (count, across) = array_at(link.buffer, FLOAT), values.shape
+    lines, held = buffer.size // across, rows_in(room.values[1], count, across)
+    for k in range(count):
+        take(buffer, (start + k) % lines, n, by_column, held[k])
+    if clears:
+        held[:] = 0.0
+    busy = pass_into(
+        values, held, room.places[:count], values, rate, threshold, link.momentum, link.forget, link.longest
+    )
+    for k in range(count):
+        put(buffer, (start + k) % lines, n, by_column, held[k])
+    return busy
 
 
 # -- signs and references ----------------------------------------------------------------------------------------------
 
 
 @compiled
-def signs_as_flips(chopping, by_column):
-    """Which columns and rows of the fast tile are turned; empty without signs."""
-    line, cross = chopping.line_signs < 0, chopping.cross_signs < 0
-    columns, rows = (line, cross) if by_column else (cross, line)
-    return columns.astype(np.uint8), rows.astype(np.uint8)
+def turn_lines(chopping, by_column, flips):
+    """Note which columns and rows of the fast tile are turned."""
+    lines, cross = (flips.columns, flips.rows) if by_column else (flips.rows, flips.columns)
+    for j in range(lines.size):
+        lines[j] = chopping.line_signs[j] < 0
+    for i in range(cross.size):
+        cross[i] = chopping.cross_signs[i] < 0
 
 
 @compiled
@@ -249,17 +299,18 @@ def signal(chopping, line, by_column, n, values):
 
 
 @compiled
-def after(chopping, rule, line, n, by_column, passed, sweeps, busy):
+def after(chopping, link, line, n, by_column, passed, sweeps, busy):
     """Update a dynamic reference after the rule of the buffer; returns whether anything is written."""
     if chopping.mean.size == 0:
         return busy
     if busy and chopping.bound > 0:
         held, bound = np.empty(passed.size, np.float32), np.float32(chopping.bound)
-        take(rule.buffer, line, n, by_column, held)
+        buffer = array_at(link.buffer, FLOAT)
+        take(buffer, line, n, by_column, held)
         for i in range(passed.size):
             if passed[i] != 0:
                 held[i] = min(max(held[i], -bound), bound)
-        put(rule.buffer, line, n, by_column, held)
+        put(buffer, line, n, by_column, held)
     return busy and sweeps > chopping.phase
 
 

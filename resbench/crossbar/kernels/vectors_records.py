@@ -10,45 +10,68 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from resbench.crossbar.kernels.scan_records import Flips, ScanRoom
 from resbench.crossbar.views import Floats
 
+#: An array of the chain: how it is pulsed, and what was done, for its counters. The first is pulsed with vectors at
+#: ``rate``, and the others with values that are written, at the negative of the factor on them. ``step`` is the
+#: granularity that sets the pulse probabilities, ``updates`` the counter of the calls before.
+TILE = np.dtype(
+    [
+        *(("rate", np.float64), ("step", np.float64), ("updates", np.int64)),
+        *((name, np.int64) for name in ("calls", "slots", "lines_read", "lines_written")),
+    ],
+    align=True,
+)
+#: What compiled code takes of a :class:`Link`: the buffer by its address and size.
+LINK = np.dtype(
+    [
+        *(("period", np.int64), ("pointer", np.int64), ("selection_key", np.uint64), ("is_open", np.bool_)),
+        *(("buffer", np.int64, 2), ("rate", np.float64), ("threshold", np.float64), ("momentum", np.float64)),
+        *(("forget", np.bool_), ("longest", np.int64)),
+    ],
+    align=True,
+)
+Counters = NDArray[np.uint32]
 
-class Flow(NamedTuple):
-    """When lines of the fast tile are read, and what is passed on.
+
+class Link(NamedTuple):
+    """What is between an array and the next one: when it is read, and the buffer that values go through.
 
     Args:
-        start: vectors counted before.
-        period: vectors between two transfers.
+        period: vectors between two transfers, 0 for never.
         pointer: the line to read next.
-        reads: lines in one transfer.
-        at_once: lines in one write.
-        by_column: whether lines are columns; else they are rows.
-        selects: whether a transfer starts at a random line.
-        selection_key: key of these draws.
+        selection_key: key of the draws of random lines.
         is_open: whether what was read is passed on; else the pointer moves and nothing is read.
+        factor: factor on the values that are written.
+        rule: the buffer.
     """
 
-    start: int
     period: int
     pointer: int
-    reads: int
-    at_once: int
-    by_column: bool
-    selects: bool
     selection_key: np.uint64
     is_open: bool
+    factor: float
+    rule: Rule
+
+    @property
+    def fields(self) -> tuple[object, ...]:
+        """The fields of :data:`LINK`."""
+        buffer, *rule = self.rule
+        place = (buffer.ctypes.data, buffer.size)
+        return (self.period, self.pointer, self.selection_key, self.is_open, place, *rule)
 
 
 class Rule(NamedTuple):
-    """The buffer between the two tiles, see :func:`resbench.crossbar.kernels.buffers.pass_on`.
+    """The buffer between two arrays, see :func:`resbench.crossbar.kernels.buffers.pass_on`.
 
     Args:
         buffer: ``[out * in]``; empty for none, then values are written as they were read.
         rate: factor on the values that are read.
+        threshold: what one pulse stands for.
         momentum: share that stays.
         forget: whether the rest is forgotten.
         longest: most pulses at once.
-        threshold: what one pulse stands for.
     """
 
     buffer: Floats
@@ -57,6 +80,46 @@ class Rule(NamedTuple):
     momentum: float
     forget: bool
     longest: int
+
+
+class Flow(NamedTuple):
+    """How lines are read, the same for all links.
+
+    Args:
+        start: vectors counted before.
+        reads: lines in one transfer.
+        at_once: lines in one write.
+        by_column: whether lines are columns; else they are rows.
+        selects: whether a transfer starts at a random line.
+    """
+
+    start: int
+    reads: int
+    at_once: int
+    by_column: bool
+    selects: bool
+
+
+class Room(NamedTuple):
+    """Arrays that are used for every vector anew.
+
+    Args:
+        scan: for the search for pulses.
+        noise: :func:`resbench.crossbar.kernels.noise.room_for_noise`.
+        flips: lines of the fast tile that are turned.
+        errors: flat, for errors of the vectors.
+        values: flat, for lines that are read, and for lines of a buffer.
+        chosen: flat, zeros.
+        places: 0, 1, 2 and so on.
+    """
+
+    scan: ScanRoom
+    noise: tuple[Counters, Counters, Counters, Floats, Floats]
+    flips: Flips
+    errors: Floats
+    values: tuple[Floats, Floats]
+    chosen: Floats
+    places: NDArray[np.int64]
 
 
 class Chopping(NamedTuple):
@@ -122,29 +185,15 @@ PLAIN = Chopping(
 
 
 class Done(NamedTuple):
-    """What was done, for the counters of tiles and channel.
+    """What has become of the numbers of :class:`Chopping`.
 
     Args:
-        updates: calls that pulsed the fast tile.
-        writes: calls that wrote to the slow tile.
-        fast_slots: slots of all trains on the fast tile.
-        slow_slots: those on the slow tile.
-        lines_read: lines read.
-        lines_written: lines written.
-        pointer: the line to read next.
         sweeps: full sweeps so far.
         largest_x: running mean of the largest x.
         largest_d: running mean of the largest d.
         last_rate: rate of the fast tile in the last call.
     """
 
-    updates: int
-    writes: int
-    fast_slots: int
-    slow_slots: int
-    lines_read: int
-    lines_written: int
-    pointer: int
     sweeps: int
     largest_x: float
     largest_d: float
