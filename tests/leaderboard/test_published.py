@@ -66,6 +66,7 @@ TABLES = [
     ("README.md", "states", "digits-mlp", "default"),
     ("README.md", "states, tuned", "digits-mlp", "tuned"),
     ("docs/leaderboard.md", "LSTM, states", "digits-lstm", "default"),
+    ("docs/leaderboard.md", "LeNet-5, states", "fashion-lenet5-cpu", "default"),
 ]
 
 
