@@ -119,7 +119,7 @@ def test_dynamic_references_are_those_of_the_loop(arguments: dict[str, Any], ove
 def test_longer_chains_and_other_devices_are_those_of_the_loop() -> None:
     check(ResidualLearning, DEVICE, tiles=4, transfer_every=2.0)
     other = ExpStep(dw_min=0.05)
-    check(TikiTakaV2, [DEVICE, other, other, DEVICE], inner=3, tiles=4, transfer_every=[2.0, 3.0, 4.0, 1.0], gamma=0.5)
+    check(TikiTakaV2, [DEVICE, DEVICE, DEVICE, other], inner=3, tiles=4, transfer_every=[2.0, 3.0, 4.0, 1.0], gamma=0.5)
     check(TikiTakaV2, [LinearStep(dw_min=0.05), SoftBounds(states=20, write_noise_std=0.5)], gamma=0.5)
 
 
