@@ -18,7 +18,7 @@ from resbench.crossbar.checks import Axis
 from resbench.crossbar.kernels import apply, events, threads
 from resbench.crossbar.kernels.maxima import image_maxima
 from resbench.crossbar.kernels.scan import NO_STOP, scan
-from resbench.crossbar.kernels.scan_records import Bits, Flips, Geometry, Sides, Train
+from resbench.crossbar.kernels.scan_records import POINT, Bits, Flips, Geometry, Sides, Train
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows
@@ -29,7 +29,6 @@ ALL_ONE = np.empty(0, np.float32)
 UNMARKED = np.empty(0, np.int8)
 UNTURNED = np.empty(0, np.uint8)
 NO_FLIPS = Flips(UNTURNED, UNTURNED)
-POINT = (1, 1, 1, 1, 1, 1, 1)
 #: From this size on, transposing a matrix block by block is faster.
 BLOCKWISE = 2**15
 

@@ -14,6 +14,8 @@ from resbench.crossbar.kernels.pairs import Pairs
 from resbench.crossbar.views import Floats
 
 Geometry = tuple[int, int, int, int, int, int, int]
+#: Of a linear layer.
+POINT: Geometry = (1, 1, 1, 1, 1, 1, 1)
 Bits = NDArray[np.uint8]
 
 

@@ -18,12 +18,11 @@ from resbench.crossbar.kernels.noise import room_for_noise
 from resbench.crossbar.kernels.philox import LOW, philox
 from resbench.crossbar.kernels.records import array_at, borrowed, devices_of, train_of, visible_of
 from resbench.crossbar.kernels.scan import NO_STOP, room_for_scan, scan_in
-from resbench.crossbar.kernels.scan_records import Flips, Sides
+from resbench.crossbar.kernels.scan_records import POINT, Flips, Sides
 from resbench.crossbar.kernels.vectors_records import Done, Room
 
 UNIT = 2.0**-24
 FLOAT = np.float32
-POINT = (1, 1, 1, 1, 1, 1, 1)
 
 
 @compiled
@@ -42,25 +41,25 @@ def run(forms, constants, numbers, records, tiles, links, x, d, flow, chopping) 
         flow: how lines are read.
         chopping: signs and references of the only link; without signs for other chains.
     """
-    most = min(flow.at_once, flow.reads)
+    vectors = 1
     for k in range(links.size):
-        most = max(most, min(links[k].period, x.shape[0]))
-    room = room_for_vectors(most, records[0].rows, records[0].columns)
+        vectors = max(vectors, min(links[k].period, x.shape[0]))
+    room = room_for_vectors(vectors, min(flow.at_once, flow.reads), records[0].rows, records[0].columns)
     return run_in(room, forms, constants, numbers, records, tiles, links, x, d, flow, chopping)
 
 
 @compiled
-def room_for_vectors(most, out, n):
-    """Room for so many vectors or lines at once."""
-    longest = max(out, n)
+def room_for_vectors(vectors, written, out, n):
+    """Room for so many vectors between two transfers, and for so many lines in one write."""
+    most, size = max(vectors, written), written * max(out, n)
     return Room(
         room_for_scan((most, n, 1, 1), (1, out, most), POINT),
         room_for_noise(n),
         Flips(np.zeros(n, np.uint8), np.zeros(out, np.uint8)),
         np.empty(most * out, np.float32),
-        (np.empty(most * longest, np.float32), np.empty(most * longest, np.float32)),
-        np.zeros(most * longest, np.float32),
-        np.arange(most),
+        (np.empty(size, np.float32), np.empty(size, np.float32)),
+        np.zeros(size, np.float32),
+        np.arange(written),
     )
 
 
