@@ -132,7 +132,8 @@ class TileChain(Algorithm):
         steps = [tile.granularity for tile in self.tiles if not tile.is_continuous]
         self.granularity = sum(steps) / len(steps) if steps else 0.0
         is_own = all(getattr(type(self), name) is getattr(TileChain, name) for name in ("transfer", "carry", "read"))
-        self.transfers_plainly = self.reads_perfectly and self.with_reset_prob == 0 and is_own
+        self.reads_plainly = self.reads_perfectly and is_own
+        self.transfers_plainly = self.reads_plainly and self.with_reset_prob == 0
         self.schedule.allocate(self, self.axis, self.reads)
         self.channel.allocate(self, self.axis, self.transfer_pulses)
 
@@ -228,12 +229,12 @@ class TileChain(Algorithm):
             return
         memory = self.tiles[source].memory
         lines = circle(self.lines, memory.device)[first:last]
-        if self.transfers_plainly and runs_ahead(memory) and self.channel.carry(source, target, lines, rate):
-            return
-        values = self.read(source, lines, first, last)
-        sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
-        if sent is not None:
-            self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
+        ahead = self.reads_plainly and runs_ahead(memory)
+        if not (ahead and self.channel.carry(source, target, lines, first % self.lines, rate, self.schedule.vectors)):
+            values = self.read(source, lines, first, last)
+            sent = self.channel.pass_on(source, lines, values, rate, self.schedule.vectors)
+            if sent is not None:
+                self.tiles[target].write(lines, *sent, self.transfer_pulses, self.axis)
         if self.with_reset_prob > 0:
             self.reset(source, lines)
 

@@ -75,8 +75,11 @@ class Channel(Counted):
         """
         return values, rate
 
-    def carry(self, source: int, target: int, lines: Tensor, rate: float) -> bool:
-        """Do a perfect read, :meth:`pass_on` and the write at once, where a GPU can; returns whether it did."""
+    def carry(self, source: int, target: int, lines: Tensor, line: int, rate: float, now: int) -> bool:
+        """Do a perfect read, :meth:`pass_on` and the write at once, where a GPU can; returns whether it did.
+
+        The arguments are those of :meth:`pass_on`, and ``line``, the first of ``lines``, which the host knows.
+        """
         return False
 
     def held(self, name: str) -> NDArray[Any]:
@@ -141,7 +144,7 @@ class Buffer(Channel):
         s = sift(self.buffer(f"buffer_{source}"), lines, values, rate * self.scales[source], self.rules[source])
         return None if s is None else (s, self.step * step_of(self.owner.tiles[source + 1]))
 
-    def carry(self, source: int, target: int, lines: Tensor, rate: float) -> bool:
+    def carry(self, source: int, target: int, lines: Tensor, line: int, rate: float, now: int) -> bool:
         threshold, momentum, forget, most = self.rules[source]
         if most is None or type(self) is not Buffer:
             return False

@@ -11,6 +11,7 @@ from resbench.algorithms.channels import ONE_PULSE
 from resbench.algorithms.chopping import Chopped
 from resbench.algorithms.schedules import periods_or_states
 from resbench.costs import c_tt_v2
+from resbench.crossbar import kernels
 from resbench.crossbar.pulses import PulseTrain
 
 
@@ -114,7 +115,9 @@ class ChoppedTikiTaka(TileChain):
 
     def compose(self) -> None:
         if self.composite is not None:  # a sign is that of a whole line, so all of it is recomputed
-            fast, slow = self.tiles
             lines, across = (self.get_buffer(name) for name in ("line_signs", "cross_signs"))
-            signs = torch.outer(across, lines) if self.axis == "column" else torch.outer(lines, across)
-            torch.add(slow.weight, signs * fast.weight, alpha=self.gammas[0], out=self.composite)
+            signs = (across, lines) if self.axis == "column" else (lines, across)
+            if kernels.compose_signed(self.composite, self.tiles, self.gammas, signs):
+                return
+            fast, slow = self.tiles
+            torch.add(slow.weight, torch.outer(*signs) * fast.weight, alpha=self.gammas[0], out=self.composite)

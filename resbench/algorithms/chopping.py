@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,8 +14,11 @@ from resbench.algorithms.channels import Channel, check_probability, longest_tra
 from resbench.crossbar import kernels
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.digital import BufferRule, sift
+from resbench.crossbar.kernels.sifted import Chop, Correction, Reference
+from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows, ScaledRows
+from resbench.crossbar.tile import Tile
 from resbench.errors import BadValue
 
 
@@ -25,6 +28,10 @@ class Chopped(Channel):
 
     The arguments and the rule are those of :class:`~resbench.algorithms.ChoppedTikiTaka`. ``pulses`` are the pulse
     trains of the fast tile, ``period`` is the time between two reads, and ``sweeps`` counts full sweeps.
+
+    Attributes:
+        late: float64 ``[3]``, ``largest_x``, ``largest_d`` and ``last_rate`` where a GPU changes them; None where the
+            host knows them. :meth:`read_late` reads them.
 
     Raises:
         BadValue: for a probability outside [0, 1] or a threshold that is not above 0.
@@ -68,6 +75,23 @@ class Chopped(Channel):
         super().start()
         self.sweeps = 0
         self.largest_x = self.largest_d = self.last_rate = 0.0
+        self.late: Tensor | None = None
+
+    def read_late(self) -> None:
+        """Read the numbers that a GPU has changed, for which the host waits."""
+        if self.late is not None:
+            if TOGETHER.finish is not None:
+                TOGETHER.finish()
+            self.largest_x, self.largest_d, self.last_rate = self.late.tolist()
+            self.late = None
+
+    def state(self) -> dict[str, Any]:
+        self.read_late()
+        return super().state()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.late = None
+        super().restore(state)
 
     @property
     def signs(self) -> tuple[Tensor, Tensor]:
@@ -85,13 +109,16 @@ class Chopped(Channel):
         return self.sweeps % self.sweeps_per_phase == self.sweeps_per_phase - 1
 
     def enter(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Rows, Rows, float]:
-        factors, x_signs, d_signs = None, None, None
-        if self.auto_scale:
+        factors, late_rate, x_signs, d_signs = None, None, None, None
+        if not self.auto_scale:
+            self.last_rate = rate
+        elif type(self.owner.tiles[0]) is Tile and kernels.can_follow_rates(self.owner.tiles[0], self.pulses):
+            factors, late_rate = self.scaled_late(x, d, rate, batch)
+        else:
             factors, rate = self.scaled(x, d, rate, batch)
-        self.last_rate = rate
         if self.in_chop_prob > 0 or self.out_chop_prob > 0:
             x_signs, d_signs = self.signs if self.axis == "column" else reversed(self.signs)
-        return ScaledRows(x, factors, x_signs), ScaledRows(d, None, d_signs), rate
+        return ScaledRows(x, factors, x_signs, late_rate), ScaledRows(d, None, d_signs), rate
 
     def scaled(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Tensor | None, float]:
         """Factors on x and a rate, so that vector m has the rate ``rate BL dw_min / (m_x m_d)`` of its running means.
@@ -101,12 +128,26 @@ class Chopped(Channel):
         """
         from resbench.crossbar.kernels import buffers  # compiled; here because importing it takes time
 
+        self.read_late()
         most_x, most_d = (kernels.row_maxima(rows).cpu().numpy() for rows in (x, d))
-        tau, numerator = (1 - self.auto_momentum) / batch, rate * self.pulses.desired_bl * self.fast_step
+        tau, numerator = self.constants_of_rates(rate, batch)
         found = buffers.running_rates(most_x, most_d, self.largest_x, self.largest_d, tau, numerator)
         rates, (self.largest_x, self.largest_d) = torch.from_numpy(found[0]).to(x.device), found[1:]
-        last = float(found[0][-1])
+        self.last_rate = last = float(found[0][-1])
         return (rates.to(x.dtype) / last if len(rates) > 1 and last > 0 else None), last
+
+    def scaled_late(self, x: Rows, d: Rows, rate: float, batch: int) -> tuple[Tensor, Tensor]:
+        """:meth:`scaled` by a GPU, for which the host does not wait: the factors, and the rate float64 ``[1]``."""
+        if self.late is None or self.late.device != x.device:
+            self.read_late()
+            known = [self.largest_x, self.largest_d, self.last_rate]
+            self.late = torch.tensor(known, dtype=torch.float64, device=x.device)
+        constants = self.constants_of_rates(rate, batch)
+        return kernels.follow_rates(self.owner.tiles[0], x, d, self.late, *constants), self.late[2:]
+
+    def constants_of_rates(self, rate: float, batch: int) -> tuple[float, float]:
+        """Share of a vector in the running means, and the rate at means of 1."""
+        return (1 - self.auto_momentum) / batch, rate * self.pulses.desired_bl * self.fast_step
 
     def pass_on(self, source: int, lines: Tensor, values: Tensor, rate: float, now: int) -> tuple[Tensor, float] | None:
         line, buffer = int(lines), self.buffer("buffer")
@@ -129,6 +170,7 @@ class Chopped(Channel):
         """The threshold Theta in weight units."""
         theta = self.base_threshold
         if self.correct_gradient_magnitudes:
+            self.read_late()
             theta *= self.last_rate * self.slow_step / self.fast_step
         return theta
 
@@ -139,6 +181,43 @@ class Chopped(Channel):
         if self.auto_granularity > 0:
             theta *= self.auto_granularity / (self.lines * self.period)
         return theta
+
+    def carry(self, source: int, target: int, lines: Tensor, line: int, rate: float, now: int) -> bool:
+        threshold, momentum, forget, most = self.rule
+        if most is None or type(self) not in (Chopped, Dynamic):
+            return False
+        chop = self.chop(line, now)
+        done = self.owner.tiles[target].write_sifted(
+            lines,
+            self.buffer("buffer"),
+            (threshold, momentum, forget, most),
+            self.step * self.slow_step,
+            self.transfer_pulses,
+            self.axis,
+            source=self.owner.tiles[source],
+            rate=rate / self.threshold() if chop.correction is None else rate,
+            chop=chop,
+        )
+        if done and line == self.lines - 1:
+            self.sweeps += 1
+        return done
+
+    def chop(self, line: int, now: int) -> Chop:
+        """What :meth:`pass_on` does with a line, for a GPU."""
+        late = self.late if self.correct_gradient_magnitudes else None
+        return Chop(
+            *self.signs,
+            flips=self.flips(line, now),
+            cross_chance=self.out_chop_prob if line == self.lines - 1 else 0.0,
+            cross_key=self.owner.stream.child("cross chop").key,
+            sweep=self.sweeps,
+            empties=self.no_buffer,
+            is_open=True,
+            reference=None,
+            correction=late
+            if late is None
+            else Correction(late[2:], self.base_threshold, self.slow_step, self.fast_step),
+        )
 
     def signal(self, line: int, values: Tensor) -> Tensor:
         """The contribution of one read to the buffer, before its sign."""
@@ -199,6 +278,16 @@ class Dynamic(Chopped):
         """Bound to which the buffer is clamped after a pulse; 0 for no bound."""
         return 0.0 if self.forget_buffer else self.buffer_cap * self.transfer_pulses.desired_bl
 
+    @property
+    def is_open(self) -> bool:
+        """Whether pulses are written. In the first phase there is no reference, so its pulses are dropped."""
+        return self.sweeps > self.sweeps_per_phase
+
+    def chop(self, line: int, now: int) -> Chop:
+        mean, kept, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
+        reference = Reference(mean, kept, flipped, self.decay, self.bound)
+        return super().chop(line, now)._replace(is_open=self.is_open, reference=reference)
+
     def signal(self, line: int, values: Tensor) -> Tensor:
         mean, reference, flipped = self.buffer("mean"), self.buffer("reference"), self.owner.get_buffer("flipped")
         reference[line] = torch.where(flipped[line], mean[line], reference[line])
@@ -211,8 +300,7 @@ class Dynamic(Chopped):
         if s is not None and self.bound > 0:
             kept = buffer[lines]
             buffer[lines] = torch.where(s == 0, kept, kept.clamp(-self.bound, self.bound))
-        # There is no reference in the first phase, so its pulses are dropped.
-        return s if self.sweeps > self.sweeps_per_phase else None
+        return s if self.is_open else None
 
     def flips(self, line: int, now: int) -> bool:
         return self.ends_phase or (self.in_chop_random and super().flips(line, now))

@@ -178,10 +178,18 @@ class ScaledRows(Rows):
         rows: ``[n, lines]``.
         factors: float32 ``[n]``, 0 or above; None for 1.
         signs: float32 ``[lines]``, 1 or -1; None for 1.
+        rate: float64 ``[1]``, the learning rate of an update with these rows where only a GPU knows it. Its kernels
+            take it instead of the rate that they get.
     """
 
-    def __init__(self, rows: Rows, factors: Tensor | None = None, signs: Tensor | None = None) -> None:
-        self.rows, self.factors, self.signs = rows, factors, signs
+    def __init__(
+        self,
+        rows: Rows,
+        factors: Tensor | None = None,
+        signs: Tensor | None = None,
+        rate: Tensor | None = None,
+    ) -> None:
+        self.rows, self.factors, self.signs, self.rate = rows, factors, signs, rate
         self.source, self.shape = rows.source, rows.shape
 
     def dense(self) -> Tensor:
@@ -192,10 +200,11 @@ class ScaledRows(Rows):
 
     def of(self, source: Tensor) -> Self:
         factors, signs = (None if each is None else each.to(source.dtype) for each in (self.factors, self.signs))
-        return type(self)(self.rows.of(source), factors, signs)
+        return type(self)(self.rows.of(source), factors, signs, self.rate)
 
     def __getitem__(self, part: slice) -> Rows:
-        return ScaledRows(self.rows[part], None if self.factors is None else self.factors[part], self.signs)
+        factors = None if self.factors is None else self.factors[part]
+        return ScaledRows(self.rows[part], factors, self.signs, self.rate)
 
 
 def rows_of(values: Tensor | Rows) -> Rows:

@@ -9,7 +9,8 @@ from resbench.crossbar import kernels
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.checks import Axis, check_carry, check_lines, check_range, check_values, fitting
 from resbench.crossbar.devices import PulsedDevice
-from resbench.crossbar.kernels.sifted import SiftedWrite
+from resbench.crossbar.kernels.sifted import Chop, SiftedWrite
+from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import MOST_COUNTED, ONE_PULSE, PulseTrain, stop_counts
 from resbench.crossbar.rows import OneHotRows, Rows, circle
 from resbench.errors import BadValue
@@ -30,6 +31,16 @@ class Tile(DeviceArray):
         super()._fabricate()
         if isinstance(self.device, PulsedDevice) and self.device.zero_shift:
             self.zero_shift(self.device.zero_shift)
+
+    @property
+    def stored(self) -> Tensor:
+        """The weight without write noise, for whoever changes it.
+
+        Pulses of other tiles that wait on a GPU may read it, so all that wait are started first.
+        """
+        if TOGETHER.finish is not None:
+            TOGETHER.finish()
+        return super().stored
 
     # -- training ------------------------------------------------------------------------------------------------------
 
@@ -148,6 +159,7 @@ class Tile(DeviceArray):
         source: Tile | None = None,
         rate: float = 0.0,
         only_busy: bool = False,
+        chop: Chop | None = None,
     ) -> bool:
         """Read lines of a tile, :func:`~resbench.crossbar.digital.sift`, and :meth:`write`, if a GPU can do all of it.
 
@@ -163,11 +175,12 @@ class Tile(DeviceArray):
             source: tile that is read; None for none.
             rate: factor on the values that are read.
             only_busy: write only lines that have pulses; otherwise all, if one has any.
+            chop: signs of the buffer, which then has a single line to read; None for none.
 
         Returns:
             Whether it was done.
         """
-        write = SiftedWrite(lines, buffer, rule, source, rate, lr, pulses, axis, only_busy)
+        write = SiftedWrite(lines, buffer, rule, source, rate, lr, pulses, axis, only_busy, chop)
         if type(self) is not Tile or source is self or not kernels.write_sifted(self, write):
             return False
         if source is not None:

@@ -57,6 +57,18 @@ class Triton(Compiled, Protocol):
     def write_sifted(self, array: DeviceArray, write: SiftedWrite) -> None:
         """Write whole pulses out of a buffer."""
 
+    def follow_rates(self, array: DeviceArray, x: Rows, d: Rows, means: Tensor, tau: float, numerator: float) -> Tensor:
+        """Factors on x that let the rate of an update follow the samples."""
+
+    def add_up(
+        self,
+        composite: Tensor,
+        arrays: Sequence[DeviceArray],
+        gammas: Sequence[float],
+        signs: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        """Composite weight with signs of rows and columns."""
+
 
 class Numba(Compiled, Protocol):
     """What only Numba's backend has."""
@@ -110,7 +122,7 @@ def _kernel(array: DeviceArray, pulses: PulseTrain) -> Updates:
     if pulses.is_plain and array.is_pulsed:
         if is_numba(array):
             return _numba()
-        if _has_triton_kernels(array.memory) and _triton().is_covered(array):
+        if _is_triton(array, pulses):
             return _triton()
     if not array.is_pulsed or pulses.pulse_type == "exact":
         return exact
@@ -137,13 +149,11 @@ def write(array: DeviceArray, lines: Tensor, values: Tensor, lr: float, pulses: 
 
 def write_sifted(array: DeviceArray, write: SiftedWrite) -> bool:
     """Do :meth:`resbench.crossbar.tile.Tile.write_sifted` if Triton's kernels can; returns whether they did."""
-    can = write.pulses.is_plain and array.is_pulsed and not is_numba(array) and write.lr != 0
-    can = can and _has_triton_kernels(array.memory) and write.buffer.dtype is torch.float32
+    can = _is_triton(array, write.pulses) and write.lr != 0 and write.buffer.dtype is torch.float32
     can = can and (write.source is None or write.source.dtype is torch.float32)
-    if can and _triton().is_covered(array):
+    if can:
         _triton().write_sifted(array, write)
-        return True
-    return False
+    return can
 
 
 def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes) -> None:
@@ -158,6 +168,46 @@ def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[f
         for array, gamma in zip(arrays, gammas, strict=True):
             if gamma != 0:
                 composite.add_(array.weight, alpha=gamma)
+
+
+def compose_signed(
+    composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], signs: tuple[Tensor, Tensor]
+) -> bool:
+    """``composite = sum_k gamma_k S_k * W_k`` in place, if Triton's kernels can; returns whether they did.
+
+    Args:
+        composite: float32 ``[out, in]``.
+        arrays: the arrays W_k.
+        gammas: their shares.
+        signs: float32 ``[out]`` and ``[in]``; S_k is their outer product, but 1 for the last array.
+    """
+    can = not has_numba_kernels(composite) and _has_triton_kernels(composite)
+    if can:
+        _triton().add_up(composite, arrays, gammas, signs)
+    return can
+
+
+def can_follow_rates(array: DeviceArray, pulses: PulseTrain) -> bool:
+    """Whether a GPU can find the rate of an update by itself, as :func:`follow_rates` does."""
+    adapts, managed, _ = pulses.switches  # the host has to know a rate to which trains adapt
+    return managed and not adapts and _is_triton(array, pulses)
+
+
+def follow_rates(array: DeviceArray, x: Rows, d: Rows, means: Tensor, tau: float, numerator: float) -> Tensor:
+    """Let the rate of an update follow the largest x and d of the samples, on a GPU, as ``buffers.running_rates`` does.
+
+    Args:
+        array: the array that is pulsed next.
+        x: ``[n, in]``.
+        d: ``[n, out]``.
+        means: float64 ``[3]``, changed: running means of the largest x and d, and the last rate.
+        tau: share of a sample in the means.
+        numerator: rate at means of 1.
+
+    Returns:
+        float32 ``[n]``, the rates over the last one.
+    """
+    return _triton().follow_rates(array, x, d, means, tau, numerator)
 
 
 def row_maxima(rows: Rows) -> Tensor:
@@ -182,6 +232,12 @@ def has_numba_kernels(weight: Tensor) -> bool:
 def is_numba(array: DeviceArray) -> bool:
     """Whether these kernels serve this array."""
     return (array.views is not None and _backend in ("auto", "cpu")) or has_numba_kernels(array.memory)
+
+
+def _is_triton(array: DeviceArray, pulses: PulseTrain) -> bool:
+    """Whether Triton's kernels pulse this array with such pulses."""
+    can = pulses.is_plain and array.is_pulsed and not is_numba(array) and _has_triton_kernels(array.memory)
+    return can and _triton().is_covered(array)
 
 
 def _has_triton_kernels(weight: Tensor) -> bool:

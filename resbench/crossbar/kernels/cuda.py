@@ -19,9 +19,10 @@ from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.devices.unit_cells import UnitCell
 from resbench.crossbar.kernels import cuda_apply
-from resbench.crossbar.kernels.cuda_buffers import Sifting, sifting
-from resbench.crossbar.kernels.cuda_jobs import Busy, Job, jobs_of
-from resbench.crossbar.kernels.cuda_launch import Sum, Work
+from resbench.crossbar.kernels.cuda_buffers import sifting
+from resbench.crossbar.kernels.cuda_jobs import Busy, jobs_of
+from resbench.crossbar.kernels.cuda_launch import Sum, Task, Work
+from resbench.crossbar.kernels.cuda_rates import following
 from resbench.crossbar.kernels.sifted import SiftedWrite
 from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
@@ -47,24 +48,41 @@ def write_sifted(array: DeviceArray, write: SiftedWrite) -> None:
     """Write whole pulses out of a buffer."""
     array.touch(None)
     by_column = write.axis == "column"
-    weight = None if write.source is None else write.source.memory.t() if by_column else write.source.memory
-    sift, whole, busy = sifting(write.buffer, write.lines, write.rule, weight, write.rate)
+    sift, whole, busy = sifting(write)
     queue.add(array, sift)
-    driven = OneHotRows(write.lines, array.shape[by_column], torch.float32)
-    x, d = (driven, Rows(whole)) if by_column else (Rows(whole), driven)
-    for job in jobs_of(array, x, d, -write.lr, write.pulses, array.granularity, Busy(busy, write.only_busy)):
-        queue.add(array, job)
+    if write.chop is None or write.chop.is_open:
+        driven = OneHotRows(write.lines, array.shape[by_column], torch.float32)
+        x, d = (driven, Rows(whole)) if by_column else (Rows(whole), driven)
+        for job in jobs_of(array, x, d, -write.lr, write.pulses, array.granularity, Busy(busy, write.only_busy)):
+            queue.add(array, job)
     queue.start()
+
+
+def follow_rates(array: DeviceArray, x: Rows, d: Rows, means: Tensor, tau: float, numerator: float) -> Tensor:
+    """Factors on x that let the rate of an update follow the samples."""
+    job, factors = following(x, d, means, tau, numerator)
+    queue.add(array, job)
+    queue.start()
+    return factors
 
 
 def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], changes: Changes) -> None:
     """``composite = sum_k gamma_k W_k`` in place, unless no array changed."""
     if any(array.changes is not changes for array in arrays):
         changes.follow(arrays)
-    if changes.collect() == []:
-        return
+    if changes.collect() != []:
+        add_up(composite, arrays, gammas)
+
+
+def add_up(
+    composite: Tensor,
+    arrays: Sequence[DeviceArray],
+    gammas: Sequence[float],
+    signs: tuple[Tensor, Tensor] | None = None,
+) -> None:
+    """:func:`compose`, with signs of rows and of columns on all arrays but the last if there are any."""
     terms = [(array.memory, float(gamma)) for array, gamma in zip(arrays, gammas, strict=True) if gamma != 0]
-    queue.sums.append(Sum(composite, terms))
+    queue.sums.append(Sum(composite, terms, signs))
     queue.start()
 
 
@@ -77,12 +95,12 @@ class Queue:
     def clear(self) -> None:
         """Forget all of it."""
         self.arrays: set[DeviceArray] = set()
-        self.jobs: list[tuple[int, Job | Sifting]] = []  # with turns: a job may depend on those of earlier turns
+        self.jobs: list[tuple[int, Task]] = []  # with turns: a job may depend on those of earlier turns
         self.sums: list[Sum] = []
         self._read: dict[int, int] = {}  # the last turn in which some memory is read
         self._changed: dict[int, int] = {}  # and that in which it is changed
 
-    def add(self, array: DeviceArray, job: Job | Sifting) -> None:
+    def add(self, array: DeviceArray, job: Task) -> None:
         """Add a job of an update."""
         read, changed = job.memory_read, job.memory_changed
         turns = [self._changed.get(memory, -1) for memory in read | changed]

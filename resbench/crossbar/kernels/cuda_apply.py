@@ -20,6 +20,7 @@ from resbench.crossbar.kernels.cuda_functions import cos_of_turns, exp, log, pow
 from resbench.crossbar.kernels.cuda_scan import load_word, lowest_bit
 from resbench.crossbar.kernels.cuda_table import (
     AT_ACTIVE,
+    AT_COLUMN_SIGNS,
     AT_COLUMNS,
     AT_COMPOSITE,
     AT_COUNTER,
@@ -36,10 +37,12 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_PULSES_DOWN,
     AT_PULSES_UP,
     AT_RAISE_ROUTE,
+    AT_ROW_SIGNS,
     AT_ROW_WORDS,
     AT_ROWS,
     AT_SIZE,
     AT_STORED,
+    AT_SUM_COLUMNS,
     AT_VISIBLE,
     AT_WORDS,
     AT_WRITE_KEY,
@@ -47,6 +50,7 @@ from resbench.crossbar.kernels.cuda_table import (
     SUM,
     constant,
     late_updates,
+    optional,
     which,
 )
 
@@ -278,8 +282,10 @@ def add_counts(counter, pulses):
 
 
 @triton.jit(do_not_specialize=["rows", "starts", "count"])
-def compose(table, rows, starts, count, ARRAYS: tl.constexpr, BLOCK: tl.constexpr):
+def compose(table, rows, starts, count, ARRAYS: tl.constexpr, SIGNED: tl.constexpr, BLOCK: tl.constexpr):
     """``composite = sum_k gamma_k W_k``, fast tile first, flat; programs: blocks of crosspoints.
+
+    Signs of rows and columns are factors on all weights but the last, if there are signs.
 
     Args:
         table: the table.
@@ -287,6 +293,7 @@ def compose(table, rows, starts, count, ARRAYS: tl.constexpr, BLOCK: tl.constexp
         starts: place of the numbers of their first programs.
         count: number of rows.
         ARRAYS: arrays of each weight.
+        SIGNED: whether there are signs.
         BLOCK: crosspoints of one program.
     """
     nth, block = which(table, starts, count)
@@ -297,5 +304,10 @@ def compose(table, rows, starts, count, ARRAYS: tl.constexpr, BLOCK: tl.constexp
     for k in tl.static_range(ARRAYS):
         weight = tl.load(row + SUM + 2 * k).to(tl.pointer_type(tl.float32))
         share = tl.load(row + SUM + 2 * k + 1).to(tl.int32).to(tl.float32, bitcast=True)
-        total += share * tl.load(weight + crosspoint, mask=there)
+        value = tl.load(weight + crosspoint, mask=there, other=0.0)
+        if SIGNED and k < ARRAYS - 1:
+            columns = tl.load(row + AT_SUM_COLUMNS)
+            value *= optional(tl.load(row + AT_ROW_SIGNS), crosspoint // columns, there, 1.0)
+            value *= optional(tl.load(row + AT_COLUMN_SIGNS), crosspoint % columns, there, 1.0)
+        total += share * value
     tl.store(tl.load(row + AT_COMPOSITE).to(tl.pointer_type(tl.float32)) + crosspoint, total, mask=there)

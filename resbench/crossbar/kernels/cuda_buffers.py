@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.array import DeviceArray
-from resbench.crossbar.kernels.cuda_jobs import bits, memory_of
+from resbench.crossbar.kernels.cuda_jobs import bits, double_bits, low_word, memory_of
 from resbench.crossbar.kernels.cuda_table import Sift
+from resbench.crossbar.kernels.sifted import Chop, SiftedWrite
+from resbench.crossbar.randomness import signed
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +27,8 @@ class Sifting:
         source: weights that are added before; None for none.
         found: float32 ``[n (across + 1)]``; filled with pulses, then with int32 ``[n]``, whether a line has any.
         lines: int64 ``[n]``, which lines.
+        kept: what else is changed: signs, and a dynamic reference.
+        late_rate: a rate that is read; None for none.
     """
 
     numbers: Sift
@@ -33,13 +37,15 @@ class Sifting:
     source: Tensor | None
     found: Tensor
     lines: Tensor
+    kept: list[Tensor]
+    late_rate: Tensor | None
     bytes: ClassVar[int] = 0
     arrays: ClassVar[list[DeviceArray]] = []
 
     @property
     def kind(self) -> tuple[object, ...]:
         """Those of one kind can be started together."""
-        return (self.forget,)
+        return self.forget, bool(self.kept)
 
     @property
     def device(self) -> torch.device:
@@ -49,34 +55,23 @@ class Sifting:
     @property
     def memory_read(self) -> set[int]:
         """Memory on which they depend."""
-        return set() if self.source is None else {memory_of(self.source)}
+        return {memory_of(each) for each in (self.source, self.late_rate) if each is not None}
 
     @property
     def memory_changed(self) -> set[int]:
         """Memory that they change."""
-        return {memory_of(self.buffer), memory_of(self.found)}
+        return {memory_of(each) for each in (self.buffer, self.found, *self.kept)}
 
 
-def sifting(
-    buffer: Tensor,
-    lines: Tensor,
-    rule: tuple[float, float, bool, float],
-    source: Tensor | None,
-    rate: float,
-) -> tuple[Sifting, Tensor, Tensor]:
-    """:func:`resbench.crossbar.digital.sift` as a job, its pulses float32 ``[n, across]``, and which lines have any.
-
-    Args:
-        buffer: float32 ``[lines, across]``, changed in place.
-        lines: int64 ``[n]``, which lines.
-        rule: threshold, momentum, whether the buffer forgets, and most pulses.
-        source: float32 ``[lines, across]``, added before, times ``rate``; None for none.
-        rate: the factor.
-    """
-    n, across, (threshold, momentum, forget, most) = lines.numel(), buffer.shape[1], rule
+def sifting(write: SiftedWrite) -> tuple[Sifting, Tensor, Tensor]:
+    """A write out of a buffer as a job, its pulses float32 ``[n, across]``, and which lines have any, int32 ``[n]``."""
+    buffer, lines, chop = write.buffer, write.lines.contiguous(), write.chop
+    n, across, (threshold, momentum, forget, most) = lines.numel(), buffer.shape[1], write.rule
     found = torch.empty(n * (across + 1), device=buffer.device)
     whole, busy = found[: n * across].view(n, across), found[n * across :].view(torch.int32)
-    lines = lines.contiguous()
+    source = None
+    if write.source is not None:
+        source = write.source.memory.t() if write.axis == "column" else write.source.memory
     numbers = Sift(
         lines=lines.data_ptr(),
         across=across,
@@ -86,12 +81,48 @@ def sifting(
         source=0 if source is None else source.data_ptr(),
         source_line=0 if source is None else source.stride(0),
         source_across=0 if source is None else source.stride(1),
-        source_rate=bits(rate),
+        source_rate=bits(write.rate),
         threshold=bits(threshold),
         momentum=bits(momentum),
         cut=bits((np.float32(1) - np.float32(momentum)) * np.float32(threshold)),
         most=bits(most),
         whole=whole.data_ptr(),
         sifted=busy.data_ptr(),
+        **({} if chop is None else signs_of(chop, write.rate)),
     )
-    return Sifting(numbers, forget, buffer, source, found, lines), whole, busy
+    kept: list[Tensor] = [] if chop is None else [chop.line_signs, chop.cross_signs]
+    if chop is not None and chop.reference is not None:
+        kept += chop.reference[:3]
+    late_rate = None if chop is None or chop.correction is None else chop.correction.last_rate
+    return Sifting(numbers, forget, buffer, source, found, lines, kept, late_rate), whole, busy
+
+
+def signs_of(chop: Chop, rate: float) -> dict[str, int]:
+    """The numbers of a row ``Sift`` that only buffers of chopped gradients have."""
+    numbers = {
+        "line_signs": chop.line_signs.data_ptr(),
+        "cross_signs": chop.cross_signs.data_ptr(),
+        "turns": int(chop.flips),
+        "cross_chance": bits(chop.cross_chance),
+        "cross_key": signed(chop.cross_key),
+        "sweep": low_word(chop.sweep),
+        "empties": int(chop.empties),
+    }
+    if (kept := chop.reference) is not None:
+        numbers |= {
+            "mean": kept.mean.data_ptr(),
+            "reference": kept.reference.data_ptr(),
+            "turned": kept.flipped.data_ptr(),
+            "decay": bits(kept.decay),
+            "rest": bits(1 - kept.decay),
+            "bound": bits(kept.bound),
+        }
+    if (correction := chop.correction) is not None:
+        numbers |= {
+            "late_rate": correction.last_rate.data_ptr(),
+            "read_rate": double_bits(rate),
+            "value": double_bits(correction.base),
+            "slow_step": double_bits(correction.slow_step),
+            "fast_step": double_bits(correction.fast_step),
+        }
+    return numbers

@@ -19,7 +19,7 @@ from resbench.crossbar.kernels.cuda_functions import pieces
 from resbench.crossbar.kernels.cuda_table import Lines
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32, Stream, signed
-from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows
+from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows
 from resbench.errors import BadValue
 
 #: Bytes of working memory for what is started together; None takes a sixteenth of the memory of the GPU. A mini-batch
@@ -76,7 +76,7 @@ class Job:
         bytes: size of its working memory.
         trains: what the code that draws lines is compiled for.
         pulsed: the arrays that get the pulses: one, or those of the elements of unit cells.
-        tensors: tensors whose addresses are in the rows, x and d first.
+        tensors: tensors whose addresses are in the rows, x first.
     """
 
     lines: Lines
@@ -103,7 +103,7 @@ class Job:
     @property
     def memory_read(self) -> set[int]:
         """Memory that the pulses depend on."""
-        return {memory_of(side) for side in self.tensors[:2]}
+        return {memory_of(each) for each in self.tensors}
 
     @property
     def memory_changed(self) -> set[int]:
@@ -152,16 +152,11 @@ def jobs_of(
     if for_sample > most:
         raise BadValue("lr", lr, f"makes pulse trains of {length} slots, too long here; write backend: events")
 
-    positions = next((grid for grid in map(position_grid, (x, d)) if grid is not None), (samples, 1, 1))
-    image, errors = image_of(x, positions), image_of(d, positions)
-    kernel, stride, dilation = ((1, 1),) * 3
-    if isinstance(x, PatchRows):
-        kernel, stride, dilation = x.geometry[:2], x.geometry[2:4], x.geometry[4:6]
-    patch = patch_of(columns, kernel, dilation, image.stride()[1:], device)
+    sides, tensors = sides_of(x, d, device)
     row_key, column_key, _, _ = keys_of(array.stream)
     parts = list(parts_of(array, samples))
     pulsed = [pulsed_by(part, routes) for part, routes in parts]
-    tensors = [image, errors, patch, *(routes for _, routes in parts if routes is not None)]
+    tensors += [routes for _, routes in parts if routes is not None]
     size = min(samples, most // for_sample)
     for first in range(0, samples, size):
         count = min(size, samples - first)
@@ -171,8 +166,6 @@ def jobs_of(
             size=count,
             rows=rows,
             columns=columns,
-            positions=positions[1] * positions[2],
-            width=positions[2],
             words=words,
             longest=length,
             turned=int(lr < 0),
@@ -188,18 +181,7 @@ def jobs_of(
             total=samples,
             busy=0 if busy is None else busy.samples.data_ptr(),
             only_busy=int(busy is not None and busy.only),
-            x=0 if isinstance(x, OneHotRows) else image.data_ptr(),
-            x_image=image.stride(0),
-            x_down=image.stride(2) * stride[0],
-            x_across=image.stride(3) * stride[1],
-            x_patch=patch.data_ptr(),
-            x_line=image.data_ptr() if isinstance(x, OneHotRows) else 0,
-            d=0 if isinstance(d, OneHotRows) else errors.data_ptr(),
-            d_image=errors.stride(0),
-            d_down=errors.stride(2),
-            d_across=errors.stride(3),
-            d_row=errors.stride(1),
-            d_line=errors.data_ptr() if isinstance(d, OneHotRows) else 0,
+            **sides,
             **places,
         )
         trains = Trains(free, pulses.managed, pulses.update_bl_management)
@@ -270,6 +252,51 @@ def pulsed_by(array: DeviceArray, routes: Tensor | None) -> Pulsed:
     return Pulsed(array, form, (low_word(array.known_updates), lower, rise, *addresses, noise_key, write_key, *pairs))
 
 
+def sides_of(x: Rows, d: Rows, device: torch.device) -> tuple[dict[str, int], list[Tensor]]:
+    """The numbers of a row ``Lines`` that say where x and d are, and the tensors that they name, x first."""
+    factors = x_signs = d_signs = late_rate = None
+    if isinstance(x, ScaledRows):
+        factors, x_signs, late_rate, x = x.factors, x.signs, x.rate, x.rows
+    if isinstance(d, ScaledRows):
+        if d.factors is None:
+            d_signs, d = d.signs, d.rows
+        else:
+            d = Rows(d.dense())
+    positions = next((grid for grid in map(position_grid, (x, d)) if grid is not None), (x.shape[0], 1, 1))
+    image, errors = image_of(x, positions), image_of(d, positions)
+    kernel, stride, dilation = ((1, 1),) * 3
+    if isinstance(x, PatchRows):
+        kernel, stride, dilation = x.geometry[:2], x.geometry[2:4], x.geometry[4:6]
+    patch = patch_of(x.shape[1], kernel, dilation, image.stride()[1:], device)
+    numbers = {
+        "late_rate": address_of(late_rate),
+        "positions": positions[1] * positions[2],
+        "width": positions[2],
+        "x": 0 if isinstance(x, OneHotRows) else image.data_ptr(),
+        "x_image": image.stride(0),
+        "x_down": image.stride(2) * stride[0],
+        "x_across": image.stride(3) * stride[1],
+        "x_patch": patch.data_ptr(),
+        "x_line": image.data_ptr() if isinstance(x, OneHotRows) else 0,
+        "x_factors": address_of(factors),
+        "x_signs": address_of(x_signs),
+        "d": 0 if isinstance(d, OneHotRows) else errors.data_ptr(),
+        "d_image": errors.stride(0),
+        "d_down": errors.stride(2),
+        "d_across": errors.stride(3),
+        "d_row": errors.stride(1),
+        "d_line": errors.data_ptr() if isinstance(d, OneHotRows) else 0,
+        "d_signs": address_of(d_signs),
+    }
+    further = (each for each in (factors, x_signs, d_signs, late_rate) if each is not None)
+    return numbers, [image, errors, patch, *further]
+
+
+def address_of(tensor: Tensor | None) -> int:
+    """Where a tensor is in memory; 0 for none."""
+    return 0 if tensor is None else tensor.data_ptr()
+
+
 def position_grid(rows: Rows) -> tuple[int, int, int] | None:
     """Images, height and width of the output positions that the rows of a convolution belong to."""
     if isinstance(rows, PatchRows):
@@ -326,6 +353,11 @@ def low_word(counter: int) -> int:
 def bits(value: float | np.floating[Any]) -> int:
     """The bits of a float32."""
     return int(np.float32(value).view(np.int32))
+
+
+def double_bits(value: float) -> int:
+    """The bits of a float64."""
+    return int(np.float64(value).view(np.int64))
 
 
 def floats(value: float | tuple[float, ...]) -> float | tuple[float, ...]:

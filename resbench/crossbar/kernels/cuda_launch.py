@@ -11,15 +11,18 @@ import torch
 import triton.language as tl
 from torch import Tensor
 
-from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan, cuda_sift
+from resbench.crossbar.kernels import cuda_apply, cuda_follow, cuda_scales, cuda_scan, cuda_sift
 from resbench.crossbar.kernels.cuda_buffers import Sifting
 from resbench.crossbar.kernels.cuda_functions import pieces
-from resbench.crossbar.kernels.cuda_jobs import Job, bits, room_on
+from resbench.crossbar.kernels.cuda_jobs import Job, address_of, bits, room_on
+from resbench.crossbar.kernels.cuda_rates import Following
 from resbench.crossbar.kernels.cuda_table import WORKING
 
 #: Registers that a thread of ``replay`` may have: fewer, as NVIDIA's assembler chooses by itself, would be spilled.
 REGISTERS = {} if torch.version.hip else {"maxnreg": 200}
 HELD = {torch.float32: tl.float32, torch.float16: tl.float16}
+#: What waits to be started, beside composite weights.
+Task = Job | Sifting | Following
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,7 @@ class Sum:
 
     composite: Tensor
     terms: list[tuple[Tensor, float]]
+    signs: tuple[Tensor, Tensor] | None = None  # of rows and columns, factors on all but the last
 
 
 class Launch(NamedTuple):
@@ -74,16 +78,16 @@ class Work:
         launches: the launches, in order.
     """
 
-    def __init__(self, jobs: Sequence[tuple[int, Job | Sifting]], sums: Sequence[Sum], device: torch.device) -> None:
+    def __init__(self, jobs: Sequence[tuple[int, Task]], sums: Sequence[Sum], device: torch.device) -> None:
         table, groups = Table(), list(grouped(jobs, room_on(device)))
         needed = max((sum(job.bytes for job in group) for group in groups), default=0)
         self._memory = torch.empty(needed, dtype=torch.uint8, device=device)
         self.launches: list[Launch] = []
         for group in groups:
             pulses = [job for job in group if isinstance(job, Job)]
-            self.launches += pulsing(pulses, table, self._memory.data_ptr()) if pulses else sifted(group, table)
-        for count in sorted({len(each.terms) for each in sums}):
-            self.launches.append(summing([each for each in sums if len(each.terms) == count], table))
+            self.launches += pulsing(pulses, table, self._memory.data_ptr()) if pulses else others(group, table)
+        for form in sorted({form_of(each) for each in sums}):
+            self.launches.append(summing([each for each in sums if form_of(each) == form], table))
         self._table = table.sent_to(device)
 
     def start(self) -> None:
@@ -93,13 +97,13 @@ class Work:
                 kernel[programs,](self._table, *arguments, **options, enable_fp_fusion=False)
 
 
-def grouped(jobs: Sequence[tuple[int, Job | Sifting]], room: int) -> Iterator[list[Job | Sifting]]:
+def grouped(jobs: Sequence[tuple[int, Task]], room: int) -> Iterator[list[Task]]:
     """Jobs that are started together: of one turn and one kind, and of ``room`` bytes at most if they are several."""
-    kinds: dict[tuple[int, object], list[Job | Sifting]] = {}
+    kinds: dict[tuple[int, object], list[Task]] = {}
     for turn, job in jobs:
         kinds.setdefault((turn, job.kind), []).append(job)
     for _, alike in sorted(kinds.items(), key=lambda item: item[0][0]):
-        group: list[Job | Sifting] = []
+        group: list[Task] = []
         taken = 0
         for job in alike:
             if group and taken + job.bytes > room:
@@ -154,12 +158,29 @@ def pulsing(group: Sequence[Job], table: Table, memory: int) -> Iterator[Launch]
         )
 
 
-def sifted(group: Sequence[Job | Sifting], table: Table) -> Iterator[Launch]:
+def others(group: Sequence[Task], table: Table) -> Iterator[Launch]:
+    """The launches of jobs of one kind that pulse nothing."""
+    rates = [job for job in group if isinstance(job, Following)]
+    yield from followed(rates, table) if rates else sifted([job for job in group if isinstance(job, Sifting)], table)
+
+
+def followed(alike: Sequence[Following], table: Table) -> Iterator[Launch]:
+    """The launches of rates that follow the samples."""
+    lines = table.add(number for job in alike for number in job.lines)
+    place = table.add(number for nth, job in enumerate(alike) for number in (nth, *job.numbers))
+    programs = [job.programs for job in alike]
+    sizes = {"MAXIMA_SAMPLES": cuda_scales.MAXIMA_SAMPLES, "MAXIMA_LINES": cuda_scales.MAXIMA_LINES}
+    yield Launch(cuda_follow.maxima, sum(programs), (place, lines, table.add_starts(programs), len(alike)), sizes)
+    options = {"RATE_SAMPLES": cuda_follow.RATE_SAMPLES, "num_warps": 1}
+    yield Launch(cuda_follow.follow, len(alike), (place,), options)
+
+
+def sifted(alike: Sequence[Sifting], table: Table) -> Iterator[Launch]:
     """The launch of buffers of one kind."""
-    alike = [job for job in group if isinstance(job, Sifting)]
     place = table.add(number for job in alike for number in job.numbers)
     programs = [job.lines.numel() for job in alike]
-    options = {"FORGET": alike[0].forget, "SIFT_BLOCK": cuda_sift.SIFT_BLOCK, "num_warps": 1}
+    sizes = {"SIFT_BLOCK": cuda_sift.SIFT_BLOCK, "num_warps": 1}
+    options = {"FORGET": alike[0].forget, "CHOPPED": bool(alike[0].kept), **sizes}
     yield Launch(cuda_sift.sift, sum(programs), (place, table.add_starts(programs), len(alike)), options)
 
 
@@ -170,14 +191,21 @@ def working(job: Job, begin: int) -> list[int]:
     return row
 
 
+def form_of(each: Sum) -> tuple[int, bool]:
+    """What the code that computes a composite weight is compiled for."""
+    return len(each.terms), each.signs is not None
+
+
 def summing(sums: Sequence[Sum], table: Table) -> Launch:
-    """The launch of composite weights of the same number of weights."""
+    """The launch of composite weights of one form."""
     rows = (
-        [each.composite.data_ptr(), each.composite.numel()]
+        [each.composite.data_ptr(), each.composite.numel(), each.composite.shape[1]]
+        + [address_of(side) for side in each.signs or (None, None)]
         + [number for weight, share in each.terms for number in (weight.data_ptr(), bits(share))]
         for each in sums
     )
     place = table.add(number for row in rows for number in row)
     programs = [pieces(each.composite.numel(), cuda_apply.COMPOSE_BLOCK) for each in sums]
-    options = {"ARRAYS": len(sums[0].terms), "BLOCK": cuda_apply.COMPOSE_BLOCK}
+    arrays, is_signed = form_of(sums[0])
+    options = {"ARRAYS": arrays, "SIGNED": is_signed, "BLOCK": cuda_apply.COMPOSE_BLOCK}
     return Launch(cuda_apply.compose, sum(programs), (place, table.add_starts(programs), len(sums)), options)

@@ -20,6 +20,7 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_FIRST,
     AT_FREE_LENGTH,
     AT_LATE,
+    AT_LATE_RATE,
     AT_LENGTHS,
     AT_NUMBERS,
     AT_ONLY_BUSY,
@@ -30,10 +31,12 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_TOTAL,
     AT_WORDS,
     AT_X,
+    AT_X_FACTORS,
     AT_X_LINE,
     AT_X_PATCH,
     AT_X_SCALES,
     LINES,
+    optional,
     real,
     which,
 )
@@ -76,10 +79,13 @@ def scales(
     m = block * MAXIMA_SAMPLES + tl.arange(0, MAXIMA_SAMPLES)
     there = m < size
     length = tl.full((MAXIMA_SAMPLES,), 0.0, tl.float32) + real(tl.load(lines + AT_FREE_LENGTH))
+    late_rate = tl.load(lines + AT_LATE_RATE)
     rate, step = real(tl.load(lines + AT_RATE)), real(tl.load(lines + AT_STEP))
+    found = tl.load(late_rate.to(tl.pointer_type(tl.float64)), mask=late_rate != 0, other=0.0).to(tl.float32)
+    rate = tl.where(late_rate != 0, found, rate)
     longest = real(tl.load(lines + AT_DESIRED))
     x_scale, d_scale = tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32), tl.full((MAXIMA_SAMPLES,), 1.0, tl.float32)
-    pulses = there
+    pulses = there & ((late_rate == 0) | (rate != 0))
     number = tl.load(lines + AT_FIRST).to(tl.int32) + m
     if tl.load(lines + AT_BUSY) != 0:
         number, pulses = numbered(lines, m, there, MAXIMA_LINES)
@@ -87,6 +93,8 @@ def scales(
     if MANAGED:
         x_max = largest_x(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES)
         d_max = largest_d(lines, m, there, MAXIMA_SAMPLES, MAXIMA_LINES) * real(tl.load(lines + AT_FACTOR))
+        # A factor on x is 0 or above, so that it may wait until the largest is found.
+        x_max *= optional(tl.load(lines + AT_X_FACTORS), tl.load(lines + AT_FIRST) + m, there, 1.0)
         idle = (x_max == 0) | (d_max == 0)
         pulses = pulses & (idle == 0)
         x_max, d_max = tl.where(idle, 1.0, x_max), tl.where(idle, 1.0, d_max)

@@ -23,6 +23,7 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_D_LINE,
     AT_D_ROW,
     AT_D_SCALES,
+    AT_D_SIGNS,
     AT_FALLING,
     AT_FIRED,
     AT_FIRST,
@@ -42,12 +43,15 @@ from resbench.crossbar.kernels.cuda_table import (
     AT_X,
     AT_X_ACROSS,
     AT_X_DOWN,
+    AT_X_FACTORS,
     AT_X_IMAGE,
     AT_X_LINE,
     AT_X_PATCH,
     AT_X_SCALES,
+    AT_X_SIGNS,
     LINES,
     late_updates,
+    optional,
     which,
 )
 
@@ -169,10 +173,14 @@ def draw_rows(table, rows, starts, count, ROW_SAMPLES: tl.constexpr):
     row = 4 * block
     stride, only = tl.load(lines + AT_D_ROW), only_line(tl.load(lines + AT_D_LINE), sample, there)
     error = tl.load(lines + AT_D).to(tl.pointer_type(tl.float32)) + d_place(lines, sample) + row * stride
-    d0 = values(error, row, only, there)
-    d1 = values(error + stride, row + 1, only, there & (row + 1 < height))
-    d2 = values(error + 2 * stride, row + 2, only, there & (row + 2 < height))
-    d3 = values(error + 3 * stride, row + 3, only, there & (row + 3 < height))
+    signs = tl.load(lines + AT_D_SIGNS)
+    d0 = values(error, row, only, there) * optional(signs, row, there, 1.0)
+    here = there & (row + 1 < height)
+    d1 = values(error + stride, row + 1, only, here) * optional(signs, row + 1, here, 1.0)
+    here = there & (row + 2 < height)
+    d2 = values(error + 2 * stride, row + 2, only, here) * optional(signs, row + 2, here, 1.0)
+    here = there & (row + 3 < height)
+    d3 = values(error + 3 * stride, row + 3, only, here) * optional(signs, row + 3, here, 1.0)
     limit0, limit1, limit2, limit3 = (
         threshold(d0, scale),
         threshold(d1, scale),
@@ -263,6 +271,8 @@ def draw_columns(table, rows, starts, count, COLUMNS: tl.constexpr):
                 only_line(tl.load(lines + AT_X_LINE), sample, sample >= 0),
                 here,
             )
+            value = value * optional(tl.load(lines + AT_X_FACTORS), sample, sample >= 0, 1.0)
+            value = value * optional(tl.load(lines + AT_X_SIGNS), column, here, 1.0)
             even, odd = tl.split(tl.reshape(value, (COLUMNS // 4, 2, 2)))
             v0, v2 = tl.split(even)
             v1, v3 = tl.split(odd)

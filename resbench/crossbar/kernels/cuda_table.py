@@ -2,8 +2,9 @@
 """Tables on the GPU that tell a kernel about all the arrays that one launch pulses.
 
 A table is one vector of int64 numbers. It has a row for each mini-batch of an array (:class:`Lines`), for each array of
-devices (:class:`Devices`), for each buffer that is read (:class:`Sift`) and for each composite weight (:class:`Sum`).
-Addresses are the numbers that ``Tensor.data_ptr`` gives, and floats are the bits of a float32. A kernel has a row of
+devices (:class:`Devices`), for each buffer that is read (:class:`Sift`), for each rate that follows the samples
+(:class:`Follow`), and for each composite weight (:class:`Sum`). Addresses are the numbers that ``Tensor.data_ptr``
+gives, floats are the bits of a float32, and doubles those of a float64. A kernel has a row of
 programs: first those of the first row of the table, then those of the second, and so on. ``starts`` is the place of the
 numbers of their first programs.
 """
@@ -33,6 +34,7 @@ class Lines(NamedTuple):
     longest: int  # slots that a sample has at most
     turned: int  # 1 for a negative learning rate, which turns every pulse
     rate: int  # float: absolute learning rate
+    late_rate: int  # float64, the rate where only the GPU knows it; 0 where `rate` is it
     step: int  # float: granularity
     desired: int  # float: ``desired_bl``
     factor: int  # float: ``um_grad_scale``
@@ -50,12 +52,15 @@ class Lines(NamedTuple):
     x_across: int  # and to its neighbour
     x_patch: int  # int32 [columns], where a column is in the patch of an output position
     x_line: int  # int64 [samples]: x is 1 on these columns and 0 elsewhere; 0 if x has values
+    x_factors: int  # float32 [samples], factors on x, 0 or above; 0 for none
+    x_signs: int  # float32 [columns], 1 or -1; 0 for none
     d: int  # float32, errors
     d_image: int
     d_down: int
     d_across: int
     d_row: int  # stride from a row to the next
     d_line: int  # int64 [samples], rows, as `x_line`
+    d_signs: int  # float32 [rows], as `x_signs`
     numbers: int  # int32 [size], numbers of the samples, for random draws
     lengths: int  # int32 [size], bit lengths
     x_scales: int  # float32 [size], factors on x
@@ -101,6 +106,40 @@ class Sift(NamedTuple):
     most: int  # float: most pulses at once
     whole: int  # float32 [n, across], pulses; filled
     sifted: int  # int32 [n], whether a line has any; filled
+    # Of chopped gradients, for one line; a mean has the strides of the buffer.
+    line_signs: int = 0  # float32, signs of the lines
+    cross_signs: int = 0  # float32 [across]
+    turns: int = 0  # 1 if the sign of the line turns after the read
+    cross_chance: int = 0  # float: probability that signs across turn then
+    cross_key: int = 0  # key of these draws
+    sweep: int = 0  # and their counter
+    empties: int = 0  # 1 if the buffer is empty before
+    mean: int = 0  # float32, running mean of the reads; 0 for none
+    reference: int = 0  # float32
+    turned: int = 0  # bool, whether the sign of a line turned since it was read
+    decay: int = 0  # float: share of a read in the mean
+    rest: int = 0  # float: that of the mean before
+    bound: int = 0  # float: bound of the buffer after a pulse, 0 for none
+    late_rate: int = 0  # float64, rate of the array that is read, by which `source_rate` is divided; 0 for none
+    read_rate: int = 0  # double, and these three instead of `source_rate`
+    value: int = 0  # double: threshold without correction
+    slow_step: int = 0  # double
+    fast_step: int = 0  # double
+
+
+class Follow(NamedTuple):
+    """A rate that follows the largest x and d of the samples."""
+
+    lines: int  # place of the lines that have x and d
+    samples: int
+    x_most: int  # float32 [samples], the largest x; working memory
+    d_most: int
+    products: int  # float64 [samples], products of the means; working memory
+    factors: int  # float32 [samples], rates over the last one; filled
+    means: int  # float64 [3], both means and the last rate; changed
+    tau: int  # double: share of a sample in the means
+    rest: int  # double: that of the mean before
+    numerator: int  # double: rate at means of 1
 
 
 class Sum(NamedTuple):
@@ -108,6 +147,9 @@ class Sum(NamedTuple):
 
     composite: int  # float32
     crosspoints: int
+    columns: int
+    row_signs: int  # float32 [rows], on all weights but the last; 0 for none, as for those of the columns
+    column_signs: int  # float32 [columns]
 
 
 #: The places of these numbers in their rows, in the same order.
@@ -122,6 +164,7 @@ class Sum(NamedTuple):
     AT_LONGEST,
     AT_TURNED,
     AT_RATE,
+    AT_LATE_RATE,
     AT_STEP,
     AT_DESIRED,
     AT_FACTOR,
@@ -139,12 +182,15 @@ class Sum(NamedTuple):
     AT_X_ACROSS,
     AT_X_PATCH,
     AT_X_LINE,
+    AT_X_FACTORS,
+    AT_X_SIGNS,
     AT_D,
     AT_D_IMAGE,
     AT_D_DOWN,
     AT_D_ACROSS,
     AT_D_ROW,
     AT_D_LINE,
+    AT_D_SIGNS,
     AT_NUMBERS,
     AT_LENGTHS,
     AT_X_SCALES,
@@ -184,10 +230,42 @@ class Sum(NamedTuple):
     AT_MOST,
     AT_WHOLE,
     AT_SIFTED,
+    AT_LINE_SIGNS,
+    AT_CROSS_SIGNS,
+    AT_TURNS,
+    AT_CROSS_CHANCE,
+    AT_CROSS_KEY,
+    AT_SWEEP,
+    AT_EMPTIES,
+    AT_MEAN,
+    AT_REFERENCE,
+    AT_TURNED_LINES,
+    AT_DECAY,
+    AT_REST,
+    AT_BOUND,
+    AT_SOURCE_LATE_RATE,
+    AT_READ_RATE,
+    AT_VALUE,
+    AT_SLOW_STEP,
+    AT_FAST_STEP,
 ) = map(tl.constexpr, range(len(Sift._fields)))
-(AT_COMPOSITE, AT_CROSSPOINTS) = map(tl.constexpr, range(len(Sum._fields)))
+(
+    AT_FOLLOWED,
+    AT_SAMPLES,
+    AT_X_MOST,
+    AT_D_MOST,
+    AT_PRODUCTS,
+    AT_FACTORS,
+    AT_MEANS,
+    AT_TAU,
+    AT_FOLLOW_REST,
+    AT_NUMERATOR,
+) = map(tl.constexpr, range(len(Follow._fields)))
+(AT_COMPOSITE, AT_CROSSPOINTS, AT_SUM_COLUMNS, AT_ROW_SIGNS, AT_COLUMN_SIGNS) = map(
+    tl.constexpr, range(len(Sum._fields))
+)
 #: How many numbers a row has, or where the pairs begin that follow them.
-LINES, DEVICES, SIFT, SUM = (tl.constexpr(len(row._fields)) for row in (Lines, Devices, Sift, Sum))
+LINES, DEVICES, SIFT, FOLLOW, SUM = (tl.constexpr(len(row._fields)) for row in (Lines, Devices, Sift, Follow, Sum))
 #: The working memory in a row of lines.
 WORKING = slice(Lines._fields.index("numbers"), len(Lines._fields))
 
@@ -210,6 +288,18 @@ def which(table, starts, count):
 def real(bits):
     """A float32 from its bits."""
     return bits.to(tl.int32).to(tl.float32, bitcast=True)
+
+
+@triton.jit
+def double(bits):
+    """A float64 from its bits."""
+    return bits.to(tl.float64, bitcast=True)
+
+
+@triton.jit
+def optional(address, place, mask, other):
+    """The float32 numbers of a tensor; ``other`` where its address is 0, as it is if there is no such tensor."""
+    return tl.load(address.to(tl.pointer_type(tl.float32)) + place, mask=tl.where(mask, address, 0) != 0, other=other)
 
 
 @triton.jit

@@ -11,6 +11,40 @@ from resbench.crossbar.checks import Axis
 from resbench.crossbar.pulses import PulseTrain
 
 
+class Reference(NamedTuple):
+    """What a channel with a dynamic reference keeps; :class:`resbench.algorithms.AGAD` explains it."""
+
+    mean: Tensor  # float32 [lines, across]
+    reference: Tensor  # float32 [lines, across]
+    flipped: Tensor  # bool [lines]
+    decay: float
+    bound: float  # 0 for none
+
+
+class Correction(NamedTuple):
+    """A threshold that depends on a rate that only the GPU knows; the rate of the read is divided by it."""
+
+    last_rate: Tensor  # float64 [1]
+    base: float  # threshold at a rate of 1
+    slow_step: float
+    fast_step: float
+
+
+class Chop(NamedTuple):
+    """The signs of a buffer of chopped gradients, for the read of a single line."""
+
+    line_signs: Tensor  # float32 [lines]
+    cross_signs: Tensor  # float32 [across]
+    flips: bool  # whether the sign of the line flips after the read
+    cross_chance: float  # probability with which the signs across flip then
+    cross_key: int  # key of these draws
+    sweep: int  # and their counter
+    empties: bool  # whether the buffer is empty before
+    is_open: bool  # whether anything is written
+    reference: Reference | None
+    correction: Correction | None
+
+
 class SiftedWrite(NamedTuple):
     """The arguments of :meth:`resbench.crossbar.tile.Tile.write_sifted`, which explains each of them."""
 
@@ -23,3 +57,4 @@ class SiftedWrite(NamedTuple):
     pulses: PulseTrain
     axis: Axis
     only_busy: bool
+    chop: Chop | None = None

@@ -24,10 +24,10 @@ from resbench.crossbar import devices
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.kernels import cuda, cuda_scan
-from resbench.crossbar.kernels.sifted import SiftedWrite
+from resbench.crossbar.kernels.sifted import Chop, Correction, Reference, SiftedWrite
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows, Rows
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 
@@ -93,21 +93,34 @@ cuda.update(tile_of(DEVICES[0], (5, 18)), patches, errors, 0.1, unmanaged, 1)
 for device in DEVICES[1:]:
     cuda.update(tile_of(device, (5, 7)), Rows(torch.ones(6, 7)), Rows(torch.ones(6, 5)), 0.1, PulseTrain(), 1)
 
+means = torch.zeros(3, dtype=torch.float64)
+reference = Reference(torch.zeros(7, 5), torch.zeros(7, 5), torch.zeros(7, dtype=torch.bool), 0.1, 0.0)
+correction, signs = Correction(means[2:], 1.0, 0.1, 0.1), (torch.ones(7), torch.ones(5))
 for forget in (False, True):
-    rule, tile = (1.0, 0.1, forget, 31.0), tile_of(DEVICES[0], (5, 7))
-    write = SiftedWrite(torch.arange(3), torch.zeros(7, 5), rule, None, 0.0, 0.1, PulseTrain(), "column", False)
-    cuda.write_sifted(tile, write)
+    for chop in (None, Chop(*signs, True, 0.5, 3, 1, False, True, reference, correction)):
+        rule, tile = (1.0, 0.1, forget, 31.0), tile_of(DEVICES[0], (5, 7))
+        lines = torch.arange(3 if chop is None else 1)
+        write = SiftedWrite(lines, torch.zeros(7, 5), rule, None, 0.0, 0.1, PulseTrain(), "column", False, chop)
+        cuda.write_sifted(tile, write)
+for columns, x, d in ((18, patches, errors), (7, Rows(torch.ones(6, 7)), Rows(torch.ones(6, 5)))):
+    tile = tile_of(DEVICES[0], (5, columns))
+    factors = cuda.follow_rates(tile, x, d, means, 0.1, 1.0)
+    signs = torch.ones(columns), torch.ones(5)
+    turned = ScaledRows(x, factors, signs[0], means[2:]), ScaledRows(d, None, signs[1])
+    cuda.update(tile, *turned, 0.1, PulseTrain(), 1)
 
 tiles = [tile_of(DEVICES[0], (5, 7), seed) for seed in range(3)]
 cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), Changes())
+cuda.add_up(torch.zeros(5, 7), tiles[:2], (0.5, 1.0), (torch.ones(5), torch.ones(7)))
 
-code, scales = "".join(map("".join, compiled.values())), "".join(compiled["scales"])
+code = "".join(map("".join, compiled.values()))
+deciding = "".join("".join(compiled[name]) for name in ("scales", "follow", "sift"))
 print(
     json.dumps(
         {
             "kernels": {name: list(map(resources, codes.values())) for name, codes in compiled.items()},
-            "rounded quotients": scales.count("div.rn.f32"),
-            "approximate quotients": len(re.findall(r"\bdiv\.(full|approx)", scales)),
+            "rounded quotients": len(re.findall(r"\bdiv\.rn\.f(32|64)", deciding)),
+            "approximate quotients": len(re.findall(r"\bdiv\.(full|approx)", deciding)),
             "fused products": len(re.findall(r"\bfma\.r\w(\.ftz)?\.f(32|64)", code)),
         },
         indent=1,

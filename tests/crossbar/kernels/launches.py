@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from triton.runtime import JITFunction, interpreter
 
-from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan, cuda_sift
+from resbench.crossbar.kernels import cuda_apply, cuda_follow, cuda_scales, cuda_scan, cuda_sift
 
 #: Operators that only reserve memory, and marks for a profiler.
 UNCOUNTED = {
@@ -22,6 +22,8 @@ UNCOUNTED = {
 #: Operators that take numbers from the host.
 FROM_HOST = {"lift_fresh", "lift_fresh_copy"}
 KERNELS: Sequence[Any] = (
+    cuda_follow.maxima,
+    cuda_follow.follow,
     cuda_scales.scales,
     cuda_scan.draw_rows,
     cuda_scan.draw_columns,

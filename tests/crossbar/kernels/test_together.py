@@ -28,6 +28,7 @@ from tests.crossbar.kernels.launches import counted
 
 HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
 TRAINS: Any = {"pulses": PulseTrain(desired_bl=2), "transfer_pulses": PulseTrain(desired_bl=2)}
+CHOPPED: Any = {"fast_lr": 0.5, "buffer_granularity": 0.5, "in_chop_prob": 0.5, **TRAINS}
 SOFT = SoftBounds(states=10)
 
 
@@ -56,7 +57,7 @@ def trained(backend: kernels.Backend, algorithm: Algorithm) -> list[Tile]:
     "algorithm",
     [
         algorithms.ResidualLearning(tiles=3, transfer_every=[1, 1, 1], transfer_lr=9.0, **TRAINS),
-        algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, with_reset_prob=0.5, **TRAINS),
+        algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, with_reset_prob=1.0, **TRAINS),
         algorithms.TikiTaka(fast_lr=0.5, transfer_lr=9.0, transfer_columns=False, n_reads_per_transfer=2, **TRAINS),
         algorithms.TikiTakaV2(3, transfer_every=[1, 1, 1], fast_lr=0.5, thres_scale=0.05, n_reads_per_transfer=3),
         algorithms.MixedPrecision(granularity=0.05),
@@ -71,6 +72,71 @@ def test_transfers_read_what_was_pulsed_before(algorithm: Algorithm) -> None:
         torch.testing.assert_close(tile.weight, expected.weight, atol=2e-6, rtol=0)
         assert (tile.updates, tile.transfers_in) == (expected.updates, expected.transfers_in)
         assert tile.slots == expected.slots > 0
+
+
+def chopped(backend: kernels.Backend, algorithm: Algorithm, steps: int) -> list[dict[str, Any]]:
+    """The state of two layers after some steps; it is looked at after the first of them, too."""
+    kernels.use(backend)
+    hardware = HARDWARE if backend == "cuda" else "cpu"
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 2, 2, bias=False), nn.Flatten(), nn.Linear(4, 2, bias=False))
+    to_analog(model, algorithm, SOFT)
+    model = model.to(hardware)
+    optimizer = AnalogOptimizer(model.parameters(), lr=0.5)
+    for step in range(steps):
+        optimizer.zero_grad()
+        found = model(torch.linspace(-step, 1, 6).view(1, 1, 2, 3).to(hardware))
+        (found * found.new_tensor([1.0, -0.7])).sum().backward()
+        optimizer.step()
+        if step == 0:
+            model.state_dict()
+    return [layer.cpu().algorithm.state_dict() for _, layer in analog_layers(model)]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "steps"),
+    [
+        (
+            algorithms.ChoppedTikiTaka(
+                gamma=0.5,
+                out_chop_prob=0.5,
+                n_reads_per_transfer=2,
+                correct_gradient_magnitudes=True,
+                momentum=0.1,
+                with_reset_prob=0.5,
+                **CHOPPED,
+            ),
+            3,
+        ),
+        (
+            algorithms.ChoppedTikiTaka(
+                out_chop_prob=0.5, auto_scale=False, no_buffer=True, transfer_columns=False, **CHOPPED
+            ),
+            2,
+        ),
+        (
+            algorithms.AGAD(
+                in_chop_random=True, forget_buffer=False, buffer_cap=0.2, n_reads_per_transfer=None, **CHOPPED
+            ),
+            4,
+        ),
+    ],
+    ids=["c-TTv2", "c-TTv2 by rows", "AGAD"],
+)
+def test_chopped_gradients_have_the_signs_and_rates_of_the_reference(algorithm: Algorithm, steps: int) -> None:
+    """Buffers, signs, means and rates have the same bits. AGAD writes in the fourth step."""
+    every = zip(chopped("cuda", algorithm, steps), chopped("reference", algorithm, steps), strict=True)
+    for found, truth in every:
+        assert (truth["line_signs"] < 0).any()
+        assert truth["tiles.1.pulses_up"].any()
+        assert found.keys() == truth.keys()
+        for name, expected in truth.items():
+            if "weight" in name or "composite" in name:
+                torch.testing.assert_close(found[name], expected, atol=2e-6, rtol=0)
+            elif isinstance(expected, torch.Tensor):
+                assert torch.equal(found[name], expected), name
+            else:
+                assert found[name] == expected, name
 
 
 def tile_of(device: Device, seed: int) -> Tile:
