@@ -12,7 +12,7 @@ import torch
 from resbench.crossbar import kernels
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
-from resbench.crossbar.rows import MapRows, PatchRows, Rows
+from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows
 from resbench.crossbar.unit_cells import make_tile
 from tests.crossbar.zoo import ZOO, model_name
 
@@ -47,6 +47,8 @@ def compare(seed: int) -> tuple[int, float, str]:
     choose, hardware = random.Random(seed), "cuda" if torch.cuda.is_available() else "cpu"
     device = choose.choice([device for device in ZOO if not device.is_continuous])
     x, d = sides(choose)
+    if choose.random() < 0.5:
+        x, d = turned(choose, x, factors=True), turned(choose, d, factors=False)
     train = PulseTrain(
         desired_bl=choose.randint(1, 5),
         update_bl_management=choose.random() < 0.6,
@@ -64,13 +66,28 @@ def compare(seed: int) -> tuple[int, float, str]:
         there = "cpu" if backend == "reference" else hardware
         tile = tile.to(there)
         for _ in range(2):
-            tile.update(x.of(x.source.to(there)), d.of(d.source.to(there)), lr, train)
+            tile.update(moved(x, there), moved(d, there), lr, train)
         tiles.append(tile.cpu())
     truth, tile = tiles
     counted = int((truth.pulses_up + truth.pulses_down).sum())
     same = torch.equal(tile.pulses_up, truth.pulses_up) and torch.equal(tile.pulses_down, truth.pulses_down)
     difference = float((tile.weight - truth.weight).abs().max())
     return counted if same and tile.slots == truth.slots else -max(counted, 1), difference, model_name(device)
+
+
+def turned(choose: random.Random, rows: Rows, factors: bool) -> Rows:
+    """Rows whose lines have signs, and which have factors."""
+    draw = torch.Generator().manual_seed(choose.randrange(2**32))
+    signs = torch.randint(0, 2, (rows.shape[1],), generator=draw) * 2.0 - 1.0
+    return ScaledRows(rows, 3 * torch.rand(rows.shape[0], generator=draw) if factors else None, signs)
+
+
+def moved(rows: Rows, there: str) -> Rows:
+    """Rows on another device."""
+    if isinstance(rows, ScaledRows):
+        sides = (None if each is None else each.to(there) for each in (rows.factors, rows.signs))
+        return ScaledRows(moved(rows.rows, there), *sides)
+    return rows.of(rows.source.to(there))
 
 
 def sides(choose: random.Random) -> tuple[Rows, Rows]:

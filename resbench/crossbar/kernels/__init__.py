@@ -149,7 +149,8 @@ def write(array: DeviceArray, lines: Tensor, values: Tensor, lr: float, pulses: 
 
 def write_sifted(array: DeviceArray, write: SiftedWrite) -> bool:
     """Do :meth:`resbench.crossbar.tile.Tile.write_sifted` if Triton's kernels can; returns whether they did."""
-    can = _is_triton(array, write.pulses) and write.lr != 0 and write.buffer.dtype is torch.float32
+    can = _is_triton(array, write.pulses) and write.lr != 0 and write.lines.numel() > 0
+    can = can and write.buffer.dtype is torch.float32
     can = can and (write.source is None or write.source.dtype is torch.float32)
     if can:
         _triton().write_sifted(array, write)

@@ -17,6 +17,7 @@ from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.kernels import cuda_apply, cuda_scales, cuda_scan
 from resbench.crossbar.kernels.cuda_functions import pieces
 from resbench.crossbar.kernels.cuda_table import Lines
+from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import MASK32, Stream, signed
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows
@@ -27,6 +28,8 @@ from resbench.errors import BadValue
 room: int | None = None
 #: The same without a GPU.
 ROOM = 1 << 28
+#: The largest room. In more, samples, slots and words would not be counted by 31 bits, as kernels do.
+MOST_ROOM = 1 << 33
 #: Working memory of a tensor begins at a multiple of so many bytes.
 ALIGNED = 16
 
@@ -125,9 +128,10 @@ def memory_of(tensor: Tensor) -> int:
 
 def room_on(device: torch.device) -> int:
     """Bytes of working memory."""
-    if room is not None:
-        return room
-    return torch.cuda.get_device_properties(device).total_memory // 16 if device.type == "cuda" else ROOM
+    found = room
+    if found is None:
+        found = torch.cuda.get_device_properties(device).total_memory // 16 if device.type == "cuda" else ROOM
+    return min(found, MOST_ROOM)
 
 
 def jobs_of(
@@ -309,7 +313,10 @@ def position_grid(rows: Rows) -> tuple[int, int, int] | None:
 
 
 def image_of(rows: Rows, positions: tuple[int, int, int]) -> Tensor:
-    """Rows as images ``[images, lines, height, width]``: views, nothing is laid out. Of one-hot rows, their lines."""
+    """Rows as images ``[images, lines, height, width]``. Of one-hot rows, their lines.
+
+    They are views, and nothing is laid out, unless the places in an image need more than 31 bits, as kernels have.
+    """
     if isinstance(rows, OneHotRows):
         return rows.source.contiguous()[:, None, None, None]
     image: Tensor
@@ -317,7 +324,13 @@ def image_of(rows: Rows, positions: tuple[int, int, int]) -> Tensor:
         image = rows.source
     else:
         image = rows.dense().unflatten(0, positions).permute(0, 3, 1, 2)
-    return image.to(torch.float32)
+    image = image.to(torch.float32)
+    reach = sum((size - 1) * stride for size, stride in zip(image.shape[1:], image.stride()[1:], strict=True))
+    if reach < 1 << 31:
+        return image
+    if TOGETHER.finish is not None:  # pulses that wait may change what is copied
+        TOGETHER.finish()
+    return image.contiguous()
 
 
 @functools.lru_cache(maxsize=1024)

@@ -183,6 +183,21 @@ def test_long_trains_and_too_little_room(monkeypatch: pytest.MonkeyPatch) -> Non
         trained("cuda", device, x, d, 1.0, FREE)
 
 
+def test_kernels_count_with_31_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large a GPU is, and where the columns of x are far apart. Nothing is computed here."""
+    monkeypatch.setattr(cuda_jobs, "room", 1 << 40)
+    tile, many = Tile(devices.SoftBounds(states=10), (1, 4), Stream(0)), 1 << 31
+    x, d = Rows(torch.ones(1, 4).expand(many, 4)), Rows(torch.ones(1, 1).expand(many, 1))
+    lines = next(cuda_jobs.jobs_of(tile, x, d, 0.1, PulseTrain(desired_bl=64), 0.1)).lines
+    assert (lines.words, lines.longest) == (2, 64)
+    assert 1 << 30 < lines.size * lines.longest < 1 << 31
+
+    far = torch.empty_strided((1, 2), (1, 1 << 31), device="meta")
+    assert cuda_jobs.image_of(Rows(far), (1, 1, 1)).stride(1) == 1
+    near = torch.empty_strided((1, 2), (1, (1 << 31) - 1), device="meta")
+    assert cuda_jobs.image_of(Rows(near), (1, 1, 1)).stride(1) == (1 << 31) - 1
+
+
 @pytest.mark.parametrize(
     ("stride", "dilation", "laid_out"),
     [

@@ -221,3 +221,11 @@ def test_a_gpu_finds_whether_there_is_anything_to_write(only_busy: bool, axis: A
     assert (tile.updates, tile.slots) == (truth.updates, truth.slots)
     assert tile.updates == 1
     assert tile.transfers_in == truth.transfers_in == (1 if only_busy else 2)
+
+
+def test_no_lines_are_no_work_for_a_gpu() -> None:
+    kernels.use("cuda")
+    tile, none = tile_of(SOFT, 0), torch.zeros(0, dtype=torch.int64, device=HARDWARE)
+    assert not tile.write_sifted(none, torch.zeros(3, 2, device=HARDWARE), (1.0, 0.0, False, 9.0), 0.2)
+    tile.write(none, torch.zeros(0, 2, device=HARDWARE), 0.2)
+    assert tile.slots == 0
