@@ -190,8 +190,10 @@ def compose_signed(
 
 def can_follow_rates(array: DeviceArray, pulses: PulseTrain) -> bool:
     """Whether a GPU can find the rate of an update by itself, as :func:`follow_rates` does."""
+    if not _is_triton(array, pulses):
+        return False
     adapts, managed, _ = pulses.switches  # the host has to know a rate to which trains adapt
-    return managed and not adapts and _is_triton(array, pulses)
+    return managed and not adapts
 
 
 def follow_rates(array: DeviceArray, x: Rows, d: Rows, means: Tensor, tau: float, numerator: float) -> Tensor:
@@ -237,8 +239,9 @@ def is_numba(array: DeviceArray) -> bool:
 
 def _is_triton(array: DeviceArray, pulses: PulseTrain) -> bool:
     """Whether Triton's kernels pulse this array with such pulses."""
-    can = pulses.is_plain and array.is_pulsed and not is_numba(array) and _has_triton_kernels(array.memory)
-    return can and _triton().is_covered(array)
+    if is_numba(array) or not (pulses.is_plain and array.is_pulsed and _has_triton_kernels(array.memory)):
+        return False
+    return _triton().is_covered(array)
 
 
 def _has_triton_kernels(weight: Tensor) -> bool:
