@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from resbench import algorithms
 from resbench.cli import main
 from resbench.crossbar import devices
-from resbench.crossbar.kernels import apply, buffers, maxima, product_code, scan, uniform, vectors_code
+from resbench.crossbar.kernels import apply, buffers, maxima, product_code, scan, scan_vectors, uniform, vectors_code
 from resbench.crossbar.periphery import PERFECT, IOParameters
 from resbench.crossbar.views import FORMS
 from resbench.networks import LeNet5
@@ -24,7 +24,7 @@ from resbench.nn import AnalogOptimizer, to_analog
 assert main(["warmup"]) == 0
 kernels = {
     f"{module.__name__}.{name}": kernel
-    for module in (apply, buffers, maxima, product_code, scan, uniform, vectors_code)
+    for module in (apply, buffers, maxima, product_code, scan, scan_vectors, uniform, vectors_code)
     for name, kernel in vars(module).items()
     if isinstance(kernel, Dispatcher)
 }

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,call-arg,var-annotated"
 """Applying pulses to devices, compiled by Numba, for each response of devices separately.
 
 :func:`pulse` is what Python calls for one update of one array: it finds the pulses and applies them.
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from resbench.crossbar.kernels import dense, noise
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.records import devices_of, train_of
+from resbench.crossbar.kernels.references import referred
 from resbench.crossbar.kernels.responses import each, of, respond
 from resbench.crossbar.kernels.scan import NO_STOP, room_for_scan, scan_in
 from resbench.crossbar.kernels.scan_records import Bits, Flips, Geometry, Scanned, Sides
@@ -72,7 +73,7 @@ def apply(
     visits: Indices, columns: Columns, marks: Marks, n: int, band: tuple[int, int], update: int, devices: Devices
 ) -> None:
     """:func:`apply_in` room of its own."""
-    apply_in(noise.room_for_noise(n), visits, columns, marks, n, band, update, devices)
+    apply_in(noise.room_for_noise(n), visits, columns, marks, n, band, update, referred(devices))
 
 
 @compiled
@@ -87,7 +88,7 @@ def apply_in(room, visits, columns, marks, n, band, update, devices):
         n: columns of the array.
         band: the first of the rows whose pulses are applied, and the one after the last.
         update: update counter of the array.
-        devices: their buffers are changed in place.
+        devices: a reference to them; their buffers are changed in place.
     """
     time = np.uint64(update)
     if marks.size > 0:
@@ -125,6 +126,7 @@ def one_by_one(visits, order, columns, n, devices, xi, eta):
     w_min, w_max, reference = devices.w_min, devices.w_max, devices.reference
     stored, visible = devices.stored, devices.visible
     count_up, count_down = devices.pulses_up, devices.pulses_down
+    up_table, down_table = devices.up_table, devices.down_table
     u0, u1, u2, u3 = devices.up
     d0, d1, d2, d3 = devices.down
     m0, m1, m2, m3 = each(u0), each(u1), each(u2), each(u3)
@@ -148,7 +150,7 @@ def one_by_one(visits, order, columns, n, devices, xi, eta):
             p = of(u2, at & m2) if rise else of(d2, at & k2)
             q = of(u3, at & m3) if rise else of(d3, at & k3)
             sign, s = (up_sign, s_up) if rise else (down_sign, s_down)
-            table = devices.up_table if rise else devices.down_table
+            table = up_table if rise else down_table
             change = respond(form, w, sign, a, b, p, q, s, table, xi[drawn])
             count_up[at] += np.int32(rise)
             count_down[at] += np.int32(rise ^ one)
@@ -230,7 +232,8 @@ def pulse(
         followed: whether the caller wants to know which crosspoints changed.
     """
     sides, flips = Sides(x, d, factors), Flips(column_flips, row_flips)
-    devices, train = devices_of(form, constants, record), train_of(record, numbers, geometry, update, lr, step)
+    devices = referred(devices_of(form, constants, record))
+    train = train_of(record, numbers, geometry, update, lr, step)
     rows, n = record[0].rows, record[0].columns
     touched, going, slots, listed = np.empty(0, np.int64), 0, 0, 0
     room, noise_room = room_for_scan(x.shape, d.shape, geometry), noise.room_for_noise(n)

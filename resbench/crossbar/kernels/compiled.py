@@ -28,8 +28,8 @@ COMPILING = "numba:compile"
 CROSSBAR = Path(__file__).resolve().parents[1]
 #: Modules that compile nothing themselves, but whose functions and constants become part of compiled code.
 INLINED = (
-    *("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "kernels/responses.py"),
-    *("kernels/scan_records.py", "kernels/vectors_records.py", "kernels/words.py"),
+    *("kernels/functions.py", "kernels/philox.py", "kernels/product_lanes.py", "kernels/references.py"),
+    *("kernels/responses.py", "kernels/scan_records.py", "kernels/vectors_records.py", "kernels/words.py"),
     *("functions.py", "randomness.py", "views.py"),
 )
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.philox import LOW, philox
+from resbench.crossbar.kernels.references import flat
 from resbench.crossbar.kernels.words import EIGHT, counting, eightfold, store_codes, store_marks
 
 ONE = 4294967296.0  # 2^32
@@ -76,7 +77,7 @@ def fire_columns(key, slots, samples, update, places, bounds, codes):
         codes: uint8 ``[pairs, blocks]``, blocks in whole vectors; filled.
     """
     size, now = np.uint64(codes.shape[1]), eightfold(update & LOW)
-    all_bounds, all_codes = bounds.reshape(-1), codes.reshape(-1)
+    all_bounds, all_codes = flat(bounds), flat(codes)
     for q in range(np.uint64(slots.size)):
         slot, sample = eightfold(np.uint64(slots[q])), eightfold(np.uint64(samples[q]))
         first, line = q * size, np.uint64(places[q]) * np.uint64(4) * size

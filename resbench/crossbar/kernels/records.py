@@ -9,9 +9,7 @@ from it here without a copy.
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
 from numba import carray, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from resbench.crossbar.kernels.compiled import compiled
@@ -31,32 +29,6 @@ def pointer(context, address):
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
 
     return types.voidptr(types.int64), cast
-
-
-def _without_owner(context, builder, kind, value):
-    if isinstance(kind, types.BaseTuple):
-        parts = cgutils.unpack_tuple(builder, value)
-        parts = [_without_owner(context, builder, *pair) for pair in zip(kind.types, parts, strict=True)]
-        return context.make_tuple(builder, kind, parts)
-    if isinstance(kind, types.Array):
-        array = context.make_array(kind)(context, builder, value)
-        array.meminfo, array.parent = (ir.Constant(owner.type, None) for owner in (array.meminfo, array.parent))
-        return array._getvalue()
-    return value
-
-
-@intrinsic
-def borrowed(context, values):
-    """An array, or a tuple with arrays, without the owner of the memory, whom the caller has to keep.
-
-    Numba does not count references to such arrays. Counting takes most of the time of a loop that passes many small
-    arrays to functions.
-    """
-
-    def code(context, builder, signature, arguments):
-        return _without_owner(context, builder, values, arguments[0])
-
-    return values(values), code
 
 
 @compiled

@@ -112,6 +112,48 @@ class ScanRoom(NamedTuple):
     marks: NDArray[np.int8]
 
 
+class Lines(NamedTuple):
+    """Arrays for the lines of one side of a vector.
+
+    Args:
+        values: lane by lane; 0 behind the last line.
+        limits: bounds of the lines, ``[1, width]``.
+        entries: their entries.
+        codes: codes of the lines in each slot.
+    """
+
+    values: Floats
+    limits: NDArray[np.uint64]
+    entries: NDArray[np.int32]
+    codes: NDArray[np.uint8]
+
+
+class VectorRoom(NamedTuple):
+    """Arrays that :func:`resbench.crossbar.kernels.scan_vectors.scan_vectors` works in.
+
+    Args:
+        rows: for the rows.
+        across: for the columns.
+        numbers: largest x, largest d, slots and scale of the rows of a vector, ``[4, 1]``.
+        now: some of its slots, and its number for each of them.
+        places: zeros; and where each slot is among those whose rows were drawn.
+        rows_found: entries of the rows that fire in one slot.
+        visits: see :mod:`resbench.crossbar.kernels.scan`, flat; a scan that finds more makes a larger one.
+        columns: likewise.
+        marks: empty.
+    """
+
+    rows: Lines
+    across: Lines
+    numbers: Floats
+    now: tuple[NDArray[np.uint32], NDArray[np.uint32]]
+    places: tuple[NDArray[np.int64], NDArray[np.int64]]
+    rows_found: NDArray[np.int32]
+    visits: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    marks: NDArray[np.int8]
+
+
 class Scanned(NamedTuple):
     """What a scan found.
 

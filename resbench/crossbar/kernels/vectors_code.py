@@ -1,4 +1,4 @@
-# mypy: disable-error-code="no-untyped-def,no-untyped-call,call-arg,var-annotated,no-any-return"
+# mypy: disable-error-code="no-untyped-def,no-untyped-call,call-arg,var-annotated,no-any-return,attr-defined"
 """Training vector by vector, compiled by Numba: pulse a tile, read lines of it, buffer them, write to the next tile.
 
 One call does what the loop of :class:`resbench.algorithms.chain.TileChain` does with calls of its own for every
@@ -9,6 +9,7 @@ mini-batch contains many transfers.
 from __future__ import annotations
 
 import numpy as np
+from numba import carray
 
 from resbench.crossbar.kernels.apply import COLUMNS_AT_ONCE, apply_in, offers_marks, turn
 from resbench.crossbar.kernels.buffers import pass_into, running_rates
@@ -16,13 +17,17 @@ from resbench.crossbar.kernels.compiled import compiled
 from resbench.crossbar.kernels.maxima import row_maximum
 from resbench.crossbar.kernels.noise import room_for_noise
 from resbench.crossbar.kernels.philox import LOW, philox
-from resbench.crossbar.kernels.records import array_at, borrowed, devices_of, train_of, visible_of
+from resbench.crossbar.kernels.records import array_at, devices_of, pointer, train_of, visible_of
+from resbench.crossbar.kernels.references import borrowed, referred
 from resbench.crossbar.kernels.scan import NO_STOP, room_for_scan, scan_in
 from resbench.crossbar.kernels.scan_records import POINT, Flips, Sides
+from resbench.crossbar.kernels.scan_vectors import room_for_vector, scan_vectors
 from resbench.crossbar.kernels.vectors_records import Done, Room
 
 UNIT = 2.0**-24
 FLOAT = np.float32
+#: Up to so many vectors are searched for pulses one after the other. With eight, both searches take equally long.
+FEW = 4
 
 
 @compiled
@@ -54,22 +59,22 @@ def room_for_vectors(vectors, written, out, n):
     most, size = max(vectors, written), written * max(out, n)
     return Room(
         room_for_scan((most, n, 1, 1), (1, out, most), POINT),
+        room_for_vector(out, n),
         room_for_noise(n),
         Flips(np.zeros(n, np.uint8), np.zeros(out, np.uint8)),
         np.empty(most * out, np.float32),
-        (np.empty(size, np.float32), np.empty(size, np.float32)),
+        (np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32)),
         np.zeros(size, np.float32),
         np.arange(written),
     )
 
 
 @compiled
-def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, chopping):
+def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, chopped):
     """:func:`run` in a room. The caller keeps all arrays, so that references to them need not be counted."""
-    room, numbers, records, tiles, links = (
-        borrowed(owned), borrowed(numbers), borrowed(records), borrowed(tiles), borrowed(links)
-    )  # fmt: skip
-    x, d, chopping = borrowed(x), borrowed(d), borrowed(chopping)
+    room, few, chopping = referred(owned), referred(owned.few), referred(chopped)
+    numbers, records, tiles, links = borrowed(numbers), borrowed(records), borrowed(tiles), borrowed(links)
+    x, d = borrowed(x), borrowed(d)
     out, n = records[0].rows, records[0].columns
     lines, across = (n, out) if flow.by_column else (out, n)
     unturned = Flips(room.flips.columns[:0], room.flips.rows[:0])
@@ -77,7 +82,6 @@ def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, 
     flips = room.flips if is_signed else unturned
     if is_signed:
         turn_lines(chopping, flow.by_column, flips)
-    fast = devices_of(forms[0], constants[0], records[:1])
     rate, sweeps = tiles[0].rate, chopping.sweeps
     largest_x, largest_d = chopping.largest_x, chopping.largest_d
     none = room.errors[:0]
@@ -94,8 +98,15 @@ def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, 
             factors = relative(rates)
         if rate != 0:
             train = train_of(records[:1], numbers[0], POINT, tiles[0].updates + tiles[0].calls, rate, tiles[0].step)
-            sides = Sides(images(driven), transposed(d[first:last], room.errors), factors)
-            tiles[0].slots += pulse(room, sides, flips, train, fast, out, n)
+            errors = d[first:last]
+            if last - first <= FEW:
+                found = scan_vectors(few, driven, errors, factors, train)
+                if found.visits.shape[0] > 0:
+                    perform(room, found, flips, train, forms[0], constants[0], records[:1])
+                slots = found.slots
+            else:
+                slots = pulse_many(room, driven, errors, factors, flips, train, forms[0], constants[0], records[:1])
+            tiles[0].slots += slots
         tiles[0].calls += 1
         now = flow.start + last
         for k in range(links.size):
@@ -121,9 +132,9 @@ def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, 
                     if chopping.corrects:
                         theta *= rate * chopping.slow_step / chopping.fast_step
                     line = start % lines
-                    signal(chopping, line, flow.by_column, n, values[0])
+                    signal(room, chopping, line, flow.by_column, n, values[0])
                     busy = sift(room, link, link.rate / theta, 1.0, chopping.no_buffer, line, n, flow.by_column, values)
-                    busy = after(chopping, link, line, n, flow.by_column, values[0], sweeps, busy)
+                    busy = after(room, chopping, link, line, n, flow.by_column, values[0], sweeps, busy)
                     sweeps = chop(chopping, line, lines, now, sweeps)
                     turn_lines(chopping, flow.by_column, flips)
                 elif link.buffer[1] > 0:
@@ -132,15 +143,18 @@ def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, 
                     target = records[k + 1 : k + 2]
                     counter = tiles[k + 1].updates + tiles[k + 1].calls
                     train = train_of(target, numbers[1], POINT, counter, tiles[k + 1].rate, tiles[k + 1].step)
-                    slow = devices_of(forms[1], constants[1], target)
                     chosen = rows_in(room.chosen, count, lines)
                     for i in range(count):
                         chosen[i, (start + i) % lines] = 1.0
-                    if flow.by_column:
-                        sides = Sides(images(chosen), transposed(values, room.errors), none)
+                    sides = (chosen, values) if flow.by_column else (values, chosen)
+                    if count <= FEW:
+                        found = scan_vectors(few, *sides, none, train)
+                        if found.visits.shape[0] > 0:
+                            perform(room, found, unturned, train, forms[1], constants[1], target)
+                        slots = found.slots
                     else:
-                        sides = Sides(images(values), transposed(chosen, room.errors), none)
-                    tiles[k + 1].slots += pulse(room, sides, unturned, train, slow, out, n)
+                        slots = pulse_many(room, *sides, none, unturned, train, forms[1], constants[1], target)
+                    tiles[k + 1].slots += slots
                     for i in range(count):
                         chosen[i, (start + i) % lines] = 0.0
                     tiles[k + 1].calls += 1
@@ -163,23 +177,31 @@ def next_stop(links, start, last, end):
 
 
 @compiled
-def pulse(room, sides, flips, train, devices, rows, n):
-    """Find the pulses of some vectors and apply them; returns their slots."""
-    going, slots = 0, 0
+def pulse_many(room, x, d, factors, flips, train, form, constants, record):
+    """:func:`pulse` for more than a few vectors."""
+    offers = offers_marks(referred(devices_of(form, constants, record)))
+    sides, going, slots = Sides(images(x), transposed(d, room.errors), factors), 0, 0
     while going >= 0:
-        found = scan_in(room.scan, sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers_marks(devices))
+        found = scan_in(room.scan, sides, train, going, NO_STOP, COLUMNS_AT_ONCE, offers)
+        perform(room, found, flips, train, form, constants, record)
         going = found.going
         slots += found.slots
-        if found.visits.shape[0] > 0:
-            turn(found, flips, n)
-            apply_in(room.noise, found.visits, found.columns, found.marks, n, (0, rows), train.update, devices)
     return slots
+
+
+@compiled
+def perform(room, found, flips, train, form, constants, record):
+    """Apply the pulses that were found."""
+    if found.visits.shape[0] > 0:
+        devices, rows, n = referred(devices_of(form, constants, record)), record[0].rows, record[0].columns
+        turn(found, flips, n)
+        apply_in(room.noise, found.visits, found.columns, found.marks, n, (0, rows), train.update, devices)
 
 
 @compiled
 def rows_in(room, count, lines):
     """The beginning of a flat array as a matrix."""
-    return room[: count * lines].reshape(count, lines)
+    return carray(pointer(room.ctypes.data), (count, lines), room.dtype)
 
 
 @compiled
@@ -278,11 +300,11 @@ def turn_lines(chopping, by_column, flips):
 
 
 @compiled
-def signal(chopping, line, by_column, n, values):
+def signal(room, chopping, line, by_column, n, values):
     """The signal in one read, in place: the values minus their reference, if there is one, times the signs."""
     sign, across = chopping.line_signs[line], values.size
     if chopping.mean.size > 0:
-        mean, reference = np.empty(across, np.float32), np.empty(across, np.float32)
+        mean, reference = room.values[1][:across], room.values[2][:across]
         take(chopping.mean, line, n, by_column, mean)
         if chopping.flipped[line]:
             put(chopping.reference, line, n, by_column, mean)
@@ -298,12 +320,12 @@ def signal(chopping, line, by_column, n, values):
 
 
 @compiled
-def after(chopping, link, line, n, by_column, passed, sweeps, busy):
+def after(room, chopping, link, line, n, by_column, passed, sweeps, busy):
     """Update a dynamic reference after the rule of the buffer; returns whether anything is written."""
     if chopping.mean.size == 0:
         return busy
     if busy and chopping.bound > 0:
-        held, bound = np.empty(passed.size, np.float32), np.float32(chopping.bound)
+        held, bound = room.values[1][: passed.size], np.float32(chopping.bound)
         buffer = array_at(link.buffer, FLOAT)
         take(buffer, line, n, by_column, held)
         for i in range(passed.size):

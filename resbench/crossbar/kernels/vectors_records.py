@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from resbench.crossbar.kernels.scan_records import Flips, ScanRoom
+from resbench.crossbar.kernels.scan_records import Flips, ScanRoom, VectorRoom
 from resbench.crossbar.views import Floats
 
 #: An array of the chain: how it is pulsed, and what was done, for its counters. The first is pulsed with vectors at
@@ -104,20 +104,22 @@ class Room(NamedTuple):
     """Arrays that are used for every vector anew.
 
     Args:
-        scan: for the search for pulses.
+        scan: for the search for pulses of many vectors.
+        few: for the search for pulses of a few.
         noise: :func:`resbench.crossbar.kernels.noise.room_for_noise`.
         flips: lines of the fast tile that are turned.
         errors: flat, for errors of the vectors.
-        values: flat, for lines that are read, and for lines of a buffer.
+        values: flat, for lines that are read, and two for lines of buffers and references.
         chosen: flat, zeros.
         places: 0, 1, 2 and so on.
     """
 
     scan: ScanRoom
+    few: VectorRoom
     noise: tuple[Counters, Counters, Counters, Floats, Floats]
     flips: Flips
     errors: Floats
-    values: tuple[Floats, Floats]
+    values: tuple[Floats, Floats, Floats]
     chosen: Floats
     places: NDArray[np.int64]
 
