@@ -130,6 +130,7 @@ def _chopped(channel: Channel, source: int, rate: float, fast_rate: float, batch
     assert isinstance(channel, Chopped)
     _, momentum, forget, longest = channel.rule
     assert longest is not None, "continuous tiles are not covered"
+    channel.read_late()
     rule = Rule(channel.held("buffer"), rate, channel.base_threshold, float(momentum), forget, longest)
     stream = channel.owner.stream
     chopping = Chopping(

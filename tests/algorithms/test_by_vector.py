@@ -154,3 +154,14 @@ def test_a_class_that_transfers_in_its_own_way_is_not_passed_over() -> None:
             """Transfer nothing."""
 
     assert built(Own, DEVICE, looped=False).inner_tiles(8) == 0
+
+
+def test_running_means_that_a_gpu_has_changed_last_are_read_first() -> None:
+    moved, stayed = (built(ChoppedTikiTaka, DEVICE, looped=False) for _ in range(2))
+    for algorithm in (moved, stayed):
+        trained(algorithm, 5, 6)
+    channel: Any = moved.channel
+    channel.late = torch.tensor([channel.largest_x, channel.largest_d, channel.last_rate], dtype=torch.float64)
+    channel.largest_x = channel.largest_d = channel.last_rate = 0.0
+
+    assert is_equal(trained(moved, 5, 6), trained(stayed, 5, 6))
