@@ -67,6 +67,7 @@ TABLES = [
     ("README.md", "states, tuned", "digits-mlp", "tuned"),
     ("docs/leaderboard.md", "LSTM, states", "digits-lstm", "default"),
     ("docs/leaderboard.md", "LeNet-5, states", "fashion-lenet5-cpu", "default"),
+    ("docs/leaderboard.md", "MNIST, states", "mnist-lenet5-cpu", "default"),
 ]
 
 
