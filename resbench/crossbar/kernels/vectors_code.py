@@ -71,7 +71,10 @@ def room_for_vectors(vectors, written, out, n):
 
 @compiled
 def run_in(owned, forms, constants, numbers, records, tiles, links, x, d, flow, chopped):
-    """:func:`run` in a room. The caller keeps all arrays, so that references to them need not be counted."""
+    """:func:`run` in a room. The caller keeps all arrays, so that references to them need not be counted.
+
+    ``owned`` and ``chopped`` are the room and the chopping by value; the code below passes their addresses on.
+    """
     room, few, chopping = referred(owned), referred(owned.few), referred(chopped)
     numbers, records, tiles, links = borrowed(numbers), borrowed(records), borrowed(tiles), borrowed(links)
     x, d = borrowed(x), borrowed(d)
@@ -178,7 +181,7 @@ def next_stop(links, start, last, end):
 
 @compiled
 def pulse_many(room, x, d, factors, flips, train, form, constants, record):
-    """:func:`pulse` for more than a few vectors."""
+    """Find the pulses of more than a few vectors and apply them; returns their slots."""
     offers = offers_marks(referred(devices_of(form, constants, record)))
     sides, going, slots = Sides(images(x), transposed(d, room.errors), factors), 0, 0
     while going >= 0:
