@@ -18,6 +18,7 @@ from torch import Tensor
 from resbench.algorithms.base import Algorithm, Counted
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.digital import BufferRule, sift
+from resbench.crossbar.kernels.sifted import Average
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows
 from resbench.crossbar.tile import Tile
@@ -26,6 +27,8 @@ from resbench.errors import BadValue
 
 #: Pulse trains that write exactly one pulse for each crossing of a threshold.
 ONE_PULSE = PulseTrain(desired_bl=1, update_management=False, update_bl_management=False)
+#: Rule of a buffer out of which no whole pulses are taken.
+NO_RULE = (1.0, 0.0, False, 0.0)
 #: Step that stands for the granularity of a device without one, where an algorithm counts in steps.
 NOMINAL_STEP = 0.001
 
@@ -202,6 +205,20 @@ class Tracking(Channel):
         residual = values - average[lines]
         average[lines] += self.track_lr * residual
         return residual, rate * self.sign
+
+    def carry(self, source: int, target: int, lines: Tensor, line: int, rate: float, now: int) -> bool:
+        average = Average(self.track_lr, passes_difference=True)
+        tiles, buffer = self.owner.tiles, self.buffer("average")
+        return tiles[target].write_sifted(
+            lines,
+            buffer,
+            NO_RULE,
+            rate * self.sign,
+            self.transfer_pulses,
+            self.axis,
+            source=tiles[source],
+            average=average,
+        )
 
     def end_batch(self) -> None:
         """Flip the sign by chance."""

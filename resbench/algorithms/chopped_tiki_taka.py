@@ -117,7 +117,7 @@ class ChoppedTikiTaka(TileChain):
         if self.composite is not None:  # a sign is that of a whole line, so all of it is recomputed
             lines, across = (self.get_buffer(name) for name in ("line_signs", "cross_signs"))
             signs = (across, lines) if self.axis == "column" else (lines, across)
-            if kernels.compose_signed(self.composite, self.tiles, self.gammas, signs):
-                return
             fast, slow = self.tiles
+            if kernels.add_up(self.composite, [(fast.memory, self.gammas[0]), (slow.memory, self.gammas[1])], signs):
+                return
             torch.add(slow.weight, torch.outer(*signs) * fast.weight, alpha=self.gammas[0], out=self.composite)

@@ -8,8 +8,9 @@ from torch import Tensor
 from resbench.algorithms.base import Algorithm
 from resbench.algorithms.channels import ONE_PULSE
 from resbench.costs import InMemory
+from resbench.crossbar.kernels.sifted import Average
 from resbench.crossbar.pulses import PulseTrain
-from resbench.crossbar.rows import Rows
+from resbench.crossbar.rows import Rows, circle
 from resbench.errors import BadValue
 
 
@@ -56,9 +57,19 @@ class ResidualLearningV2(Algorithm):
     def update(self, x: Rows, d: Rows, lr: float) -> None:
         residual, main = self.tiles
         residual.update(x, d, lr, self.pulses)  # (10)
-        columns = torch.arange(self.shape[1], device=self.average.device)
+        columns, step = circle(self.shape[1], self.average.device)[: self.shape[1]], main.granularity
+        if main.write_sifted(
+            columns,
+            self.average.t(),
+            (step, 0.0, False, 1.0),
+            step,
+            ONE_PULSE,
+            source=residual,
+            only_busy=True,
+            average=Average(self.beta, passes_difference=False),
+        ):
+            return
         self.average.lerp_(residual.read(columns).T, self.beta)  # (14)
-        step = main.granularity
         if step == 0:  # no pulses to wait for: (15)
             main.write(columns, self.average.T, self.beta)
             return

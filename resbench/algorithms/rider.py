@@ -10,6 +10,7 @@ from resbench.algorithms.chain import TileChain, shares_of
 from resbench.algorithms.channels import Tracking
 from resbench.algorithms.schedules import Schedule
 from resbench.costs import InMemory
+from resbench.crossbar import kernels
 from resbench.crossbar.rows import Rows
 
 
@@ -73,6 +74,8 @@ class RIDER(TileChain):
 
     def compose(self) -> None:
         if self.composite is not None:  # Q changes everywhere, so all of it is recomputed
-            residual, main = self.tiles
-            difference = residual.weight - self.get_buffer("average")
-            torch.add(main.weight, difference, alpha=self.gammas[0] * self.channel.sign, out=self.composite)
+            (residual, main), average = self.tiles, self.get_buffer("average")
+            share = self.gammas[0] * self.channel.sign
+            if kernels.add_up(self.composite, [(residual.memory, share), (average, -share), (main.memory, 1.0)]):
+                return
+            torch.add(main.weight, residual.weight - average, alpha=share, out=self.composite)

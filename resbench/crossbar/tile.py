@@ -9,7 +9,7 @@ from resbench.crossbar import kernels
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.checks import Axis, check_carry, check_lines, check_range, check_values, fitting
 from resbench.crossbar.devices import PulsedDevice
-from resbench.crossbar.kernels.sifted import Chop, SiftedWrite
+from resbench.crossbar.kernels.sifted import Average, Chop, SiftedWrite
 from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import MOST_COUNTED, ONE_PULSE, PulseTrain, stop_counts
 from resbench.crossbar.rows import OneHotRows, Rows, circle
@@ -160,6 +160,7 @@ class Tile(DeviceArray):
         rate: float = 0.0,
         only_busy: bool = False,
         chop: Chop | None = None,
+        average: Average | None = None,
     ) -> bool:
         """Read lines of a tile, :func:`~resbench.crossbar.digital.sift`, and :meth:`write`, if a GPU can do all of it.
 
@@ -176,16 +177,20 @@ class Tile(DeviceArray):
             rate: factor on the values that are read.
             only_busy: write only lines that have pulses; otherwise all, if one has any.
             chop: signs of the buffer, which then has a single line to read; None for none.
+            average: what makes the buffer an average of what is read; None for none.
 
         Returns:
             Whether it was done.
         """
-        write = SiftedWrite(lines, buffer, rule, source, rate, lr, pulses, axis, only_busy, chop)
+        write = SiftedWrite(lines, buffer, rule, source, rate, lr, pulses, axis, only_busy, chop, average)
         if type(self) is not Tile or source is self or not kernels.write_sifted(self, write):
             return False
         if source is not None:
             source.transfers_out += lines.numel()
-        self.show()
+        if write.is_certain:
+            self.note_pulses(1, lines_written=lines.numel())
+        else:
+            self.show()
         return True
 
     def carry(

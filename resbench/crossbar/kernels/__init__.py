@@ -61,13 +61,9 @@ class Triton(Compiled, Protocol):
         """Factors on x that let the rate of an update follow the samples."""
 
     def add_up(
-        self,
-        composite: Tensor,
-        arrays: Sequence[DeviceArray],
-        gammas: Sequence[float],
-        signs: tuple[Tensor, Tensor] | None = None,
+        self, composite: Tensor, terms: Sequence[tuple[Tensor, float]], signs: tuple[Tensor, Tensor] | None = None
     ) -> None:
-        """Composite weight with signs of rows and columns."""
+        """Composite weight of any matrices, with signs of rows and columns."""
 
 
 class Numba(Compiled, Protocol):
@@ -171,20 +167,19 @@ def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[f
                 composite.add_(array.weight, alpha=gamma)
 
 
-def compose_signed(
-    composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[float], signs: tuple[Tensor, Tensor]
+def add_up(
+    composite: Tensor, terms: Sequence[tuple[Tensor, float]], signs: tuple[Tensor, Tensor] | None = None
 ) -> bool:
-    """``composite = sum_k gamma_k S_k * W_k`` in place, if Triton's kernels can; returns whether they did.
+    """``composite = sum_k share_k S_k * W_k`` in place, if Triton's kernels can; returns whether they did.
 
     Args:
         composite: float32 ``[out, in]``.
-        arrays: the arrays W_k.
-        gammas: their shares.
-        signs: float32 ``[out]`` and ``[in]``; S_k is their outer product, but 1 for the last array.
+        terms: W_k, the memory of tiles and buffers ``[out, in]``, and their shares.
+        signs: float32 ``[out]`` and ``[in]``; S_k is their outer product, but 1 for the last term; None: no signs.
     """
     can = not has_numba_kernels(composite) and _has_triton_kernels(composite)
     if can:
-        _triton().add_up(composite, arrays, gammas, signs)
+        _triton().add_up(composite, terms, signs)
     return can
 
 

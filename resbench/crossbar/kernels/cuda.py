@@ -53,7 +53,8 @@ def write_sifted(array: DeviceArray, write: SiftedWrite) -> None:
     if write.chop is None or write.chop.is_open:
         driven = OneHotRows(write.lines, array.shape[by_column], torch.float32)
         x, d = (driven, Rows(whole)) if by_column else (Rows(whole), driven)
-        for job in jobs_of(array, x, d, -write.lr, write.pulses, array.granularity, Busy(busy, write.only_busy)):
+        late = None if write.is_certain else Busy(busy, write.only_busy, write.average is not None)
+        for job in jobs_of(array, x, d, -write.lr, write.pulses, array.granularity, late):
             queue.add(array, job)
     queue.start()
 
@@ -71,18 +72,15 @@ def compose(composite: Tensor, arrays: Sequence[DeviceArray], gammas: Sequence[f
     if any(array.changes is not changes for array in arrays):
         changes.follow(arrays)
     if changes.collect() != []:
-        add_up(composite, arrays, gammas)
+        add_up(composite, [(array.memory, gamma) for array, gamma in zip(arrays, gammas, strict=True)])
 
 
 def add_up(
-    composite: Tensor,
-    arrays: Sequence[DeviceArray],
-    gammas: Sequence[float],
-    signs: tuple[Tensor, Tensor] | None = None,
+    composite: Tensor, terms: Sequence[tuple[Tensor, float]], signs: tuple[Tensor, Tensor] | None = None
 ) -> None:
-    """:func:`compose`, with signs of rows and of columns on all arrays but the last if there are any."""
-    terms = [(array.memory, float(gamma)) for array, gamma in zip(arrays, gammas, strict=True) if gamma != 0]
-    queue.sums.append(Sum(composite, terms, signs))
+    """``composite = sum_k share_k S_k * W_k`` in place; S_k are signs, see :func:`resbench.crossbar.kernels.add_up`."""
+    shown = [(weight, float(share)) for weight, share in terms if share != 0]
+    queue.sums.append(Sum(composite, shown, signs))
     queue.start()
 
 

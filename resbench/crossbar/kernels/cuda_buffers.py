@@ -12,7 +12,7 @@ from torch import Tensor
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.kernels.cuda_jobs import bits, double_bits, low_word, memory_of
 from resbench.crossbar.kernels.cuda_table import Sift
-from resbench.crossbar.kernels.sifted import Chop, SiftedWrite
+from resbench.crossbar.kernels.sifted import Average, Chop, SiftedWrite
 from resbench.crossbar.randomness import signed
 
 
@@ -29,6 +29,7 @@ class Sifting:
         lines: int64 ``[n]``, which lines.
         kept: what else is changed: signs, and a dynamic reference.
         late_rate: a rate that is read; None for none.
+        average: what makes the buffer an average; None for none.
     """
 
     numbers: Sift
@@ -39,13 +40,14 @@ class Sifting:
     lines: Tensor
     kept: list[Tensor]
     late_rate: Tensor | None
+    average: Average | None
     bytes: ClassVar[int] = 0
     arrays: ClassVar[list[DeviceArray]] = []
 
     @property
     def kind(self) -> tuple[object, ...]:
         """Those of one kind can be started together."""
-        return self.forget, bool(self.kept)
+        return self.forget, bool(self.kept), self.average and self.average.passes_difference
 
     @property
     def device(self) -> torch.device:
@@ -89,12 +91,18 @@ def sifting(write: SiftedWrite) -> tuple[Sifting, Tensor, Tensor]:
         whole=whole.data_ptr(),
         sifted=busy.data_ptr(),
         **({} if chop is None else signs_of(chop, write.rate)),
+        **({} if write.average is None else shares_of(write.average)),
     )
     kept: list[Tensor] = [] if chop is None else [chop.line_signs, chop.cross_signs]
     if chop is not None and chop.reference is not None:
         kept += chop.reference[:3]
     late_rate = None if chop is None or chop.correction is None else chop.correction.last_rate
-    return Sifting(numbers, forget, buffer, source, found, lines, kept, late_rate), whole, busy
+    return Sifting(numbers, forget, buffer, source, found, lines, kept, late_rate, write.average), whole, busy
+
+
+def shares_of(average: Average) -> dict[str, int]:
+    """The numbers of a row ``Sift`` that only averages have."""
+    return {"decay": bits(average.rate), "rest": bits(np.float32(1) - np.float32(average.rate))}
 
 
 def signs_of(chop: Chop, rate: float) -> dict[str, int]:

@@ -55,10 +55,11 @@ class Form(NamedTuple):
 
 
 class Busy(NamedTuple):
-    """Which samples have values: int32 ``[n]`` on the GPU, and whether the others have no number."""
+    """Which samples have values, where only the GPU knows it."""
 
-    samples: Tensor
-    only: bool
+    samples: Tensor  # int32 [n]
+    only: bool  # whether the others have no number
+    counts_always: bool  # whether it is an update even if none has values
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +185,7 @@ def jobs_of(
             late=array.late_counts().data_ptr(),
             total=samples,
             busy=0 if busy is None else busy.samples.data_ptr(),
-            only_busy=int(busy is not None and busy.only),
+            only_busy=0 if busy is None else busy.only + 2 * busy.counts_always,
             **sides,
             **places,
         )

@@ -180,7 +180,14 @@ def sifted(alike: Sequence[Sifting], table: Table) -> Iterator[Launch]:
     place = table.add(number for job in alike for number in job.numbers)
     programs = [job.lines.numel() for job in alike]
     sizes = {"SIFT_BLOCK": cuda_sift.SIFT_BLOCK, "num_warps": 1}
-    options = {"FORGET": alike[0].forget, "CHOPPED": bool(alike[0].kept), **sizes}
+    average = alike[0].average
+    options = {
+        "FORGET": alike[0].forget,
+        "CHOPPED": bool(alike[0].kept),
+        "AVERAGED": average is not None,
+        "DIFFERS": average is not None and average.passes_difference,
+        **sizes,
+    }
     yield Launch(cuda_sift.sift, sum(programs), (place, table.add_starts(programs), len(alike)), options)
 
 

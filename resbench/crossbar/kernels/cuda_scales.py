@@ -123,10 +123,11 @@ def scales(
 def numbered(lines, m, there, MAXIMA_LINES: tl.constexpr):
     """Numbers of samples, and which of them pulse, where only the GPU knows which of them have values.
 
-    If none has, there is no update. If there is one, the first program of the first samples counts it.
+    If none has, there is no update, except where it always counts. The first program of the first samples counts it.
     """
     busy, total = tl.load(lines + AT_BUSY).to(tl.pointer_type(tl.int32)), tl.load(lines + AT_TOTAL).to(tl.int32)
-    only_busy = tl.load(lines + AT_ONLY_BUSY).to(tl.int32)
+    rule = tl.load(lines + AT_ONLY_BUSY).to(tl.int32)
+    only_busy = (rule & 1) != 0
     sample = tl.load(lines + AT_FIRST).to(tl.int32) + m
     begin = tl.min(sample)
     found, earlier = tl.zeros((), tl.int32), tl.zeros((), tl.int32)
@@ -138,11 +139,12 @@ def numbered(lines, m, there, MAXIMA_LINES: tl.constexpr):
         earlier += tl.sum(tl.where(other < begin, has, 0))
         at += MAXIMA_LINES
     has = tl.load(busy + sample, mask=there, other=0)
-    number = tl.where(only_busy != 0, earlier + tl.cumsum(has) - has, sample)
-    pulses = tl.where(there, tl.where(only_busy != 0, has, found), 0) > 0
+    number = tl.where(only_busy, earlier + tl.cumsum(has) - has, sample)
+    pulses = tl.where(there, tl.where(only_busy, has, found), 0) > 0
     counts = tl.load(lines + AT_LATE).to(tl.pointer_type(tl.int64))
-    written = tl.where(only_busy != 0, found, total)
-    tl.atomic_add(counts + 1, tl.where((begin == 0) & (found > 0), 1, 0).to(tl.int64), sem="relaxed")
+    written = tl.where(only_busy, found, total)
+    is_update = (found > 0) | (rule > 1)
+    tl.atomic_add(counts + 1, tl.where((begin == 0) & is_update, 1, 0).to(tl.int64), sem="relaxed")
     tl.atomic_add(counts + 2, tl.where((begin == 0) & (found > 0), written, 0).to(tl.int64), sem="relaxed")
     return number, pulses
 

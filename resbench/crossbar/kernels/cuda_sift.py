@@ -51,7 +51,17 @@ SIFT_BLOCK = 256
 
 
 @triton.jit(do_not_specialize=["rows", "starts", "count"])
-def sift(table, rows, starts, count, FORGET: tl.constexpr, CHOPPED: tl.constexpr, SIFT_BLOCK: tl.constexpr):
+def sift(
+    table,
+    rows,
+    starts,
+    count,
+    FORGET: tl.constexpr,
+    CHOPPED: tl.constexpr,
+    AVERAGED: tl.constexpr,
+    DIFFERS: tl.constexpr,
+    SIFT_BLOCK: tl.constexpr,
+):
     """:func:`resbench.crossbar.digital.sift` of some lines; programs: lines.
 
     Args:
@@ -61,6 +71,8 @@ def sift(table, rows, starts, count, FORGET: tl.constexpr, CHOPPED: tl.constexpr
         count: number of rows.
         FORGET: whether the buffer forgets the rest where it passes something on.
         CHOPPED: whether it is that of chopped gradients, as in :mod:`resbench.algorithms.chopping`.
+        AVERAGED: whether it is a running average of what is read.
+        DIFFERS: whether the differences from this average are passed on as they are.
         SIFT_BLOCK: entries that are taken at once.
     """
     place, nth = which(table, starts, count)
@@ -89,6 +101,8 @@ def sift(table, rows, starts, count, FORGET: tl.constexpr, CHOPPED: tl.constexpr
         bound = real(tl.load(row + AT_BOUND))
         flipped = tl.load(row + AT_TURNED_LINES).to(tl.pointer_type(tl.uint8)) + line
         turned = tl.load(flipped, mask=follows, other=0) != 0
+    if AVERAGED:
+        decay, rest = real(tl.load(row + AT_DECAY)), real(tl.load(row + AT_REST))
     busy = tl.zeros((SIFT_BLOCK,), tl.int32)
     first = 0
     while first < across:
@@ -111,10 +125,17 @@ def sift(table, rows, starts, count, FORGET: tl.constexpr, CHOPPED: tl.constexpr
                 word, _, _, _ = tl.philox(key, i, sweep, 0, 0)
                 unit = ((word >> 8) & 0xFFFFFF).to(tl.int32).to(tl.float32) * 5.9604644775390625e-08
                 tl.store(cross_signs + i, tl.where(unit < chance, -cross_sign, cross_sign), mask=there)
-        h += rate * value
-        s = tl.div_rn(h, threshold)
-        s = tl.minimum(tl.maximum(tl.where(s < 0, tl.ceil(s), tl.floor(s)), -longest), longest)
-        kept = momentum * h if FORGET else h - cut * s
+        if AVERAGED:
+            away = value - h
+            h = tl.where(decay < 0.5, h + decay * away, value - rest * away)  # as torch's `lerp`
+        else:
+            h += rate * value
+        if DIFFERS:
+            s, kept = away, h
+        else:
+            s = tl.div_rn(h, threshold)
+            s = tl.minimum(tl.maximum(tl.where(s < 0, tl.ceil(s), tl.floor(s)), -longest), longest)
+            kept = momentum * h if FORGET else h - cut * s
         if CHOPPED:
             kept = tl.where(bound > 0, tl.minimum(tl.maximum(kept, -bound), bound), kept)
         tl.store(at, tl.where(s == 0, h, kept), mask=there)

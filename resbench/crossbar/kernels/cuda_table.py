@@ -45,7 +45,7 @@ class Lines(NamedTuple):
     late: int  # int64 [3], see `DeviceArray.late_counts`
     total: int  # number of samples of the whole mini-batch
     busy: int  # int32 [total], samples that have values; 0 where the host knows that all of them pulse
-    only_busy: int  # 1 if the others have no number
+    only_busy: int  # 1 if the others have no number, and 2 more if it is an update even if none has values
     x: int  # float32, padded images
     x_image: int  # stride from an image to the next
     x_down: int  # stride from an output position to the one below

@@ -45,6 +45,13 @@ class Chop(NamedTuple):
     correction: Correction | None
 
 
+class Average(NamedTuple):
+    """What makes a buffer the running average of what is read; the rate of the read is not used then."""
+
+    rate: float  # share of a read in the average
+    passes_difference: bool  # pass on how far a read is from the average before it; False takes whole pulses out of it
+
+
 class SiftedWrite(NamedTuple):
     """The arguments of :meth:`resbench.crossbar.tile.Tile.write_sifted`, which explains each of them."""
 
@@ -58,3 +65,9 @@ class SiftedWrite(NamedTuple):
     axis: Axis
     only_busy: bool
     chop: Chop | None = None
+    average: Average | None = None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether all lines are written, whatever is in the buffer."""
+        return self.average is not None and self.average.passes_difference

@@ -24,7 +24,7 @@ from resbench.crossbar import devices
 from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.kernels import cuda, cuda_scan
-from resbench.crossbar.kernels.sifted import Chop, Correction, Reference, SiftedWrite
+from resbench.crossbar.kernels.sifted import Average, Chop, Correction, Reference, SiftedWrite
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows, Rows, ScaledRows
@@ -102,6 +102,9 @@ for forget in (False, True):
         lines = torch.arange(3 if chop is None else 1)
         write = SiftedWrite(lines, torch.zeros(7, 5), rule, None, 0.0, 0.1, PulseTrain(), "column", False, chop)
         cuda.write_sifted(tile, write)
+for differs in (False, True):
+    write = write._replace(chop=None, source=tile_of(DEVICES[0], (5, 7)), average=Average(0.1, differs))
+    cuda.write_sifted(tile_of(DEVICES[0], (5, 7)), write)
 for columns, x, d in ((18, patches, errors), (7, Rows(torch.ones(6, 7)), Rows(torch.ones(6, 5)))):
     tile = tile_of(DEVICES[0], (5, columns))
     factors = cuda.follow_rates(tile, x, d, means, 0.1, 1.0)
@@ -111,7 +114,7 @@ for columns, x, d in ((18, patches, errors), (7, Rows(torch.ones(6, 7)), Rows(to
 
 tiles = [tile_of(DEVICES[0], (5, 7), seed) for seed in range(3)]
 cuda.compose(torch.zeros(5, 7), tiles, (0.25, 0.5, 1.0), Changes())
-cuda.add_up(torch.zeros(5, 7), tiles[:2], (0.5, 1.0), (torch.ones(5), torch.ones(7)))
+cuda.add_up(torch.zeros(5, 7), [(tile.memory, 0.5) for tile in tiles[:2]], (torch.ones(5), torch.ones(7)))
 
 code = "".join(map("".join, compiled.values()))
 deciding = "".join("".join(compiled[name]) for name in ("scales", "follow", "sift"))

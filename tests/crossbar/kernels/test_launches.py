@@ -61,6 +61,9 @@ def backward(model: nn.Module, factor: float = 1.0) -> None:
         (algorithms.ChoppedTikiTaka(auto_scale=False), [*CHECK, *TABLE, *UPDATE, "sift", *UPDATE]),
         (algorithms.ChoppedTikiTaka(), [*CHECK, *TABLE, *FOLLOW, *UPDATE, "sift", *UPDATE]),
         (algorithms.ChoppedTikiTaka(gamma=0.5), [*CHECK, *TABLE, *FOLLOW, *UPDATE, "sift", *UPDATE, "compose"]),
+        (algorithms.ResidualLearningV2(), [*CHECK, *TABLE, *UPDATE, "sift", *UPDATE, "compose"]),
+        (algorithms.RIDER(), [*CHECK, *TABLE, *UPDATE, "sift", *UPDATE, "compose"]),
+        (algorithms.ERIDER(), [*CHECK, *TABLE, *UPDATE, "sift", *UPDATE, "compose"]),
         (algorithms.AGAD(), [*CHECK, *TABLE, *FOLLOW, *UPDATE, "sift"]),  # its first phase writes nothing
     ],
     ids=lambda value: type(value).__name__,

@@ -74,7 +74,7 @@ def test_transfers_read_what_was_pulsed_before(algorithm: Algorithm) -> None:
         assert tile.slots == expected.slots > 0
 
 
-def chopped(backend: kernels.Backend, algorithm: Algorithm, steps: int) -> list[dict[str, Any]]:
+def states(backend: kernels.Backend, algorithm: Algorithm, steps: int) -> list[dict[str, Any]]:
     """The state of two layers after some steps; it is looked at after the first of them, too."""
     kernels.use(backend)
     hardware = HARDWARE if backend == "cuda" else "cpu"
@@ -125,7 +125,7 @@ def chopped(backend: kernels.Backend, algorithm: Algorithm, steps: int) -> list[
 )
 def test_chopped_gradients_have_the_signs_and_rates_of_the_reference(algorithm: Algorithm, steps: int) -> None:
     """Buffers, signs, means and rates have the same bits. AGAD writes in the fourth step."""
-    every = zip(chopped("cuda", algorithm, steps), chopped("reference", algorithm, steps), strict=True)
+    every = zip(states("cuda", algorithm, steps), states("reference", algorithm, steps), strict=True)
     for found, truth in every:
         assert (truth["line_signs"] < 0).any()
         assert truth["tiles.1.pulses_up"].any()
@@ -135,6 +135,28 @@ def test_chopped_gradients_have_the_signs_and_rates_of_the_reference(algorithm: 
                 torch.testing.assert_close(found[name], expected, atol=2e-6, rtol=0)
             elif isinstance(expected, torch.Tensor):
                 assert torch.equal(found[name], expected), name
+            else:
+                assert found[name] == expected, name
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        algorithms.RIDER(track_lr=0.3, transfer_lr=9.0, **TRAINS),
+        algorithms.ERIDER(chop_prob=0.5, track_lr=0.3, transfer_lr=9.0, n_reads_per_transfer=2, **TRAINS),
+        algorithms.ResidualLearningV2(beta=0.4, pulses=PulseTrain(desired_bl=2)),
+        algorithms.ResidualLearningV2(beta=0.6, pulses=PulseTrain(desired_bl=2)),
+    ],
+    ids=["RIDER", "E-RIDER", "RLv2", "RLv2, mostly the last read"],
+)
+def test_averages_follow_what_was_pulsed_before(algorithm: Algorithm) -> None:
+    for found, truth in zip(states("cuda", algorithm, 4), states("reference", algorithm, 4), strict=True):
+        assert truth["average"].any()
+        assert truth["tiles.1.pulses_up"].any()
+        assert found.keys() == truth.keys()
+        for name, expected in truth.items():
+            if isinstance(expected, torch.Tensor):
+                torch.testing.assert_close(found[name], expected, atol=2e-6, rtol=0, msg=name)
             else:
                 assert found[name] == expected, name
 
