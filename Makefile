@@ -23,9 +23,10 @@ site: $(INSTALLED)
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-# One thread a test process: two processes that each start a thread per core only wait for each other.
+# One thread a test process: two processes that each start a thread per core only wait for each other. The tests of a
+# file share what they have set up, and files keep their order (tests/conftest.py).
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -17,8 +17,18 @@ if not glob.glob("/dev/nvidia[0-9]*"):
 # Torch chooses its arithmetic when it computes for the first time, so it is set before any test does.
 set_arithmetic("portable")
 
+#: Files that come first. One worker compiles all kernels, which the tests after it find in the cache; meanwhile another
+#: one waits for SLURM, which needs little of the processor.
+FIRST = ("tests/commands/test_warmup.py", "tests/sweep/test_slurm.py")
+
 settings.register_profile("resbench", deadline=None, derandomize=True)
 settings.load_profile("resbench")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the tests of :data:`FIRST` in front."""
+    places = {config.rootpath / name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(item.path, len(FIRST)))
 
 
 @pytest.fixture(name="make_record")
