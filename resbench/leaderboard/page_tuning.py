@@ -51,6 +51,7 @@ def _summary_view(summary: Summary, found: Standings) -> SummaryView:
     return SummaryView(
         ruleset=summary.ruleset,
         answers=[Answer(precision(states), text) for states, text in found.answers()],
+        left_out=found.left_out,
         keys=[LegendEntry(row.label, style(index)) for index, row in enumerate(found.rows())],
         text=explained(summary),
         lines=lines,

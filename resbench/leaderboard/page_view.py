@@ -188,10 +188,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SummaryView:
-    """All tracks of one ruleset: answers in words, what the rows of the chart look like, and a table."""
+    """All tracks of one ruleset: answers in words, what the rows of the chart look like, and a table.
+
+    ``left_out`` says which tracks the answers and the chart leave out; it is empty if they have all of them.
+    """
 
     ruleset: str
     answers: Sequence[Answer]
+    left_out: str
     keys: Sequence[LegendEntry]
     text: str
     lines: Sequence[SummaryLine]

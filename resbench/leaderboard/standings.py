@@ -40,10 +40,24 @@ class Standing:
 
 @dataclass(frozen=True)
 class Standings:
-    """All tables of a ruleset that have one metric, compared at each number of states."""
+    """All tables of a ruleset that have one metric, compared at each number of states.
+
+    Args:
+        metric: the metric.
+        levels: by number of states, the tables that have it.
+        others: titles of the tables that have another metric.
+    """
 
     metric: Metric
     levels: dict[float, list[Place]]
+    others: list[str]
+
+    @property
+    def left_out(self) -> str:
+        """Which tracks do not count here, in words; empty if all do."""
+        if not self.others:
+            return ""
+        return f"Only tracks with {self.metric.title.partition(',')[0]} count here, so not {', '.join(self.others)}."
 
     def answers(self) -> Iterator[tuple[float, str]]:
         """Which row is best at the most asked for numbers of states, in words."""
@@ -84,7 +98,8 @@ def standings(tables: Sequence[Table], ruleset: str) -> Standings | None:
         for column, states in enumerate(table.columns):
             if states is not None and table.metric.key == metric.key:
                 levels.setdefault(states, []).append(Place(title, table, column))
-    return Standings(metric, dict(sorted(levels.items())))
+    others = [title for title, table in own if table.metric.key != metric.key]
+    return Standings(metric, dict(sorted(levels.items())), others)
 
 
 def _mean(behind: dict[float, list[float]]) -> float:

@@ -54,6 +54,17 @@ def test_the_answer_names_the_best_its_distance_to_digital_and_the_next() -> Non
     )
 
 
+def test_tracks_with_another_metric_are_named() -> None:
+    texts = [
+        Run(file=f"{name}.json", record=make_record(name, tiles=2, track="text", final={"test/loss": loss}, lr=0.07))
+        for name, loss in (("A", 2.5), ("B", 2.4))
+    ]
+    found = standings(compile_runs([*RUNS, *texts]).tables, "default")
+    assert found is not None
+    assert found.left_out == "Only tracks with test accuracy count here, so not text."
+    assert next(found.answers())[1].startswith("A is best on all 2 tracks.")
+
+
 def test_the_chart_shows_means_over_the_tracks_that_have_a_result() -> None:
     found = standings(compile_runs(RUNS).tables, "default")
     assert found is not None
