@@ -1,9 +1,9 @@
 """LeNet-5, as in the papers on Tiki-Taka and residual learning."""
 
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d
 
 from resbench.errors import BadValue
+from resbench.networks.pooling import max_pool
 
 
 class LeNet5(nn.Module):
@@ -40,8 +40,8 @@ class LeNet5(nn.Module):
             hint = f"takes images [n, 1, 28, 28], not {list(images.shape)}; write MLP for other shapes"
             raise BadValue("network", "LeNet5", hint)
         # tanh is monotone, so it commutes with the maximum. After the pooling there are only a quarter of the values.
-        x = max_pool2d(self.conv1(images), 2).tanh()  # [n, 16, 12, 12]
-        x = max_pool2d(self.conv2(x), 2).tanh().tanh()  # [n, 32, 4, 4]
+        x = max_pool(self.conv1(images), 2).tanh()  # [n, 16, 12, 12]
+        x = max_pool(self.conv2(x), 2).tanh().tanh()  # [n, 32, 4, 4]
         x = self.fc1(x.flatten(1)).tanh()  # [n, 128]
         logits: Tensor = self.fc2(x)
         return logits

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.functional import max_pool2d
 
 from resbench.errors import BadValue
+from resbench.networks.pooling import max_pool
 
 
 class ResNet9(nn.Module):
@@ -47,10 +47,10 @@ class ResNet9(nn.Module):
         if images.dim() != 4 or images.shape[1] != 3 or min(images.shape[2:]) < 32:
             hint = f"takes images [n, 3, h, w] of 32x32 or more, not {list(images.shape)}; write LeNet5 or MLP"
             raise BadValue("network", type(self).__name__, hint)
-        x: Tensor = max_pool2d(self.layer1(self.prep(images)), 2)
+        x: Tensor = max_pool(self.layer1(self.prep(images)), 2)
         x = x + self.residual1(x)
-        x = max_pool2d(self.layer2(x), 2)
-        x = max_pool2d(self.layer3(x), 2)
+        x = max_pool(self.layer2(x), 2)
+        x = max_pool(self.layer3(x), 2)
         x = x + self.residual3(x)
         logits: Tensor = 0.125 * self.fc(x.amax((2, 3)))
         return logits
