@@ -34,7 +34,7 @@ def max_pool(x: Tensor, size: int) -> Tensor:
     """``torch.nn.functional.max_pool2d(x, size)``, values and gradients bit for bit.
 
     On a CPU, torch takes one number after the other from images whose channels are planes, and many channels at once
-    where these are innermost. So the images are turned, pooled and turned back, which is two to five times as fast.
+    where these are innermost. So the images are turned, pooled and turned back, which is up to five times as fast.
 
     Args:
         x: images ``[n, channels, height, width]``.
