@@ -2,11 +2,13 @@
 
 import glob
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
 from resbench import set_arithmetic
+from resbench.crossbar import kernels
 from tests.records.factory import MakeRecord, make_record
 
 os.environ["WANDB_MODE"] = "offline"
@@ -29,6 +31,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the tests of :data:`FIRST` in front."""
     places = {config.rootpath / name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: places.get(item.path, len(FIRST)))
+
+
+@pytest.fixture(autouse=True)
+def default_backend() -> Iterator[None]:
+    """Leave no backend to the next test: all tiles of a process have the same, and Triton's interpreter is slow."""
+    yield
+    kernels.use("auto")
 
 
 @pytest.fixture(name="make_record")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -42,10 +42,9 @@ CHANGES: dict[str, Callable[[Tile], object]] = {
 
 
 @pytest.fixture(params=["cpu", "events"])
-def backend(request: pytest.FixtureRequest) -> Iterator[str]:
+def backend(request: pytest.FixtureRequest) -> str:
     kernels.use(request.param)
-    yield request.param
-    kernels.use("auto")
+    return str(request.param)
 
 
 def built(name: str, device: Device = RESTLESS) -> Algorithm:

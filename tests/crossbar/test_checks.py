@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,22 +30,21 @@ DEVICES: list[Device] = [
 
 
 @pytest.fixture(params=["cpu", "events"])
-def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+def backend(request: pytest.FixtureRequest) -> Backend:
     kernels.use(request.param)
-    yield request.param
-    kernels.use("auto")
+    chosen: Backend = request.param
+    return chosen
 
 
 TILES = [("cpu", device) for device in DEVICES] + [("events", ELEMENT), ("reference", ELEMENT)]
 
 
 @pytest.fixture(params=TILES, ids=lambda pair: f"{pair[0]}-{type(pair[1]).__name__}")
-def tile(request: pytest.FixtureRequest) -> Iterator[Tile]:
+def tile(request: pytest.FixtureRequest) -> Tile:
     kernels.use(request.param[0])
     made = make_tile(request.param[1], (OUT, IN), Stream.from_seed(0))
     made.program(torch.full((OUT, IN), 0.1))
-    yield made
-    kernels.use("auto")
+    return made
 
 
 def ones(*shape: int, **options: Any) -> Tensor:

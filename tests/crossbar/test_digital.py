@@ -1,6 +1,6 @@
 """What is compiled and what torch does without the compiled kernels are the same numbers; vectors are rounded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,6 @@ from resbench.crossbar.digital import BufferRule, PairRounding, sift, take_steps
 from resbench.crossbar.kernels import buffers
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import Rows
-
-
-@pytest.fixture(autouse=True)
-def _default_backend_again() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def both(compute: Callable[[], Any]) -> tuple[Any, Any]:

@@ -6,8 +6,6 @@ together with those of the layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
@@ -30,12 +28,6 @@ ALGORITHMS: list[Algorithm] = [
     algorithms.ResidualLearning(),
 ]
 FADING = SoftBounds(states=10, lifetime=20.0, diffusion=0.01, write_noise_std=0.5)
-
-
-@pytest.fixture(autouse=True)
-def _restore_backend() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 @pytest.mark.parametrize("backend", ["events", "reference"])

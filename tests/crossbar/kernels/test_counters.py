@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,12 +26,6 @@ BACKENDS = ["cpu", "events", pytest.param("cuda", marks=interpreted)]
 ONCE = PulseTrain(desired_bl=1, update_bl_management=False, update_management=False)
 #: Before a word of 31 or of 32 bits ends, which the second call passes, and far beyond.
 LATE = [2**31 - 1, 2**32 - 1, 2**40 + 3]
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def batch() -> tuple[Tensor, Tensor]:

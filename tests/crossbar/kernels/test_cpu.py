@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -49,12 +48,6 @@ class HalfWay(devices.PulsedDevice):
 
 def half_way(w: Tensor, sign: Tensor, step: Tensor, sigma: float, xi: Tensor) -> Tensor:
     return sign * 0.5 * (0.5 - sign * w) * (1 + sigma * xi)
-
-
-@pytest.fixture(autouse=True)
-def _restore_backend() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def trained(

@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +80,6 @@ DEVICES: list[Device] = [
     HalfWay(states=8),
     Bent(states=8),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def batch(n: int, out: int, columns: int) -> tuple[Rows, Rows]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
@@ -25,12 +23,6 @@ TABLE = ["copy_"]
 #: A rate follows the largest inputs and errors.
 FOLLOW = ["maxima", "follow"]
 UPDATE = ["scales", "draw_rows", "draw_columns", "replay"]
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def trained(algorithm: Algorithm, *layers: nn.Module, steps: int = 1) -> tuple[nn.Module, AnalogOptimizer]:

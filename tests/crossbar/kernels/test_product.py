@@ -1,7 +1,6 @@
 """The compiled analog product: bit for bit that of torch where sums are exact, and a fixed order of sums elsewhere."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any, get_args
 
 import numpy as np
@@ -29,12 +28,6 @@ ROWS[5], ERRORS[7] = 0.0, 0.0
 GRID = IOParameters(inp_res=1 / 128, out_res=1 / 512, out_bound=2.0)
 #: Rows of these have no order of summation: each output sees one input.
 SINGLE = torch.zeros(21, 18).scatter_(1, torch.arange(21)[:, None] % 18, WEIGHT[:, :1])
-
-
-@pytest.fixture(autouse=True)
-def backend() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def results(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any, get_args
 
 import pytest
@@ -52,12 +51,6 @@ any_device = st.sampled_from(DEVICES)
 any_train = st.sampled_from(TRAINS)
 any_shape = st.tuples(st.integers(1, 7), st.integers(1, 6), st.integers(1, 6))
 any_rate = st.sampled_from([0.01, 0.3, 3.0, -0.3])
-
-
-@pytest.fixture(autouse=True)
-def _restore_backend() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def batch(shape: tuple[int, int, int], seed: int = 0) -> tuple[Tensor, Tensor]:

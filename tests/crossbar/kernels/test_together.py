@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,12 +29,6 @@ HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
 TRAINS: Any = {"pulses": PulseTrain(desired_bl=2), "transfer_pulses": PulseTrain(desired_bl=2)}
 CHOPPED: Any = {"fast_lr": 0.5, "buffer_granularity": 0.5, "in_chop_prob": 0.5, **TRAINS}
 SOFT = SoftBounds(states=10)
-
-
-@pytest.fixture(autouse=True)
-def _restore() -> Iterator[None]:
-    yield
-    kernels.use("auto")
 
 
 def trained(backend: kernels.Backend, algorithm: Algorithm) -> list[Tile]:
