@@ -18,6 +18,8 @@ from tests.sweep.slurm_cluster import Cluster, slurm_cluster, why_not
 
 pytest.importorskip("submitit")
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=str(why_not()))
+#: So many that none of the two runs ends while the other one is disturbed.
+EPOCHS = 150
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def test_a_limit_a_killed_job_and_a_lost_node_change_nothing(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slurm, "QUERY", 1.0)
-    sweep, local, remote = write_sweep(tmp_path, 40), tmp_path / "local", tmp_path / "slurm"
+    sweep, local, remote = write_sweep(tmp_path, EPOCHS), tmp_path / "local", tmp_path / "slurm"
     disturbed: dict[int, str] = {}
 
     def next_process() -> tuple[int, dict[str, str]]:
@@ -64,7 +66,7 @@ def test_a_limit_a_killed_job_and_a_lost_node_change_nothing(
     assert logs[limited].count("interrupted: stopped at step") == 1
     assert "FAILED; see" in logs[killed]
     assert sum(log.count("residual: seed") for log in logs.values()) == 5, "two runs and three that went on"
-    assert [log.count("epoch 1/40") for log in logs.values()] == [1, 1]
+    assert [log.count(f"epoch 1/{EPOCHS}") for log in logs.values()] == [1, 1]
     assert main(["sweep", str(sweep), f"--out={local}", "--jobs=2"]) == 0
     there, here = records(remote), records(local)
     assert [metric_differences(here[key], there[key]) for key in here] == [[], []]
