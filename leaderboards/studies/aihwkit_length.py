@@ -31,13 +31,13 @@ from aihwkit.simulator.configs import (
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-BATCH, HALVED_EVERY = 16, 30
+BATCH, HALVED_EVERY, TILES = 16, 30, 4
 PERFECT = IOParameters(is_perfect=True)
-#: Rate of the optimiser, and what trains each layer.
+#: Rate of the optimiser, by row.
 RATES = {"tt2": 0.1, "residual4": 0.2}
 
 
-def rpu_config(row: str, tiles: int = 4) -> UnitCellRPUConfig:
+def rpu_config(row: str) -> UnitCellRPUConfig:
     """The devices and the algorithm of a row; devices have 4 states and aihwkit's spreads."""
     device = SoftBoundsDevice(dw_min=0.5, w_max=1.0, w_min=-1.0)
     common: dict[str, Any] = {"units_in_mbatch": True, "transfer_forward": PERFECT}
@@ -55,10 +55,10 @@ def rpu_config(row: str, tiles: int = 4) -> UnitCellRPUConfig:
         mapping, desired_bl = MappingParameter(learn_out_scaling=True), 10
     else:
         compound = TransferCompound(
-            unit_cell_devices=[copy.deepcopy(device) for _ in range(tiles)],
-            gamma_vec=[0.2 ** (tiles - 1 - k) for k in range(tiles)],
-            transfer_every_vec=[2.0 * 5.0**k for k in range(tiles)],
-            transfer_lr_vec=[0.1 * 1.2 ** (tiles - 1 - k) for k in range(tiles)],
+            unit_cell_devices=[copy.deepcopy(device) for _ in range(TILES)],
+            gamma_vec=[0.2 ** (TILES - 1 - k) for k in range(TILES)],
+            transfer_every_vec=[2.0 * 5.0**k for k in range(TILES)],
+            transfer_lr_vec=[0.1 * 1.2 ** (TILES - 1 - k) for k in range(TILES)],
             scale_transfer_lr=False,
             fast_lr=1.0,
             **common,
