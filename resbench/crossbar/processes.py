@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 import torch
+import torch.distributed.nn  # before a group is made: its functions keep the group of their import, with its threads
 from torch import Tensor, distributed
 
 Value = TypeVar("Value")
