@@ -7,13 +7,11 @@ import csv
 import json
 from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 from matplotlib.figure import Figure
 
-matplotlib.rcParams.update({"font.size": 8, "axes.grid": True, "grid.color": "#ececea", "axes.axisbelow": True})
-matplotlib.rcParams |= {"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"]}  # text stays text, in a small file
-matplotlib.rcParams["svg.hashsalt"] = "resbench"  # the same records give the same bytes
 HERE = Path(__file__).parent
+matplotlib.style.use(HERE / "study.mplstyle")
 RECORDS = HERE.parent / "records" / "fashion-mnist-lenet5"
 #: Name of a row in both sources, its title, its colour, and what the paper prints for it.
 ROWS = (

@@ -8,14 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-matplotlib.rcParams.update({"font.size": 8, "axes.grid": True, "grid.color": "#ececea", "axes.axisbelow": True})
-matplotlib.rcParams |= {"svg.fonttype": "none", "font.sans-serif": ["DejaVu Sans"]}  # text stays text, in a small file
-matplotlib.rcParams["svg.hashsalt"] = "resbench"  # the same records give the same bytes
 HERE = Path(__file__).parent
+matplotlib.style.use(HERE / "study.mplstyle")
 STYLE = {2: ("#0072b2", "o"), 4: ("#e8321f", "s"), 10: ("#6d9d36", "^"), 16: ("#7d3c98", "D")}
 Curves = dict[int, dict[int, list[float]]]
 
