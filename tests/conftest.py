@@ -2,7 +2,9 @@
 
 import glob
 import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -38,6 +40,21 @@ def default_backend() -> Iterator[None]:
     """Leave no backend to the next test: all tiles of a process have the same, and Triton's interpreter is slow."""
     yield
     kernels.use("auto")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository of git with one commit."""
+
+    def git(*arguments: str) -> None:
+        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *author, *arguments], check=True, capture_output=True)
+
+    git("init", "-q")
+    (tmp_path / "a.py").write_text("a = 1\n")
+    git("add", "a.py")
+    git("commit", "-qm", "first")
+    return tmp_path
 
 
 @pytest.fixture(name="make_record")

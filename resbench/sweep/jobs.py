@@ -13,6 +13,7 @@ from resbench.sweep.executor import Executor
 from resbench.sweep.job import Job, State
 from resbench.sweep.plan import Cell
 from resbench.sweep.progress import SweepProgress
+from resbench.sweep.report import note_changes
 from resbench.training.process import fast_imports
 
 if TYPE_CHECKING:
@@ -78,6 +79,9 @@ def carry_out(jobs: Sequence[Job], states: dict[Job, State], estimate: Estimate,
     Raises:
         KeyboardInterrupt: when interrupted, after the runs have written their checkpoints.
     """
+    from resbench.training.record import CHECKOUT
+
+    note_changes(CHECKOUT)
     SweepProgress(states, estimate).run(jobs, executor)
     # In the meantime another sweep may have completed the runs that it was working on.
     states |= {job: job.state() for job, state in states.items() if state.status == "running"}

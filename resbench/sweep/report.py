@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from resbench.records.text import counted, duration, one_line
 from resbench.sweep.estimate import Estimate
@@ -37,6 +38,15 @@ def _time(seconds: float, workers: int) -> str:
         return "time left: unknown until a run is complete"
     many = f"{workers} runs at a time" if workers > 1 else "one run at a time"
     return f"time left: about {duration(seconds / workers)} of training, {many}"
+
+
+def note_changes(checkout: Path) -> None:
+    """Say before the runs that `submit` will refuse them, where the code that runs is in no commit."""
+    from resbench.training.record import git_state
+
+    if (state := git_state(checkout)) and state.dirty:
+        refused = "so `resbench submit` will refuse what runs now; commit first if you want to submit it"
+        print(f"note: {one_line(str(checkout))} has uncommitted changes, {refused}", file=sys.stderr, flush=True)
 
 
 def conclude(states: Iterable[State]) -> int:

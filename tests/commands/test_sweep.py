@@ -16,7 +16,7 @@ from resbench.leaderboard.compile import compile_leaderboard
 from resbench.records.schema import read_record
 from resbench.sweep.jobs import resolve
 from resbench.sweep.plan import read_plan
-from tests.sweep.runs import records, write_sweep, writers
+from tests.sweep.runs import records, without_note, write_sweep, writers
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
 SWEEP = """
@@ -52,7 +52,7 @@ def test_what_is_complete_is_not_run_again(sweep: Path, tmp_path: Path, capsys: 
     assert lines[1].startswith("digital seed 0: test/loss ")
     assert lines[2].startswith("diverging seed 0: diverged: the training loss is nan")
     assert lines[3].startswith("refused seed 0: refused: data.init_args.train_size: 5000 is more than")
-    assert captured.err == "2 of 3 runs failed; --retry runs them again\n"
+    assert without_note(captured.err) == "2 of 3 runs failed; --retry runs them again\n"
     (path,) = out.glob("digital/*/record.json")
     before = path.read_bytes()
     assert main([*arguments, "--plan"]) == 0
@@ -154,7 +154,7 @@ def test_a_killed_run_is_taken_up_from_its_checkpoint(tmp_path: Path, capsys: py
 
     threading.Thread(target=kill_one_that_trains, daemon=True).start()
     assert main(["sweep", str(sweep), f"--out={out}"]) == 0
-    assert capsys.readouterr().err == ""
+    assert without_note(capsys.readouterr().err) == ""
     log = (out / ".logs" / f"residual-{killed[0]}.log").read_text()
     before, after = log.split("killed by SIGKILL\n")
     assert "epoch 1/40" in before
@@ -190,7 +190,7 @@ def test_a_run_in_another_process_is_left_alone(
         folder.release()
     captured = capsys.readouterr()
     assert captured.out.splitlines()[1] == "digital seed 0: in progress in another process"
-    assert captured.err == "1 of 1 runs are left; the same command goes on with them\n"
+    assert without_note(captured.err) == "1 of 1 runs are left; the same command goes on with them\n"
     assert not records(out)
 
 

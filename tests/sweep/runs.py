@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from resbench.records.schema import Record, read_record
+from resbench.training.record import CHECKOUT, git_state
 
 SWEEP = """
 base: track/digits_mlp.yaml
@@ -27,6 +28,14 @@ def write_sweep(folder: Path, epochs: int) -> Path:
     path = folder / "sweep.yaml"
     path.write_text(SWEEP.replace("EPOCHS", str(epochs)))
     return path
+
+
+def without_note(err: str) -> str:
+    """What a sweep has written to stderr after its note on a checkout with uncommitted changes, such as this one."""
+    state = git_state(CHECKOUT)
+    changed = state is not None and state.dirty
+    assert err.startswith(f"note: {CHECKOUT} has uncommitted changes") == changed
+    return err.partition("\n")[2] if changed else err
 
 
 def records(out: Path) -> dict[str, Record]:

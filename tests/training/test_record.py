@@ -14,19 +14,6 @@ from tests.training.runs import Run
 DATA = "--data=tests.training.faults.SilentData"
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Path:
-    def git(*arguments: str) -> None:
-        author = ["-c", "user.name=a", "-c", "user.email=a@b"]
-        subprocess.run(["git", "-C", str(tmp_path), *author, *arguments], check=True, capture_output=True)
-
-    git("init", "-q")
-    (tmp_path / "a.py").write_text("a = 1\n")
-    git("add", "a.py")
-    git("commit", "-qm", "first")
-    return tmp_path
-
-
 def test_a_checkout_has_a_commit_and_is_dirty_where_files_differ(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
