@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resbench.errors import UserError
+from resbench.records.text import counted, one_line
 
 if TYPE_CHECKING:
     from resbench.leaderboard.verification import Verdict
@@ -132,7 +133,6 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
     from resbench.config.yaml import dump_yaml
     from resbench.leaderboard.verification import compare, environment_differences, rerun_config
     from resbench.records.schema import read_record
-    from resbench.records.text import one_line
 
     with tempfile.TemporaryDirectory(prefix="resbench-verify-") as folder:
         config = Path(folder, "config.yaml")
@@ -173,11 +173,13 @@ def _elsewhere(record: "Record", run: "Record") -> str:
 
 
 def _words(verdict: "Verdict", elsewhere: bool, tolerance: float) -> str:
+    metrics = counted(verdict.compared, "metric")
     if verdict.kind == "equal":
-        return f"{verdict.compared} metrics, bit for bit"
+        return f"{metrics}, bit for bit"
     if verdict.kind == "close":
-        return f"{verdict.compared} metrics within {tolerance:g}, not bit for bit; the environment is another"
+        return f"{metrics} within {tolerance:g}, not bit for bit; the environment is another"
     if not verdict.compared:
         return "the runs cannot be compared"
     bound = f"further apart than {tolerance:g}" if elsewhere else "not equal, on the same versions and device"
-    return f"{len(verdict.differences)} of {verdict.compared} metrics are {bound}"
+    different = len(verdict.differences)
+    return f"{different} of {metrics} {'is' if different == 1 else 'are'} {bound}"

@@ -58,7 +58,7 @@ def test_another_result_is_different(record: Path, tmp_path: Path, capsys: pytes
     assert main(["verify", copy, "--epochs", "1"]) == 1
     out = capsys.readouterr().out.splitlines()
     assert out[-2].startswith("metric: epoch 0, val/acc: ")
-    assert out[-1] == "different: 1 of 4 metrics are not equal, on the same versions and device"
+    assert out[-1] == "different: 1 of 4 metrics is not equal, on the same versions and device"
     versions = json.loads(record.read_text())["versions"] | {"torch": "1.13"}
     assert main(["verify", changed(record, tmp_path, epochs=epochs, versions=versions), "--epochs", "1"]) == 0
     out = capsys.readouterr().out.splitlines()
