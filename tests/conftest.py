@@ -22,8 +22,14 @@ if not glob.glob("/dev/nvidia[0-9]*"):
 set_arithmetic("portable")
 
 #: Files that come first. One worker compiles all kernels, which the tests after it find in the cache; meanwhile another
-#: one waits for SLURM, which needs little of the processor.
-FIRST = ("tests/commands/test_warmup.py", "tests/sweep/test_slurm.py")
+#: one waits for SLURM, which needs little of the processor. The long files after them would keep one worker busy at the
+#: end, when the other one has nothing left.
+FIRST = (
+    "tests/commands/test_warmup.py",
+    "tests/sweep/test_slurm.py",
+    "tests/training/test_resume.py",
+    "tests/training/test_distributed.py",
+)
 
 settings.register_profile("resbench", deadline=None, derandomize=True)
 settings.load_profile("resbench")
