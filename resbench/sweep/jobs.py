@@ -79,9 +79,7 @@ def carry_out(jobs: Sequence[Job], states: dict[Job, State], estimate: Estimate,
     Raises:
         KeyboardInterrupt: when interrupted, after the runs have written their checkpoints.
     """
-    from resbench.training.record import CHECKOUT
-
-    note_changes(CHECKOUT)
+    note_changes()
     SweepProgress(states, estimate).run(jobs, executor)
     # In the meantime another sweep may have completed the runs that it was working on.
     states |= {job: job.state() for job, state in states.items() if state.status == "running"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
+from resbench.records.schema import UNKNOWN_COMMIT
 from resbench.records.text import counted, duration, one_line
 from resbench.sweep.estimate import Estimate
 from resbench.sweep.job import Job, State
@@ -40,13 +40,19 @@ def _time(seconds: float, workers: int) -> str:
     return f"time left: about {duration(seconds / workers)} of training, {many}"
 
 
-def note_changes(checkout: Path) -> None:
-    """Say before the runs that `submit` will refuse them, where the code that runs is in no commit."""
-    from resbench.training.record import git_state
+def note_changes() -> None:
+    """Say before the runs that `submit` will refuse them, if nobody could tell from their records which code ran."""
+    from resbench.training.record import CHECKOUT, git_state
 
-    if (state := git_state(checkout)) and state.dirty:
-        refused = "so `resbench submit` will refuse what runs now; commit first if you want to submit it"
-        print(f"note: {one_line(str(checkout))} has uncommitted changes, {refused}", file=sys.stderr, flush=True)
+    state = git_state(CHECKOUT)
+    if state is None or not state.dirty:
+        return
+    if state.commit == UNKNOWN_COMMIT:
+        what, hint = "could not be read by git", "see what `git status` says there"
+    else:
+        what, hint = "has uncommitted changes", "commit first if you want to submit it"
+    refused = f"so `resbench submit` will refuse what runs now; {hint}"
+    print(f"note: {one_line(str(CHECKOUT))} {what}, {refused}", file=sys.stderr, flush=True)
 
 
 def conclude(states: Iterable[State]) -> int:
