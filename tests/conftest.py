@@ -22,8 +22,8 @@ if not glob.glob("/dev/nvidia[0-9]*"):
 set_arithmetic("portable")
 
 #: Files that come first. One worker compiles all kernels, which the tests after it find in the cache; meanwhile another
-#: one waits for SLURM, which needs little of the processor. The long files after them would keep one worker busy at the
-#: end, when the other one has nothing left.
+#: one waits for SLURM, which needs little of the processor. The two long files after them would otherwise keep
+#: one worker busy at the end, when the other one has nothing left.
 FIRST = (
     "tests/commands/test_warmup.py",
     "tests/sweep/test_slurm.py",

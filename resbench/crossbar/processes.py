@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 import torch
-import torch.distributed.nn  # before a group is made: its functions keep the group of their import, with its threads
+import torch.distributed.nn  # before there is a group, which its functions would keep alive
 from torch import Tensor, distributed
 
 Value = TypeVar("Value")
