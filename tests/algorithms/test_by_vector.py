@@ -23,8 +23,8 @@ KEEPING: dict[str, Any] = {"momentum": 0.9, "forget_buffer": False}
 
 def built(kind: type[TileChain], devices: Device | list[Device], looped: bool, **arguments: Any) -> TileChain:
     """An algorithm whose periods count vectors; ``looped`` has no compiled call."""
-    if looped:
-        kind = type(kind.__name__, (kind,), {"inner_tiles": lambda self, batch: 0})
+    if looped:  # a name of its own: short names of algorithms in configs must stay unique in this process
+        kind = type(f"Looped{kind.__name__}", (kind,), {"inner_tiles": lambda self, batch: 0})
     make: Callable[..., TileChain] = kind
     algorithm = make(**{"units_in_mbatch": False, "transfer_every": 1.0} | arguments).build(
         SHAPE, devices, Stream.from_seed(3)
