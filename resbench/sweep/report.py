@@ -60,7 +60,8 @@ def conclude(states: Iterable[State]) -> int:
     states = list(states)
     failed = sum(state.failed for state in states)
     if failed:
-        print(f"{failed} of {len(states)} runs failed; --retry runs them again", file=sys.stderr)
+        print(f"{failed} of {counted(len(states), 'run')} failed; --retry runs them again", file=sys.stderr)
     if left := sum(not state.done and not state.failed for state in states):
-        print(f"{left} of {len(states)} runs are left; the same command goes on with them", file=sys.stderr)
+        some = f"{left} of {counted(len(states), 'run')} {'is' if left == 1 else 'are'} left"
+        print(f"{some}; the same command goes on with them", file=sys.stderr)
     return 0 if all(state.done for state in states) else 1

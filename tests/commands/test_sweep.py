@@ -190,7 +190,7 @@ def test_a_run_in_another_process_is_left_alone(
         folder.release()
     captured = capsys.readouterr()
     assert captured.out.splitlines()[1] == "digital seed 0: in progress in another process"
-    assert without_note(captured.err) == "1 of 1 runs are left; the same command goes on with them\n"
+    assert without_note(captured.err) == "1 of 1 run is left; the same command goes on with them\n"
     assert not records(out)
 
 
