@@ -1,6 +1,7 @@
 """Run a record's config again and say whether the metrics are equal: `resbench verify RECORD`."""
 
 import argparse
+import os
 import sys
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +14,9 @@ from resbench.records.text import counted, one_line
 if TYPE_CHECKING:
     from resbench.leaderboard.verification import Verdict
     from resbench.records.schema import Record
+
+#: So many processes of one training are started on any machine; more only where there are more processors.
+MOST_PROCESSES = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: for a file that is not a record, a hash that does not match its config, or a run without metrics.
     """
+    from resbench.records.described import contradictions
     from resbench.records.schema import RecordError, read_record
 
     try:
@@ -48,8 +53,11 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{args.record}: {error}; a record is verified as it was written") from None
     _check(args, record)
     print(_summary(record, args.epochs))
+    if reasons := contradictions(record):
+        print(f"different: {one_line(reasons[0])}")
+        return 1
     if reason := _wrong_point(record):
-        print(f"different: tuning: {reason}")
+        print(f"different: tuning: {one_line(reason)}")
         return 1
     if args.dry_run:
         for difference in _environment(record):
@@ -65,6 +73,13 @@ def _check(args: argparse.Namespace, record: "Record") -> None:
         raise UserError(f"{args.record}: a {record.status} run without an epoch has no metrics to compare")
     if args.epochs is not None and not 1 <= args.epochs <= len(record.epochs):
         raise UserError(f"--epochs {args.epochs}: the record has {len(record.epochs)}; write 1 to {len(record.epochs)}")
+    trainer = record.config.get("trainer")
+    processes = trainer.get("devices") if isinstance(trainer, dict) else None
+    most = max(MOST_PROCESSES, os.cpu_count() or 1)
+    if isinstance(processes, int) and processes > most:
+        raise UserError(
+            f"{args.record}: trainer.devices: {processes} processes; verify starts at most {most} on this machine"
+        )
     if not args.tolerance >= 0:
         raise UserError(f"--tolerance {args.tolerance}: write 0 or more")
     named = {key: value for key, value in record.config.items() if key != "weights" or not _own_weights(args, record)}
@@ -157,10 +172,11 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
     verdict = compare(record, run, not environment, args.epochs, args.tolerance)
     for difference in environment:
         print(f"environment: {difference}")
+    what = "metric" if verdict.compared else "record"
     for difference in verdict.differences[:10]:
-        print(f"metric: {one_line(difference)}")
+        print(f"{what}: {one_line(difference)}")
     if len(verdict.differences) > 10:
-        print(f"metric: and {len(verdict.differences) - 10} more")
+        print(f"{what}: and {len(verdict.differences) - 10} more")
     print(f"{verdict.kind}: {_words(verdict, bool(environment), args.tolerance)}{_elsewhere(record, run)}")
     return 1 if verdict.kind == "different" else 0
 
@@ -179,7 +195,7 @@ def _words(verdict: "Verdict", elsewhere: bool, tolerance: float) -> str:
     if verdict.kind == "close":
         return f"{metrics} within {tolerance:g}, not bit for bit; the environment is another"
     if not verdict.compared:
-        return "the runs cannot be compared"
+        return "it is not the same run"
     bound = f"further apart than {tolerance:g}" if elsewhere else "not equal, on the same versions and device"
     different = len(verdict.differences)
     return f"{different} of {metrics} {'is' if different == 1 else 'are'} {bound}"

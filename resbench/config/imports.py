@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +22,10 @@ UNNAMED = (
 )
 
 
+#: Variable that tells the further processes of a training what they may import.
+ALLOWED = "RESBENCH_ALLOWED_IMPORTS"
+
+
 @contextmanager
 def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterator[None]:
     """Inside this block, jsonargparse can only import the classes that a config names.
@@ -36,12 +42,28 @@ def only_named(config: Mapping[str, Any], trusted: Sequence[str] = ()) -> Iterat
     """
     paths = {OPTIMIZER, DIGITAL, *UNNAMED, *class_paths(config)}
     defined = {_where_defined(name) for name in paths if not is_trusted(name, trusted)}
+    os.environ[ALLOWED] = json.dumps(sorted({*paths, *defined, *trusted}))
+    try:
+        with as_allowed():
+            yield
+    finally:
+        del os.environ[ALLOWED]
+
+
+@contextmanager
+def as_allowed() -> Iterator[None]:
+    """Inside this block, the limits hold that :func:`only_named` has set in this process or in the one that started it.
+
+    A training on several processes starts them with the same config, so that each of them reads it.
+    """
+    allowed = os.environ.get(ALLOWED)
     before = dict(_common.parsing_settings)
-    set_parsing_settings(
-        import_path_denylist=["*"],
-        import_path_allowlist=sorted({*paths, *defined, *trusted}),
-        instantiate_subclass_spec_in_any=False,
-    )
+    if allowed is not None:
+        set_parsing_settings(
+            import_path_denylist=["*"],
+            import_path_allowlist=json.loads(allowed),
+            instantiate_subclass_spec_in_any=False,
+        )
     try:
         yield
     finally:

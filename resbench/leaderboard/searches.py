@@ -10,7 +10,7 @@ from resbench.errors import UserError
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.tables import Metric
-from resbench.records.identity import hash_of
+from resbench.records.identity import hash_of, plain
 from resbench.records.limits import untested
 from resbench.records.schema import Record
 from resbench.tuning.choice import winners
@@ -113,7 +113,8 @@ def _put(runs: dict[_Key, Run], key: _Key, run: Run) -> None:
 def _identity(run: Run, tuning: Tuning) -> str:
     common = untuned_config(run.record, tuning.keys)
     track = run.track.model_dump(mode="json")
-    return hash_of([track, data_digest(run.record), tuning.space, tuning.digest, tuning.keys, common])
+    states = plain(run.record.states)
+    return hash_of([track, data_digest(run.record), states, tuning.space, tuning.digest, tuning.keys, common])
 
 
 def untuned_config(record: Record, keys: Sequence[str]) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def submission_problems(search: TunedRuns) -> Iterator[tuple[Run, str]]:
             yield next(iter(search.finals.values())), f"tuning: seed {listed} missing of study {study}"
 
 
-def chosen_runs(search: TunedRuns, metric: Metric) -> list[Run]:
+def chosen_runs(search: TunedRuns, metric: Metric) -> dict[int, Run]:
     """The run that stands for each seed: the median of the studies by the test metric.
 
     A run that diverged counts as the worst, and so does a study without a winner, for which one of its trials stands. A
@@ -203,7 +204,7 @@ def chosen_runs(search: TunedRuns, metric: Metric) -> list[Run]:
     """
     best = search.winners
     seeds = sorted({seed for _, seed in search.finals})
-    found = []
+    found = {}
     for seed in seeds:
         candidates = []
         for study in range(1, STUDIES + 1):
@@ -215,7 +216,7 @@ def chosen_runs(search: TunedRuns, metric: Metric) -> list[Run]:
                 break
             candidates.append(run)
         else:
-            found.append(sorted(candidates, key=lambda run: _loss(run, metric))[STUDIES // 2])
+            found[seed] = sorted(candidates, key=lambda run: _loss(run, metric))[STUDIES // 2]
     return found
 
 

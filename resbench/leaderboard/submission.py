@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from resbench.config.trust import ANOTHER_VERSION, missing, refusals
@@ -16,6 +16,7 @@ from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.searches import is_trial, searches, split, submission_problems
 from resbench.leaderboard.tables import Line, Rejected
 from resbench.leaderboard.wording import facts
+from resbench.records.described import contradictions
 from resbench.records.identity import hash_of
 from resbench.records.limits import untested
 from resbench.records.portable import places
@@ -40,8 +41,9 @@ def check(runs: Sequence[Run], rejected: Iterable[Rejected] = (), board: Sequenc
         board: Records that are on the leaderboard already. Copies of the given records in their right place are
             ignored: an earlier submission made them, and it may be repeated.
     """
-    copies = {_identity(run.record): destination(run) for run in runs}
-    board = [run for run in board if not ((place := copies.get(_identity(run.record))) and run.file.endswith(place))]
+    places = [(destination(run), run.record) for run in runs]
+    own = {place.rpartition("/")[2]: (place, record) for place, record in places}
+    board = [run for run in board if not _is_copy(run, own)]
     findings = [Finding(file=entry.file, problem=True, text=entry.reason) for entry in rejected]
     for run in runs:
         findings += (Finding(file=run.file, problem=problem, text=text) for problem, text in _of_run(run))
@@ -58,9 +60,19 @@ def _note(run: Run, text: str) -> Finding:
     return Finding(file=run.file, problem=False, text=text)
 
 
-def _identity(record: Record) -> tuple[object, ...]:
-    """What identifies a run. Only fields that are not packed in compact records are used."""
-    return record.config_hash, record.status, record.started, record.finished, tuple(sorted(record.final.items()))
+def _is_copy(run: Run, own: Mapping[str, tuple[str, Record]]) -> bool:
+    """Whether a run of the board is one of the submitted records in its place there, in everything that it says."""
+    place, record = own.get(run.file.rpartition("/")[2], ("", None))
+    return record is not None and run.file.endswith(place) and _content(record) == _content(run.record)
+
+
+def _content(record: Record) -> str:
+    """All that a record says, also one whose epochs and layers are packed; NaN is equal to NaN."""
+    packed = {
+        "epochs": [(entry.epoch, entry.step, dict(entry.values)) for entry in record.epochs],
+        "layers": list(record.layers),
+    }
+    return repr({name: packed.get(name, getattr(record, name)) for name in Record.model_fields})
 
 
 def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
@@ -70,6 +82,7 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
         yield True, "git: it could not be asked which code ran; put git on the PATH, commit and run again"
     elif record.git and record.git.dirty:
         yield True, "git: the checkout had uncommitted changes, so nobody can run the same code; commit and run again"
+    yield from ((True, f"{text}; submit the record as the run wrote it") for text in contradictions(record))
     if not record.data.get("sha256"):
         yield True, "data: no checksums; a data module says them in describe()"
     looked = sorted({key for entry in record.epochs for key in entry.values if key.startswith("test/")})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import inf, isfinite
 from typing import Literal
 
-from resbench.leaderboard.tables import Metric, Table
+from resbench.leaderboard.tables import Metric, Table, is_close
 from resbench.leaderboard.wording import distance, titles
 from resbench.records.schema import Entry, Number
 
@@ -65,7 +65,7 @@ def _summary(ruleset: Literal["default", "tuned"], named: Sequence[tuple[Table, 
 
 
 def _row(label: str, places: Sequence[tuple[float, Table, str, float]]) -> SummaryRow:
-    close = sum(behind <= table.metric.tolerance for behind, table, _, _ in places)
+    close = sum(is_close(behind, table.metric.tolerance) for behind, table, _, _ in places)
     finite = [place for place in places if isfinite(place[0])]
     worst = None
     if finite:

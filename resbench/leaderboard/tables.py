@@ -66,6 +66,11 @@ METRICS = (
 )
 
 
+def is_close(behind: float, tolerance: float) -> bool:
+    """Whether a mean is within the tolerance of the best: 0.97 is within 0.01 of 0.98, however that is rounded."""
+    return behind <= tolerance * (1 + 1e-9)
+
+
 class Curve(Entry):
     """A metric over training: mean, minimum and maximum over seeds after so many optimiser steps."""
 
@@ -165,7 +170,8 @@ class Row(Entry):
     def close_levels(self, tolerance: float) -> int:
         """Number of precision levels at which the mean is within ``tolerance`` of the best."""
         return round(
-            max((share for distance, share in self.profile if distance <= tolerance), default=0) * len(self.cells)
+            max((share for distance, share in self.profile if is_close(distance, tolerance)), default=0)
+            * len(self.cells)
         )
 
 
@@ -269,7 +275,9 @@ class Table(Entry):
     tuned: list[Tuned] = Field(default_factory=list)
 
     def cell_of(self, entry: Tuned) -> Cell | None:
-        """The cell that an entry of ``tuned`` is about."""
+        """The cell that an entry of ``tuned`` is about; null as long as no run of it stands for a seed."""
+        if entry.states is not None and entry.states not in self.columns:
+            return None
         column = 0 if entry.states is None else self.columns.index(entry.states)
         return next((row.cells[column] for row in self.rows if row.label == entry.label), None)
 

@@ -46,7 +46,14 @@ def tuned_table(track: Track, runs: Sequence[Run], default: Sequence[Run]) -> tu
     if not found:
         return None, rejected
     labels = _labels(found)
-    shown = {search.identity: chosen_runs(search, metric) for search in found}
+    standing_for = {search.identity: chosen_runs(search, metric) for search in found}
+    shown = {identity: list(chosen.values()) for identity, chosen in standing_for.items()}
+    rejected += [
+        Rejected(file=run.file, reason=f"tuning: seed {seed} has not ended in every study")
+        for search in found
+        for (_, seed), run in search.finals.items()
+        if run.record.status == "complete" and seed not in standing_for[search.identity]
+    ]
     left = [
         (labels[search.identity], run)
         for search in found

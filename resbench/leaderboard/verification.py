@@ -94,8 +94,12 @@ def compare(
     """Compare all metrics of two runs, or those of the first ``epochs`` only.
 
     Metrics are equal bit for bit, or where the environments differ within the tolerance: fractions (``*/acc``)
-    absolutely, others relatively. Anything else is different, and so are other data, or another end of the run.
+    absolutely, others relatively. Anything else is different, and so are other data, another end of the run, or what
+    the record says of the run beside its metrics: names, states, tiles, and where all metrics are equal the steps and
+    the pulses of every tile.
     """
+    if others := _other_facts(record, again):
+        return _different(*others)
     data, other = record.data.get("sha256"), again.data.get("sha256")
     if data != other:
         return _different(f"data: the checksums are {data} and {other}, so it is not the same data set")
@@ -108,14 +112,50 @@ def compare(
     first, second = (_cut(run, wanted, final=epochs is None) for run in (record, again))
     compared = sum(len(entry.values) for entry in first.epochs) + len(first.final)
     differences = metric_differences(first, second)
+    if not differences and epochs is None and (others := _other_work(record, again)):
+        return _different(*others)
     if not differences:
         return Verdict(kind="equal", compared=compared, differences=[])
     far = differences if same_environment else _beyond(first, second, tolerance)
     return Verdict(kind="different" if far else "close", compared=compared, differences=far or differences)
 
 
-def _different(reason: str) -> Verdict:
-    return Verdict(kind="different", compared=0, differences=[reason])
+def _different(*reasons: str) -> Verdict:
+    return Verdict(kind="different", compared=0, differences=list(reasons))
+
+
+def _other_facts(record: Record, again: Record) -> list[str]:
+    """What a record says of its run that a run of its config does not say, a line each."""
+    there, here = (
+        {
+            "track": run.track.name,
+            "dataset": run.track.dataset,
+            "train_size": run.track.train_size,
+            "algorithm": run.algorithm.title,
+            "device": run.device and run.device.name,
+            "states": run.states,
+            "tiles": run.tiles,
+        }
+        for run in (record, again)
+    )
+    return [f"{key}: {there[key]} and {here[key]}" for key in there if there[key] != here[key]]
+
+
+def _other_work(record: Record, again: Record) -> list[str]:
+    """Steps and tiles in which two runs with the same metrics differ. Older records lack some counts of a tile."""
+    found = [] if record.steps == again.steps else [f"steps: {record.steps} and {again.steps}"]
+    tiles = [
+        {f"{layer.name}.{tile.name}": tile.model_dump() for layer in run.layers for tile in layer.tiles}
+        for run in (record, again)
+    ]
+    if tiles[0].keys() != tiles[1].keys():
+        return [*found, f"tiles: {', '.join(tiles[0])} and {', '.join(tiles[1])}"]
+    return found + [
+        f"{name}, {key}: {said} and {tiles[1][name][key]}"
+        for name, counts in tiles[0].items()
+        for key, said in counts.items()
+        if said is not None and said != tiles[1][name][key]
+    ]
 
 
 def _cut(record: Record, epochs: int, final: bool) -> Record:

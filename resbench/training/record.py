@@ -6,7 +6,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,13 +19,12 @@ from resbench.crossbar.devices import Device
 from resbench.crossbar.tile import Tile
 from resbench.errors import UserError
 from resbench.nn import AnalogLayer, analog_layers
+from resbench.records.described import budget, component, device_entry, network_text
 from resbench.records.limits import limits
 from resbench.records.schema import (
     UNKNOWN_COMMIT,
     Accelerator,
     AlgorithmEntry,
-    Budget,
-    DeviceEntry,
     EpochMetrics,
     GitState,
     Hardware,
@@ -34,7 +33,6 @@ from resbench.records.schema import (
     TileEntry,
     Track,
 )
-from resbench.records.text import one_line
 from resbench.registry import named
 from resbench.training.cli import RunCLI
 from resbench.training.process import c_library, effective_arithmetic
@@ -103,7 +101,7 @@ def _record(
         error=error,
         track=_track(cli),
         algorithm=_algorithm(model["algorithm"]),
-        device=_device(devices) if tiles else None,
+        device=device_entry(devices) if tiles else None,
         states=states,
         bits=None if states is None else math.log2(states),
         tiles=max((len(layer.tiles) for layer in layers), default=0),
@@ -126,19 +124,15 @@ def _record(
 
 
 def _track(cli: RunCLI) -> Track:
-    model, data, trainer = cli.resolved["model"], cli.datamodule.describe(), cli.config.trainer
-    network = _component(model["init_args"]["network"])
-    arguments = ", ".join(f"{key}={value}" for key, value in network["settings"].items())
+    model, data = cli.resolved["model"], cli.datamodule.describe()
+    network = model["init_args"]["network"]
     return Track(
-        name=cli.config.experiment.track or f"{data['name']}-{network['name']}",
-        task=_component(model)["name"],
-        network=one_line(f"{network['name']}({arguments})"),
+        name=cli.config.experiment.track or f"{data['name']}-{component(network)['name']}",
+        task=component(model)["name"],
+        network=network_text(network),
         dataset=data["name"],
         analog_layers=model["init_args"]["layers"],
-        budget=Budget(
-            epochs=trainer.max_epochs if (trainer.max_epochs or 0) > 0 else None,
-            max_steps=trainer.max_steps if trainer.max_steps > 0 else None,
-        ),
+        budget=budget(cli.resolved["trainer"]),
         train_size=_trained_on(cli, data["train_size"]),
         batch_size=cli.datamodule.batch_size,
         limits=limits(cli.resolved),
@@ -155,24 +149,10 @@ def _trained_on(cli: RunCLI, samples: int) -> int:
     return samples if share >= 1 else max(1, round(samples * int(batches * share) / batches))
 
 
-def _component(config: Mapping[str, Any]) -> dict[str, Any]:
-    path = config["class_path"]
-    return {"name": path.rpartition(".")[2], "class_path": path, "settings": config.get("init_args") or {}}
-
-
 def _algorithm(config: Mapping[str, Any]) -> AlgorithmEntry:
     """The algorithm with the ``title`` of its class. A subclass does not inherit the title."""
-    entry = AlgorithmEntry(**_component(config))
+    entry = AlgorithmEntry(**component(config))
     return entry.model_copy(update={"name": vars(named(entry.class_path)).get("title", entry.name)})
-
-
-def _device(configs: Sequence[Mapping[str, Any]]) -> DeviceEntry:
-    """The device of all tiles, or the different ones of the tiles as one entry."""
-    parts = [_component(config) for config in configs]
-    if len(parts) == 1:
-        return DeviceEntry(**parts[0])
-    names, paths = (" + ".join(part[key] for part in parts) for key in ("name", "class_path"))
-    return DeviceEntry(name=names, class_path=paths, settings={"devices": [dict(config) for config in configs]})
 
 
 def _states(device: Device, config: Mapping[str, Any]) -> float:

@@ -16,8 +16,8 @@ from resbench.tuning.space import Space
 TRIAL_SEED = 10_000
 
 
-#: Name of a search space, which is part of the name of a file.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+#: Name of a search space, which is part of the name of a file; systems of files allow 255 characters.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,9 @@ class Tuning:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.space):
-            raise BadValue("experiment.tuning.space", self.space, "is no name; write letters, digits, '_' and '-'")
+            raise BadValue(
+                "experiment.tuning.space", self.space, "is no name; write up to 100 letters, digits, '_' and '-'"
+            )
         if not 1 <= self.point <= COUNT:
             raise BadValue("experiment.tuning.point", self.point, f"is no point; write 1 to {COUNT}")
 
@@ -98,6 +100,8 @@ def place(config: Mapping[str, Any], key: str) -> tuple[str, ...]:
             raise KeyError(key)
         node = node[part]
         found.append(part)
+    if not found:  # init_args alone, or nothing between the dots
+        raise KeyError(key)
     return tuple(found)
 
 

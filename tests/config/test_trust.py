@@ -1,6 +1,8 @@
 """Records and run folders of somebody else: nothing that they say is run, and nothing is written outside."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import resbench
 from resbench.cli import main
 from resbench.config.imports import only_named
 from resbench.config.trust import missing, refusals
@@ -99,6 +102,19 @@ def test_the_parser_builds_what_a_config_has_without_a_name(here: Path) -> None:
     with only_named(config):
         built = RunCLI(["--config", "config.yaml"], "test", build=False).config.model.init_args
     assert (built.forward_io.out_noise, built.device.init_args.drift.nu) == (0.5, 0.1)
+
+
+def test_the_wall_stands_in_the_other_processes_of_a_training_too(here: Path) -> None:
+    """They are started as `resbench fit` with the same config."""
+    config = HOSTILE["callback_strings"]
+    for section in (config["model"], config["data"]):
+        section["init_args"].pop("seed", None)
+    Path("config.yaml").write_text(json.dumps(config))
+    command = [sys.executable, "-B", "-m", "resbench", "fit", "--config", "config.yaml"]
+    places = os.pathsep.join([str(Path(resbench.__file__).parents[1]), "."])
+    with only_named(corpus.base()):
+        process = subprocess.run(command, env={**os.environ, "PYTHONPATH": places}, capture_output=True, text=True)
+    assert (process.returncode, Path(corpus.MARK).exists()) == (2, False), process.stderr
 
 
 def test_the_wall_is_gone_after_the_block(here: Path) -> None:

@@ -20,7 +20,7 @@ def test_leaderboard_prints_markdown_and_writes_the_same(
     write_record(tmp_path / "records" / "a.json", make_record())
     assert main(["leaderboard", "--records", str(tmp_path / "records"), "--out", str(tmp_path / "out")]) == 0
     printed = capsys.readouterr().out
-    assert "| Residual learning, 4 tiles | 91.00 n=1 |" in printed
+    assert "| Residual learning, 4 tiles | 91.00 n=1, paper 97.10 ± 0.17 |" in printed
     assert (tmp_path / "out" / "leaderboard.md").read_text(encoding="utf-8") == printed
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from resbench.cli import main
+from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.submission import check, destination, pull_request
 from resbench.leaderboard.tables import Rejected
@@ -36,7 +37,8 @@ def with_config(run: Run, **trainer: Any) -> Run:
 
 
 def with_experiment(run: Run, **experiment: str) -> Run:
-    config: Any = copy.deepcopy(run.record.config) | {"experiment": experiment}
+    config: Any = copy.deepcopy(run.record.config)
+    config["experiment"] |= experiment
     record = run.record.model_copy(update={"config": config, "config_hash": config_hash(config)})
     return Run(file=run.file, record=record)
 
@@ -66,6 +68,7 @@ def test_three_seeds_of_a_known_track_pass_without_a_word(sound: Callable[..., R
         ({"epochs": [EpochMetrics(epoch=0, step=5, values={"val/acc": 0.9})]}, "epochs: 1 of the 2 of its budget"),
         ({"steps": 0}, "steps: complete without a step"),
         ({"final": {"val/acc": 0.9}}, "final: neither test/acc nor test/loss"),
+        ({"states": 2.0, "bits": 1.0}, "states: 2.0, and 10.0 by its config; submit the record as the run wrote it"),
     ],
 )
 def test_a_run_that_breaks_a_rule_is_a_problem(sound: Callable[..., Run], update: dict[str, Any], problem: str) -> None:
@@ -122,7 +125,7 @@ def test_other_settings_have_seeds_of_their_own(sound: Callable[..., Run]) -> No
 def test_few_seeds_and_new_tracks_are_noted(sound: Callable[..., Run]) -> None:
     notes = texts(check([sound(0)]), False)
     assert notes[0] == "seeds: Residual learning has 1; three give an interval"
-    assert notes[1].startswith("track: mnist-10k-lenet5 is new: classification, LeNet-5")
+    assert notes[1].startswith("track: mnist-10k-lenet5 is new: Classification, LeNet5()")
     longer = [sound(seed, file=f"board/{seed}.json", epochs=3) for seed in range(3)]
     (note,) = texts(check([sound(seed) for seed in range(3)], board=longer), False)
     assert "on the board it is" in note
@@ -137,6 +140,15 @@ def test_what_is_on_the_board_already_is_a_problem(sound: Callable[..., Run]) ->
         "duplicate of board/0.json, the same config and seed",
         "other metrics than board/1.json (final test/acc: 0.91 and 0.5), the same config and seed",
     ]
+
+
+def test_a_copy_on_the_board_is_the_same_in_all_that_it_says(sound: Callable[..., Run]) -> None:
+    runs = [sound(seed) for seed in range(3)]
+    copies = [Run(file=f"board/{destination(run)}", record=Compactor().compact(run.record)) for run in runs]
+    assert texts(check(runs, board=copies), True) == []
+    faster = Run(file="0.json", record=runs[0].record.model_copy(update={"wall_time_s": 0.001}))
+    (problem,) = texts(check([faster, *runs[1:]], board=copies), True)
+    assert problem == f"duplicate of {copies[0].file}, the same config and seed"
 
 
 def test_code_that_is_not_part_of_resbench_is_noted(sound: Callable[..., Run]) -> None:
@@ -187,7 +199,7 @@ def test_the_text_names_what_a_reviewer_needs(sound: Callable[..., Run]) -> None
     for part in ("# Records: Residual learning", "torch 2.15.0", "x86_64, 1 threads, cpu", "032c4200"):
         assert part in text
     assert "`resbench verify board/0.json`" in text
-    assert "| Residual learning, 4 tiles | 91.00 [91.00, 91.00] n=3 |" in text
+    assert "| Residual learning, 4 tiles | 91.00 [91.00, 91.00] n=3, paper 97.10 ± 0.17 |" in text
 
 
 def test_the_command_copies_records_and_writes_the_text(

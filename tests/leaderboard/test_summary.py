@@ -28,6 +28,14 @@ RUNS = [
 ]  # fmt: skip
 
 
+def test_a_mean_one_point_behind_is_close_however_it_is_rounded() -> None:
+    results = (("A", 0.98), ("B", 0.97), ("C", 0.9699))
+    board = compile_runs([run(name, track, 4, value) for name, value in results for track in ("easy", "hard")])
+    (summary,) = summaries(board.tables)
+    assert [(row.label, row.close) for row in summary.rows] == [("A", 2), ("B", 2), ("C", 0)]
+    assert [row.close_levels(0.01) for row in board.tables[0].rows] == [1, 1, 0]
+
+
 def test_a_row_is_summarised_by_a_share_and_its_worst_case() -> None:
     (summary,) = summaries(compile_runs(RUNS).tables)
     assert (summary.ruleset, summary.tables, summary.levels) == ("default", 2, 4)

@@ -137,6 +137,30 @@ def test_a_seed_without_a_run_of_each_study_has_no_result() -> None:
     assert row.unfinished == 1
 
 
+def test_a_tuning_that_is_under_way_has_no_result_yet_and_loses_none() -> None:
+    one_study = [run for run in finals(accuracy) if run.file.startswith("final-4-3-")]
+    leaderboard = compiled(*trials(), *one_study)
+    table = tuned(leaderboard)
+    assert (table.rows, [entry.label for entry in table.tuned]) == ([], ["Analog SGD"])
+    assert table.cell_of(table.tuned[0]) is None
+    assert reasons(leaderboard)["final-4-3-5-.json"] == "tuning: seed 5 has not ended in every study"
+    assert "| Analog SGD | 4 states (2 bits) | - | - | - | 15 |" in to_markdown(leaderboard)
+    assert "seed 5 has not ended in every study" in to_html(leaderboard)
+
+
+def test_a_study_that_lacks_a_seed_takes_the_seed_out_of_the_others_and_says_so() -> None:
+    runs = [run for run in finals(accuracy) if run.file != "final-4-10-5-.json"]
+    assert reasons(compiled(*trials(), *runs)) == {
+        f"final-4-{point}-5-.json": "tuning: seed 5 has not ended in every study" for point in (3, 11)
+    }
+
+
+def test_trials_of_another_precision_are_not_those_of_a_training() -> None:
+    leaderboard = compiled(*trials(states=16.0), *finals(accuracy))
+    assert leaderboard.tables == []
+    assert "without trial 1, 2, 3" in reasons(leaderboard)["final-4-3-0-.json"]
+
+
 def test_a_complete_tuning_can_be_submitted_in_two_parts() -> None:
     runs = [*trials(), *finals(accuracy)]
     assert [finding.text for finding in check(runs) if finding.problem] == []

@@ -58,6 +58,46 @@ def test_another_end_or_other_data_cannot_be_equal(make_record: MakeRecord) -> N
     assert compare(record, other, True).differences[0].startswith("data: the checksums are")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("states", 2.0, "states: 2.0 and 10.0"),
+        ("tiles", 1, "tiles: 1 and 4"),
+        ("track", {"name": "other"}, "track: other and mnist-10k-lenet5"),
+        ("track", {"train_size": 7}, "train_size: 7 and 10000"),
+        ("track", {"dataset": "FashionMNIST"}, "dataset: FashionMNIST and MNIST"),
+        ("algorithm", {"name": "Mine"}, "algorithm: Mine and Residual learning"),
+        ("device", {"name": "Mine"}, "device: Mine and SoftBounds"),
+    ],
+)
+def test_what_a_record_says_of_its_run_is_compared(make_record: MakeRecord, field: str, value: Any, said: str) -> None:
+    again = run(make_record, 1.0)
+    part = getattr(again, field)
+    forged = run(make_record, 1.0, **{field: part.model_copy(update=value) if isinstance(value, dict) else value})
+    for epochs in (None, 1):
+        verdict = compare(forged, again, True, epochs)
+        assert (verdict.kind, verdict.differences) == ("different", [said])
+
+
+def test_steps_and_pulses_are_compared_where_all_metrics_are_equal(make_record: MakeRecord) -> None:
+    again = run(make_record, 1.0)
+    layer = again.layers[0]
+    tile = layer.tiles[0].model_copy(update={"max_writes": 1, "transfers": 0})
+    layers = [layer.model_copy(update={"tiles": [tile, *layer.tiles[1:]]}), *again.layers[1:]]
+    forged = run(make_record, 1.0, steps=3, layers=layers)
+    assert compare(forged, again, True, epochs=1).kind == "equal"
+    assert compare(forged, again, False).differences == [
+        "steps: 3 and 2500",
+        "conv1.tile0, transfers: 0 and 640",
+        "conv1.tile0, max_writes: 1 and 90",
+    ]
+    assert compare(run(make_record, 1.0, layers=[]), again, True).differences[0].startswith("tiles:  and conv1.tile0, ")
+    # Versions that did not count slots wrote null.
+    counted = tile.model_copy(update={"slots": 5})
+    newer = [layer.model_copy(update={"tiles": [counted, *layer.tiles[1:]]}), *again.layers[1:]]
+    assert compare(run(make_record, 1.0, layers=layers), run(make_record, 1.0, layers=newer), True).kind == "equal"
+
+
 def test_environments_differ_in_versions_commit_and_hardware(make_record: MakeRecord) -> None:
     record = make_record()
     assert record.git
@@ -77,7 +117,7 @@ def test_the_config_runs_elsewhere_without_loggers_and_derived_seeds(make_record
     record = make_record()
     record.config["model"]["init_args"]["seed"] = 0  # type: ignore[index,call-overload]
     config = rerun_config(record, "/tmp/again", epochs=1, data_root="/data")
-    assert config["experiment"] == {"root": "/tmp/again", "name": "verify"}
+    assert config["experiment"] == {"root": "/tmp/again", "name": "verify", "track": "mnist-10k-lenet5"}
     assert (config["trainer"]["max_epochs"], config["trainer"]["logger"]) == (1, None)
     assert "seed" not in config["model"]["init_args"]
     assert config["data"]["init_args"]["root"] == "/data"

@@ -50,6 +50,23 @@ def test_a_run_gives_its_metrics_again_bit_for_bit(record: Path, capsys: pytest.
     assert len(list(record.parent.parent.iterdir())) == 1
 
 
+def test_a_record_that_contradicts_its_config_is_different(
+    record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = changed(record, tmp_path, states=16.0, bits=4.0)
+    assert main(["verify", copy, "--dry-run"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "different: states: 16.0, and 4.0 by its config"
+
+
+def test_a_record_cannot_start_any_number_of_processes(
+    record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = json.loads(record.read_text())["config"]
+    config["trainer"] |= {"strategy": "ddp", "devices": 1200}
+    assert main(["verify", changed(record, tmp_path, config=config), "--dry-run"]) == 2
+    assert "trainer.devices: 1200 processes; verify starts at most " in capsys.readouterr().err
+
+
 def test_another_result_is_different(record: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     final = json.loads(record.read_text())["final"]
     epochs = json.loads(record.read_text())["epochs"]

@@ -101,7 +101,7 @@ def account(monkeypatch: pytest.MonkeyPatch, make_record: MakeRecord) -> None:
 
 def test_the_command_compiles_a_project(account: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["leaderboard", "--from-wandb", "team/resbench", "--out", str(tmp_path)]) == 0
-    assert "| Residual learning, 4 tiles | 91.00 [91.00, 91.00] n=2 |" in capsys.readouterr().out
+    assert "| Residual learning, 4 tiles | 91.00 [91.00, 91.00] n=2, paper 97.10 ± 0.17 |" in capsys.readouterr().out
     assert (tmp_path / "leaderboard.html").exists()
 
 

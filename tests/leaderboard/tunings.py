@@ -6,7 +6,7 @@ from typing import Any
 
 from resbench.leaderboard.runs import Run
 from resbench.records.identity import config_hash
-from resbench.records.schema import EpochMetrics
+from resbench.records.schema import AlgorithmEntry, EpochMetrics
 from resbench.tuning.entry import TRIAL_SEED
 from resbench.tuning.space import find_space
 from tests.records.factory import make_record
@@ -74,9 +74,12 @@ def _run(
         "Analog SGD", states=states, tiles=1, seed=seed, lr=lr, final={"train/loss": 0.2} | test, **more
     )
     config: Any = copy.deepcopy(record.config)
-    algorithm = {"class_path": "resbench.algorithms.AnalogSGD", "init_args": {"pulses": {"desired_bl": length}}}
+    algorithm: dict[str, Any] = {
+        "class_path": "resbench.algorithms.AnalogSGD",
+        "init_args": {"pulses": {"desired_bl": length}},
+    }
     config["model"]["init_args"]["algorithm"] = algorithm
-    config["experiment"] = {"tuning": place}
+    config["experiment"]["tuning"] = place
     config["trainer"]["limit_test_batches"] = 0 if accuracy is None else None
     epochs = [
         EpochMetrics(epoch=epoch, step=1250 * (epoch + 1), values={"train/loss": 0.4, "val/acc": judged})
@@ -85,6 +88,9 @@ def _run(
     changes = {
         "config": config,
         "config_hash": config_hash(config),
+        "algorithm": AlgorithmEntry(
+            name="Analog SGD", class_path=algorithm["class_path"], settings=algorithm["init_args"]
+        ),
         "epochs": epochs,
         "data": {"name": "MNISTData", "sha256": {"train": "4f" * 32}},
     }

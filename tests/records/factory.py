@@ -46,6 +46,7 @@ def make_record(
     device: dict[str, Any] = {"class_path": f"resbench.crossbar.devices.{device_name}", "init_args": settings}
     config: dict[str, Any] = {
         "seed_everything": seed,
+        "experiment": {"name": "run", "root": "runs", "track": track},
         "trainer": {"max_epochs": epochs, "accelerator": "cpu", "callbacks": None, "logger": False},
         "model": {
             "class_path": "resbench.tasks.Classification",
@@ -53,6 +54,7 @@ def make_record(
                 "network": {"class_path": "resbench.networks.LeNet5"},
                 "algorithm": {"class_path": class_path, "init_args": {"tiles": tiles}},
                 "device": None if states is None else device,
+                "layers": ["*"],
             },
         },
         "data": {"class_path": "resbench.data.MNISTData", "init_args": {"root": "data", "batch_size": 8}},
@@ -68,8 +70,8 @@ def make_record(
         error=error,
         track=Track(
             name=track,
-            task="classification",
-            network="LeNet-5",
+            task="Classification",
+            network="LeNet5()",
             dataset="MNIST",
             analog_layers=["*"],
             budget=Budget(epochs=epochs),

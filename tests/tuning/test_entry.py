@@ -43,6 +43,7 @@ def test_a_run_knows_its_place() -> None:
         ({"point": True}, "experiment.tuning.point: True is no int"),
         ({"point": 16}, "experiment.tuning.point: 16 is no point"),
         ({"space": "../own"}, "experiment.tuning.space: ../own is no name"),
+        ({"space": "a" * 101}, "is no name; write up to 100 letters"),
         ({"keys": [1]}, r"experiment.tuning.keys: \[1\] is no list of dotted keys"),
         ({"more": 1}, "is no place in a tuning; it has space, digest, keys, point, trial"),
     ],
@@ -56,7 +57,7 @@ def test_a_key_may_leave_init_args_out() -> None:
     for key in ("optimizer.lr", "optimizer.init_args.lr"):
         assert value_at(config(), key) == 0.026
     assert value_at(config(), "model.algorithm.pulses.desired_bl") == 31
-    for key in ("optimizer.momentum", "model.algorithm.pulses.desired_bl.more", "data"):
+    for key in ("optimizer.momentum", "model.algorithm.pulses.desired_bl.more", "data", "init_args"):
         with pytest.raises(KeyError):
             value_at(config(), key)
 
