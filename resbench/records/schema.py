@@ -4,11 +4,8 @@ JSON has no infinity and no NaN. They are written as the strings ``"inf"``, ``"-
 metrics and in ``config``. All other numbers are read back bit for bit. ``docs/records.md`` describes each field.
 """
 
-import json
 import math
 import os
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -28,6 +25,7 @@ from pydantic import (
 from resbench.errors import BadValue, UserError
 from resbench.records.files import write_text_atomically
 from resbench.records.identity import deciding, hash_of, plain
+from resbench.records.strict_json import parse
 from resbench.records.text import cut, one_line, printable
 from resbench.records.titles import title
 
@@ -313,8 +311,8 @@ def read_record(path: Path | str) -> Record:
     if len(content) > MAX_RECORD_BYTES:
         raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB: not a record")
     try:
-        document = json.loads(content.decode(), object_pairs_hook=_each_key_once, parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
+        document = parse(content)
+    except ValueError as error:
         raise RecordError(f"not strict JSON: {error}") from None
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version is None:
@@ -345,18 +343,6 @@ def record_or_refuse(path: Path | str) -> Record:
         return read_record(path)
     except RecordError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"{twice!r} is there twice in one object")
-    return found
-
-
-def _not_json(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def metric_differences(a: Record, b: Record) -> list[str]:

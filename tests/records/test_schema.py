@@ -106,6 +106,7 @@ def test_an_invalid_record_is_refused_in_one_line(
         (b'{"schema_version": 1, "seed": ' + b"9" * 5000 + b"}", "not strict JSON: Exceeds the limit"),
         (b'{"schema_version": 1, "run_id": "a', "not strict JSON"),
         (b'{"schema_version": 1, "seed": NaN}', "not strict JSON"),
+        (b'{"schema_version": 1, "data": {"sha256": 1e400}}', 'not strict JSON: 1e400 .* write "inf"'),
         (b"\x80\x04\x95\x0b\x00cos\nsystem\n", "not strict JSON"),
         (b"[" * 100_000, "not strict JSON"),
         (b"[1]", "not a record"),
