@@ -10,8 +10,6 @@ from resbench.leaderboard.wording import number, paper
 
 #: Colours and markers that the style sheet and the page define.
 SERIES = 8
-#: Larger metrics are not drawn, because differences of them may overflow.
-LARGEST = 1e300
 #: Largest number of runs and of claims that the page lists for a cell: the first seeds, and the surest claims.
 MOST_RUNS, MOST_CLAIMS = 200, 12
 

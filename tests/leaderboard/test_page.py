@@ -76,13 +76,21 @@ def test_there_is_a_line_for_each_algorithm_and_precision(html: Callable[..., st
     assert "foreign.json" in page
 
 
-@pytest.mark.parametrize("accuracy", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("key", "value", "drawn"),
+    [
+        ("test/acc", math.nan, 50.0),
+        ("test/loss", math.nan, 0.5),
+        ("test/loss", math.inf, 0.5),
+        ("test/loss", -math.inf, 0.5),
+    ],
+)
 def test_metrics_that_are_not_finite_are_shown_and_not_drawn(
-    html: Callable[..., str], make_record: MakeRecord, accuracy: float
+    html: Callable[..., str], make_record: MakeRecord, key: str, value: float, drawn: float
 ) -> None:
-    page = html(make_record(accuracy=accuracy), make_record(states=4, accuracy=0.5))
+    page = html(make_record(final={key: value}), make_record(states=4, final={key: 0.5}))
     cells = {cell["key"]: cell["mean"] for cell in data_of(page)["tracks"][0]["rows"][0]["cells"]}
-    assert cells == {"10": None, "4": 50.0}
+    assert cells == {"10": None, "4": drawn}
 
 
 def test_tracks_of_one_name_have_tabs_of_their_own(html: Callable[..., str], make_record: MakeRecord) -> None:
