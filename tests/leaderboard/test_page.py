@@ -131,6 +131,22 @@ def test_tracks_that_find_no_room_are_named(
     assert "No table" not in page
 
 
+def test_a_track_that_finds_no_room_takes_none(
+    html: Callable[..., str], make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resbench.leaderboard.page.MOST_CELLS", 3)
+    sizes = {"a": 2, "b": 4, "c": 1, "d": 1}
+    page = html(
+        *(
+            make_record(track=track, states=states, lr=1 / (1 + "abcd".index(track)))
+            for track, count in sizes.items()
+            for states in (2, 4, 8, 16)[:count]
+        )
+    )
+    assert re.findall(r'<button role="tab"[^>]*>([^<]*)<', page) == ["All tracks", "a", "c"]
+    assert re.findall(r"<li>([abcd])</li>", page) == ["b", "d"]
+
+
 def test_of_many_runs_files_and_claims_a_part_is_listed(
     html: Callable[..., str], make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:

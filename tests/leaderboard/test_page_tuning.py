@@ -38,7 +38,9 @@ def test_trials_of_drawn_sizes_are_drawn() -> None:
     (chart,) = view.charts
     assert [text for _, text in chart.ticks] == ["0.0", "0.5", "1.0", "1.5"]
     assert len(chart.curves[0].line.split()) == 15
-    assert chart.curves[0].line.split()[-1] == f"470.0,{222 - 212 * 0.1 / 1.5:.1f}"  # the best of all 15 has a loss of 0.1
+    assert (
+        chart.curves[0].line.split()[-1] == f"470.0,{222 - 212 * 0.1 / 1.5:.1f}"
+    )  # the best of all 15 has a loss of 0.1
     assert [text for _, text in chart.counts] == ["1", "5", "10", "15"]
 
 
