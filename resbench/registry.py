@@ -209,13 +209,17 @@ def _ours(name: str) -> Description | None:
 def _classes_of(module: str) -> Found:
     """The classes of a module, by name; none if it is not found."""
     parts = module.split(".")
+    if not all(map(str.isidentifier, parts)):  # a path such as /etc/x would lead anywhere
+        return {}
     for folder in (Path.cwd(), *map(Path, sys.path)):
         for path in (folder.joinpath(*parts).with_suffix(".py"), folder.joinpath(*parts, "__init__.py")):
-            if path.is_file():
-                try:
+            try:
+                if path.is_file():
                     return {node.name: (path, node) for node in _classes(path)}
-                except (SyntaxError, ValueError) as error:
-                    raise BadValue("class_path", module, f"is no Python that can be read: {error}") from None
+            except OSError:  # the name is too long for a file, or the file may not be read
+                continue
+            except (SyntaxError, ValueError) as error:
+                raise BadValue("class_path", module, f"is no Python that can be read: {error}") from None
     return {}
 
 

@@ -5,6 +5,7 @@ import inspect
 import re
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from torch import nn
 from resbench.algorithms import Algorithm
 from resbench.config import trust
 from resbench.crossbar.devices import Device
-from resbench.registry import OTHERS, SHELVES, Argument, named, offers
+from resbench.registry import OTHERS, SHELVES, Argument, describe, named, offers
 
 BASES = {
     "algorithms": Algorithm,
@@ -69,6 +70,31 @@ def test_words_are_strings_and_never_names_of_what_is_called(kind: str) -> None:
         for name in words:
             assert "dirpath" not in name
             assert not {"Callable", "Any", "object"} & set(re.findall(r"\w+", str(parameters[name].annotation)))
+
+
+def test_a_class_is_looked_for_in_modules_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    for place in ("outside.py", "here/inside.py", "here/file.py"):
+        (tmp_path / place).write_text("class Mine: pass\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path / "here")
+    found = describe("inside.Mine")
+    assert found
+    assert found.name == "Mine"
+    for path in (f"{tmp_path}/outside.Mine", "../outside.Mine", "./inside.Mine", ".inside.Mine", "in side.Mine"):
+        assert describe(path) is None, path
+    assert describe("a" * 300 + ".Mine") is None  # longer than the name of a file can be
+    assert describe("inside..Mine") is None
+
+
+def test_a_module_that_may_not_be_read_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "shut.py").write_text("class Mine: pass\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)  # the tests may run as root, who reads everything
+    assert describe("shut.Mine") is None
 
 
 def test_all_keys_of_the_trainer_are_known() -> None:

@@ -42,14 +42,19 @@ def run(args: argparse.Namespace) -> int:
     """Print the leaderboard as Markdown and return 0.
 
     Raises:
-        UserError: where there is no file to compile, or one of the folders cannot be written.
+        UserError: where there is no file to compile, or one of the folders cannot be written. If it is about the
+            folder of ``--publish``, nothing was written at all.
     """
     from resbench.leaderboard.compile import compile_leaderboard
     from resbench.leaderboard.figures import write_figures
     from resbench.leaderboard.markdown import to_markdown
-    from resbench.leaderboard.publish import PARQUET, publish
+    from resbench.leaderboard.publish import PARQUET, check_place, publish
     from resbench.leaderboard.render import write_leaderboard
 
+    if args.publish is not None:
+        if args.from_wandb:
+            raise UserError("--publish: needs the files of the records; download them, and write --records DIR")
+        check_place(args.records, args.publish)
     try:
         leaderboard = _from_wandb(args.from_wandb) if args.from_wandb else compile_leaderboard(args.records)
     except FileNotFoundError as error:
@@ -57,8 +62,6 @@ def run(args: argparse.Namespace) -> int:
             f"{error}.\nEach `resbench fit` writes one; name their folder: resbench leaderboard --records DIR."
         ) from error
     print(to_markdown(leaderboard), end="")
-    if args.publish is not None and args.from_wandb:
-        raise UserError("--publish: needs the files of the records; download them, and write --records DIR")
     records = None if args.from_wandb else args.records
     writers: list[tuple[str, Path | None, Callable[[Path], list[Path]]]] = [
         ("out", args.out, lambda out: write_leaderboard(leaderboard, out, records)),

@@ -99,9 +99,9 @@ class Trains:
 
 
 def trains(layer: LayerEntry, samples: int) -> Trains | None:
-    """Mean pulse trains of a layer; None if they were not recorded, or if the fast tile changed without any."""
+    """Mean pulse trains of a layer; None without tiles, if they were not recorded, or if the fast tile had none."""
     slots = [tile.slots for tile in layer.tiles if tile.slots is not None]
-    if len(slots) < len(layer.tiles) or slots[0] == 0:
+    if not slots or len(slots) < len(layer.tiles) or slots[0] == 0:
         return None
     fast, *others = slots
     transfers = sum(tile.transfers for tile in layer.tiles)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, overload
 
 from pydantic import TypeAdapter
 
-from resbench.records.schema import EpochMetrics, LayerEntry, Record
+from resbench.records.schema import Entry, EpochMetrics, LayerEntry, Record
 
 _LAYERS = TypeAdapter(list[LayerEntry])
 
@@ -33,16 +33,17 @@ class Compactor:
             "versions": self._shared(record.versions),
             "algorithm": self._entry(record.algorithm),
             "device": record.device and self._entry(record.device),
-            "track": self._pool.setdefault(record.track.model_dump_json(), record.track),
-            "hardware": self._pool.setdefault(record.hardware.model_dump_json(), record.hardware),
-            "git": record.git and self._pool.setdefault(record.git.model_dump_json(), record.git),
+            "track": self._entry(record.track),
+            "hardware": self._entry(record.hardware),
+            "git": record.git and self._entry(record.git),
         }
         if alike:
             changes["epochs"] = PackedEpochs(epochs, self._shared(list(epochs[0].values)))
         return record.model_copy(update=changes)
 
-    def _entry(self, entry: Any) -> Any:
-        return self._pool.setdefault(entry.model_dump_json(), entry)
+    def _entry(self, entry: Entry) -> Any:
+        # With its type: an algorithm and a device of the same content are not the same.
+        return self._pool.setdefault((type(entry), entry.model_dump_json()), entry)
 
     def _shared(self, value: Any) -> Any:
         """Plain data in which equal parts are the same object, also across records."""

@@ -25,16 +25,16 @@ def cost(record: Record) -> Cost | None:
         formula = model.cost(layers, algorithm)
         counted = counted_cost(entries, algorithm, model, _samples(record))
         spent = energy(layers, algorithm, model)
+        return Cost(
+            latency_ns=formula.latency_ns,
+            image_ns=counted.image_ns,
+            energy_nj=spent.total_nj,
+            storage_bytes=formula.storage_bytes,
+            devices=formula.devices,
+            area_mm2=formula.area_mm2,
+        )
     except (ValueError, TypeError, KeyError, ArithmeticError):  # settings are whatever a record says
         return None
-    return Cost(
-        latency_ns=formula.latency_ns,
-        image_ns=counted.image_ns,
-        energy_nj=spent.total_nj,
-        storage_bytes=formula.storage_bytes,
-        devices=formula.devices,
-        area_mm2=formula.area_mm2,
-    )
 
 
 def wear(records: Sequence[Record]) -> Wear | None:

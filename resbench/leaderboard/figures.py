@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resbench.leaderboard.page_charts import LARGEST, style
+from resbench.leaderboard.page_charts import style
 from resbench.leaderboard.page_view import Style
+from resbench.leaderboard.statistics import LARGEST
 from resbench.leaderboard.tables import Cell, Leaderboard, Row, Table
 from resbench.leaderboard.wording import titles
 from resbench.records.files import write_text_atomically

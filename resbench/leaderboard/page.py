@@ -47,10 +47,11 @@ def to_html(leaderboard: Leaderboard, records: str = "") -> str:
     tracks, charts, left_out, room = [], [], [], MOST_CELLS
     for index, (table, title) in enumerate(zip(leaderboard.tables, titles(leaderboard.tables), strict=True)):
         shown = _best_rows(table)
-        room -= len(shown.rows) * len(shown.columns)
-        if room < 0:
+        cells = len(shown.rows) * len(shown.columns)
+        if cells > room:
             left_out.append(title)
         else:
+            room -= cells  # only what is shown takes room: after a large track the small ones still find some
             tracks.append(_track(shown, f"t{index}", title, left_out=len(table.rows) - len(shown.rows)))
             charts.append(chart_track(shown))
     summaries = summary_views(leaderboard.tables)

@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 
 from resbench.leaderboard.page_view import ChartCell, ChartCurve, ChartRow, ChartTrack, CostAxis, SeedRun, Style
+from resbench.leaderboard.statistics import LARGEST
 from resbench.leaderboard.tables import Cell, Curve, Metric, Row, Table, Wear
 from resbench.leaderboard.wording import number, paper
 
 #: Colours and markers that the style sheet and the page define.
 SERIES = 8
-#: Larger metrics are not drawn, because differences of them may overflow.
-LARGEST = 1e300
 #: Largest number of runs and of claims that the page lists for a cell: the first seeds, and the surest claims.
 MOST_RUNS, MOST_CLAIMS = 200, 12
 
@@ -116,8 +115,17 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def drawn(value: float | None, metric: Metric) -> float | None:
+    """A result in the unit in which it is drawn; null if it has no place in a drawing, beside others of its size.
+
+    It is judged in that unit, because a finite number may be infinite there.
+    """
+    scaled = None if value is None else value * metric.factor
+    return scaled if scaled is not None and abs(scaled) <= LARGEST else None
+
+
 def _scaled(value: float | None, metric: Metric) -> float | None:
-    scaled = _finite(None if value is None else value * metric.factor)
+    scaled = drawn(value, metric)
     return None if scaled is None else round(scaled, metric.decimals + 1) + 0.0
 
 

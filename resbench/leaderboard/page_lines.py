@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from resbench.leaderboard.page_charts import LARGEST, analog, precision_key, style, worn
+from resbench.leaderboard.page_charts import analog, precision_key, style, worn
 from resbench.leaderboard.page_view import Heading, Line, Shown, Strip, Style
+from resbench.leaderboard.statistics import LARGEST
 from resbench.leaderboard.tables import Cell, Metric, Row, Table
 from resbench.leaderboard.wording import interval, number, paper, steps
 

@@ -1,9 +1,9 @@
 """What the page shows of a tuning, and its summary over all tracks."""
 
 from collections.abc import Sequence
-from math import floor, isfinite, log10
+from math import floor, log10
 
-from resbench.leaderboard.page_charts import analog, precision_key, style
+from resbench.leaderboard.page_charts import analog, drawn, precision_key, style
 from resbench.leaderboard.page_view import (
     Answer,
     Behind,
@@ -63,8 +63,9 @@ def _summary_chart(found: Standings) -> ChartSummary:
     rows = []
     for index, row in enumerate(found.rows()):
         places = [
-            Behind(precision_key(states), round(mean * metric.factor, metric.decimals), tracks)
+            Behind(precision_key(states), round(behind, metric.decimals), tracks)
             for states, (mean, tracks) in sorted(row.behind.items())
+            if (behind := drawn(mean, metric)) is not None
         ]
         rows.append(StandingRow(row.label, style(index), places))
     return ChartSummary(f"{metric.units} behind the best", [precision_key(states) for states in found.levels], rows)
@@ -115,11 +116,11 @@ def _chart(table: Table, states: float | None, styles: dict[str, Style]) -> Expe
     metric = table.metric
     entries = [entry for entry in table.tuned if entry.states == states]
     shown = [
-        value * metric.factor
+        value
         for entry in entries
         for part in (entry.expected.mean, entry.expected.low, entry.expected.high)
-        for value in part
-        if isfinite(value)
+        for value in (drawn(result, metric) for result in part)
+        if value is not None
     ]
     if not shown:
         return ExpectedChart(precision(states), [], [], [])
@@ -129,10 +130,11 @@ def _chart(table: Table, states: float | None, styles: dict[str, Style]) -> Expe
 
     def place(k: int, value: float) -> tuple[float, float]:
         across = LEFT + (RIGHT - LEFT) * k / max(count - 1, 1)
-        return across, BOTTOM - (BOTTOM - TOP) * (value * metric.factor - low) / (high - low)
+        return across, BOTTOM - (BOTTOM - TOP) * (value - low) / (high - low)
 
-    def points(values: Sequence[float]) -> list[str]:
-        return ["{:.1f},{:.1f}".format(*place(k, value)) for k, value in enumerate(values) if isfinite(value)]
+    def points(results: Sequence[float]) -> list[str]:
+        values = [drawn(result, metric) for result in results]
+        return ["{:.1f},{:.1f}".format(*place(k, value)) for k, value in enumerate(values) if value is not None]
 
     curves = [
         ExpectedCurve(
@@ -146,19 +148,21 @@ def _chart(table: Table, states: float | None, styles: dict[str, Style]) -> Expe
     decimals = max(0, -floor(log10(ticks[1] - ticks[0])))
     return ExpectedChart(
         precision(states),
-        [(round(place(0, tick / metric.factor)[1], 1), f"{tick:.{decimals}f}") for tick in ticks],
-        [(round(place(k - 1, 0)[0], 1), str(k)) for k in NAMED_COUNTS if k <= count],
+        [(round(place(0, tick)[1], 1), f"{tick:.{decimals}f}" if abs(tick) < 1e9 else f"{tick:.3g}") for tick in ticks],
+        [(round(place(k - 1, low)[0], 1), str(k)) for k in NAMED_COUNTS if k <= count],
         curves,
     )
 
 
 def _ticks(low: float, high: float) -> list[float]:
     """About five round numbers that enclose a range."""
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
+    size = max(1.0, abs(low), abs(high))
+    if high - low < 1e-9 * size:  # all but equal, so that ticks between them may be one number
+        half = max(0.5, 1e-6 * size)
+        low, high = low - half, high + half
     rough = (high - low) / 4
-    size = 10 ** floor(log10(rough))
-    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= rough)
+    power = 10 ** floor(log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     first = floor(low / step)
     last = first
     while last * step < high:

@@ -1,6 +1,7 @@
 """A leaderboard as a folder for a static host: the page, tables, figures, and the records as a data set with a card."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from resbench.records.schema import Record, read_record, write_record
 
 #: Folder of the copied records, and files of the data set.
 RECORDS, LINES, PARQUET = "records", "data/records.jsonl", "data/records.parquet"
+#: What lies in a published folder.
+NAMES = ("README.md", "data", "figures", "index.html", "leaderboard.csv", "leaderboard.json", RECORDS)
 #: The data card; its front matter is what hosts of data sets read.
 CARD = """\
 ---
@@ -56,6 +59,33 @@ Settings of the ruleset `default` were not searched for each track; `docs/rules.
 """
 
 
+def check_place(records: Path, out: Path) -> None:
+    """Refuse a folder in which a publication would replace files of others, or lie among the records.
+
+    Args:
+        records: the folder of the records.
+        out: the folder that is to be written: new, without files of these names, or with an earlier publication.
+
+    Raises:
+        UserError: if the copies of the records would be among the records or over them, or if the folder has files of
+            others where this one writes.
+    """
+    copies, originals = (out / RECORDS).resolve(), records.resolve()
+    if out.resolve().is_relative_to(originals):
+        raise UserError(f"--publish {out}: this is inside {records}; name a folder outside of the records")
+    if copies.is_relative_to(originals) or originals.is_relative_to(copies):
+        raise UserError(
+            f"--publish {out}: its copies of the records, in {out / RECORDS}, would be written over {records}; "
+            "name another folder, such as --publish site"
+        )
+    foreign = [name for name in NAMES if os.path.lexists(out / name)]
+    if foreign and not (out / LINES).is_file():
+        raise UserError(
+            f"--publish {out}: this would replace {', '.join(foreign)}, which no earlier publication has written "
+            f"(there is no {LINES}); name a new or empty folder, such as --publish site"
+        )
+
+
 def publish(leaderboard: Leaderboard, records: Path, out: Path) -> list[Path]:
     """Write ``index.html``, tables, figures, the records that were used, the data set and its card into a folder.
 
@@ -71,26 +101,25 @@ def publish(leaderboard: Leaderboard, records: Path, out: Path) -> list[Path]:
         The paths of page, data and card.
 
     Raises:
-        UserError: if ``out`` is inside ``records``, where its copies would be records too.
+        UserError: as :func:`check_place`; nothing is written then.
         OSError: if the folder cannot be written.
     """
-    if out.resolve().is_relative_to(records.resolve()):
-        raise UserError(f"--publish {out}: this is inside {records}; name a folder outside of the records")
+    check_place(records, out)
     unused = {entry.file for entry in leaderboard.rejected}
     files = [(name, path) for name, path in record_files(records) if name not in unused]
     used = {name: portable(read_record(path)) for name, path in files}
-    for (_, path), record in zip(files, used.values(), strict=True):
-        write_record(out / RECORDS / path.relative_to(records), record)
     texts = {
+        LINES: "".join(_lines(used)),  # the first file: by it the folder is known again, also after an interruption
         "index.html": to_html(leaderboard, RECORDS),
         "leaderboard.csv": to_csv(leaderboard),
         "leaderboard.json": to_json(leaderboard),
-        LINES: "".join(_lines(used)),
         "README.md": card(used),
         ".nojekyll": "",  # GitHub Pages would otherwise look for templates
     }
     for name, text in texts.items():
         write_text_atomically(out / name, text)
+    for (_, path), record in zip(files, used.values(), strict=True):
+        write_record(out / RECORDS / path.relative_to(records), record)
     write_figures(leaderboard, out / "figures")
     parquet = [out / PARQUET] if _write_parquet(used, out / PARQUET) else []
     return [out / "index.html", out / LINES, *parquet, out / "README.md"]

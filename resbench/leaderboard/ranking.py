@@ -4,7 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from resbench.leaderboard.statistics import ALPHA, ENUMERATED_SEEDS, SEEDS_FOR_CLAIM, joint_p_values, mean
+from resbench.leaderboard.statistics import (
+    ALPHA,
+    ENUMERATED_SEEDS,
+    LARGEST,
+    SEEDS_FOR_CLAIM,
+    joint_p_values,
+    mean,
+)
 from resbench.leaderboard.tables import Claim, Metric, Ranking
 
 #: Limits for comparing the rows of a column: pairs times seeds (memory), and pairs times choices of signs (time).
@@ -20,13 +27,15 @@ def rank(scores: Mapping[str, Scores], states: float | None, metric: Metric) -> 
     Rows with at least six seeds are compared pair by pair. The paired sign-flip test is applied to the differences at
     their shared seeds, jointly for all pairs of the column. The rank of a row is one more than the number of rows that
     are better at level 0.05, so rows that cannot be told apart share a rank. Rows with fewer seeds have no rank.
+    Neither has a row with a result that is not finite, or so large that differences to it may not be: one such
+    difference would decide all other comparisons of the column.
 
     Args:
         scores: Results by row and seed.
         states: Number of states of the column.
         metric: The metric that is compared; its tolerance is the floor of the spread over seeds.
     """
-    compared = {row: values for row, values in scores.items() if all(map(isfinite, values.values()))}
+    compared = {row: seeds for row, seeds in scores.items() if all(abs(value) <= LARGEST for value in seeds.values())}
     p_values = _compare(compared, metric.tolerance)
     pairs = p_values or {}
     claims = []

@@ -22,6 +22,8 @@ SEEDS_FOR_CLAIM = math.ceil(1 - math.log2(ALPHA))
 ENUMERATED_SEEDS = 14
 #: Resamples of a bootstrap.
 RESAMPLES = 9999
+#: Results up to this size are compared and drawn: differences, and sums of many of them, stay finite.
+LARGEST = 1e300
 #: Numbers that the test computes at a time, chosen to fit into a cache.
 BLOCK = 2**18
 
@@ -141,7 +143,7 @@ def joint_p_values(values: "NDArray[np.float64]", count: "NDArray[np.int64]", fl
     thousand at a time.
 
     Args:
-        values: The differences, ``[comparisons, seeds]``; 0 where a comparison lacks a seed.
+        values: The differences, ``[comparisons, seeds]``, all of them finite; 0 where a comparison lacks a seed.
         count: Number of seeds of each comparison, at least one.
         floor: A small positive difference, in the unit of the differences.
 

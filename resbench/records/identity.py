@@ -158,7 +158,9 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _only_watches(callback: Any) -> bool:
-    class_path = callback.get("class_path", "") if isinstance(callback, dict) else ""
+    class_path = callback.get("class_path") if isinstance(callback, dict) else None
+    if not isinstance(class_path, str):  # a record of others may say anything
+        return False
     changes, watches = (
         any(fnmatchcase(class_path, pattern) for pattern in patterns)
         for patterns in (CHANGING_CALLBACKS, RESULT_FREE_CALLBACKS)

@@ -4,15 +4,13 @@ JSON has no infinity and no NaN. They are written as the strings ``"inf"``, ``"-
 metrics and in ``config``. All other numbers are read back bit for bit. ``docs/records.md`` describes each field.
 """
 
-import json
 import math
 import os
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -28,6 +26,7 @@ from pydantic import (
 from resbench.errors import BadValue, UserError
 from resbench.records.files import write_text_atomically
 from resbench.records.identity import deciding, hash_of, plain
+from resbench.records.strict_json import parse
 from resbench.records.text import cut, one_line, printable
 from resbench.records.titles import title
 
@@ -37,6 +36,8 @@ MAX_RECORD_BYTES = 16 * 2**20
 UNKNOWN_COMMIT = "unknown"
 #: Most characters of a name, and of the reason why a file is not a record.
 LONGEST_TEXT, LONGEST_REASON = 10_000, 500
+#: How far the mean of a metric may be off by rounding.
+ROUNDING = 1e-6
 
 #: Text without control characters and direction marks, whose only whitespace is the plain space.
 PRINTABLE = r"^(?: |[^\p{C}\p{Z}])*$"
@@ -59,6 +60,13 @@ def _plain(value: Any, info: ValidationInfo) -> Any:
     return value if info.mode == "json" else plain(value)
 
 
+def _with_fractions(metrics: dict[str, float]) -> dict[str, float]:
+    for name, value in metrics.items():
+        if name.endswith("/acc") and (value < -ROUNDING or value > 1 + ROUNDING):  # NaN is neither
+            raise BadValue(name, value, "is no accuracy; write a fraction from 0 to 1")
+    return metrics
+
+
 def _to_json_number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
@@ -69,6 +77,8 @@ Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
 #: A name, which tables, terminals and figures show unchanged.
 Text = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=PRINTABLE)]
+#: Metrics by name. An accuracy (``test/acc``) that is no fraction would pass for the best, or spoil all comparisons.
+Metrics = Annotated[dict[Text, Number], AfterValidator(_with_fractions)]
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
 
 
@@ -174,7 +184,7 @@ class EpochMetrics(Entry):
 
     epoch: Count
     step: Count
-    values: dict[Text, Number]
+    values: Metrics
 
 
 class GitState(Entry):
@@ -223,7 +233,7 @@ class Record(Entry):
 
     ``states`` is null for a digital run and ``inf`` for devices without granularity. ``bits`` is log2 of ``states``.
     ``tiles`` is the number of device arrays for each weight, and 0 for a digital run. ``final`` has the metrics after
-    the last epoch; accuracies such as ``test/acc`` are fractions.
+    the last epoch; accuracies such as ``test/acc`` are fractions, or NaN.
 
     Raises:
         ValidationError: for a missing, unknown or wrong field, or if fields contradict each other.
@@ -243,7 +253,7 @@ class Record(Entry):
     config: PlainDict
     config_hash: str
     epochs: list[EpochMetrics]
-    final: dict[Text, Number]
+    final: Metrics
     layers: list[LayerEntry]
     data: PlainDict
     steps: Count
@@ -313,8 +323,8 @@ def read_record(path: Path | str) -> Record:
     if len(content) > MAX_RECORD_BYTES:
         raise RecordError(f"larger than {MAX_RECORD_BYTES // 2**20} MiB: not a record")
     try:
-        document = json.loads(content.decode(), object_pairs_hook=_each_key_once, parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
+        document = parse(content)
+    except ValueError as error:
         raise RecordError(f"not strict JSON: {error}") from None
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version is None:
@@ -345,18 +355,6 @@ def record_or_refuse(path: Path | str) -> Record:
         return read_record(path)
     except RecordError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f"{twice!r} is there twice in one object")
-    return found
-
-
-def _not_json(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
 
 
 def metric_differences(a: Record, b: Record) -> list[str]:

@@ -108,6 +108,17 @@ def test_settings_that_no_formula_takes_are_said_in_one_line(
     assert streams.err.count("\n") == 1
 
 
+def test_what_a_record_calls_its_optimiser_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = make_record("Mixed precision", tiles=1)
+    entry = record.algorithm.model_copy(update={"settings": {"optimizer": "mine.\x1b[2J\nLion" + "x" * 500}})
+    write_record(tmp_path / "record.json", record.model_copy(update={"algorithm": entry}))
+    assert cost("--record", str(tmp_path / "record.json")) == 0
+    out = capsys.readouterr().out
+    assert "MP, \\x1b[2J Lionxxx" in out
+    assert out.replace("\n", "").isprintable()
+    assert "x" * 100 not in out
+
+
 def test_a_digital_record_has_no_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = make_record("Digital", states=None, tiles=0)
     algorithm = record.algorithm.model_copy(update={"class_path": "resbench.algorithms.DigitalSGD"})

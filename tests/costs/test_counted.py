@@ -16,6 +16,7 @@ from resbench.costs import (
     residual,
     shapes,
 )
+from resbench.costs.counted import trains
 from resbench.costs.counted_report import to_markdown
 from resbench.records.schema import LayerEntry, TileEntry
 
@@ -137,6 +138,13 @@ def test_devices_that_change_without_trains_take_the_published_mean() -> None:
     assert counted_cost([continuous], residual(2), MODEL, SAMPLES) == counted_cost(
         [make_layer()], residual(2), MODEL, SAMPLES
     )
+
+
+def test_a_layer_without_tiles_takes_the_published_mean_and_no_transfers() -> None:
+    assert trains(make_layer(tiles=()), SAMPLES) is None
+    for algorithm in (residual(2), mixed_precision()):
+        (cost,) = counted_cost([make_layer(tiles=())], algorithm, MODEL, SAMPLES).layers
+        assert cost.analog_ns == (25 if algorithm == residual(2) else 0)
 
 
 @pytest.mark.parametrize(("layers", "samples"), [([], 1), ([make_layer(tiles=())], 1), ([make_layer()], 0)])

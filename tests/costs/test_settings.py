@@ -197,6 +197,50 @@ def test_what_no_constant_period_describes_is_said(name: str, settings: dict[str
     assert reason in line
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "complaint"),
+    [
+        ("ResidualLearning", {"tiles": "4"}, "tiles: '4' is no number; write a whole number from 1"),
+        ("ResidualLearning", {"tiles": True}, "tiles: True is no number"),
+        ("ResidualLearning", {"tiles": [4]}, r"tiles: \[4\] is no number"),
+        ("ResidualLearning", {"tiles": None}, "tiles: None is no number"),
+        ("ResidualLearning", {"tiles": "nan"}, "tiles: 'nan' is no number"),
+        ("ResidualLearning", {"tiles": math.nan}, "tiles: nan is no number"),
+        ("ResidualLearning", {"tiles": -3}, "tiles: -3; write a whole number from 1"),
+        ("ResidualLearning", {"tiles": "x" * 5000}, r"tiles: 'x{76}\.\.\. is no number"),
+        ("ResidualLearning", {"transfer_every": "ab"}, "transfer_every: 'ab' is no number; write one"),
+        ("TikiTaka", {"transfer_every": {}}, "transfer_every: {} is no number; write one"),
+        ("ResidualLearning", {"transfer_every": []}, r"transfer_every: \[\] are no periods; write one number"),
+        ("ResidualLearning", {"transfer_every": [1, "b"]}, r"transfer_every: \[1, 'b'\] are no periods"),
+        ("ResidualLearning", {"transfer_every_growth": None}, "transfer_every_growth: None is no number"),
+        ("TikiTaka", {"n_reads_per_transfer": -1}, "n_reads_per_transfer: -1 is no number of columns; write a whole"),
+        ("TikiTaka", {"n_reads_per_transfer": "x"}, "n_reads_per_transfer: 'x' is no number of columns"),
+        ("TikiTaka", {"units_in_mbatch": "no"}, "units_in_mbatch: 'no' is neither; write true or false"),
+        (
+            "MixedPrecision",
+            {"optimizer": {"class_path": 5}},
+            "optimizer: {'class_path': 5} names no class; write class",
+        ),
+        ("MixedPrecision", {"optimizer": 5}, "optimizer: 5 names no class"),
+        ("MixedPrecision", {"optimizer": ["torch.optim.SGD"]}, r"optimizer: \['torch.optim.SGD'\] names no class"),
+        (
+            "MixedPrecision",
+            {"optimizer": {"class_path": "torch.optim.SGD", "init_args": "x"}},
+            "optimizer.init_args: 'x' is no mapping; write its arguments",
+        ),
+    ],
+)
+def test_settings_of_another_type_are_refused_by_name(name: str, settings: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(BadValue, match=f"^{complaint}"):
+        configured(name, settings)
+
+
+def test_a_chain_too_long_to_have_periods_is_said() -> None:
+    own, line = configured("ResidualLearning", {"tiles": 10**9, "transfer_every_growth": 1.0})
+    assert own is None
+    assert line == "tiles: 1e+09 are too many for a period of each: not costed"
+
+
 def test_a_digital_algorithm_has_no_cost() -> None:
     with pytest.raises(ValueError, match="algorithm: DigitalSGD has no cost model; write cost = InMemory"):
         published("resbench.algorithms.DigitalSGD", {})

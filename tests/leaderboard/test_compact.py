@@ -2,12 +2,21 @@ import math
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.render import to_json
 from resbench.leaderboard.runs import Run
-from resbench.records.schema import EpochMetrics, Record, metric_differences, read_record, write_record
+from resbench.records.schema import (
+    AlgorithmEntry,
+    DeviceEntry,
+    EpochMetrics,
+    Record,
+    metric_differences,
+    read_record,
+    write_record,
+)
 
 MakeRecord = Callable[..., Record]
 
@@ -53,6 +62,15 @@ def test_equal_parts_are_one_object_but_not_numbers_that_only_compare_equal(make
     for values in ((0.0, -0.0), (1, 1.0), (1, True), ("1", 1)):
         kept = [compactor.compact(make_record().model_copy(update={"data": {"x": [v]}})).data["x"] for v in values]
         assert [repr(item) for item in kept] == [repr([value]) for value in values]
+
+
+def test_an_algorithm_and_a_device_of_one_content_stay_what_they_are(make_record: MakeRecord) -> None:
+    compactor = Compactor()
+    same: dict[str, Any] = {"name": "Q", "class_path": "q.Q", "settings": {}}
+    first = compactor.compact(make_record().model_copy(update={"device": DeviceEntry(**same)}))
+    second = compactor.compact(make_record(seed=1).model_copy(update={"algorithm": AlgorithmEntry(**same)}))
+    assert (type(first.device), type(second.algorithm)) == (DeviceEntry, AlgorithmEntry)
+    assert second.algorithm.title == "Q"
 
 
 def test_many_records_take_little_memory(tmp_path: Path, make_record: MakeRecord) -> None:

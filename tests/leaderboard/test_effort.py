@@ -35,6 +35,32 @@ def test_what_has_no_cost_model_has_no_cost(make_record: MakeRecord) -> None:
     assert cost(of_class(make_record(), "resbench.algorithms.ResidualLearning", tiles="many")) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("MixedPrecision", {"optimizer": {"class_path": 5}}),
+        ("MixedPrecision", {"optimizer": {"class_path": "torch.optim.SGD", "init_args": "x"}}),
+        ("TikiTaka", {"tiles": 10**307}),
+    ],
+)
+def test_settings_that_no_formula_takes_have_no_cost(
+    make_record: MakeRecord, name: str, settings: dict[str, Any]
+) -> None:
+    record = of_class(make_record(), f"resbench.algorithms.{name}", **settings)
+    large = [layer.model_copy(update={"in_features": 2**62, "out_features": 2**62}) for layer in record.layers]
+    assert cost(record.model_copy(update={"layers": large})) is None
+
+
+def test_a_layer_without_tiles_stops_nothing(make_record: MakeRecord) -> None:
+    record = of_class(make_record(tiles=4), "resbench.algorithms.ResidualLearning", tiles=4)
+    first, *others = record.layers
+    bare = record.model_copy(update={"layers": [first.model_copy(update={"tiles": []}), *others]})
+    found = cost(bare)
+    assert found
+    assert found.image_ns == pytest.approx(2 * 25 / 175 * 576 + 576 * 25)  # of conv1 without transfers
+    assert wear([bare]) is None
+
+
 def test_wear_is_the_worst_of_all_seeds(make_record: MakeRecord) -> None:
     found = wear([make_record(seed=seed, tiles=tiles) for seed, tiles in enumerate((2, 4))])
     assert found

@@ -64,11 +64,19 @@ def test_names_are_text_to_the_figure(tmp_path: Path, make_record: MakeRecord) -
     assert any(text.startswith("$\\frac{$") for text in found)
 
 
-@pytest.mark.parametrize("accuracy", [1e308, -1e300, math.inf, math.nan, 5e-324])
-def test_metrics_that_cannot_be_drawn_stop_nothing(tmp_path: Path, make_record: MakeRecord, accuracy: float) -> None:
-    odd = [make_record(seed=seed, accuracy=value) for seed, value in enumerate((accuracy, 0.5))]
-    digital = make_record("Digital", states=None, tiles=0, accuracy=accuracy)
-    (path,) = write_figures(board(*odd, digital, make_record(states=4, accuracy=0.5)), tmp_path)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("test/loss", value) for value in (1e308, -1e300, math.inf, math.nan, 5e-324)),
+        *(("test/acc", value) for value in (math.nan, 5e-324)),
+    ],
+)
+def test_metrics_that_cannot_be_drawn_stop_nothing(
+    tmp_path: Path, make_record: MakeRecord, key: str, value: float
+) -> None:
+    odd = [make_record(seed=seed, final={key: number}) for seed, number in enumerate((value, 0.5))]
+    digital = make_record("Digital", states=None, tiles=0, final={key: value})
+    (path,) = write_figures(board(*odd, digital, make_record(states=4, final={key: 0.5})), tmp_path)
     assert texts(path)
 
 

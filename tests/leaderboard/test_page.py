@@ -76,13 +76,21 @@ def test_there_is_a_line_for_each_algorithm_and_precision(html: Callable[..., st
     assert "foreign.json" in page
 
 
-@pytest.mark.parametrize("accuracy", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("key", "value", "drawn"),
+    [
+        ("test/acc", math.nan, 50.0),
+        ("test/loss", math.nan, 0.5),
+        ("test/loss", math.inf, 0.5),
+        ("test/loss", -math.inf, 0.5),
+    ],
+)
 def test_metrics_that_are_not_finite_are_shown_and_not_drawn(
-    html: Callable[..., str], make_record: MakeRecord, accuracy: float
+    html: Callable[..., str], make_record: MakeRecord, key: str, value: float, drawn: float
 ) -> None:
-    page = html(make_record(accuracy=accuracy), make_record(states=4, accuracy=0.5))
+    page = html(make_record(final={key: value}), make_record(states=4, final={key: 0.5}))
     cells = {cell["key"]: cell["mean"] for cell in data_of(page)["tracks"][0]["rows"][0]["cells"]}
-    assert cells == {"10": None, "4": 50.0}
+    assert cells == {"10": None, "4": drawn}
 
 
 def test_tracks_of_one_name_have_tabs_of_their_own(html: Callable[..., str], make_record: MakeRecord) -> None:
@@ -121,6 +129,22 @@ def test_tracks_that_find_no_room_are_named(
     assert "Tracks that found no room on this page: 2" in page
     assert re.findall(r"<li>(track\d)</li>", page) == ["track2", "track3"]
     assert "No table" not in page
+
+
+def test_a_track_that_finds_no_room_takes_none(
+    html: Callable[..., str], make_record: MakeRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resbench.leaderboard.page.MOST_CELLS", 3)
+    sizes = {"a": 2, "b": 4, "c": 1, "d": 1}
+    page = html(
+        *(
+            make_record(track=track, states=states, lr=1 / (1 + "abcd".index(track)))
+            for track, count in sizes.items()
+            for states in (2, 4, 8, 16)[:count]
+        )
+    )
+    assert re.findall(r'<button role="tab"[^>]*>([^<]*)<', page) == ["All tracks", "a", "c"]
+    assert re.findall(r"<li>([abcd])</li>", page) == ["b", "d"]
 
 
 def test_of_many_runs_files_and_claims_a_part_is_listed(

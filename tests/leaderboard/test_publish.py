@@ -1,14 +1,21 @@
 """The folder for a static host."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from resbench.cli import main
 from resbench.config.yaml import load_yaml
+from resbench.leaderboard.publish import NAMES
 from resbench.records.schema import read_record, write_record
-from tests.records.factory import MakeRecord
+from tests.records.factory import MakeRecord, make_record
+
+
+def contents() -> dict[str, bytes]:
+    """All files below the present folder."""
+    return {path.as_posix(): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -60,12 +67,55 @@ def test_parquet_has_a_row_for_each_record(board: Path, capsys: pytest.CaptureFi
         ),
         (["--records", "board", "--publish", "board/foreign.json/x"], "--publish board/foreign.json/x: this is inside"),
         (["--records", "board", "--publish", "again.json"], "--publish again.json: "),
+        (["--records", "records", "--publish", "."], "--publish .: its copies of the records, in records, would be"),
+        (["--records", "records/deep", "--publish", "."], "--publish .: its copies of the records, in records, would"),
+        (["--records", ".", "--publish", "records/new"], "--publish records/new: this is inside .; name a folder"),
+        (["--records", "records", "--publish", "linked"], "--publish linked: its copies of the records, in linked/rec"),
+        (["--records", "board", "--publish", "."], "--publish .: this would replace records, which no earlier pub"),
+        (["--records", "board", "--publish", "notes"], "--publish notes: this would replace README.md, figures, which"),
+        (["--records", "board", "--publish", "notes", "--out", "out"], "--publish notes: this would replace README.md"),
     ],
 )
 def test_a_place_that_does_not_fit_is_refused(
     arguments: list[str], message: str, board: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("again.json").touch()
+    shutil.copytree(board, "records")
+    shutil.copytree(board, "records/deep")
+    Path("notes").mkdir()
+    Path("notes/README.md").write_text("mine")
+    Path("notes/figures").mkdir()
+    Path("linked").mkdir()
+    Path("linked/records").symlink_to(Path("records").resolve())
+    before = contents()
     assert main(["leaderboard", *arguments]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {message}")
-    assert sorted(path.name for path in board.iterdir()) == ["a track", "copy.json", "foreign.json"]
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}")
+    assert error.count("\n") == 1
+    assert contents() == before
+
+
+def test_a_folder_is_published_again_and_keeps_what_lies_beside(board: Path) -> None:
+    Path("site/docs").mkdir(parents=True)
+    Path("site/.git").write_text("of a work tree")
+    Path("site/docs/index.html").write_text("documentation")
+    for seed in (2, 3):
+        write_record(board / f"{seed}.json", make_record(seed=seed))
+        assert main(["leaderboard", "--records", "board", "--publish", "site"]) == 0
+        assert len(Path("site/data/records.jsonl").read_text().splitlines()) == seed + 1
+        assert len(list(Path("site/records").glob("**/*.json"))) == seed + 1
+    assert Path("site/.git").read_text() == "of a work tree"
+    assert Path("site/docs/index.html").read_text() == "documentation"
+    assert {path.name for path in Path("site").iterdir()} == {*NAMES, "docs", ".git", ".nojekyll"}
+
+
+def test_an_interrupted_publication_can_be_repeated(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("resbench.leaderboard.publish.write_record", stop)
+        assert main(["leaderboard", "--records", "board", "--publish", "site"]) == 130
+    assert not Path("site/records").exists()
+    assert main(["leaderboard", "--records", "board", "--publish", "site"]) == 0
+    assert Path("site/records/a track/first.json").is_file()

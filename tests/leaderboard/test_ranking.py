@@ -68,6 +68,28 @@ def test_a_row_that_is_not_finite_is_not_compared() -> None:
     assert ranks(a=broken, b=scores(0.8, 6)).comparisons == 0
 
 
+@pytest.mark.parametrize("sizes", [(1.7e308, -1.7e308), (1.7e308, 1.7e308), (1e301, -1e301)])
+def test_a_row_with_huge_results_is_not_compared_and_changes_no_other(sizes: tuple[float, float]) -> None:
+    """Differences that overflow once made every pair of the column a claim."""
+    rows = {
+        "best": scores(0.5, 6),
+        "worse": scores(0.9, 6),
+        "tie": {seed: 0.5 + 0.01 * (-1) ** seed for seed in range(6)},
+    }
+    odd = {f"huge{place}": scores(size, 6) for place, size in enumerate(sizes)}
+    honest, all_ = rank(rows, 4, LOSS), rank({**rows, **odd}, 4, LOSS)
+    assert all_ == honest
+    assert honest.ranks == {"best": 1, "worse": 3, "tie": 1}
+
+
+def test_large_results_are_compared_as_long_as_differences_are_finite() -> None:
+    ranking = ranks(
+        LOSS, a=scores(0.5, 6), b=scores(0.9, 6), tie=scores(0.5, 6), c=scores(1e300, 6), d=scores(-1e300, 6)
+    )
+    assert ranking.ranks == {"d": 1, "a": 2, "tie": 2, "b": 4, "c": 5}
+    assert all(math.isfinite(claim.difference) and claim.p == 2.0**-5 for claim in ranking.claims)
+
+
 def test_one_row_needs_no_claim() -> None:
     alone = ranks(a=scores(0.9, 6))
     assert (alone.ranks, alone.seeds_needed) == ({}, None)

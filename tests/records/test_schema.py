@@ -50,6 +50,14 @@ def test_infinite_states_are_the_string_inf_on_disk(tmp_path: Path, make_record:
     assert document["config"]["model"]["init_args"]["device"]["init_args"]["states"] == "inf"
 
 
+@pytest.mark.parametrize("accuracy", [0.0, 1.0, 1.0000001, math.nan])
+def test_an_accuracy_is_a_fraction_but_for_rounding_or_nan(
+    tmp_path: Path, make_record: MakeRecord, accuracy: float
+) -> None:
+    write_record(tmp_path / "record.json", make_record(final={"test/acc": accuracy, "test/loss": 1e308}))
+    assert bits(read_record(tmp_path / "record.json").final["test/acc"]) == bits(accuracy)
+
+
 def change_config(document: dict[str, Any]) -> None:
     document["config"]["optimizer"]["init_args"]["lr"] = 0.1
 
@@ -65,6 +73,16 @@ def change_config(document: dict[str, Any]) -> None:
         (lambda document: document.update(seed="0", tiles=-1), "tiles: .* greater than or equal to 0 (and 1 more)"),
         (lambda document: document["final"].update(acc=True), "final.acc: Input should be a valid number"),
         (lambda document: document["final"].update(acc="infinite"), "final.acc: Input should be a valid number"),
+        (
+            lambda document: document["final"].update({"test/acc": 1.7e308}),
+            "final: test/acc: 1.7e\\+308 is no accuracy",
+        ),
+        (lambda document: document["final"].update({"test/acc": 91.0}), "test/acc: 91.0 is no accuracy; write a frac"),
+        (lambda document: document["final"].update({"my/acc": "inf"}), "final: my/acc: inf is no accuracy; write a"),
+        (
+            lambda document: document["epochs"][1]["values"].update({"val/acc": -0.1}),
+            "epochs.1.values: val/acc: -0.1 is no accuracy; write a fraction from 0 to 1",
+        ),
         (lambda document: document.update(run_id="../../etc/passwd"), "run_id: String should match pattern"),
         (lambda document: document["track"].update(name="a\x1b[2Jb"), "track.name: .* cannot be printed"),
         (lambda document: document["algorithm"].update(name="two\nlines"), "algorithm.name: .* cannot be printed"),
@@ -106,6 +124,7 @@ def test_an_invalid_record_is_refused_in_one_line(
         (b'{"schema_version": 1, "seed": ' + b"9" * 5000 + b"}", "not strict JSON: Exceeds the limit"),
         (b'{"schema_version": 1, "run_id": "a', "not strict JSON"),
         (b'{"schema_version": 1, "seed": NaN}', "not strict JSON"),
+        (b'{"schema_version": 1, "data": {"sha256": 1e400}}', 'not strict JSON: 1e400 .* write "inf"'),
         (b"\x80\x04\x95\x0b\x00cos\nsystem\n", "not strict JSON"),
         (b"[" * 100_000, "not strict JSON"),
         (b"[1]", "not a record"),
