@@ -14,6 +14,7 @@ from resbench.leaderboard.markdown_text import code, escape
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.searches import is_trial, searches, split, submission_problems
+from resbench.leaderboard.table import no_fraction
 from resbench.leaderboard.tables import Line, Rejected
 from resbench.leaderboard.wording import facts
 from resbench.records.described import contradictions
@@ -85,6 +86,13 @@ def _of_run(run: Run) -> Iterator[tuple[bool, str]]:
     yield from ((True, f"{text}; submit the record as the run wrote it") for text in contradictions(record))
     if not record.data.get("sha256"):
         yield True, "data: no checksums; a data module says them in describe()"
+    measured = [("final", record.final), *((f"epoch {entry.epoch}", entry.values) for entry in record.epochs)]
+    yield from (
+        (True, f"{place}: {reason}")
+        for place, values in measured
+        for key, value in values.items()
+        if (reason := no_fraction(key, value))
+    )
     looked = sorted({key for entry in record.epochs for key in entry.values if key.startswith("test/")})
     if looked:
         yield True, f"epochs: {', '.join(looked)} was looked at while training; choose on val/* and test once"

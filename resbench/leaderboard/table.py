@@ -10,6 +10,9 @@ from resbench.leaderboard.tables import METRICS, Metric, Row, Table, Unfinished
 from resbench.records.limits import untested
 from resbench.records.schema import LONGEST_REASON, Record, Track
 
+#: How far the mean of an accuracy may be off by rounding.
+ROUNDING = 1e-6
+
 #: A run with the label of its row.
 Labelled = tuple[str, Run]
 
@@ -50,9 +53,18 @@ def no_result(record: Record, metric: Metric) -> str | None:
     """Why the result of a complete run cannot be compared with others; null if it can."""
     if metric.key not in record.final:
         return f"no final {metric.key}"
+    if reason := no_fraction(metric.key, record.final[metric.key]):
+        return reason
     if not record.steps:
         return "steps: complete without a step of training"
     return untested(record.config)
+
+
+def no_fraction(key: str, value: float) -> str | None:
+    """Why a metric is no accuracy, for one that is named so (``*/acc``); null if it is or NaN."""
+    if key.endswith("/acc") and (value < -ROUNDING or value > 1 + ROUNDING):
+        return f"{key}: {value:g} is no accuracy; a task reports a fraction from 0 to 1"
+    return None
 
 
 def _place(row: Row, metric: Metric) -> tuple[bool, bool, float, str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -36,8 +35,6 @@ MAX_RECORD_BYTES = 16 * 2**20
 UNKNOWN_COMMIT = "unknown"
 #: Most characters of a name, and of the reason why a file is not a record.
 LONGEST_TEXT, LONGEST_REASON = 10_000, 500
-#: How far the mean of a metric may be off by rounding.
-ROUNDING = 1e-6
 
 #: Text without control characters and direction marks, whose only whitespace is the plain space.
 PRINTABLE = r"^(?: |[^\p{C}\p{Z}])*$"
@@ -60,13 +57,6 @@ def _plain(value: Any, info: ValidationInfo) -> Any:
     return value if info.mode == "json" else plain(value)
 
 
-def _with_fractions(metrics: dict[str, float]) -> dict[str, float]:
-    for name, value in metrics.items():
-        if name.endswith("/acc") and (value < -ROUNDING or value > 1 + ROUNDING):  # NaN is neither
-            raise BadValue(name, value, "is no accuracy; write a fraction from 0 to 1")
-    return metrics
-
-
 def _to_json_number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
@@ -77,8 +67,6 @@ Positive = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Number = Annotated[float, BeforeValidator(_from_json_number), PlainSerializer(_to_json_number, when_used="json")]
 #: A name, which tables, terminals and figures show unchanged.
 Text = Annotated[str, Field(max_length=LONGEST_TEXT, pattern=PRINTABLE)]
-#: Metrics by name. An accuracy (``test/acc``) that is no fraction would pass for the best, or spoil all comparisons.
-Metrics = Annotated[dict[Text, Number], AfterValidator(_with_fractions)]
 PlainDict = Annotated[dict[str, JsonValue], BeforeValidator(_plain)]
 
 
@@ -184,7 +172,7 @@ class EpochMetrics(Entry):
 
     epoch: Count
     step: Count
-    values: Metrics
+    values: dict[Text, Number]
 
 
 class GitState(Entry):
@@ -233,7 +221,7 @@ class Record(Entry):
 
     ``states`` is null for a digital run and ``inf`` for devices without granularity. ``bits`` is log2 of ``states``.
     ``tiles`` is the number of device arrays for each weight, and 0 for a digital run. ``final`` has the metrics after
-    the last epoch; accuracies such as ``test/acc`` are fractions, or NaN.
+    the last epoch; accuracies such as ``test/acc`` are fractions.
 
     Raises:
         ValidationError: for a missing, unknown or wrong field, or if fields contradict each other.
@@ -253,7 +241,7 @@ class Record(Entry):
     config: PlainDict
     config_hash: str
     epochs: list[EpochMetrics]
-    final: Metrics
+    final: dict[Text, Number]
     layers: list[LayerEntry]
     data: PlainDict
     steps: Count

@@ -65,7 +65,7 @@ def test_a_record_is_costed_from_what_it_counted(tmp_path: Path, capsys: pytest.
     out = capsys.readouterr().out
     assert "# Counted in this run" in out
     assert "conv1.tile3" in out
-    assert "# Hardware cost of LeNet-5" in out
+    assert "# Hardware cost of LeNet5()" in out
 
 
 def test_published_tables_need_no_config(capsys: pytest.CaptureFixture[str]) -> None:

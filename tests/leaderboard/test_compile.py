@@ -264,11 +264,13 @@ def test_what_was_not_trained_or_not_tested_on_all_is_no_result(tmp_path: Path, 
         with_trainer(make_record(seed=1), limit_test_batches=0.25),
         with_trainer(make_record(seed=2), fast_dev_run=True),
         make_record(seed=3).model_copy(update={"steps": 0}),
+        make_record(seed=4, accuracy=91.0),
     ) == {
         "0.json": "trainer.limit_test_batches: tested on 1 mini-batch only",
         "1.json": "trainer.limit_test_batches: tested on 0.25 of the mini-batches only",
         "2.json": "trainer.fast_dev_run: tested on 1 mini-batch only",
         "3.json": "steps: complete without a step of training",
+        "4.json": "test/acc: 91 is no accuracy; a task reports a fraction from 0 to 1",
     }
     assert compile_leaderboard(tmp_path).tables == []
 

@@ -68,6 +68,7 @@ def test_three_seeds_of_a_known_track_pass_without_a_word(sound: Callable[..., R
         ({"epochs": [EpochMetrics(epoch=0, step=5, values={"val/acc": 0.9})]}, "epochs: 1 of the 2 of its budget"),
         ({"steps": 0}, "steps: complete without a step"),
         ({"final": {"val/acc": 0.9}}, "final: neither test/acc nor test/loss"),
+        ({"final": {"test/acc": 91.0}}, "final: test/acc: 91 is no accuracy; a task reports a fraction from 0 to 1"),
         ({"states": 2.0, "bits": 1.0}, "states: 2.0, and 10.0 by its config; submit the record as the run wrote it"),
     ],
 )
