@@ -98,7 +98,7 @@ def versions(_: Clock) -> dict[str, Any]:
 def tests(clock: Clock) -> dict[str, Any]:
     """The tests of the kernels; without a GPU only one of them, since the test suite has them all."""
     chosen = [] if IS_GPU else ["-k", "plain_arithmetic"]
-    files = [f"tests/crossbar/kernels/test_{name}.py" for name in ("cuda", "launches", "together")]
+    files = [f"tests/crossbar/kernels/test_{name}.py" for name in ("cuda", "together")]
     command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", *files, *chosen]
     left = clock.end - time.perf_counter()
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=left)
