@@ -67,6 +67,47 @@ def test_transfers_read_what_was_pulsed_before(algorithm: Algorithm) -> None:
         assert tile.slots == expected.slots > 0
 
 
+def assert_part_of_state(name: str, found: Any, expected: Any, hardware: str = HARDWARE) -> None:
+    """A part of a state is that of the reference; where it follows matrix products, up to rounding on a GPU.
+
+    A GPU sums in another order than a CPU, and fuses products into sums. Pulses, signs and counters are equal all the
+    same. On a CPU everything has the same bits.
+    """
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys(), name
+        for key, value in expected.items():
+            assert_part_of_state(f"{name}, {key}", found[key], value, hardware)
+    elif isinstance(expected, torch.Tensor):
+        if hardware == "cuda" and name in ("buffer", "mean", "reference"):
+            torch.testing.assert_close(found, expected, msg=name)
+        else:
+            assert torch.equal(found, expected), name
+    elif hardware == "cuda" and isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-6), name
+    else:
+        assert found == expected, name
+
+
+def test_only_what_follows_products_may_round_in_another_way_on_a_gpu() -> None:
+    rate = {"sweeps": 4, "last_rate": 0.20162802188182788}
+    other = {"sweeps": 4, "last_rate": 0.2016280214819865}  # one that was found with fused products
+    assert_part_of_state("_extra_state", other, rate, "cuda")
+    buffer = torch.tensor([0.5, -1.0])
+    rounded = torch.nextafter(buffer, torch.ones(2))
+    assert_part_of_state("buffer", rounded, buffer, "cuda")
+    wrong: list[tuple[str, Any, Any, str]] = [
+        ("_extra_state", other, rate, "cpu"),
+        ("_extra_state", {**rate, "last_rate": 0.20163}, rate, "cuda"),
+        ("_extra_state", {**rate, "sweeps": 5}, rate, "cuda"),
+        ("buffer", rounded, buffer, "cpu"),
+        ("line_signs", rounded, buffer, "cuda"),
+        ("tiles.1.pulses_up", torch.tensor([1]), torch.tensor([2]), "cuda"),
+    ]
+    for each in wrong:
+        with pytest.raises(AssertionError):
+            assert_part_of_state(*each)
+
+
 def states(backend: kernels.Backend, algorithm: Algorithm, steps: int) -> list[dict[str, Any]]:
     """The state of two layers after some steps; it is looked at after the first of them, too."""
     kernels.use(backend)
@@ -117,7 +158,7 @@ def states(backend: kernels.Backend, algorithm: Algorithm, steps: int) -> list[d
     ids=["c-TTv2", "c-TTv2 by rows", "AGAD"],
 )
 def test_chopped_gradients_have_the_signs_and_rates_of_the_reference(algorithm: Algorithm, steps: int) -> None:
-    """Buffers, signs, means and rates have the same bits. AGAD writes in the fourth step."""
+    """Buffers, signs, means and rates have the same bits, on a CPU. AGAD writes in the fourth step."""
     every = zip(states("cuda", algorithm, steps), states("reference", algorithm, steps), strict=True)
     for found, truth in every:
         assert (truth["line_signs"] < 0).any()
@@ -126,10 +167,8 @@ def test_chopped_gradients_have_the_signs_and_rates_of_the_reference(algorithm: 
         for name, expected in truth.items():
             if "weight" in name or "composite" in name:
                 torch.testing.assert_close(found[name], expected, atol=2e-6, rtol=0)
-            elif isinstance(expected, torch.Tensor):
-                assert torch.equal(found[name], expected), name
             else:
-                assert found[name] == expected, name
+                assert_part_of_state(name, found[name], expected)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +190,7 @@ def test_averages_follow_what_was_pulsed_before(algorithm: Algorithm) -> None:
             if isinstance(expected, torch.Tensor):
                 torch.testing.assert_close(found[name], expected, atol=2e-6, rtol=0, msg=name)
             else:
-                assert found[name] == expected, name
+                assert_part_of_state(name, found[name], expected)
 
 
 def tile_of(device: Device, seed: int) -> Tile:
