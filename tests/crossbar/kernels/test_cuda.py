@@ -23,6 +23,7 @@ from torch import Tensor
 
 from resbench.crossbar import devices, kernels
 from resbench.crossbar.changes import Changes
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import Device
 from resbench.crossbar.periphery.draws import Draws
 from resbench.crossbar.pulses import PulseTrain
@@ -33,6 +34,8 @@ from resbench.crossbar.unit_cells import make_tile
 from resbench.errors import BadValue
 
 pytest.importorskip("triton")
+from triton.runtime import interpreter
+
 from resbench.crossbar.kernels import cuda_apply, cuda_jobs, cuda_noise
 
 HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -174,6 +177,29 @@ def test_long_trains_and_too_little_room(monkeypatch: pytest.MonkeyPatch) -> Non
     assert truth.slots == 2 * 34
     with pytest.raises(BadValue, match="too long here"):
         trained("cuda", device, x, d, 1.0, FREE)
+
+
+@pytest.mark.parametrize("axis", ["column", "row"])
+def test_lines_that_a_tile_does_not_have_are_not_written(axis: Axis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the host does not look at them, as on a GPU. One is 0 in its low 32 bits."""
+
+    def load(places: Any, mask: Any, *others: Any) -> Any:
+        assert (places[mask] > 1 << 16).all()  # a place near 0 would end this process
+        return read(places, mask, *others)
+
+    read = interpreter._interpreter.load
+    monkeypatch.setattr(interpreter._interpreter, "load", load)
+    monkeypatch.setattr("resbench.crossbar.tile.check_lines", lambda *_: None)
+    kernels.use("cuda")
+    tile, ones = Tile(devices.SoftBounds(states=10), (3, 3), Stream.from_seed(3)).to(HARDWARE), torch.ones(5, 3)
+    lines = torch.tensor([-1, 3, 1, 1 << 32, -(1 << 62)])
+    tile.write(lines.to(HARDWARE), ones.to(HARDWARE), 1.0, SHORT, axis)
+    written = torch.zeros(3, 3, dtype=torch.int32)
+    written[:, 1] = 2
+    assert torch.equal(tile.pulses_up.cpu(), written if axis == "column" else written.t())
+    assert not tile.pulses_down.any()
+    assert tile.weight.count_nonzero() == 3
+    assert (tile.slots, tile.transfers_in) == (2, 5)
 
 
 def test_kernels_count_with_31_bits(monkeypatch: pytest.MonkeyPatch) -> None:
