@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -179,6 +180,21 @@ def test_long_trains_and_too_little_room(monkeypatch: pytest.MonkeyPatch) -> Non
         trained("cuda", device, x, d, 1.0, FREE)
 
 
+def test_the_smallest_updates_have_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where ``ceil`` takes what is smaller than normal numbers for 0, as a GPU does."""
+
+    def ceil(builder: Any, number: Any) -> Any:
+        normal = abs(number.data) >= np.finfo(np.float32).tiny
+        return builder.unary_op(number, lambda value: np.ceil(np.where(normal, value, 0 * value)))
+
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_ceil", ceil)
+    x, d = Rows(torch.tensor([[1e-20], [1.0], [0.0]])), Rows(torch.tensor([[1e-20], [1.0], [1.0]]))
+    device = devices.SoftBounds(dw_min=0.1)
+    tile, truth = (trained(backend, device, x, d, 0.1, PulseTrain()) for backend in ("cuda", "reference"))
+    assert_same(tile, truth)
+    assert truth.slots == 2  # one for each of the first two samples
+
+
 @pytest.mark.parametrize("axis", ["column", "row"])
 def test_lines_that_a_tile_does_not_have_are_not_written(axis: Axis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the host does not look at them, as on a GPU. One is 0 in its low 32 bits."""
@@ -283,3 +299,4 @@ def test_the_kernels_compile_for_a_gpu(tmp_path: Path) -> None:
     assert code["rounded quotients"] > 0
     assert code["approximate quotients"] == 0
     assert code["fused products"] == 0
+    assert code["flushing comparisons"] == 0  # they see the numbers that `ceil` takes for 0
