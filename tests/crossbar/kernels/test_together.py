@@ -11,6 +11,7 @@ from torch import nn
 from resbench import algorithms
 from resbench.algorithms import Algorithm
 from resbench.crossbar import kernels
+from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import Device, ExpStep, SoftBounds
 from resbench.crossbar.digital import BufferRule, sift
@@ -22,7 +23,8 @@ from resbench.crossbar.tile import Tile
 from resbench.nn import AnalogOptimizer, analog_layers, to_analog
 
 pytest.importorskip("triton")
-from resbench.crossbar.kernels import cuda_jobs
+from resbench.crossbar.kernels import cuda, cuda_jobs
+from resbench.crossbar.kernels.cuda_launch import Task
 from tests.crossbar.kernels.launches import counted
 
 HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -230,6 +232,44 @@ def test_what_needs_more_memory_is_started_in_parts(monkeypatch: pytest.MonkeyPa
             pulse(tile)
     assert 1 < launches.started.count("replay") < 3
     assert all(torch.equal(tile.pulses_up, torch.ones_like(tile.pulses_up)) for tile in tiles)
+
+
+def vector_by_vector() -> dict[str, Any]:
+    """The state of a convolution after a step that it takes vector by vector, with a transfer after each."""
+    torch.manual_seed(0)
+    algorithm = algorithms.TikiTaka(transfer_every=1, units_in_mbatch=False, fast_lr=0.5, transfer_lr=9.0, **TRAINS)
+    model = to_analog(nn.Sequential(nn.Conv2d(2, 2, 2, bias=False)), algorithm, SOFT).to(HARDWARE)
+    model(torch.linspace(-1, 1, 20, device=HARDWARE).view(1, 2, 2, 5)).sum().backward()
+    AnalogOptimizer(model.parameters(), lr=0.5).step()
+    return {name: value for name, value in model.state_dict(keep_vars=True).items() if "tiles" in name}
+
+
+def test_rows_that_wait_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece of a mini-batch has patches of its own: they are pulsed before all pieces have been laid out."""
+    kernels.use("cuda")
+    add, held = cuda.Queue.add, [0]
+
+    def watched(queue: cuda.Queue, array: DeviceArray, job: Task) -> None:
+        add(queue, array, job)
+        rows = [rows for _, each in queue.jobs if isinstance(each, cuda_jobs.Job) for rows in each.tensors[:2]]
+        held.append(sum(cuda_jobs.bytes_of(rows).values()))
+
+    monkeypatch.setattr(cuda.Queue, "add", watched)
+    with counted() as launches:
+        truth = vector_by_vector()
+    room = 4 * (4 * 4 * 8)  # bytes; each of four vectors lays out all positions of the image, which are 4 of 8 columns
+    assert max(held) > room
+    monkeypatch.setattr(cuda_jobs, "room", room)
+    held.clear()
+    with counted() as more:
+        found = vector_by_vector()
+    assert 0 < max(held) <= room
+    assert more.started.count("copy_") == 1 + launches.started.count("copy_")
+    assert found.keys() == truth.keys()
+    for name, expected in truth.items():
+        equal = torch.equal(found[name], expected) if isinstance(expected, torch.Tensor) else found[name] == expected
+        assert equal, name
+    assert truth["0.algorithm.tiles.1.pulses_up"].any()
 
 
 def test_other_kernels_read_what_was_pulsed_before() -> None:
