@@ -13,6 +13,12 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def tail(said: str | bytes | None, characters: int) -> str:
+    """The last characters of what a process said, which is in bytes or nothing if it was ended."""
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said or ""
+    return text[-characters:]
+
+
 class Worker:
     """A process that is asked for one measurement at a time.
 

@@ -42,13 +42,17 @@ def fitting(name: str, values: Tensor | Rows, lines: int, weight: Tensor) -> Row
 
 
 def check_lines(lines: Tensor, axis: Axis, shape: tuple[int, int]) -> None:
-    """Raise BadValue unless these are numbers ``[n]`` of columns (rows) of a tile."""
+    """Raise BadValue unless these are numbers ``[n]`` of columns (rows) of a tile.
+
+    On a GPU this would wait for the device. There, torch reports other numbers later, and Triton's kernels write
+    nothing on such lines.
+    """
     count = _lines(shape, axis)
     if lines.dtype is not torch.int64 or lines.dim() != 1:
         raise BadValue(
             "lines", f"{list(lines.shape)} of {lines.dtype}", f"; write the numbers of {axis}s, [n] of torch.int64"
         )
-    if lines.is_cpu:  # on a GPU this would wait for the device; there torch itself reports the error, later
+    if lines.is_cpu:
         chosen = lines.tolist()
         if chosen and not (min(chosen) >= 0 and max(chosen) < count):
             raise BadValue("lines", f"{min(chosen)} to {max(chosen)}", f", the tile has {axis}s 0 to {count - 1}")

@@ -134,7 +134,8 @@ class Tile(DeviceArray):
             axis: ``column`` or ``row``.
 
         Raises:
-            BadValue: for lines that the tile does not have, and for values of another shape.
+            BadValue: for values of another shape, and for lines that the tile does not have. On a GPU the host does not
+                look at lines; Triton's kernels write nothing on those that there are not.
         """
         check_lines(lines, axis, self.shape)
         check_values(values, lines, axis, self.shape)

@@ -128,6 +128,40 @@ def test_a_part_of_gpu_is_ended_with_its_time(monkeypatch: pytest.MonkeyPatch) -
     assert found["failed"].startswith("took more than 0 s")
 
 
+def test_tests_on_a_gpu_that_are_ended_say_how_far_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("triton")
+    from benchmarks import gpu_parts
+
+    commands = []
+
+    def ended(command: list[str], timeout: float, **_: Any) -> None:
+        commands.append(command)
+        raise subprocess.TimeoutExpired(command, timeout, output=b"test_together.py::test_one PASSED\ntest_two ")
+
+    monkeypatch.setattr(subprocess, "run", ended)
+    monkeypatch.setattr(gpu_parts, "IS_GPU", True)
+    with pytest.raises(RuntimeError, match=r"^took more than 87 s\n.*test_one PASSED\ntest_two $"):
+        gpu_parts.tests(gpu_parts.Clock(87.0))
+    (command,) = commands
+    assert command[-2:] == ["-k", "not compile_for_a_gpu"]
+    assert not [word for word in command if "launches" in word]
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, ":4096:8"), ({"CUBLAS_WORKSPACE_CONFIG": ":16:8"}, ":16:8")])
+def test_parts_of_gpu_may_compute_deterministically(
+    given: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+
+    def run(command: list[str], env: dict[str, str], **_: Any) -> Any:
+        found.append(env)
+        return subprocess.CompletedProcess(command, 1, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    gpu.in_process("algorithms", 1.0, {"PATH": "here", **given})
+    assert found == [{"PATH": "here", "CUBLAS_WORKSPACE_CONFIG": expected}]
+
+
 def test_exponents_are_those_of_powers() -> None:
     sizes = [10.0, 20.0, 50.0]
     assert report.exponent(sizes, [3 * size**1.5 for size in sizes]) == pytest.approx(1.5)

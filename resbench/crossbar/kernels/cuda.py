@@ -4,7 +4,9 @@ All decisions are made on the GPU, so the host never waits for it. A program own
 device of another program: no order of programs can be seen in the result.
 
 Within :data:`~resbench.crossbar.kernels.together.TOGETHER`, updates wait. At its end all layers of a model are started
-together. An update that reads what another one changes, as a transfer between two tiles does, is started after it.
+together. An update that reads what another one changes, as a transfer between two tiles does, is started after it. They
+are started before the end if their rows take too much memory: where a mini-batch is cut for transfers, each piece of a
+convolution has patches of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from resbench.crossbar.devices import PulsedDevice
 from resbench.crossbar.devices.unit_cells import UnitCell
 from resbench.crossbar.kernels import cuda_apply
 from resbench.crossbar.kernels.cuda_buffers import sifting
-from resbench.crossbar.kernels.cuda_jobs import Busy, jobs_of
+from resbench.crossbar.kernels.cuda_jobs import Busy, jobs_of, room_on
 from resbench.crossbar.kernels.cuda_launch import Sum, Task, Work
 from resbench.crossbar.kernels.cuda_rates import following
 from resbench.crossbar.kernels.sifted import SiftedWrite
@@ -95,20 +97,26 @@ class Queue:
         self.arrays: set[DeviceArray] = set()
         self.jobs: list[tuple[int, Task]] = []  # with turns: a job may depend on those of earlier turns
         self.sums: list[Sum] = []
+        self.held = 0  # bytes of rows that may be in memory for these jobs alone
         self._read: dict[int, int] = {}  # the last turn in which some memory is read
         self._changed: dict[int, int] = {}  # and that in which it is changed
 
     def add(self, array: DeviceArray, job: Task) -> None:
-        """Add a job of an update."""
+        """Add a job of an update. If the rows of those that wait take too much memory, all are started."""
         read, changed = job.memory_read, job.memory_changed
         turns = [self._changed.get(memory, -1) for memory in read | changed]
         turn = 1 + max(turns + [self._read.get(memory, -1) for memory in changed])
+        self.held += sum(
+            size for memory, size in job.memory_held.items() if memory not in self._read and memory not in self._changed
+        )
         self._changed |= dict.fromkeys(changed, turn)
         self._read |= {memory: max(turn, self._read.get(memory, -1)) for memory in read}
         self.jobs.append((turn, job))
         for changing in (array, *job.arrays):
             changing.finish = self.finish
             self.arrays.add(changing)
+        if self.held > room_on(job.device):
+            self.finish()
 
     def start(self) -> None:
         """Start the work, or let it wait for the end of a step."""

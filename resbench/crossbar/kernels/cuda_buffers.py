@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from resbench.crossbar.array import DeviceArray
-from resbench.crossbar.kernels.cuda_jobs import bits, double_bits, low_word, memory_of
+from resbench.crossbar.kernels.cuda_jobs import bits, bytes_of, double_bits, low_word, memory_of
 from resbench.crossbar.kernels.cuda_table import Sift
 from resbench.crossbar.kernels.sifted import Average, Chop, SiftedWrite
 from resbench.crossbar.randomness import signed
@@ -63,6 +63,11 @@ class Sifting:
     def memory_changed(self) -> set[int]:
         """Memory that they change."""
         return {memory_of(each) for each in (self.buffer, self.found, *self.kept)}
+
+    @property
+    def memory_held(self) -> dict[int, int]:
+        """Memory that is kept until they are started, with its bytes."""
+        return bytes_of([self.found])
 
 
 def sifting(write: SiftedWrite) -> tuple[Sifting, Tensor, Tensor]:

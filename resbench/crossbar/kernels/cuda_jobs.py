@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -23,8 +23,8 @@ from resbench.crossbar.randomness import MASK32, Stream, signed
 from resbench.crossbar.rows import MapRows, OneHotRows, PatchRows, Rows, ScaledRows
 from resbench.errors import BadValue
 
-#: Bytes of working memory for what is started together; None takes a sixteenth of the memory of the GPU. A mini-batch
-#: that may need more is pulsed in parts, a sample at least.
+#: Bytes of working memory for what is started together, and of the rows that wait for it; None takes a sixteenth of the
+#: memory of the GPU. A mini-batch that may need more is pulsed in parts, a sample at least.
 room: int | None = None
 #: The same without a GPU.
 ROOM = 1 << 28
@@ -115,6 +115,11 @@ class Job:
         return {memory_of(array.memory) for array in self.arrays}
 
     @property
+    def memory_held(self) -> dict[int, int]:
+        """Memory that is kept until they are started, with its bytes."""
+        return bytes_of(self.tensors)
+
+    @property
     def programs(self) -> tuple[int, int, int, int]:
         """Programs that find scales, draw rows, draw columns, and pulse the devices of an array."""
         lines, parts = self.lines, pieces(self.lines.columns, cuda_scan.COLUMNS)
@@ -127,8 +132,14 @@ def memory_of(tensor: Tensor) -> int:
     return tensor.untyped_storage().data_ptr()
 
 
+def bytes_of(tensors: Iterable[Tensor]) -> dict[int, int]:
+    """Where the memory of tensors begins, and its bytes."""
+    storages = [each.untyped_storage() for each in tensors]
+    return {storage.data_ptr(): storage.nbytes() for storage in storages}
+
+
 def room_on(device: torch.device) -> int:
-    """Bytes of working memory."""
+    """Bytes of working memory, and of rows that wait."""
     found = room
     if found is None:
         found = torch.cuda.get_device_properties(device).total_memory // 16 if device.type == "cuda" else ROOM

@@ -11,7 +11,7 @@ from torch import Tensor
 from resbench.crossbar.array import DeviceArray
 from resbench.crossbar.kernels import cuda_scales
 from resbench.crossbar.kernels.cuda_functions import pieces
-from resbench.crossbar.kernels.cuda_jobs import double_bits, memory_of, sides_of
+from resbench.crossbar.kernels.cuda_jobs import bytes_of, double_bits, memory_of, sides_of
 from resbench.crossbar.kernels.cuda_table import Lines
 from resbench.crossbar.rows import Rows
 
@@ -53,6 +53,11 @@ class Following:
     def memory_changed(self) -> set[int]:
         """Memory that they change."""
         return {memory_of(self.means), memory_of(self.working)}
+
+    @property
+    def memory_held(self) -> dict[int, int]:
+        """Memory that is kept until they are started, with its bytes."""
+        return bytes_of([*self.tensors, self.working])
 
     @property
     def programs(self) -> int:

@@ -100,7 +100,9 @@ def scales(
         x_max, d_max = tl.where(idle, 1.0, x_max), tl.where(idle, 1.0, d_max)
         k = tl.div_rn(rate * x_max * d_max, step)
         if SHORTENED:
-            length = tl.minimum(tl.ceil(k), longest)
+            # A GPU rounds numbers below the normal ones up to 0, not to 1. Comparisons take them as they are.
+            whole = tl.ceil(k)
+            length = tl.minimum(tl.where((k > 0) & (whole == 0), 1.0, whole), longest)
         d_max = tl.where(k > longest, tl.div_rn(d_max * longest, k), d_max)
         x_scale = tl.sqrt_rn(tl.div_rn(d_max, x_max))
         d_scale = tl.sqrt_rn(tl.div_rn(x_max, d_max))
@@ -108,15 +110,15 @@ def scales(
         base = tl.sqrt_rn(tl.div_rn(rate, step * length))
         x_scale = x_scale * base
         d_scale = d_scale * base
-    whole = tl.where(pulses, length, 0.0).to(tl.int32)
-    tl.store(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m, whole, there)
+    slots = tl.where(pulses, length, 0.0).to(tl.int32)
+    tl.store(tl.load(lines + AT_LENGTHS).to(tl.pointer_type(tl.int32)) + m, slots, there)
     tl.store(tl.load(lines + AT_X_SCALES).to(tl.pointer_type(tl.float32)) + m, x_scale, there)
     tl.store(tl.load(lines + AT_D_SCALES).to(tl.pointer_type(tl.float32)) + m, d_scale, there)
     fired, word = tl.load(lines + AT_FIRED).to(tl.pointer_type(tl.int32)), 0
     while word < tl.load(lines + AT_WORDS).to(tl.int32):
         tl.store(fired + word * size + m, tl.zeros((MAXIMA_SAMPLES,), tl.int32), there)
         word += 1
-    tl.atomic_add(tl.load(lines + AT_LATE).to(tl.pointer_type(tl.int64)), tl.sum(whole.to(tl.int64)), sem="relaxed")
+    tl.atomic_add(tl.load(lines + AT_LATE).to(tl.pointer_type(tl.int64)), tl.sum(slots.to(tl.int64)), sem="relaxed")
 
 
 @triton.jit

@@ -59,6 +59,8 @@ from resbench.crossbar.kernels.cuda_table import (
 ROW_SAMPLES = 128
 #: Columns of one program.
 COLUMNS = 128
+#: A number that no line has: lines are counted from 0 by 31 bits.
+NO_LINE = tl.constexpr(2147483647)
 
 
 @triton.jit
@@ -81,10 +83,13 @@ def d_place(lines, sample):
 def only_line(known, sample, mask):
     """The only line of a side that has a value, which is 1, for each sample; -1 where lines have any values.
 
-    ``known`` is the address of the numbers of these lines, or 0.
+    ``known`` is the address of the numbers of these lines, or 0. The host has not looked at them. Those that no array
+    can have become ``NO_LINE``, on which nothing is written: -1 among them would send :func:`values` to the address of
+    values that there are not, and others would be cut to 32 bits, which may be the number of a line.
     """
     mask = tl.where(mask, known, 0) != 0
-    return tl.load(known.to(tl.pointer_type(tl.int64)) + sample, mask=mask, other=-1).to(tl.int32)
+    line = tl.load(known.to(tl.pointer_type(tl.int64)) + sample, mask=mask, other=-1)
+    return tl.where(mask & ((line < 0) | (line > NO_LINE)), NO_LINE, line).to(tl.int32)
 
 
 @triton.jit

@@ -124,6 +124,7 @@ print(
             "kernels": {name: list(map(resources, codes.values())) for name, codes in compiled.items()},
             "rounded quotients": len(re.findall(r"\bdiv\.rn\.f(32|64)", deciding)),
             "approximate quotients": len(re.findall(r"\bdiv\.(full|approx)", deciding)),
+            "flushing comparisons": len(re.findall(r"\bsetp?\.[\w.]*\bftz\b", code)),
             "fused products": len(re.findall(r"\bfma\.r\w(\.ftz)?\.f(32|64)", code)),
         },
         indent=1,

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from resbench.crossbar import devices, kernels
 from resbench.crossbar.changes import Changes
+from resbench.crossbar.checks import Axis
 from resbench.crossbar.devices import Device
 from resbench.crossbar.periphery.draws import Draws
 from resbench.crossbar.pulses import PulseTrain
@@ -33,6 +35,8 @@ from resbench.crossbar.unit_cells import make_tile
 from resbench.errors import BadValue
 
 pytest.importorskip("triton")
+from triton.runtime import interpreter
+
 from resbench.crossbar.kernels import cuda_apply, cuda_jobs, cuda_noise
 
 HARDWARE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -176,6 +180,44 @@ def test_long_trains_and_too_little_room(monkeypatch: pytest.MonkeyPatch) -> Non
         trained("cuda", device, x, d, 1.0, FREE)
 
 
+def test_the_smallest_updates_have_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where ``ceil`` takes what is smaller than normal numbers for 0, as a GPU does."""
+
+    def ceil(builder: Any, number: Any) -> Any:
+        normal = abs(number.data) >= np.finfo(np.float32).tiny
+        return builder.unary_op(number, lambda value: np.ceil(np.where(normal, value, 0 * value)))
+
+    monkeypatch.setattr(interpreter.InterpreterBuilder, "create_ceil", ceil)
+    x, d = Rows(torch.tensor([[1e-20], [1.0], [0.0]])), Rows(torch.tensor([[1e-20], [1.0], [1.0]]))
+    device = devices.SoftBounds(dw_min=0.1)
+    tile, truth = (trained(backend, device, x, d, 0.1, PulseTrain()) for backend in ("cuda", "reference"))
+    assert_same(tile, truth)
+    assert truth.slots == 2  # one for each of the first two samples
+
+
+@pytest.mark.parametrize("axis", ["column", "row"])
+def test_lines_that_a_tile_does_not_have_are_not_written(axis: Axis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the host does not look at them, as on a GPU. One is 0 in its low 32 bits."""
+
+    def load(places: Any, mask: Any, *others: Any) -> Any:
+        assert (places[mask] > 1 << 16).all()  # a place near 0 would end this process
+        return read(places, mask, *others)
+
+    read = interpreter._interpreter.load
+    monkeypatch.setattr(interpreter._interpreter, "load", load)
+    monkeypatch.setattr("resbench.crossbar.tile.check_lines", lambda *_: None)
+    kernels.use("cuda")
+    tile, ones = Tile(devices.SoftBounds(states=10), (3, 3), Stream.from_seed(3)).to(HARDWARE), torch.ones(5, 3)
+    lines = torch.tensor([-1, 3, 1, 1 << 32, -(1 << 62)])
+    tile.write(lines.to(HARDWARE), ones.to(HARDWARE), 1.0, SHORT, axis)
+    written = torch.zeros(3, 3, dtype=torch.int32)
+    written[:, 1] = 2
+    assert torch.equal(tile.pulses_up.cpu(), written if axis == "column" else written.t())
+    assert not tile.pulses_down.any()
+    assert tile.weight.count_nonzero() == 3
+    assert (tile.slots, tile.transfers_in) == (2, 5)
+
+
 def test_kernels_count_with_31_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     """However large a GPU is, and where the columns of x are far apart. Nothing is computed here."""
     monkeypatch.setattr(cuda_jobs, "room", 1 << 40)
@@ -257,3 +299,4 @@ def test_the_kernels_compile_for_a_gpu(tmp_path: Path) -> None:
     assert code["rounded quotients"] > 0
     assert code["approximate quotients"] == 0
     assert code["fused products"] == 0
+    assert code["flushing comparisons"] == 0  # they see the numbers that `ceil` takes for 0

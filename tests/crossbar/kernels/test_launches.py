@@ -1,4 +1,8 @@
-"""How much a GPU has to start for an optimiser step, and where the host waits for it."""
+"""How much a GPU has to start for an optimiser step, and where the host waits for it.
+
+Both are counted in Triton's interpreter, where every operator is seen. A GPU copies what the host reads later, and
+which operators it takes for that is up to torch.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,11 @@ from resbench.errors import Diverged
 from resbench.nn import AnalogOptimizer, to_analog
 
 pytest.importorskip("triton")
+import triton
+
 from tests.crossbar.kernels.launches import counted
+
+pytestmark = pytest.mark.skipif(not triton.knobs.runtime.interpret, reason="counts on the CPU")
 
 #: Whether all errors are finite, which the host reads one step later.
 CHECK = ["_foreach_norm", "stack"]
