@@ -81,7 +81,7 @@ def test_another_folder(sweep: Path, tmp_path: Path) -> None:
         ("optimizer.lr: 0.1", "experiment: {root: x}", "residual: experiment.root: the sweep gives it; write out"),
         ("optimizer.lr:", "ckpt_path:", "residual: ckpt_path: the sweep gives it; leave it out"),
         ("seeds:", "out: 3\nseeds:", "out: 3 is no folder; write for example runs/demo"),
-        ("    grid:", "    5:", "runs: residual: 5: there is no such key; write one of name, config, set, grid"),
+        ("    grid:", "    '5':", "runs: residual: 5: there is no such key; write one of name, config, set, grid"),
         ("runs:", "rums:", "rums: there is no such key; did you mean runs?"),
     ],
 )
