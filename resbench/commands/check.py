@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from resbench.config.messages import explain, shortened
+from resbench.config.yaml import load_yaml, said
 from resbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -52,7 +54,10 @@ def _split(text: str) -> tuple[str, Any]:
     name, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"init_args: {text!r} has no value; write name=value, for example gamma=0.5")
-    return name, yaml.safe_load(value)
+    try:
+        return name, load_yaml(value)
+    except yaml.YAMLError as error:
+        raise UserError(shortened(f"init_args: {text!r}: {said(error)}; write for example gamma=0.5")) from None
 
 
 def _instantiate(class_path: str, init_args: dict[str, Any]) -> "Algorithm":
@@ -67,5 +72,7 @@ def _instantiate(class_path: str, init_args: dict[str, Any]) -> "Algorithm":
         config = parser.parse_object({"algorithm": {"class_path": class_path, "init_args": init_args}})
         algorithm: Algorithm = parser.instantiate(config).algorithm
     except Exception as error:  # whatever a stranger's constructor raises
-        raise UserError(f"class_path: {class_path} cannot be made in {os.getcwd()}: {error}") from None
+        why = explain(str(error), ()) if isinstance(error, jsonargparse.ArgumentError) else str(error)
+        why = why.removeprefix("algorithm.init_args.")
+        raise UserError(shortened(f"class_path: {class_path} cannot be made in {os.getcwd()}: {why}")) from None
     return algorithm

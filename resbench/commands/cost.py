@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resbench.errors import UserError
+from resbench.errors import BadValue, UserError
 
 if TYPE_CHECKING:
     from resbench.costs import CostModel, Hardware, Workload
@@ -70,9 +70,10 @@ def run(args: argparse.Namespace) -> int:
             _config(args)
         if args.record:
             _record(args)
-    except ValueError as error:
+    except BadValue as error:
         raise UserError(str(error)) from error
-    except (TypeError, KeyError, ArithmeticError) as error:  # settings are whatever a record or a config says
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+        # settings are whatever a record or a config says
         where = args.record or ", ".join(map(str, args.config))
         raise UserError(f"{where}: no formula takes these settings of the algorithm ({error})") from error
     if args.as_printed:
@@ -84,12 +85,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace) -> None:
     from resbench.config.files import merge, named_config, read_config
+    from resbench.config.keys import check_shape
     from resbench.costs.report import to_markdown
     from resbench.costs.workload import workload
 
     config: dict[str, Any] = {}
     for path in args.config:
         config = merge(config, read_config(named_config(path)))
+    check_shape(config)
     work = workload(config, args.batch_size)
     print(to_markdown(_compared(work) if args.compare else work, _model(args, work), kib=args.kib, layers=args.layers))
 

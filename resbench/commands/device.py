@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import difflib
 import inspect
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resbench.config.messages import shortened
 from resbench.errors import UserError
 from resbench.fitting.look import DOWN, GREY, STYLE, UP, check_ending
-from resbench.records.files import write_text_atomically
+from resbench.records.files import replacing, write_text_atomically
 from resbench.records.text import aligned, file_stem, printable
 from resbench.registry import named, offers
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 SAMPLES = (200, 100)  # fabricated devices in the histograms
 REPEATS = 400  # devices in the band of the response
+MOST_STATES = 20_000  # of a device that is drawn: its response is that of three pulses a state, which takes seconds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,11 +68,16 @@ def run(args: argparse.Namespace) -> int:
             device = device.with_states(args.states)
         except ValueError as error:
             raise UserError(str(error)) from error
+    element = None if args.plot is None else _drawable(device, args.plot)
     rows = describe(device)
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
-    if args.plot is not None:
-        draw(device, args.plot)
+    if element is not None:
+        try:
+            draw(device, element, args.plot)
+        except OSError as error:
+            why = f"cannot be written ({error.strerror}); name another file"
+            raise UserError(shortened(f"plot: {args.plot} {why}")) from error
         print(f"{'figure':<{width}}  {args.plot}")
     return 0
 
@@ -108,8 +116,8 @@ def find(name: str) -> Device:
     path, found = known.get(name, name), None
     try:
         found = named(path) if "." in path else None
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"device: {name} cannot be imported: {error}") from error
+    except Exception as error:  # whatever a stranger's module raises, and what is no path
+        raise UserError(shortened(f"device: {name} cannot be imported: {error}")) from error
     if not (isinstance(found, type) and issubclass(found, Device)) or inspect.isabstract(found):
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "'resbench list devices' shows all"
@@ -118,6 +126,8 @@ def find(name: str) -> Device:
         return found()
     except TypeError as error:
         raise UserError(f"device: {name} has no default elements; name a published cell such as PCMPair") from error
+    except Exception as error:  # whatever a stranger's constructor raises
+        raise UserError(shortened(f"device: {name} cannot be made: {error}")) from error
 
 
 def describe(device: Device) -> list[tuple[str, str]]:
@@ -190,18 +200,32 @@ def _pulses(device: PulsedDevice) -> list[tuple[str, str]]:
 # -- the figure --------------------------------------------------------------------------------------------------------
 
 
-def draw(device: Device, path: Path) -> None:
-    """Draw the response to pulses and the spread of fabricated devices."""
+def _drawable(device: Device, path: Path) -> PulsedDevice:
+    """The element whose steps and bounds are drawn.
+
+    Raises:
+        UserError: for a device that cannot be drawn, and for a name of a figure without a known ending.
+    """
     from resbench.crossbar.devices import PulsedDevice
     from resbench.crossbar.devices.unit_cells import UnitCell
 
     element = device.elements[-1] if isinstance(device, UnitCell) else device
     if not isinstance(element, PulsedDevice):
         raise UserError(f"plot: {type(device).__name__} has no response to pulses; name another device")
+    if MOST_STATES < device.state_count < math.inf:
+        most = f"a figure shows at most {MOST_STATES}"
+        raise UserError(
+            f"states: {device.state_count:g} are too many to draw, {most}; write --states inf for the limit"
+        )
     try:
         check_ending(path)
     except ValueError as error:
         raise UserError(str(error)) from error
+    return element
+
+
+def draw(device: Device, element: PulsedDevice, path: Path) -> None:
+    """Draw the response of a device to pulses, and the spread of fabricated elements."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -217,8 +241,8 @@ def draw(device: Device, path: Path) -> None:
         precision = f"{device.state_count:.4g} states, {device.bits:.1f} bits"
         precision = "no granularity" if device.is_continuous else precision
         figure.suptitle(f"{type(device).__name__} ({precision})", fontsize=9, fontweight="bold")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path)
+        with replacing(path) as file:
+            figure.savefig(file, format=path.suffix[1:].lower())
         pyplot.close(figure)
 
 

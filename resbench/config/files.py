@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from resbench.config.yaml import Unfit, dump_yaml, load_yaml
+from resbench.config.yaml import dump_yaml, load_yaml, said
 from resbench.errors import UserError
 
 #: Key of a list of files. The keys of the file itself override those of the files in the list.
@@ -120,26 +121,15 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
     if isinstance(own.get("runs"), list):
         command = "tune" if any("spaces" in entry for entry in own["runs"] if isinstance(entry, dict)) else "sweep"
         raise UserError(f"{path}: this is a plan of several runs; write resbench {command} {path}")
-    _check_keys(own, path)
-    fragments = own.pop(COMPOSE, None) or []
-    if isinstance(fragments, str) or not all(isinstance(name, str) for name in fragments):
+    fragments = own.pop(COMPOSE, None)
+    if fragments is None:  # all its lines are comments
+        fragments = []
+    if not isinstance(fragments, list) or not all(isinstance(name, str) for name in fragments):
         raise UserError(f"{path}: {COMPOSE}: {fragments!r} is not a list of files; write [task/digits.yaml, ...]")
     config: dict[str, Any] = {}
     for name in fragments:
         config = merge(config, read_config(find_config(name, path), (*composers, path.resolve())))
     return merge(config, own)
-
-
-def _check_keys(value: Any, path: Path, parent: str = "") -> None:
-    """Refuse keys, at any depth, that are not strings."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise UserError(f"{path}: {parent}{key}: a key is a string here; write it in quotes")
-            _check_keys(item, path, f"{parent}{key}.")
-    elif isinstance(value, list):
-        for item in value:
-            _check_keys(item, path, parent)
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,19 +165,18 @@ def read_mapping(path: Path) -> dict[str, Any]:
         UserError: with the file and the problem.
     """
     try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"), words=True)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise UserError(f"{path}: {reason}; {_hint(path.as_posix(), folders())}") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise UserError(f"{path}{place}: {'' if isinstance(error, Unfit) else 'not YAML: '}{problem}") from None
+        raise UserError(f"{path}{place}: {said(error)}") from None
     if content is None:
         return {}
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise UserError(f"{path}: not a mapping of keys to values; write lines such as 'seed_everything: 0'")
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a mapping of keys to values; write lines of the form 'key: value'")
     return content
 
 
@@ -207,8 +196,8 @@ def only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> 
 def named_config(name: str) -> Path:
     """The file that ``--config`` names: the path itself if it exists, else a file in one of :func:`folders`."""
     found = Path(name)
-    if not found.exists():
-        found = next((folder / name for folder in folders() if (folder / name).is_file()), found)
+    if not os.path.exists(found):  # false, unlike that of Path, for what no file can be named
+        found = next((folder / name for folder in folders() if os.path.isfile(folder / name)), found)
     return found
 
 
@@ -223,24 +212,29 @@ def named_plan(name: Path, kind: str) -> Path:
         UserError: if there is none.
     """
     places = [place for folder in folders() for place in (folder / kind, folder)]
-    found = next((path for path in (name, *(place / name for place in places)) if path.exists()), None)
+    found = next((path for path in (name, *(place / name for place in places)) if os.path.exists(path)), None)
     if found is None:
         hint = _hint(name.name, [folder / kind for folder in folders()])
         raise UserError(f"{name}: there is no such file; {hint}")
     return found
 
 
-def find_config(name: str, composer: Path) -> Path:
-    """The file that ``compose`` or a sweep names, in the folder of the composer or in one of :func:`folders`.
+def find_config(name: str, composer: Path, key: str = COMPOSE) -> Path:
+    """The file that ``compose`` or a plan names, in the folder of the composer or in one of :func:`folders`.
+
+    Args:
+        name: the file.
+        composer: the file that names it.
+        key: where it is named there, for the message.
 
     Raises:
         UserError: if there is none.
     """
     places = [composer.parent, *folders()]
     for folder in places:
-        if (folder / name).is_file():
+        if os.path.isfile(folder / name):
             return folder / name
-    raise UserError(f"{composer}: {COMPOSE}: there is no {name}; {_hint(name, places)}")
+    raise UserError(f"{composer}: {key}: there is no {name or 'file without a name'}; {_hint(name, places)}")
 
 
 def folders() -> list[Path]:

@@ -7,11 +7,12 @@ write.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from resbench.errors import UserError
-from resbench.registry import offers
+from resbench.registry import Argument, offers
 
 #: Keys that follow from seed_everything.
 SEEDS = ("model.init_args.seed", "data.init_args.seed")
@@ -21,6 +22,8 @@ OBJECTS = ("model", "data", "optimizer", "lr_scheduler")
 TRAINER_OBJECTS = ("callbacks", "logger")
 #: Keys of a mapping that describes an object.
 PARTS = ("class_path", "init_args", "dict_kwargs")
+#: A dotted key, whose parts a flag may contain: no spaces, no equals sign, no dash at the beginning.
+DOTTED = re.compile(r"[^\s=.-][^\s=.]*(\.[^\s=.]+)*")
 #: Keys of the trainer that a run must not have, with the reason.
 REFUSED = {
     "barebones": "leaves out the metrics that the record is made of",
@@ -36,6 +39,8 @@ def check_shape(config: Mapping[str, Any]) -> None:
     Raises:
         UserError: with the key and what to write.
     """
+    if config.get("config") is not None:  # the parser takes it for the option of the command line
+        raise UserError(f"config: {_shown(config['config'])}: there is no such key; write compose: [FILE.yaml]")
     for key in SECTIONS:
         if key in config and not isinstance(config[key], Mapping):
             raise UserError(f"{key}: {_shown(config[key])} is no mapping; leave it out, or write keys and values")
@@ -65,18 +70,57 @@ def _check_object(key: str, value: Any) -> None:
     arguments = value.get("init_args", {})
     if not isinstance(arguments, Mapping):
         raise UserError(f"{key}.init_args: {_shown(arguments)} is no mapping of names to values; leave it out")
-    kinds = _objects(key, value.get("class_path", ""))
+    known = _known(key, value.get("class_path", ""))
     for name, item in arguments.items():
+        place, argument = f"{key}.init_args.{name}", known.get(name, Argument())
+        if argument.fields is not None and not isinstance(item, Mapping | str | None):
+            raise UserError(f"{place}: {_shown(item)} is no mapping of names to values; leave it out, or write some")
         for part in item if isinstance(item, list) else [item]:
-            if isinstance(part, Mapping) and (name in kinds or "class_path" in part or "init_args" in part):
-                _check_object(f"{key}.init_args.{name}", part)
+            named = isinstance(part, Mapping) and ("class_path" in part or "init_args" in part)
+            if named or argument.shelf is not None:
+                _check_object(place, part)
 
 
-def _objects(key: str, class_path: str) -> set[str]:
-    """Names of the arguments that are objects: those of all tasks for the model, else those of a class of resbench."""
+def _known(key: str, class_path: str) -> dict[str, Argument]:
+    """What is known of arguments: of those of all tasks for the model, else of those of a class of resbench."""
     kinds = ("tasks",) if key == "model" else ("algorithms", "devices", "networks", "data", "optimizers")
-    found = [offer for kind in kinds for offer in offers(kind) if key == "model" or offer.path == class_path]
-    return {name for offer in found for name, argument in offer.arguments.items() if argument.shelf is not None}
+    found = [
+        offer
+        for kind in kinds
+        for offer in offers(kind)
+        if key == "model" or class_path in (offer.path, offer.path.rpartition(".")[2])
+    ]
+    return {name: argument for offer in found for name, argument in offer.arguments.items()}
+
+
+def dotted(values: Mapping[str, Any], parent: str = "") -> Iterator[str]:
+    """Every dotted key of nested values, including the keys of inner mappings."""
+    for key, value in values.items():
+        yield f"{parent}{key}"
+        if isinstance(value, Mapping):
+            yield from dotted(value, f"{parent}{key}.")
+
+
+def bare(key: str) -> str:
+    """A dotted key without ``init_args``, which may be left out of it."""
+    return key.replace(".init_args", "")
+
+
+def check_dotted(values: Mapping[str, Any], place: str) -> None:
+    """Refuse what is no dotted key of a config: it would be another flag, or none.
+
+    Args:
+        values: values by dotted key.
+        place: the file and the key that contains them.
+
+    Raises:
+        UserError: with the key.
+    """
+    for key in values:
+        if not DOTTED.fullmatch(key):
+            raise UserError(f"{place}: {key!r} is no dotted key; write lines such as 'model.device.states: 4'")
+        if key.rpartition(".")[2] in ("help", "print_config"):
+            raise UserError(f"{place}: {key}: it is an option of the command line, not a key of a config; leave it out")
 
 
 def _shown(value: Any) -> str:

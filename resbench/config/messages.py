@@ -75,9 +75,9 @@ def explain(message: str, keys: Iterable[str]) -> str:
         name = ".".join(filter(None, match.groups()))
         return _unknown_argument(name, problem) if problem.classes else _unknown_key(name, keys)
     if match := _NO_NAME.search(reason):
-        module, name = (match[1], match[2]) if match[1] else match[3].rpartition(".")[::2]
+        module, _, name = (f"{match[1]}.{match[2]}" if match[1] else match[3]).rpartition(".")
         alike = [other for other in _names(module) if other[0].isupper() == name[0].isupper()]  # classes or modules
-        return _at(problem.place, f"there is no {module}.{name}{_hint(name, alike)}")
+        return _at(problem.place, f"there is no {module}{'.' if module else ''}{name}{_hint(name, alike)}")
     if match := _NOT_A_CLASS.search("\n".join(problem.reasons)):
         known = class_names()
         if match[1] in known:

@@ -12,6 +12,12 @@ FLOAT = re.compile(r"[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?|[-+]?\.?
 #: Most levels of nesting, and most values of a file with all its aliases written out.
 DEPTH = 50
 VALUES = 100_000
+#: Tags of keys that are strings, and of the merge key ``<<``.
+KEYS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
+#: What else a key may be, by the last part of its tag.
+KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "null"}
+#: Types of the values of a config.
+PLAIN = (type(None), bool, int, float, str, list, dict)
 
 
 class Unfit(yaml.MarkedYAMLError):
@@ -22,11 +28,16 @@ class Loader(yaml.SafeLoader):
     """Reads YAML in which 1e-3, inf and .inf are numbers and dates are strings, unlike in YAML 1.1.
 
     A key that occurs twice is an error. So are very deep nesting, aliases that multiply, and whole numbers beyond 64
-    bits: no config needs them, and they bring programs down.
+    bits: no config needs them, and they bring programs down. So are sets, dates and bytes, which only tags write.
+
+    Args:
+        stream: the text.
+        words: whether a key that is no string is an error, as in files that people write.
     """
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, words: bool = False) -> None:
         super().__init__(stream)
+        self._words = words
         self._depth = 0
         self._sizes: dict[int, int] = {}
 
@@ -56,12 +67,15 @@ class Loader(yaml.SafeLoader):
             raise Unfit(problem=f"more than {VALUES:,} values", problem_mark=node.start_mark)
         return size
 
-    @staticmethod
-    def _check_keys(keys: Sequence[yaml.Node]) -> None:
+    def _check_keys(self, keys: Sequence[yaml.Node]) -> None:
         seen: set[str] = set()
         for key in keys:
             if not isinstance(key, yaml.ScalarNode):
                 raise Unfit(problem="a key is no single word", problem_mark=key.start_mark)
+            if self._words and key.tag not in KEYS:
+                kind = KINDS.get(key.tag.rpartition(":")[2], "another kind of value")
+                problem = f"the key {key.value} is {kind} in YAML, no string; write '{key.value}' in quotes"
+                raise Unfit(problem=problem, problem_mark=key.start_mark)
             if key.value in seen:
                 raise Unfit(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
             seen.add(key.value)
@@ -75,6 +89,11 @@ class Loader(yaml.SafeLoader):
             raise Unfit(problem=f"what is written there is no {kind}", problem_mark=node.start_mark) from None
         if isinstance(value, int) and abs(value) >= 2**63:
             raise Unfit(problem="a whole number beyond 64 bits", problem_mark=node.start_mark)
+        if not isinstance(value, PLAIN):
+            kind = node.tag.rpartition(":")[2]
+            raise Unfit(
+                problem=f"no config holds a {kind}; write a list, a string or a number", problem_mark=node.start_mark
+            )
         return value
 
 
@@ -93,13 +112,27 @@ class Dumper(yaml.SafeDumper):
 Dumper.add_implicit_resolver(*_FLOAT)
 
 
-def load_yaml(text: str) -> Any:
+def load_yaml(text: str, words: bool = False) -> Any:
     """The value of a YAML text.
 
+    Args:
+        text: the text.
+        words: whether a key that is no string is an error, as in files that people write.
+
     Raises:
-        yaml.YAMLError: if the text is not YAML.
+        yaml.YAMLError: if the text is not YAML, or cannot be a config.
     """
-    return yaml.load(text, Loader)
+    loader = Loader(text, words)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+def said(error: yaml.YAMLError) -> str:
+    """What is wrong with a text, in one line, without the place."""
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    return f"{'' if isinstance(error, Unfit) else 'not YAML: '}{problem}"
 
 
 def dump_yaml(value: Any) -> str:

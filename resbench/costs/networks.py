@@ -17,7 +17,7 @@ class LayerShape:
     the output positions of a convolution, or the steps of a sequence.
 
     Raises:
-        BadValue: for a number below 1.
+        BadValue: for what is no whole number of 1 or more.
     """
 
     name: str
@@ -27,9 +27,10 @@ class LayerShape:
 
     def __post_init__(self) -> None:
         for name in ("in_features", "out_features", "reuse"):
-            if getattr(self, name) < 1:
-                hint = f"of layer {self.name} is too small; write a whole number of 1 or more"
-                raise BadValue(name, getattr(self, name), hint)
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                fault = "is too small" if type(value) is int else "does not fit"
+                raise BadValue(name, value, f"of layer {self.name} {fault}; write a whole number of 1 or more")
 
     @property
     def weights(self) -> int:
@@ -152,6 +153,8 @@ _NETWORKS: dict[str, Callable[..., tuple[LayerShape, ...]]] = {
     "CharLSTM": char_lstm,
     "RowLSTM": row_lstm,
 }
+#: Most repeated parts of a network; a table of more layers helps nobody, and takes long to compute.
+MOST_REPEATED = 10_000
 #: Arguments that do not change the shapes.
 _SHAPELESS = {"activation", "bias", "heads", "vocabulary"}
 
@@ -166,6 +169,9 @@ def network_layers(name: str, arguments: Mapping[str, Any]) -> tuple[LayerShape,
         raise BadValue("network", name, f"has no closed form; write one of {', '.join(_NETWORKS)}")
     make = _NETWORKS[name]
     shaping = inspect.signature(make).parameters
+    repeated = arguments.get("layers", 1) if "layers" in shaping else 1
+    if type(repeated) is not int or not 1 <= repeated <= MOST_REPEATED:
+        raise BadValue("network.layers", repeated, f"does not fit; write a whole number from 1 to {MOST_REPEATED}")
     try:
         return make(**{key: value for key, value in arguments.items() if key in shaping or key not in _SHAPELESS})
     except TypeError as error:

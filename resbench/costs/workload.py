@@ -1,6 +1,6 @@
 """The layers, the algorithms and the batch size of a config, whose cost is computed. Nothing is imported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,14 @@ def workload(config: Mapping[str, Any], batch_size: int | None = None) -> Worklo
     model = _arguments(config.get("model"), "model", "resbench.tasks.Classification")
     network_name, network_arguments = _component(model.get("network"), "model.network", "resbench.networks.LeNet5")
     class_path, settings = _component(model.get("algorithm"), "model.algorithm", "resbench.algorithms.ResidualLearning")
-    mapping = model.get("mapping") or {}
-    layers = select(network_layers(network_name.rpartition(".")[2], network_arguments), model.get("layers") or ["*"])
-    layers = split(layers, mapping.get("max_input_size") or 0, mapping.get("max_output_size") or 0)
+    mapping = _mapping(model.get("mapping"), "model.mapping")
+    if mapping.keys() & {"class_path", "init_args"}:  # a config may write it as an object
+        mapping = _mapping(mapping.get("init_args"), "model.mapping.init_args")
+    layers = select(network_layers(network_name.rpartition(".")[2], network_arguments), _patterns(model.get("layers")))
+    layers = split(layers, *(_limit(mapping, name) for name in ("max_input_size", "max_output_size")))
     if batch_size is None:
         batch_size = _arguments(config.get("data"), "data", "resbench.data.MNISTData").get("batch_size")
-    if not isinstance(batch_size, int):
+    if type(batch_size) is not int:
         raise BadValue("data.batch_size", batch_size, "in the config; write it there, or --batch-size 8")
     columns, notes = algorithm_columns(class_path, settings)
     if mapping.get("digital_bias") is False:
@@ -79,12 +81,33 @@ def _component(value: Any, key: str, example: str) -> tuple[str, Mapping[str, An
         return value, {}
     if not isinstance(value, Mapping) or not isinstance(value.get("class_path"), str):
         raise BadValue(key, "the config", f"names no class; write class_path: {example}")
-    return value["class_path"], value.get("init_args") or {}
+    return value["class_path"], _mapping(value.get("init_args"), f"{key}.init_args")
 
 
 def _arguments(value: Any, key: str, example: str) -> Mapping[str, Any]:
     """The arguments of a component, whatever its class."""
     if not isinstance(value, Mapping):
         raise BadValue(key, "missing", f"in the config; write class_path: {example} with init_args")
-    arguments: Mapping[str, Any] = value.get("init_args") or {}
-    return arguments
+    return _mapping(value.get("init_args"), f"{key}.init_args")
+
+
+def _mapping(value: Any, key: str) -> Mapping[str, Any]:
+    """Values by name; none if they are left out."""
+    if value is not None and not isinstance(value, Mapping):
+        raise BadValue(key, repr(value), "is no mapping of names to values; leave it out, or write some")
+    return value or {}
+
+
+def _patterns(value: Any) -> Sequence[str]:
+    """Patterns of the names of layers; all layers if they are left out."""
+    if value is not None and not (isinstance(value, list | tuple) and all(isinstance(part, str) for part in value)):
+        raise BadValue("model.layers", repr(value), "is no list of names; write for example [fc1]")
+    return value or ["*"]
+
+
+def _limit(mapping: Mapping[str, Any], name: str) -> int:
+    """The most lines of an array; 0 for no limit."""
+    value = mapping.get(name, 0)
+    if type(value) is not int or value < 0:
+        raise BadValue(f"model.mapping.{name}", repr(value), "is no size; write a whole number, or 0 for no limit")
+    return value

@@ -12,17 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from resbench.config.files import find_config, only_known, read_mapping
+from resbench.config.keys import SEEDS, bare, check_dotted, dotted
 from resbench.errors import UserError
 
 KEYS = ("out", "base", "seeds", "runs")
 RUN_KEYS = ("name", "config", "set", "grid")
-#: Keys of a run that the sweep sets itself, and what to write instead.
+#: Keys that a plan gives each run itself or has a place for, without ``init_args``, and what to write instead.
 TAKEN = {
-    "seed_everything": "write seeds",
-    "experiment.name": "write name",
-    "experiment.root": "write out",
-    "ckpt_path": "leave it out, a run goes on from its own checkpoint",
+    **dict.fromkeys(map(bare, ("seed_everything", *SEEDS)), "the sweep gives it; write seeds"),
+    "experiment.name": "the sweep gives it; write name",
+    "experiment.root": "the sweep gives it; write out",
+    "experiment.tuning": "resbench tune gives it; leave it out",
+    "ckpt_path": "the sweep gives it; leave it out, a run goes on from its own checkpoint",
+    "config": "it lists files and is no value; write it beside set, as a key of its own",
 }
+#: A seed of a run is below this.
+SEED_LIMIT = 2**32
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,8 @@ def read_header(content: Mapping[str, Any], path: Path, out: Path | None) -> Hea
     seeds = content.get("seeds", [0])
     if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
         raise UserError(f"{path}: seeds: {seeds} is no list of seeds; write for example [0, 1, 2]")
+    if odd := [seed for seed in seeds if not 0 <= seed < SEED_LIMIT]:
+        raise UserError(f"{path}: seeds: {odd[0]} is no seed; write a whole number from 0 to {SEED_LIMIT - 1}")
     written = content.get("out", f"runs/{path.stem}")
     if not isinstance(written, str):
         raise UserError(f"{path}: out: {written!r} is no folder; write for example runs/{path.stem}")
@@ -120,35 +127,53 @@ def combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, li
         raise UserError(f"{path}: runs: name: {name!r}: write letters, digits, '.', '_' and '-'")
     place = f"{path}: runs: {name}"
     only_known(entry, RUN_KEYS, place)
-    fixed, grid = (_mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
-    for key in (*_dotted(fixed), *grid):
-        if key in TAKEN:
-            raise UserError(f"{place}: {key}: the sweep gives it; {TAKEN[key]}")
+    fixed, grid = (mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{place}: grid: {key}: {values!r} is no list of values; write for example [4, 10, 16]")
-    arguments = file_arguments(entry.get("config"), path, f"{name}: config")
+    check_free(fixed, f"{place}: set")
+    for key, value in ((key, value) for key, values in grid.items() for value in values if key != "config"):
+        check_free({key: value}, f"{place}: grid")
+    arguments = file_arguments(entry.get("config"), path, f"runs: {name}: config")
     for values in itertools.product(*grid.values()):
         chosen = dict(zip(grid, values, strict=True))
         labels = [_label(key, value) for key, value in chosen.items()]
-        files = file_arguments(chosen.pop("config", None), path, f"{name}: grid: config")
+        files = file_arguments(chosen.pop("config", None), path, f"runs: {name}: grid: config")
         yield "-".join([name, *labels]), [*arguments, *files, *value_arguments(fixed), *value_arguments(chosen)]
 
 
-def _dotted(values: Mapping[str, Any], parent: str = "") -> Iterator[str]:
-    """Every dotted key of nested values, including the keys of inner mappings."""
-    for key, value in values.items():
-        yield f"{parent}{key}"
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{parent}{key}.")
+def check_free(values: Mapping[str, Any], place: str) -> None:
+    """Refuse keys that the plan gives each run itself, and what is no key of a config.
+
+    Args:
+        values: values by dotted key, nested or not.
+        place: where they stand, for the message.
+
+    Raises:
+        UserError: with the key.
+    """
+    check_dotted(values, place)
+    for key in dotted(values):
+        if bare(key) in TAKEN:
+            raise UserError(f"{place}: {key}: {TAKEN[bare(key)]}")
+
+
+def file_names(value: Any, path: Path, place: str) -> list[str]:
+    """The config files that a key names: one, or a list.
+
+    Raises:
+        UserError: for anything else.
+    """
+    names = [] if value is None else [value] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{path}: {place}: {value!r} is no list of config files; write [device/softbounds.yaml, ...]")
+    return names
 
 
 def file_arguments(value: Any, path: Path, place: str) -> list[str]:
     """`--config FILE` for each of the files that a key names."""
-    names = [] if value is None else [value] if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{path}: {place}: {value!r} is no list of config files")
-    return [part for name in names for part in ("--config", str(find_config(name, path)))]
+    names = file_names(value, path, place)
+    return [part for name in names for part in ("--config", str(find_config(name, path, place)))]
 
 
 def value_arguments(values: Mapping[str, Any]) -> list[str]:
@@ -168,7 +193,12 @@ def _label(key: str, value: Any) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("_")
 
 
-def _mapping(value: Any, place: str) -> dict[str, Any]:
+def mapping(value: Any, place: str) -> dict[str, Any]:
+    """Values by dotted key; none if they are left out.
+
+    Raises:
+        UserError: for anything but a mapping.
+    """
     if value is None:
         return {}
     if not isinstance(value, dict):

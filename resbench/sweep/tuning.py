@@ -9,9 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from resbench.config.files import find_config, only_known, read_mapping
+from resbench.config.keys import bare, dotted
 from resbench.errors import UserError
 from resbench.records.schema import Record
-from resbench.sweep.plan import Cell, Header, combinations, read_header, value_arguments
+from resbench.sweep.plan import (
+    Cell,
+    Header,
+    check_free,
+    combinations,
+    file_names,
+    mapping,
+    read_header,
+    value_arguments,
+)
 from resbench.tuning.choice import winners
 from resbench.tuning.entry import TRIAL_SEED, Tuning, study_of
 from resbench.tuning.points import COUNT
@@ -114,23 +124,22 @@ def _searches(entry: Mapping[str, Any], path: Path, header: Header) -> Iterator[
     names = entry.get("spaces")
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UserError(f"{path}: runs: spaces: {names!r} is no list of files; write [spaces/tiki_taka.yaml, ...]")
+    config = file_names(entry.get("config"), path, "runs: config")
+    fixed, grid = (mapping(entry.get(part), f"{path}: runs: {part}") for part in ("set", "grid"))
     for name in names:
-        space = read_space(find_config(name, path))
-        for part in ("set", "grid"):
-            for key in entry.get(part) or {}:
-                if _bare(key) in map(_bare, space.axes):
+        space = read_space(find_config(name, path, "runs: spaces"))
+        for part, values in (("keys", space.axes), ("set", space.fixed)):
+            check_free(values, f"{space.path}: {part}")
+        for part, values in (("set", fixed), ("grid", grid)):
+            for key in dotted(values):
+                if bare(key) in map(bare, space.axes):
                     raise UserError(f"{path}: runs: {part}: {key}: the space {space.name} tunes it; take it out")
-        config = [entry["config"]] if isinstance(entry.get("config"), str) else entry.get("config") or []
-        own = [str(find_config(file, space.path).absolute()) for file in space.config]
+        own = [str(find_config(file, space.path, "config").absolute()) for file in space.config]
         combined = {
             "name": space.name,
             "config": [*config, *own],
-            "set": {**space.fixed, **(entry.get("set") or {})},
-            "grid": entry.get("grid"),
+            "set": {**space.fixed, **fixed},
+            "grid": grid,
         }
         for label, arguments in combinations(combined, path):
             yield Search(label, space, header, tuple(arguments))
-
-
-def _bare(key: str) -> str:
-    return key.replace(".init_args", "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from resbench.config.files import find_config, only_known, read_mapping
+from resbench.config.keys import bare, check_dotted, dotted
 from resbench.errors import UserError
 from resbench.records.identity import hash_of, plain
 from resbench.tuning.points import COUNT, HALTON
@@ -16,6 +18,8 @@ from resbench.tuning.points import COUNT, HALTON
 #: Folder of the search spaces below ``configs``.
 FOLDER = "spaces"
 KEYS = ("config", "set", "keys")
+#: Name of a space, which is that of its file and part of the names of runs. A run's config refuses any other.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 #: Digits of the hash of a space in the config of a run.
 DIGITS = 12
 
@@ -106,18 +110,31 @@ def read_space(path: Path) -> Space:
         UserError: for a key or value that does not fit.
     """
     content = read_mapping(path)
+    if not NAME.fullmatch(path.stem):
+        other = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-") or "own"
+        raise UserError(f"{path}: {path.stem!r} is no name of a space; rename the file, for example to {other}.yaml")
     only_known(content, KEYS, str(path))
     config = content.get("config")
     names = [config] if isinstance(config, str) else config
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UserError(f"{path}: config: {config!r} is no config file; write for example algorithm/tiki_taka.yaml")
-    fixed, keys = content.get("set") or {}, content.get("keys")
+    fixed, keys = content.get("set"), content.get("keys")
+    fixed = {} if fixed is None else fixed
     if not isinstance(fixed, dict):
         raise UserError(f"{path}: set: {fixed!r} is no mapping; write lines such as 'model.algorithm.tiles: 4'")
     if not isinstance(keys, dict) or not keys:
         raise UserError(f"{path}: keys: {keys!r} is no mapping; write lines such as 'optimizer.lr: {{log: [0.01, 1]}}'")
     if len(keys) > len(HALTON[0]):
         raise UserError(f"{path}: keys: {len(keys)} are too many; write at most {len(HALTON[0])}")
+    check_dotted(fixed, f"{path}: set")
+    check_dotted(keys, f"{path}: keys")
+    plain_keys = [bare(key) for key in keys]
+    for key, plain_key in zip(keys, plain_keys, strict=True):
+        if plain_keys.count(plain_key) > 1:
+            raise UserError(f"{path}: keys: {key}: it is there twice, with and without init_args; take one out")
+    for key in dotted(fixed):
+        if bare(key) in plain_keys:
+            raise UserError(f"{path}: set: {key}: it is one of the keys that are tuned; take it out")
     axes = {key: _axis(value, f"{path}: keys: {key}") for key, value in keys.items()}
     return Space(path.stem, path, tuple(names), fixed, axes)
 
@@ -129,9 +146,11 @@ def _axis(value: Any, place: str) -> Axis:
     if not isinstance(values, list) or len(values) < 2:
         raise UserError(f"{place}: {kind}: {values!r} has no two values; write for example [0.01, 1.0]")
     if kind != "choice":
-        numbers = all(isinstance(end, int | float) and math.isfinite(end) for end in values)
+        numbers = all(type(end) in (int, float) and math.isfinite(end) for end in values)
         if not numbers or len(values) != 2 or not values[0] < values[1]:
             raise UserError(f"{place}: {kind}: {values!r} is no range; write its lower and its upper end")
         if kind == "log" and values[0] <= 0:
             raise UserError(f"{place}: log: {values!r} does not lie above 0; write a lower end above 0, or linear")
+        if not math.isfinite(values[1] / values[0] if kind == "log" else values[1] - values[0]):
+            raise UserError(f"{place}: {kind}: {values!r} is too wide to compute with; write ends that are closer")
     return Axis(kind, tuple(values))

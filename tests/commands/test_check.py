@@ -159,12 +159,22 @@ def test_a_transposed_write_is_found_with_its_place(folder: Path, capsys: pytest
     ("arguments", "complaint"),
     [
         (["forgetful.Nothing"], "forgetful.Nothing"),
-        (["nowhere.Nothing"], "No module named 'nowhere'"),
-        (["torch.nn.Linear"], "does not correspond to a subclass of Algorithm"),
-        (["forgetful.Mended", "dcay=0.2"], "dcay"),
-        (["forgetful.Mended", "decay=fast"], "fast"),
+        (["nowhere.Nothing"], "there is no nowhere\n"),
+        (["torch.nn.Linear"], "torch.nn.Linear is no Algorithm; write the class_path of one"),
+        (["forgetful.Mended", "dcay=0.2"], "dcay: Mended has no such key; did you mean decay?"),
+        (["forgetful.Mended", "decay=fast"], "decay: fast does not fit; write a number"),
         (["TikiTaka", "gamma=5"], "gamma: 5.0 is outside"),
         (["TikiTaka", "gamma"], "write name=value"),
+        (
+            ["AnalogSGD", "a=["],
+            "error: init_args: 'a=[': not YAML: expected the node content, but found '<stream end>'",
+        ),
+        (
+            ["AnalogSGD", "a=!x"],
+            "error: init_args: 'a=!x': not YAML: could not determine a constructor for the tag '!x'",
+        ),
+        (["AnalogSGD", f"a={60 * '['}"], "more than 50 levels deep; write for example gamma=0.5"),
+        (["AnalogSGD", f"a={5000 * '1'}"], "what is written there is no int; write for example gamma=0.5"),
         (["DigitalSGD"], "nothing to check"),
         (["careless.Early"], "careless.Early cannot be made in"),
     ],
@@ -173,4 +183,6 @@ def test_what_cannot_be_checked_is_refused(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
 ) -> None:
     assert main(["check", *arguments]) == 2
-    assert complaint in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert error.count("\n") == 1

@@ -68,6 +68,12 @@ def test_a_class_of_ones_own(capsys: pytest.CaptureFixture[str]) -> None:
         (["SoftBounds", "--states", "1.5"], "states: 1.5 is impossible"),
         (["Ideal", "--plot", "x.png"], "no response to pulses"),
         (["SoftBounds", "--plot", "x.bmp"], ".png, .pdf or .svg"),
+        (
+            ["SoftBounds", "--states", "1e6", "--plot", "x.png"],
+            "states: 1e+06 are too many to draw, a figure shows at mo",
+        ),
+        (["."], "device: . cannot be imported: Empty module name"),
+        ([".."], "device: .. cannot be imported: "),
         ([], "write either the name of a device or --fit data.csv"),
         (["SoftBounds", "--fit", "x.csv"], "write either the name of a device or --fit data.csv"),
         (["SoftBounds", "--out", "x"], "--range and --out belong to --fit"),
@@ -88,6 +94,13 @@ def test_draws_a_figure(name: str, tmp_path: Path) -> None:
     run(name, "--plot", str(path))
     assert path.read_bytes().startswith(b"\x89PNG")
     assert path.stat().st_size > 50_000
+
+
+def test_a_figure_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "taken.png").mkdir()
+    with pytest.raises(UserError, match=r"plot: .*taken.png cannot be written \(Is a directory\); name another file"):
+        run("SoftBounds", "--states", "4", "--plot", str(tmp_path / "taken.png"))
+    assert [path.name for path in tmp_path.iterdir()] == ["taken.png"]
 
 
 def test_draws_the_limit_without_granularity(tmp_path: Path) -> None:

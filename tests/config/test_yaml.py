@@ -38,6 +38,28 @@ def test_aliases_are_fine_until_they_multiply() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1: 2", "the key 1 is a number in YAML, no string; write '1' in quotes"),
+        ("a: [{yes: 2}]", "the key yes is true or false in YAML, no string; write 'yes' in quotes"),
+        ("1.5: 2", "the key 1.5 is a number in YAML"),
+        ("null: 2", "the key null is null in YAML"),
+    ],
+)
+def test_where_keys_are_words_no_other_key_is_read(text: str, message: str) -> None:
+    with pytest.raises(Unfit, match=message):
+        load_yaml(text, words=True)
+    load_yaml(text)  # as in a config that a program has written
+    assert load_yaml("<<: {a: 1}\n'1': 2\n2026-01-01: 3", words=True) == {"a": 1, "1": 2, "2026-01-01": 3}
+
+
+@pytest.mark.parametrize("text", ["!!set {a}", "a: !!binary aGk=", "[!!timestamp 2026-01-01]"])
+def test_values_that_no_config_holds_are_refused(text: str) -> None:
+    with pytest.raises(Unfit, match=r"no config holds a (set|binary|timestamp); write a list, a string or a number"):
+        load_yaml(text)
+
+
+@pytest.mark.parametrize(
     "value", ["1e3", "inf", ".5", "1_000", "2026-01-01", "yes", "null", "1:30", "ü", 1e300, 3, None]
 )
 def test_what_is_written_is_read_again(value: object) -> None:

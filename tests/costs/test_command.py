@@ -95,16 +95,44 @@ def test_mistakes_end_in_one_line(
     assert len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize("settings", [{"transfer_every_growth": 1e300}, {"transfer_every": {}}, {"tiles": "four"}])
+@pytest.mark.parametrize("optimizer", ["{class_path: 5}", "{class_path: torch.optim.SGD, init_args: [1]}", "[1]"])
+def test_a_config_of_another_form_is_refused_as_in_a_run(
+    config: Path, tmp_path: Path, optimizer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = f"init_args: {{optimizer: {optimizer}}}"
+    (tmp_path / "other.yaml").write_text(
+        f"model: {{init_args: {{algorithm: {{class_path: MixedPrecision, {settings}}}}}}}"
+    )
+    assert cost("--config", str(config), "--config", str(tmp_path / "other.yaml")) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: model.init_args.algorithm.init_args.optimizer")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"transfer_every_growth": 1e300},
+        {"transfer_every": {}},
+        {"transfer_every": ["a"]},
+        {"transfer_every": []},
+        {"tiles": "four"},
+    ],
+)
 def test_settings_that_no_formula_takes_are_said_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: dict[str, Any]
 ) -> None:
     record = make_record("ResidualLearning", tiles=4)
-    entry = record.algorithm.model_copy(update={"settings": {"tiles": 4, "transfer_every": 2, **settings}})
+    changed = {
+        "class_path": "resbench.algorithms.ResidualLearning",
+        "settings": {"tiles": 4, "transfer_every": 2} | settings,
+    }
+    entry = record.algorithm.model_copy(update=changed)
     write_record(tmp_path / "record.json", record.model_copy(update={"algorithm": entry}))
     assert cost("--record", str(tmp_path / "record.json")) == 2
     streams = capsys.readouterr()
     assert streams.out == ""
+    assert "record.json: no formula takes these settings of the algorithm" in streams.err
     assert streams.err.count("\n") == 1
 
 

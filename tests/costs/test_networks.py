@@ -86,6 +86,14 @@ def test_large_layers_are_split_evenly() -> None:
         ("VGG11", {}, "network: VGG11 has no closed form; write one of MLP, LeNet5"),
         ("LeNet5", {"clases": 10}, "network: LeNet5 cannot be made: .*clases"),
         ("MLP", {}, "network: MLP cannot be made: .*in_features"),
+        ("MLP", {"in_features": 5.5}, "in_features: 5.5 of layer fc1 does not fit; write a whole number of 1 or more"),
+        (
+            "LeNet5",
+            {"classes": True},
+            "out_features: True of layer fc2 does not fit; write a whole number of 1 or more",
+        ),
+        ("CharGPT", {"layers": 10**8}, "network.layers: 100000000 does not fit; write a whole number from 1 to 10000"),
+        ("CharLSTM", {"layers": 0}, "network.layers: 0 does not fit; write a whole number from 1 to 10000"),
     ],
 )
 def test_what_has_no_closed_form_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:

@@ -41,7 +41,9 @@ def test_where_the_config_is_silent_the_defaults_of_the_classes_count() -> None:
 
 
 def test_the_mapping_splits_layers_and_an_analog_bias_is_said_not_to_count() -> None:
-    work = workload(changed(mapping={"max_input_size": 512, "max_output_size": 512, "digital_bias": False}))
+    mapping = {"max_input_size": 512, "max_output_size": 512, "digital_bias": False}
+    work = workload(changed(mapping=mapping))
+    assert workload(changed(mapping={"class_path": "MappingParameters", "init_args": mapping})) == work
     assert max(layer.in_features for layer in work.layers) <= 512
     assert work.weights == 19_974_144
     assert "not counted" in work.notes[-1]
@@ -54,6 +56,25 @@ def test_the_mapping_splits_layers_and_an_analog_bias_is_said_not_to_count() -> 
         (changed(network=None), "model.network: the config names no class; write class_path: resbench.networks"),
         (changed(algorithm=None), "model.algorithm: the config names no class"),
         (changed(algorithm={"class_path": "resbench.algorithms.DigitalSGD"}), "DigitalSGD has no cost model"),
+        (
+            CONFIG | {"model": {"init_args": [1]}},
+            r"model.init_args: \[1\] is no mapping of names to values; leave it out",
+        ),
+        (changed(mapping=5), "model.mapping: 5 is no mapping of names to values; leave it out, or write some"),
+        (changed(mapping={"max_input_size": "a"}), "model.mapping.max_input_size: 'a' is no size; write a whole numb"),
+        (changed(mapping={"max_output_size": -1}), "model.mapping.max_output_size: -1 is no size; write a whole numb"),
+        (changed(layers=5), r"model.layers: 5 is no list of names; write for example \[fc1\]"),
+        (changed(layers="fc"), r"model.layers: 'fc' is no list of names; write for example \[fc1\]"),
+        (
+            changed(network={"class_path": "MLP", "init_args": [1]}),
+            r"model.network.init_args: \[1\] is no mapping of na",
+        ),
+        (
+            changed(algorithm={"class_path": "TikiTaka", "init_args": "a"}),
+            "model.algorithm.init_args: 'a' is no mapping",
+        ),
+        (CONFIG | {"data": {"init_args": 5}}, "data.init_args: 5 is no mapping of names to values"),
+        (CONFIG | {"data": {"init_args": {"batch_size": True}}}, "data.batch_size: True in the config; write it there"),
         (CONFIG | {"data": {"class_path": "MNISTData"}}, "data.batch_size: None in the config; write it there"),
     ],
 )

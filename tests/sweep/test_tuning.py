@@ -59,8 +59,26 @@ def test_the_best_points_are_trained_with_the_seeds_of_the_board_and_tested(tmp_
     ("old", "new", "message"),
     [
         ("spaces: [spaces/digital.yaml]", "spaces: spaces/digital.yaml", "spaces: 'spaces/digital.yaml' is no list"),
-        ("spaces/digital", "spaces/digitall", "there is no spaces/digitall.yaml; did you mean spaces/digital.yaml"),
+        (
+            "spaces/digital",
+            "spaces/digitall",
+            "runs: spaces: there is no spaces/digitall.yaml; did you mean spaces/digi",
+        ),
+        ("{trainer.max_epochs: 3}", "[1]", r"runs: set: \[1\] is no mapping; write lines such as 'model.device.states"),
+        ("{trainer.max_epochs: 3}", "abc", "runs: set: 'abc' is no mapping; write lines such as"),
+        ("{trainer.max_epochs: 3}", "0", "runs: set: 0 is no mapping; write lines such as"),
+        ("{trainer.max_epochs: 3}", "{1: 2}", "line 8: the key 1 is a number in YAML, no string; write '1' in quotes"),
+        ("{trainer.max_epochs: 3}", "{print_config: ''}", "analog_sgd: set: print_config: it is an option of the comm"),
+        ("{trainer.max_epochs: 3}", "{experiment.tuning: 3}", "set: experiment.tuning: resbench tune gives it; leave"),
+        ("{model.device.states: [4, 10]}", "5", "runs: grid: 5 is no mapping; write lines such as"),
+        ("{model.device.states: [4, 10]}", "{1: [2]}", "line 9: the key 1 is a number in YAML, no string"),
+        ("config: device/softbounds.yaml", "config: 5", "runs: config: 5 is no list of config files; write"),
         ("{trainer.max_epochs: 3}", "{optimizer.init_args.lr: 3}", "set: optimizer.init_args.lr: the space analog_sgd"),
+        (
+            "{trainer.max_epochs: 3}",
+            "{optimizer: {lr: 3}}",
+            "set: optimizer.lr: the space analog_sgd tunes it; take it",
+        ),
         ("seeds: [0, 1]", f"seeds: [0, {TRIAL_SEED}]", "seeds: 10000 is the seed of the trials"),
         ("[spaces/digital.yaml]", "[spaces/digital.yaml, spaces/digital.yaml]", "a space is there twice"),
         ("config: device", "name: device", "runs: name: there is no such key"),
@@ -69,3 +87,10 @@ def test_the_best_points_are_trained_with_the_seeds_of_the_board_and_tested(tmp_
 def test_a_wrong_file_is_refused_with_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_tuning(write(tmp_path, TUNING.replace(old, new)))
+
+
+def test_a_space_may_not_tune_what_the_plan_gives(tmp_path: Path) -> None:
+    keys = "{seed_everything: {choice: [1, 2]}}"
+    (tmp_path / "own.yaml").write_text(f"config: algorithm/digital.yaml\nkeys: {keys}")
+    with pytest.raises(UserError, match=r"own\.yaml: keys: seed_everything: the sweep gives it; write seeds"):
+        read_tuning(write(tmp_path, TUNING.replace("spaces/digital.yaml", "own.yaml")))

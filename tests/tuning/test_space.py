@@ -1,10 +1,12 @@
 """Search spaces and their points."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from resbench.errors import UserError
+from resbench.tuning import entry, space
 from resbench.tuning.points import COUNT, HALTON
 from resbench.tuning.space import Axis, find_space, read_space
 
@@ -38,17 +40,17 @@ def test_an_axis_covers_its_range_and_rounds_to_three_digits() -> None:
 
 
 def test_the_first_points_of_a_space(tmp_path: Path) -> None:
-    space = read_space(write(tmp_path))
-    assert (space.name, space.config, space.fixed) == (
+    read = read_space(write(tmp_path))
+    assert (read.name, read.config, read.fixed) == (
         "own",
         ("algorithm/tiki_taka.yaml",),
         {"model.algorithm.tiles": 2},
     )
-    assert space.points[:2] == [
+    assert read.points[:2] == [
         {"optimizer.lr": 0.26, "model.algorithm.gamma": 0.876, "model.algorithm.transfer_every": 2},
         {"optimizer.lr": 0.026, "model.algorithm.gamma": 2.21, "model.algorithm.transfer_every": 5},
     ]
-    assert len(space.points) == 15
+    assert len(read.points) == 15
 
 
 def test_the_digest_is_that_of_keys_and_ranges(tmp_path: Path) -> None:
@@ -67,16 +69,41 @@ def test_the_digest_is_that_of_keys_and_ranges(tmp_path: Path) -> None:
         ("config:", "configs:", "configs: there is no such key; did you mean config?"),
         ("config: algorithm/tiki_taka.yaml", "", "config: None is no config file"),
         ("{model.algorithm.tiles: 2}", "4", "set: 4 is no mapping"),
+        ("{model.algorithm.tiles: 2}", "[]", r"set: \[\] is no mapping"),
+        ("{model.algorithm.tiles: 2}", "{-x: 2}", "own.yaml: set: '-x' is no dotted key; write lines such as"),
+        ("{model.algorithm.tiles: 2}", "{optimizer: {lr: 2}}", "set: optimizer.lr: it is one of the keys that are tun"),
+        ("  optimizer.lr:", "  1:", "own.yaml, line 5: the key 1 is a number in YAML, no string; write '1' in quotes"),
+        ("[1, 2, 5, 10]", "[{on: 1}, {on: 2}]", "line 7: the key on is true or false in YAML, no string; write 'on'"),
+        ("  optimizer.lr:", "  print_config:", "own.yaml: keys: print_config: it is an option of the command line"),
+        (
+            "  optimizer.lr:",
+            "  model.init_args.algorithm.gamma:",
+            "algorithm.gamma: it is there twice, with and without",
+        ),
         ("{log: [0.01, 1.0]}", "0.1", "optimizer.lr: 0.1 is no range; write {log: "),
         ("log: [0.01, 1.0]", "log: [0.1]", r"optimizer.lr: log: \[0.1\] has no two values"),
         ("log: [0.01, 1.0]", "log: [1, 0.1]", r"optimizer.lr: log: \[1, 0.1\] is no range; write its lower"),
         ("log: [0.01, 1.0]", "log: [0, 1]", r"optimizer.lr: log: \[0, 1\] does not lie above 0"),
         ("log: [0.01, 1.0]", "log: [a, b]", "optimizer.lr: log: .* is no range"),
+        ("log: [0.01, 1.0]", "log: [true, 2]", r"optimizer.lr: log: \[True, 2\] is no range; write its lower"),
+        ("log: [0.01, 1.0]", "linear: [-1e308, 1e308]", "optimizer.lr: linear: .* is too wide to compute with; write"),
     ],
 )
 def test_a_wrong_space_is_refused_with_the_key(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_space(write(tmp_path, SPACE.replace(old, new)))
+
+
+@pytest.mark.parametrize(("name", "other"), [("my.space", "my_space"), ("a b", "a_b"), ("-a", "a"), ("ä", "own")])
+def test_a_file_whose_name_no_run_can_have_is_to_be_renamed(tmp_path: Path, name: str, other: str) -> None:
+    path = write(tmp_path).rename(tmp_path / f"{name}.yaml")
+    message = f"{path}: '{name}' is no name of a space; rename the file, for example to {other}.yaml"
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        read_space(path)
+
+
+def test_the_names_of_spaces_are_those_that_a_run_can_have() -> None:
+    assert space.NAME.pattern == entry.NAME.pattern
 
 
 def test_a_space_has_at_most_as_many_keys_as_the_points_have_columns(tmp_path: Path) -> None:
