@@ -61,6 +61,7 @@ STRANGE: tuple[Any, ...] = (
         "\\end{x}",
     ),
     *("x" * 300, "x" * 20_000, "{{ 7 * 7 }}", "%s%n", "test/acc", "val/acc", "os.system", "evil.Class", "2026-01-01"),
+    *("a" * 300 + ".X", "/etc/x.Y", {"class_path": 5}, [{"class_path": 5}], {"optimizer": {"class_path": 5}}),
     *([], {}, [[]], [None], {"": None}, {"class_path": "os.system", "init_args": {"command": "touch evil"}}),
     *({"a": {"b": {"c": [1, {"d": None}]}}}, [0] * 300, {str(key): key for key in range(300)}, list(range(50))),
 )
@@ -176,7 +177,7 @@ def damaged(chance: random.Random, outside: str) -> bytes:
     """A valid record with damage."""
     status = chance.choice(["complete"] * 4 + ["failed", "diverged"])
     sound = make_record(
-        chance.choice(["Residual learning", "Analog SGD", "Digital"]),
+        chance.choice(["Residual learning", "Analog SGD", "Mixed precision", "Digital"]),
         states=chance.choice([4, 10, math.inf, None]),
         tiles=chance.choice([0, 1, 4]),
         seed=chance.choice([0, 0, 0, 1, 2]),
