@@ -157,7 +157,8 @@ def _config(folder: Path, record: Record | None) -> tuple[Mapping[str, Any], lis
     try:
         return plain(read_mapping(folder / CONFIG)), []
     except (UserError, BadValue) as error:
-        return {}, [one_line(f"{CONFIG} cannot be used: {str(error).partition(';')[0]}")]
+        why = str(error).removeprefix(f"{folder / CONFIG}, ").removeprefix(f"{folder / CONFIG}: ").partition(";")[0]
+        return {}, [one_line(f"{CONFIG} cannot be used: {why}")]
 
 
 def _of_record(record: Record) -> Curves:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,14 +9,10 @@ from typing import Any
 from resbench.errors import BadValue
 from resbench.records.identity import plain
 from resbench.tuning.points import COUNT, TRIALS
-from resbench.tuning.space import Space
+from resbench.tuning.space import NAME, Space
 
 #: Seed of every trial; no board has so many seeds that it would be one of them.
 TRIAL_SEED = 10_000
-
-
-#: Name of a search space, which is part of the name of a file; systems of files allow 255 characters.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from resbench.tuning.points import COUNT, HALTON
 #: Folder of the search spaces below ``configs``.
 FOLDER = "spaces"
 KEYS = ("config", "set", "keys")
-#: Name of a space, which is that of its file and part of the names of runs. A run's config refuses any other.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+#: Name of a space, which is that of its file and part of the names of runs. Systems of files allow 255 characters.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 #: Digits of the hash of a space in the config of a run.
 DIGITS = 12
 
@@ -111,7 +111,7 @@ def read_space(path: Path) -> Space:
     """
     content = read_mapping(path)
     if not NAME.fullmatch(path.stem):
-        other = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-") or "own"
+        other = re.sub(r"[^A-Za-z0-9_-]+", "_", path.stem).strip("_-")[:100] or "own"
         raise UserError(f"{path}: {path.stem!r} is no name of a space; rename the file, for example to {other}.yaml")
     only_known(content, KEYS, str(path))
     config = content.get("config")

@@ -105,7 +105,7 @@ def test_a_config_that_no_run_has_is_named(tmp_path: Path) -> None:
     (place / "config.yaml").write_text("model: {1: 2}\n")
     run = read_run(place)
     assert run.config == {}
-    assert run.notes[-1].startswith("config.yaml cannot be used: model: the key 1 is a int")
+    assert run.notes[-1].startswith("config.yaml cannot be used: line 1: the key 1 is a number in YAML")
 
 
 def test_a_record_of_another_version_is_read_and_said(make_record: MakeRecord, tmp_path: Path) -> None:

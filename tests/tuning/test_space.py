@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from resbench.errors import UserError
-from resbench.tuning import entry, space
 from resbench.tuning.points import COUNT, HALTON
 from resbench.tuning.space import Axis, find_space, read_space
 
@@ -100,10 +99,6 @@ def test_a_file_whose_name_no_run_can_have_is_to_be_renamed(tmp_path: Path, name
     message = f"{path}: '{name}' is no name of a space; rename the file, for example to {other}.yaml"
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         read_space(path)
-
-
-def test_the_names_of_spaces_are_those_that_a_run_can_have() -> None:
-    assert space.NAME.pattern == entry.NAME.pattern
 
 
 def test_a_space_has_at_most_as_many_keys_as_the_points_have_columns(tmp_path: Path) -> None:
