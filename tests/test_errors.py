@@ -2,7 +2,9 @@
 
 import pickle
 
-from resbench.errors import BadValue, MissingData
+import pytest
+
+from resbench.errors import BadValue, MissingData, check_choice
 
 
 def test_a_bad_value_reads_as_one_sentence_and_survives_a_process() -> None:
@@ -21,3 +23,11 @@ def test_missing_data_are_a_bad_value_and_a_missing_file() -> None:
     assert isinstance(error, FileNotFoundError)
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.key, str(copy)) == ("root", "root: no images in data (no such folder); write another")
+
+
+@pytest.mark.parametrize("value", ["GPU", "", None, 1, ["cpu"]])
+def test_a_word_that_is_no_choice_is_refused_with_the_words(value: object) -> None:
+    check_choice("order", "gpu", ("cpu", "gpu"))
+    with pytest.raises(BadValue) as caught:
+        check_choice("order", value, ("cpu", "gpu"))
+    assert str(caught.value) == f"order: {value!r} is unknown; write one of cpu, gpu"

@@ -75,12 +75,12 @@ class MixedPrecision(Algorithm):
         optimizer: Callable[[ParamsT, float], torch.optim.Optimizer] | None = None,
     ) -> None:
         super().__init__()
+        self.schedule = DigitalSchedule(transfer_every, transfer_at)
         if n_rows_per_transfer is not None and n_rows_per_transfer < 1:
             raise BadValue("n_rows_per_transfer", n_rows_per_transfer, "must be 1 or more; leave it out for all rows")
         if optimizer is not None and transfer_at != "batch_end":
             raise BadValue("transfer_at", transfer_at, "cuts gradients, an optimizer takes whole ones; write batch_end")
         TorchRule.check(optimizer)
-        self.schedule = DigitalSchedule(transfer_every, transfer_at)
         self.transfer_lr = transfer_lr
         self.n_rows_per_transfer = n_rows_per_transfer
         self.random_row = random_row

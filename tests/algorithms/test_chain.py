@@ -181,6 +181,7 @@ def test_reads_pass_through_their_periphery() -> None:
         ({"transfer_every": -1.0}, "transfer_every"),
         ({"transfer_lr": -0.1}, "transfer_lr"),
         ({"fast_lr": 0.0}, "fast_lr"),
+        ({"order": "GPU"}, "order: 'GPU' is unknown; write one of cpu, gpu"),
         ({"n_reads_per_transfer": 0}, "n_reads_per_transfer"),
         ({"with_reset_prob": 1.5}, "with_reset_prob"),
         ({"with_reset_prob": 0.5, "transfer_columns": False}, "with_reset_prob"),

@@ -58,7 +58,14 @@ def test_rows_take_turns() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"transfer_every": 0}, {"n_rows_per_transfer": 0}, {"n_x_bins": 1}, {"n_d_bins": -2}]
+    "arguments",
+    [
+        {"transfer_every": 0},
+        {"transfer_at": "batch-end"},
+        {"n_rows_per_transfer": 0},
+        {"n_x_bins": 1},
+        {"n_d_bins": -2},
+    ],
 )
 def test_impossible_values_are_named(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):

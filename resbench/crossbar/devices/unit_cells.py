@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from resbench.crossbar.devices.base import Device
 from resbench.crossbar.devices.pulsed import PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_choice
 
 Policy = Literal["all", "single_fixed", "single_sequential", "single_random"]
-POLICIES = ("all", "single_fixed", "single_sequential", "single_random")
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ class VectorCell(UnitCell):
     def __post_init__(self) -> None:
         if not self.devices:
             raise BadValue("devices", "a cell", "needs at least one element; write a list of devices")
-        if self.update_policy not in POLICIES:
-            raise BadValue("update_policy", repr(self.update_policy), f"is unknown; write one of {', '.join(POLICIES)}")
+        check_choice("update_policy", self.update_policy, get_args(Policy))
         if not 0 <= self.first_update_idx < len(self.devices):
             raise BadValue(
                 "first_update_idx",
