@@ -17,6 +17,7 @@ from resbench.crossbar.changes import Changes, Crosspoints
 from resbench.crossbar.checks import check_precision
 from resbench.crossbar.devices import Device, Element, Ideal, PulsedDevice
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.states import DEVICE, refuse_other_device, traits_of
 from resbench.crossbar.views import RECORD, ArrayViews, Devices, flat, record_of, views_of_devices
 from resbench.errors import BadValue
 
@@ -298,15 +299,24 @@ class DeviceArray(nn.Module):
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The counters for the checkpoint, as plain types."""
-        return {name: getattr(self, name) for name in self.COUNTERS}
+        """The counters for the checkpoint, and what the state says about the devices, as plain types."""
+        counters: dict[str, Any] = {name: getattr(self, name) for name in self.COUNTERS}
+        return {**counters, DEVICE: traits_of(self.device)}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take the counters of a checkpoint."""
+        """Take the counters of a checkpoint.
+
+        Raises:
+            BadValue: for the state of a tile with other devices: another model, number of states or noise. The
+                constants of each device belong to the state, and may differ from those that were drawn here.
+        """
         self.touch(None)
-        for name in self.COUNTERS:
-            setattr(self, name, state[name])
-        self.show()
+        try:
+            refuse_other_device(self.device, self.COUNTERS, state)
+            for name in self.COUNTERS:
+                setattr(self, name, state[name])
+        finally:
+            self.show()  # weights have been loaded, even if the counters are refused
 
     def extra_repr(self) -> str:
         """Shape, device and number of states."""
