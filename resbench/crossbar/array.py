@@ -298,6 +298,29 @@ class DeviceArray(nn.Module):
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if prefix + "w_max" in state_dict:
+            self._take_form({name: state_dict.get(prefix + name) for name in (*self.constant_names, "reference")})
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def _take_form(self, constants: dict[str, Tensor | None]) -> None:
+        """Hold constants in the form of those that are loaded next.
+
+        One that all devices happen to share is a single number, and a calibrated array has a ``reference``. Both can
+        differ between arrays of the same device, while the constants are those of the state.
+        """
+        self._read_late()  # pulses that wait have the constants in use
+        self.views = None
+        for name, values in constants.items():
+            own = self._buffers.get(name)
+            if values is not None and values.shape in ((1, 1), self.shape):
+                if own is None or own.shape != values.shape:
+                    like = self.held_constants["w_max"] if own is None else own
+                    self.register_buffer(name, like.new_zeros(values.shape))
+            elif name == "reference" and values is None and own is not None:
+                del self._buffers[name]
+        self.constant_names = tuple(name for name in constants if name in self._buffers)
+
     def get_extra_state(self) -> dict[str, Any]:
         """The counters for the checkpoint, and what the state says about the devices, as plain types."""
         counters: dict[str, Any] = {name: getattr(self, name) for name in self.COUNTERS}

@@ -50,6 +50,19 @@ def test_constants_and_drift_may_differ() -> None:
     assert torch.equal(loads.constant("w_max"), saved.constant("w_max"))
 
 
+def test_constants_that_all_devices_share_by_chance_are_taken_too() -> None:
+    """Of twelve devices, none or some are stuck, and without a stuck one each constant is a single number."""
+    device = dataclasses.replace(DEVICE_16.without_spread(), corrupt_devices_prob=0.1)
+    drawn = [tile(device, seed) for seed in range(6)]
+    assert {made.held_constants["w_max"].shape for made in drawn} == {(1, 1), (3, 4)}
+    for saved in drawn:
+        for loads in (tile(device, seed) for seed in range(6)):
+            loads.load_state_dict(saved.state_dict())
+            assert all(torch.equal(values, saved.constants[name]) for name, values in loads.constants.items())
+            loads.program(torch.full((3, 4), 2.0))
+            assert torch.equal(loads.weight, saved.constant("w_max").expand(3, 4))
+
+
 def test_a_state_of_an_earlier_version_has_counters_only() -> None:
     state = tile(SoftBounds(states=4)).get_extra_state() | {"updates": 7}
     del state[DEVICE]
