@@ -7,6 +7,7 @@ added to the next slower tile by pulses. :mod:`~resbench.algorithms.schedules` s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -90,11 +91,11 @@ class TileChain(Algorithm):
         transfer_pulses: PulseTrain = PulseTrain(),
     ) -> None:
         super().__init__()
-        if fast_lr is not None and not fast_lr > 0:
+        if fast_lr is not None and not 0 < fast_lr < math.inf:
             raise BadValue("fast_lr", fast_lr, "must be above 0; leave it out (null) to use the optimiser's rate")
         rates = series("transfer_lr", transfer_lr, len(shares), lambda rate, _: rate)
-        if not all(rate >= 0 for rate in rates):
-            raise BadValue("transfer_lr", rates, "has a negative rate; write 0 or above for every tile")
+        if not all(0 <= rate < math.inf for rate in rates):
+            raise BadValue("transfer_lr", rates, "has a rate that is negative or not finite; write 0 or above")
         if n_reads_per_transfer is not None and n_reads_per_transfer < 1:
             raise BadValue("n_reads_per_transfer", n_reads_per_transfer, "must be 1 or more; leave it out for all")
         check_probability("with_reset_prob", with_reset_prob)

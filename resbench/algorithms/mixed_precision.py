@@ -78,6 +78,10 @@ class MixedPrecision(Algorithm):
         self.schedule = DigitalSchedule(transfer_every, transfer_at)
         if n_rows_per_transfer is not None and n_rows_per_transfer < 1:
             raise BadValue("n_rows_per_transfer", n_rows_per_transfer, "must be 1 or more; leave it out for all rows")
+        if not 0 <= transfer_lr < math.inf:
+            raise BadValue("transfer_lr", transfer_lr, "is no factor; write 0 or above")
+        if not 0 <= granularity < math.inf:
+            raise BadValue("granularity", granularity, "is no step; write one above 0, or 0 for that of the devices")
         if optimizer is not None and transfer_at != "batch_end":
             raise BadValue("transfer_at", transfer_at, "cuts gradients, an optimizer takes whole ones; write batch_end")
         TorchRule.check(optimizer)

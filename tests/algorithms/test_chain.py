@@ -180,6 +180,8 @@ def test_reads_pass_through_their_periphery() -> None:
         ({"gamma": [0.1, 0.5, 1.0]}, "gamma: 3 values for 2 tiles"),
         ({"transfer_every": -1.0}, "transfer_every"),
         ({"transfer_lr": -0.1}, "transfer_lr"),
+        ({"transfer_lr": math.inf}, "transfer_lr"),
+        ({"fast_lr": math.inf}, "fast_lr"),
         ({"fast_lr": 0.0}, "fast_lr"),
         ({"order": "GPU"}, "order: 'GPU' is unknown; write one of cpu, gpu"),
         ({"n_reads_per_transfer": 0}, "n_reads_per_transfer"),

@@ -65,6 +65,11 @@ def test_rows_take_turns() -> None:
         {"n_rows_per_transfer": 0},
         {"n_x_bins": 1},
         {"n_d_bins": -2},
+        {"transfer_lr": -1.0},
+        {"transfer_lr": math.inf},
+        {"granularity": -0.1},
+        {"granularity": math.nan},
+        {"granularity": math.inf},
     ],
 )
 def test_impossible_values_are_named(arguments: dict[str, Any]) -> None:
