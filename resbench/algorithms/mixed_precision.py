@@ -104,6 +104,8 @@ class MixedPrecision(Algorithm):
         self.rule.start()
 
     def update(self, x: Rows, d: Rows, lr: float) -> None:
+        if x.shape[0] == 0:  # no mini-batch to count; only here, because other algorithms count such an update
+            return
         x, d = self.rounding(x, d, self.stream, self.vectors)
         for first, stop, is_due in self.schedule.walk(self.vectors, x.shape[0]):
             gradient = part_of_outer_sum(d, x, first, stop)

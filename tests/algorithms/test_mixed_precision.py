@@ -49,6 +49,21 @@ def test_a_device_without_granularity_takes_all_of_it() -> None:
     assert algorithm.chi.abs().max() < 1e-7
 
 
+@pytest.mark.parametrize(
+    ("at", "optimizer"), [("batch_end", None), ("first_vector", None), ("batch_end", torch.optim.Adam)]
+)
+def test_a_step_without_vectors_changes_nothing(at: Any, optimizer: Any) -> None:
+    one, other = (build(MixedPrecision(transfer_at=at, optimizer=optimizer, n_x_bins=4)) for _ in range(2))
+    for steps in (0, 2, 1):
+        drive(one, steps)
+        drive(other, steps)
+        drive(other, 1, batch=0)
+    assert other.state() == one.state()
+    assert torch.equal(other.chi, one.chi)
+    assert torch.equal(other.weight, one.weight)
+    assert one.weight.any()
+
+
 def test_rows_take_turns() -> None:
     algorithm = build(MixedPrecision(n_rows_per_transfer=1))
     drive(algorithm, 2)
