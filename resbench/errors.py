@@ -1,6 +1,7 @@
 """Exceptions that mean something to whoever started a run; everything else is a bug."""
 
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class UserError(Exception):
@@ -61,6 +62,22 @@ def check_choice(key: str, value: object, choices: Iterable[str]) -> None:
     words = list(choices)
     if value not in words:
         raise BadValue(key, repr(value), f"is unknown; write one of {', '.join(words)}")
+
+
+def check_whole(key: str, value: object, least: int, hint: str) -> None:
+    """Check an argument that is a whole number.
+
+    Args:
+        key: name of the argument.
+        value: what it was given; 2.0 is no whole number, because nothing can be counted with it.
+        least: smallest number that it takes.
+        hint: what to write instead.
+
+    Raises:
+        BadValue: for anything else.
+    """
+    if not (isinstance(value, Integral) and int(value) >= least):
+        raise BadValue(key, value, hint)
 
 
 def refuse_below_one(**sizes: int | None) -> None:

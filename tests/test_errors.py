@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from resbench.errors import BadValue, MissingData, check_choice
+from resbench.errors import BadValue, MissingData, check_choice, check_whole
 
 
 def test_a_bad_value_reads_as_one_sentence_and_survives_a_process() -> None:
@@ -31,3 +31,11 @@ def test_a_word_that_is_no_choice_is_refused_with_the_words(value: object) -> No
     with pytest.raises(BadValue) as caught:
         check_choice("order", value, ("cpu", "gpu"))
     assert str(caught.value) == f"order: {value!r} is unknown; write one of cpu, gpu"
+
+
+@pytest.mark.parametrize("value", [0, 2.0, "2", None, float("nan"), float("inf")])
+def test_what_counts_nothing_is_refused(value: object) -> None:
+    check_whole("tiles", 1, 1, "is no count; write 1 or more")
+    with pytest.raises(BadValue) as caught:
+        check_whole("tiles", value, 1, "is no count; write 1 or more")
+    assert str(caught.value) == f"tiles: {value} is no count; write 1 or more"

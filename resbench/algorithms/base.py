@@ -191,8 +191,8 @@ class Algorithm(nn.Module, Counted, ABC):
 
         Raises:
             TypeError: if the subclass does not call ``super().__init__()``.
-            ValueError: if the subclass makes no tile, if the algorithm is on tiles already, or if there are more
-                devices than tiles.
+            ValueError: if the subclass makes no tile, if the algorithm is on tiles already, or if there is no device or
+                more devices than tiles.
         """
         if "_modules" not in vars(self):
             raise TypeError(f"{_careless(type(self))} does not call super().__init__(); write it in the first line")
@@ -203,6 +203,8 @@ class Algorithm(nn.Module, Counted, ABC):
         built = copy.deepcopy(self)
         built.shape = shape
         built.stream = stream
+        if not isinstance(device, Device) and not device:
+            raise BadValue("device", "no device", "; write one for all tiles, or one for each tile, fast tile first")
         built._devices = [device] if isinstance(device, Device) else list(device)
         built.allocate()
         if not built.tiles:

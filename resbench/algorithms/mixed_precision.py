@@ -19,7 +19,7 @@ from resbench.crossbar.digital import PairRounding, take_steps
 from resbench.crossbar.kernels import runs_ahead
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows, circle, part_of_outer_sum
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_whole
 
 
 class MixedPrecision(Algorithm):
@@ -76,8 +76,9 @@ class MixedPrecision(Algorithm):
     ) -> None:
         super().__init__()
         self.schedule = DigitalSchedule(transfer_every, transfer_at)
-        if n_rows_per_transfer is not None and n_rows_per_transfer < 1:
-            raise BadValue("n_rows_per_transfer", n_rows_per_transfer, "must be 1 or more; leave it out for all rows")
+        if n_rows_per_transfer is not None:
+            hint = "must be a whole number of 1 or more; leave it out for all rows"
+            check_whole("n_rows_per_transfer", n_rows_per_transfer, 1, hint)
         if not 0 <= transfer_lr < math.inf:
             raise BadValue("transfer_lr", transfer_lr, "is no factor; write 0 or above")
         if not 0 <= granularity < math.inf:

@@ -11,7 +11,7 @@ from resbench.algorithms.base import series
 from resbench.algorithms.chain import TileChain
 from resbench.algorithms.schedules import RELEASED_PLATEAU, WARM_STARTS, Count, Plateau, Schedule, ScheduleName
 from resbench.costs import residual
-from resbench.errors import BadValue, check_choice
+from resbench.errors import BadValue, check_choice, check_whole
 
 InitialWeights = Literal["slowest", "decomposed"]
 
@@ -77,8 +77,7 @@ class ResidualLearning(TileChain):
         units_in_mbatch: bool = True,
         **inherited: Any,
     ) -> None:
-        if tiles < 1:
-            raise BadValue("tiles", tiles, "is not a number of tiles; write 1 or more")
+        check_whole("tiles", tiles, 1, "is not a number of tiles; write a whole number of 1 or more")
         check_choice("schedule", schedule, get_args(ScheduleName))
         check_choice("initial_weights", initial_weights, get_args(InitialWeights))
         if count == "local" and schedule.startswith("released"):

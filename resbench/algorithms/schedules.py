@@ -15,7 +15,7 @@ from typing import ClassVar, Literal, get_args
 
 from resbench.algorithms.base import Algorithm, Counted, series
 from resbench.crossbar.checks import Axis
-from resbench.errors import BadValue, check_choice
+from resbench.errors import BadValue, check_choice, check_whole
 
 Transfers = Iterable[tuple[int, int | None]]
 Order = Literal["cpu", "gpu"]
@@ -169,8 +169,7 @@ class DigitalSchedule:
 
     def __post_init__(self) -> None:
         check_choice("transfer_at", self.at, get_args(TransferAt))
-        if self.every < 1:
-            raise BadValue("transfer_every", self.every, "must be a whole number of mini-batches, 1 or more")
+        check_whole("transfer_every", self.every, 1, "must be a whole number of mini-batches, 1 or more")
 
     def walk(self, vectors: int, batch: int) -> Iterator[tuple[int, int, bool]]:
         """Cut a mini-batch of ``batch`` vectors, before which there were ``vectors``, into stretches that are summed.

@@ -122,6 +122,11 @@ def test_after_a_step_that_failed_the_weight_follows_again() -> None:
     torch.testing.assert_close(algorithm.weight, held(algorithm))
 
 
+def test_an_algorithm_needs_a_device() -> None:
+    with pytest.raises(BadValue, match="device: no device; write one for all tiles, or one for each tile"):
+        AnalogSGD().build(SHAPE, [], Stream.from_seed(0))
+
+
 def test_an_algorithm_on_tiles_is_not_built_again() -> None:
     with pytest.raises(ValueError, match="this TikiTaka is on tiles already"):
         built("hidden fast tile").build(SHAPE, RESTLESS, Stream.from_seed(0))

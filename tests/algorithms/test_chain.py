@@ -185,6 +185,8 @@ def test_reads_pass_through_their_periphery() -> None:
         ({"fast_lr": 0.0}, "fast_lr"),
         ({"order": "GPU"}, "order: 'GPU' is unknown; write one of cpu, gpu"),
         ({"n_reads_per_transfer": 0}, "n_reads_per_transfer"),
+        ({"n_reads_per_transfer": 1.5}, "n_reads_per_transfer: 1.5 must be a whole number"),
+        ({"tiles": 2.0}, "tiles: 2.0 cannot be a fast and a slow tile"),
         ({"with_reset_prob": 1.5}, "with_reset_prob"),
         ({"with_reset_prob": 0.5, "transfer_columns": False}, "with_reset_prob"),
     ],

@@ -76,6 +76,8 @@ def test_rows_take_turns() -> None:
     "arguments",
     [
         {"transfer_every": 0},
+        {"transfer_every": 1.5},
+        {"n_rows_per_transfer": 1.5},
         {"transfer_at": "batch-end"},
         {"n_rows_per_transfer": 0},
         {"n_x_bins": 1},

@@ -153,6 +153,7 @@ def test_plateau_rules(rule: Plateau, losses: list[float], switches: int, reache
     ("arguments", "key"),
     [
         ({"tiles": 0}, "tiles"),
+        ({"tiles": 2.0}, "tiles: 2.0 is not a number of tiles; write a whole number"),
         ({"gamma": 0.0}, "gamma"),
         ({"gamma": [0.5, 1.0]}, "gamma: 2 values for 4 tiles"),
         ({"schedule": "warm"}, "schedule: 'warm' is unknown; write one of chain, paper, released-cpu, released-gpu"),

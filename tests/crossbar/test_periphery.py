@@ -387,6 +387,8 @@ def test_a_description_names_levels_and_steps() -> None:
         ({"inp_res": 7}, "inp_res: 7 may mean bits or steps; write inp_bits 7 for bits, or inp_res 0.142857 for steps"),
         ({"inp_res": 0.1, "inp_bits": 4}, "inp_res, inp_bits: 0.1 and 4 are both given; write one"),
         ({"out_bits": 1}, "out_bits: 1 is impossible"),
+        ({"inp_bits": math.inf}, "inp_bits: inf is impossible"),
+        ({"max_bm_factor": math.nan}, "max_bm_factor: nan is no number"),
         ({"out_noise": -0.1}, "out_noise: -0.1 is impossible"),
         ({"out_bound": 0.0, "out_nonlinearity": 0.1}, "need one"),
         ({"ir_drop_g_ratio": 0.0}, "ir_drop_g_ratio"),
