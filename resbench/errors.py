@@ -1,5 +1,8 @@
 """Exceptions that mean something to whoever started a run; everything else is a bug."""
 
+from collections.abc import Iterable
+from numbers import Integral
+
 
 class UserError(Exception):
     """What the user asked for cannot be done; the message names the value and says what to write instead.
@@ -43,6 +46,38 @@ class MissingData(BadValue, FileNotFoundError):
 
 class Diverged(ArithmeticError):
     """A loss or a gradient is not finite; raised before it reaches the tiles."""
+
+
+def check_choice(key: str, value: object, choices: Iterable[str]) -> None:
+    """Check an argument that takes one of a few words. A parser checks it for configs, and nobody in Python.
+
+    Args:
+        key: name of the argument.
+        value: what it was given.
+        choices: the words, such as ``typing.get_args`` of the type of the argument.
+
+    Raises:
+        BadValue: for anything else; it lists the words.
+    """
+    words = list(choices)
+    if value not in words:
+        raise BadValue(key, repr(value), f"is unknown; write one of {', '.join(words)}")
+
+
+def check_whole(key: str, value: object, least: int, hint: str) -> None:
+    """Check an argument that is a whole number.
+
+    Args:
+        key: name of the argument.
+        value: what it was given; 2.0 is no whole number, because nothing can be counted with it.
+        least: smallest number that it takes.
+        hint: what to write instead.
+
+    Raises:
+        BadValue: for anything else.
+    """
+    if not (isinstance(value, Integral) and int(value) >= least):
+        raise BadValue(key, value, hint)
 
 
 def refuse_below_one(**sizes: int | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -20,12 +20,16 @@ from resbench.crossbar.changes import Changes
 from resbench.crossbar.devices import Device
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import Rows, rows_of
+from resbench.crossbar.states import GAMMAS
 from resbench.crossbar.tile import Tile
 from resbench.crossbar.unit_cells import make_tile
 from resbench.errors import BadValue
 
 #: Stands for `Changes` if a tile itself is the weight, so that there is nothing to recompute.
 ALONE = nullcontext()
+#: What a state of an algorithm has beside its counters.
+OWN = ("steps", GAMMAS)
+AS_SAVED = "; build the model like the one that was saved, or load the weights alone, rb.digital_state(model)"
 
 
 class Counted:
@@ -37,6 +41,26 @@ class Counted:
         """The counters by name, as plain types."""
         held = {name: getattr(self, name) for name in self.counters}
         return {name: part.state() if isinstance(part, Counted) else copy.copy(part) for name, part in held.items()}
+
+    def refuse_other(self, key: str, state: Mapping[str, Any]) -> None:
+        """Refuse a state of other counters, before any of them is taken.
+
+        Args:
+            key: what this is, ``algorithm`` or the name of the part.
+            state: the counters of a checkpoint.
+
+        Raises:
+            BadValue: for a state that lacks a counter or has another one, as that of another algorithm or schedule.
+        """
+        own, name = self.state(), type(self).__name__
+        if lacking := [counter for counter in own if counter not in state]:
+            raise BadValue(key, f"{name} counts {', '.join(lacking)}, which the state lacks", AS_SAVED)
+        if foreign := [counter for counter in state if counter not in own]:
+            raise BadValue(key, f"the state counts {', '.join(foreign)}, which {name} lacks", AS_SAVED)
+        for counter in self.counters:
+            part = getattr(self, counter)
+            if isinstance(part, Counted):
+                part.refuse_other(counter, state[counter])
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take the counters of a checkpoint."""
@@ -167,8 +191,8 @@ class Algorithm(nn.Module, Counted, ABC):
 
         Raises:
             TypeError: if the subclass does not call ``super().__init__()``.
-            ValueError: if the subclass makes no tile, if the algorithm is on tiles already, or if there are more
-                devices than tiles.
+            ValueError: if the subclass makes no tile, if the algorithm is on tiles already, or if there is no device or
+                more devices than tiles.
         """
         if "_modules" not in vars(self):
             raise TypeError(f"{_careless(type(self))} does not call super().__init__(); write it in the first line")
@@ -179,6 +203,8 @@ class Algorithm(nn.Module, Counted, ABC):
         built = copy.deepcopy(self)
         built.shape = shape
         built.stream = stream
+        if not isinstance(device, Device) and not device:
+            raise BadValue("device", "no device", "; write one for all tiles, or one for each tile, fast tile first")
         built._devices = [device] if isinstance(device, Device) else list(device)
         built.allocate()
         if not built.tiles:
@@ -284,10 +310,21 @@ class Algorithm(nn.Module, Counted, ABC):
             RuntimeError: if another process trains the tiles.
         """
         self._check_current()
-        return {"steps": self.steps, **self.state()}
+        return {"steps": self.steps, GAMMAS: list(self.gammas), **self.state()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take the counters of a checkpoint."""
+        """Take the counters of a checkpoint.
+
+        Raises:
+            BadValue: for the state of another algorithm, schedule or channel, and for one whose tiles have other shares
+                in the weight.
+        """
+        own = self.state()
+        self.refuse_other("algorithm", {name: state[name] for name in state if name in own or name not in OWN})
+        shares = state.get(GAMMAS, self.gammas)  # states of earlier versions lack it
+        if GAMMAS not in own and shares != self.gammas:
+            there, here = (", ".join(f"{share:g}" for share in gammas) for gammas in (shares, self.gammas))
+            raise BadValue("gamma", f"the tiles have shares {here}, but the state is of shares {there}", AS_SAVED)
         self.steps = state["steps"]
         self.restore(state)
 

@@ -7,6 +7,7 @@ added to the next slower tile by pulses. :mod:`~resbench.algorithms.schedules` s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -21,7 +22,7 @@ from resbench.crossbar.kernels import runs_ahead
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows, circle
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_whole
 
 
 class TileChain(Algorithm):
@@ -90,13 +91,14 @@ class TileChain(Algorithm):
         transfer_pulses: PulseTrain = PulseTrain(),
     ) -> None:
         super().__init__()
-        if fast_lr is not None and not fast_lr > 0:
+        if fast_lr is not None and not 0 < fast_lr < math.inf:
             raise BadValue("fast_lr", fast_lr, "must be above 0; leave it out (null) to use the optimiser's rate")
         rates = series("transfer_lr", transfer_lr, len(shares), lambda rate, _: rate)
-        if not all(rate >= 0 for rate in rates):
-            raise BadValue("transfer_lr", rates, "has a negative rate; write 0 or above for every tile")
-        if n_reads_per_transfer is not None and n_reads_per_transfer < 1:
-            raise BadValue("n_reads_per_transfer", n_reads_per_transfer, "must be 1 or more; leave it out for all")
+        if not all(0 <= rate < math.inf for rate in rates):
+            raise BadValue("transfer_lr", rates, "has a rate that is negative or not finite; write 0 or above")
+        if n_reads_per_transfer is not None:
+            hint = "must be a whole number of 1 or more; leave it out for all"
+            check_whole("n_reads_per_transfer", n_reads_per_transfer, 1, hint)
         check_probability("with_reset_prob", with_reset_prob)
         if with_reset_prob > 0 and not transfer_columns:
             raise BadValue("with_reset_prob", with_reset_prob, "works on columns only; write transfer_columns: true")
@@ -271,8 +273,7 @@ def shares_of(gamma: float | Sequence[float], tiles: int) -> list[float]:
     Raises:
         BadValue: for a single tile, a share outside [0, 1], and a last share of 0.
     """
-    if tiles < 2:
-        raise BadValue("tiles", tiles, "cannot hold a fast and a slow tile; write 2 or more")
+    check_whole("tiles", tiles, 2, "cannot be a fast and a slow tile; write a whole number of 2 or more")
     shares = series("gamma", gamma, tiles, lambda share, k: share ** (tiles - 1 - k))
     if not all(0 <= share <= 1 for share in shares) or shares[-1] == 0:
         raise BadValue("gamma", gamma, "is outside [0, 1]; write 0 to hide the fast tile, the last is not 0")

@@ -8,6 +8,7 @@ so that checkpoints, logs and the cost model find it there.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
@@ -111,6 +112,18 @@ def check_probability(key: str, value: float) -> None:
         raise BadValue(key, value, "is not a probability; write 0 to 1")
 
 
+def check_share(key: str, value: float) -> None:
+    """Raise BadValue unless this is the share of something that stays."""
+    if not 0 <= value <= 1:
+        raise BadValue(key, value, "is not a share; write 0 to 1, 0 to keep nothing")
+
+
+def check_step(value: float) -> None:
+    """Raise BadValue unless this is a step of the writes to the slow tile."""
+    if not 0 < value < math.inf:
+        raise BadValue("step", value, "must be above 0 and finite; 1 is one pulse for each crossing")
+
+
 @dataclass(kw_only=True, eq=False)
 class Buffer(Channel):
     """A digital buffer H behind each tile except the last. Whatever crosses the threshold is passed on as whole pulses.
@@ -118,7 +131,7 @@ class Buffer(Channel):
     The arguments and the rule are those of :class:`~resbench.algorithms.TikiTakaV2`.
 
     Raises:
-        BadValue: for a threshold or step that is not above 0.
+        BadValue: for a threshold or step that is not above 0, and for a momentum outside [0, 1].
     """
 
     thres_scale: float
@@ -129,8 +142,8 @@ class Buffer(Channel):
     def __post_init__(self) -> None:
         if not self.thres_scale > 0:
             raise BadValue("thres_scale", self.thres_scale, "must be above 0; 1 is one step of the receiving tile")
-        if not self.step > 0:
-            raise BadValue("step", self.step, "must be above 0; 1 is one pulse for each crossing")
+        check_share("momentum", self.momentum)
+        check_step(self.step)
 
     def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
         super().allocate(owner, axis, transfer_pulses)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from resbench.algorithms.base import Algorithm
-from resbench.algorithms.channels import Channel, check_probability, longest_train, step_of
+from resbench.algorithms.channels import Channel, check_probability, check_share, check_step, longest_train, step_of
 from resbench.crossbar import kernels
 from resbench.crossbar.checks import Axis
 from resbench.crossbar.digital import BufferRule, sift
@@ -34,7 +34,8 @@ class Chopped(Channel):
             host knows them. :meth:`read_late` reads them.
 
     Raises:
-        BadValue: for a probability outside [0, 1] or a threshold that is not above 0.
+        BadValue: for a probability or momentum outside [0, 1], a threshold or step that is not above 0, and a negative
+            ``auto_granularity``.
     """
 
     counters: ClassVar[tuple[str, ...]] = ("sweeps", "largest_x", "largest_d", "last_rate")
@@ -60,6 +61,11 @@ class Chopped(Channel):
         check_probability("out_chop_prob", self.out_chop_prob)
         if not self.buffer_granularity > 0:
             raise BadValue("buffer_granularity", self.buffer_granularity, "must be above 0; write 1 for one step")
+        if not 0 <= self.auto_granularity < math.inf:
+            raise BadValue("auto_granularity", self.auto_granularity, "is impossible; write 0 to leave the threshold")
+        check_share("momentum", self.momentum)
+        check_share("auto_momentum", self.auto_momentum)
+        check_step(self.step)
 
     def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
         super().allocate(owner, axis, transfer_pulses)
@@ -248,7 +254,7 @@ class Dynamic(Chopped):
     """A chopped channel that subtracts what A held in the last phase; see :class:`~resbench.algorithms.AGAD`.
 
     Raises:
-        BadValue: if columns never flip, or if ``tail_weightening`` is not above 0.
+        BadValue: if columns never flip, if ``tail_weightening`` is not above 0, or for a negative ``buffer_cap``.
     """
 
     tail_weightening: float
@@ -260,6 +266,8 @@ class Dynamic(Chopped):
             raise BadValue("in_chop_prob", self.in_chop_prob, "never flips; write more than 0, or take ChoppedTikiTaka")
         if not self.tail_weightening > 0:
             raise BadValue("tail_weightening", self.tail_weightening, "must be above 0")
+        if not 0 <= self.buffer_cap < math.inf:
+            raise BadValue("buffer_cap", self.buffer_cap, "is no bound; write a number above 0, or 0 for none")
 
     def allocate(self, owner: Algorithm, axis: Axis, transfer_pulses: PulseTrain) -> None:
         super().allocate(owner, axis, transfer_pulses)

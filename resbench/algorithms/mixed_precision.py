@@ -19,7 +19,7 @@ from resbench.crossbar.digital import PairRounding, take_steps
 from resbench.crossbar.kernels import runs_ahead
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import Rows, circle, part_of_outer_sum
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_whole
 
 
 class MixedPrecision(Algorithm):
@@ -75,12 +75,17 @@ class MixedPrecision(Algorithm):
         optimizer: Callable[[ParamsT, float], torch.optim.Optimizer] | None = None,
     ) -> None:
         super().__init__()
-        if n_rows_per_transfer is not None and n_rows_per_transfer < 1:
-            raise BadValue("n_rows_per_transfer", n_rows_per_transfer, "must be 1 or more; leave it out for all rows")
+        self.schedule = DigitalSchedule(transfer_every, transfer_at)
+        if n_rows_per_transfer is not None:
+            hint = "must be a whole number of 1 or more; leave it out for all rows"
+            check_whole("n_rows_per_transfer", n_rows_per_transfer, 1, hint)
+        if not 0 <= transfer_lr < math.inf:
+            raise BadValue("transfer_lr", transfer_lr, "is no factor; write 0 or above")
+        if not 0 <= granularity < math.inf:
+            raise BadValue("granularity", granularity, "is no step; write one above 0, or 0 for that of the devices")
         if optimizer is not None and transfer_at != "batch_end":
             raise BadValue("transfer_at", transfer_at, "cuts gradients, an optimizer takes whole ones; write batch_end")
         TorchRule.check(optimizer)
-        self.schedule = DigitalSchedule(transfer_every, transfer_at)
         self.transfer_lr = transfer_lr
         self.n_rows_per_transfer = n_rows_per_transfer
         self.random_row = random_row
@@ -100,6 +105,8 @@ class MixedPrecision(Algorithm):
         self.rule.start()
 
     def update(self, x: Rows, d: Rows, lr: float) -> None:
+        if x.shape[0] == 0:  # no mini-batch to count; only here, because other algorithms count such an update
+            return
         x, d = self.rounding(x, d, self.stream, self.vectors)
         for first, stop, is_due in self.schedule.walk(self.vectors, x.shape[0]):
             gradient = part_of_outer_sum(d, x, first, stop)

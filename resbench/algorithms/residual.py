@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor
 
@@ -11,7 +11,9 @@ from resbench.algorithms.base import series
 from resbench.algorithms.chain import TileChain
 from resbench.algorithms.schedules import RELEASED_PLATEAU, WARM_STARTS, Count, Plateau, Schedule, ScheduleName
 from resbench.costs import residual
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_choice, check_whole
+
+InitialWeights = Literal["slowest", "decomposed"]
 
 
 class ResidualLearning(TileChain):
@@ -51,7 +53,7 @@ class ResidualLearning(TileChain):
     The other arguments are those of :class:`~resbench.algorithms.chain.TileChain`.
 
     Raises:
-        BadValue: for a parameter outside its range or a list of the wrong length.
+        BadValue: for a parameter outside its range, an unknown choice, or a list of the wrong length.
     """
 
     title = "Residual"
@@ -71,14 +73,13 @@ class ResidualLearning(TileChain):
         schedule: ScheduleName = "chain",
         plateau: Plateau = RELEASED_PLATEAU,
         count: Count = "global",
-        initial_weights: Literal["slowest", "decomposed"] = "slowest",
+        initial_weights: InitialWeights = "slowest",
         units_in_mbatch: bool = True,
         **inherited: Any,
     ) -> None:
-        if tiles < 1:
-            raise BadValue("tiles", tiles, "is not a number of tiles; write 1 or more")
-        if schedule != "chain" and schedule not in WARM_STARTS:
-            raise BadValue("schedule", repr(schedule), f"is unknown; write one of chain, {', '.join(WARM_STARTS)}")
+        check_whole("tiles", tiles, 1, "is not a number of tiles; write a whole number of 1 or more")
+        check_choice("schedule", schedule, get_args(ScheduleName))
+        check_choice("initial_weights", initial_weights, get_args(InitialWeights))
         if count == "local" and schedule.startswith("released"):
             raise BadValue("count", "local", f"does not exist for schedule {schedule}; write global")
         last = tiles - 1

@@ -11,16 +11,17 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from resbench.algorithms.base import Algorithm, Counted, series
 from resbench.crossbar.checks import Axis
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_choice, check_whole
 
 Transfers = Iterable[tuple[int, int | None]]
 Order = Literal["cpu", "gpu"]
 Count = Literal["global", "local"]
 TransferAt = Literal["batch_end", "first_vector"]
+LossOf = Literal["batch", "epoch"]
 #: Longer periods are refused; a float of this size has no fraction to round.
 LONGEST_PERIOD = 1e15
 #: Vectors that are laid out at once.
@@ -45,7 +46,7 @@ class Schedule(Counted):
             that it :attr:`received`, as in Algorithm 1 of arXiv:2510.02516, so that periods multiply along the chain.
 
     Raises:
-        BadValue: for a period that is negative, infinite or not a number.
+        BadValue: for a period that is negative, infinite or not a number, and for an unknown order or count.
 
     Attributes:
         vectors: vectors counted so far.
@@ -60,6 +61,8 @@ class Schedule(Counted):
     def __init__(
         self, every: Sequence[float], units_in_mbatch: bool, order: Order = "cpu", count: Count = "global"
     ) -> None:
+        check_choice("order", order, get_args(Order))
+        check_choice("count", count, get_args(Count))
         for period in every:
             if not 0 <= period < LONGEST_PERIOD:
                 raise BadValue("transfer_every", period, "is no period; write a number of 0 or above, 0 for never")
@@ -140,7 +143,7 @@ class Schedule(Counted):
         period = periods[source]
         return period > 0 and self.vectors // period > before // period
 
-    def watch(self, ended: Literal["batch", "epoch"], loss: float) -> None:
+    def watch(self, ended: LossOf, loss: float) -> None:
         """Called with the training loss of each epoch, and of each mini-batch if :attr:`reads_batch_loss`."""
 
 
@@ -158,15 +161,15 @@ class DigitalSchedule:
         at: ``batch_end``: after the last vector of a mini-batch; ``first_vector``: after its first one.
 
     Raises:
-        BadValue: for a period below 1.
+        BadValue: for a period below 1, and for an unknown place.
     """
 
     every: int
     at: TransferAt
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise BadValue("transfer_every", self.every, "must be a whole number of mini-batches, 1 or more")
+        check_choice("transfer_at", self.at, get_args(TransferAt))
+        check_whole("transfer_every", self.every, 1, "must be a whole number of mini-batches, 1 or more")
 
     def walk(self, vectors: int, batch: int) -> Iterator[tuple[int, int, bool]]:
         """Cut a mini-batch of ``batch`` vectors, before which there were ``vectors``, into stretches that are summed.
@@ -238,16 +241,17 @@ class Plateau:
         clear_history: clear the history after a switch.
 
     Raises:
-        BadValue: for a negative number of switches.
+        BadValue: for a negative number of switches, and for an unknown kind of entry.
     """
 
-    every: Literal["epoch", "batch"] = "epoch"
+    every: LossOf = "epoch"
     threshold: float = 1e-4
     smooth_threshold: float = 1e-4
     eager_switches: int = 4
     clear_history: bool = True
 
     def __post_init__(self) -> None:
+        check_choice("every", self.every, get_args(LossOf))
         if self.eager_switches < 0:
             raise BadValue("eager_switches", self.eager_switches, "is negative; write 0 for none")
 
@@ -291,7 +295,7 @@ class WarmStart(Schedule):
         self.switches = 0
         self.history: list[float] = []
 
-    def watch(self, ended: Literal["batch", "epoch"], loss: float) -> None:
+    def watch(self, ended: LossOf, loss: float) -> None:
         if self.plateau.every != ended or self.target < 0:
             return
         history = [*self.history, loss]

@@ -17,6 +17,7 @@ from resbench.crossbar.changes import Changes, Crosspoints
 from resbench.crossbar.checks import check_precision
 from resbench.crossbar.devices import Device, Element, Ideal, PulsedDevice
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.states import DEVICE, refuse_other_device, traits_of
 from resbench.crossbar.views import RECORD, ArrayViews, Devices, flat, record_of, views_of_devices
 from resbench.errors import BadValue
 
@@ -297,16 +298,48 @@ class DeviceArray(nn.Module):
 
     # -- checkpoint ----------------------------------------------------------------------------------------------------
 
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if prefix + "w_max" in state_dict:
+            self._take_form({name: state_dict.get(prefix + name) for name in (*self.constant_names, "reference")})
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def _take_form(self, constants: dict[str, Tensor | None]) -> None:
+        """Hold constants in the form of those that are loaded next.
+
+        One that all devices happen to share is a single number, and a calibrated array has a ``reference``. Both can
+        differ between arrays of the same device, while the constants are those of the state.
+        """
+        self._read_late()  # pulses that wait have the constants in use
+        self.views = None
+        for name, values in constants.items():
+            own = self._buffers.get(name)
+            if values is not None and values.shape in ((1, 1), self.shape):
+                if own is None or own.shape != values.shape:
+                    like = self.held_constants["w_max"] if own is None else own
+                    self.register_buffer(name, like.new_zeros(values.shape))
+            elif name == "reference" and values is None and own is not None:
+                del self._buffers[name]
+        self.constant_names = tuple(name for name in constants if name in self._buffers)
+
     def get_extra_state(self) -> dict[str, Any]:
-        """The counters for the checkpoint, as plain types."""
-        return {name: getattr(self, name) for name in self.COUNTERS}
+        """The counters for the checkpoint, and what the state says about the devices, as plain types."""
+        counters: dict[str, Any] = {name: getattr(self, name) for name in self.COUNTERS}
+        return {**counters, DEVICE: traits_of(self.device)}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take the counters of a checkpoint."""
+        """Take the counters of a checkpoint.
+
+        Raises:
+            BadValue: for the state of a tile with other devices: another model, number of states or noise. The
+                constants of each device belong to the state, and may differ from those that were drawn here.
+        """
         self.touch(None)
-        for name in self.COUNTERS:
-            setattr(self, name, state[name])
-        self.show()
+        try:
+            refuse_other_device(self.device, self.COUNTERS, state)
+            for name in self.COUNTERS:
+                setattr(self, name, state[name])
+        finally:
+            self.show()  # weights have been loaded, even if the counters are refused
 
     def extra_repr(self) -> str:
         """Shape, device and number of states."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -20,10 +20,9 @@ from torch import Tensor
 
 from resbench.crossbar.functions import sqrt
 from resbench.crossbar.randomness import Stream, unit
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_choice
 
 PulseType = Literal["stochastic", "mean_count", "deterministic_implicit", "exact"]
-PULSE_TYPES = ("stochastic", "mean_count", "deterministic_implicit", "exact")
 ONE = 1 << 32
 #: Largest count of pulses in one direction; it stands for this number or more.
 MOST_COUNTED = 2**31 - 1
@@ -71,8 +70,7 @@ class PulseTrain:
     d_res_implicit: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.pulse_type not in PULSE_TYPES:
-            raise BadValue("pulse_type", repr(self.pulse_type), f"is unknown; write one of {', '.join(PULSE_TYPES)}")
+        check_choice("pulse_type", self.pulse_type, get_args(PulseType))
         if self.desired_bl < 1:
             raise BadValue("desired_bl", self.desired_bl, "is too short; write a whole number of slots, 1 or more")
         if not self.um_grad_scale > 0:

@@ -1,14 +1,14 @@
 """Base of the data modules of images, which turns pixels into normalised floats."""
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor
 
 from resbench.data.base import InMemoryData
-from resbench.errors import BadValue
+from resbench.errors import check_choice
 
-NORMALIZATIONS = ("unit", "standard")
+Normalization = Literal["unit", "standard"]
 
 
 class ImageData(InMemoryData):
@@ -25,10 +25,9 @@ class ImageData(InMemoryData):
 
     white: ClassVar[int] = 255
 
-    def __init__(self, *, normalize: Literal["unit", "standard"] = "unit", **inherited: Any) -> None:
+    def __init__(self, *, normalize: Normalization = "unit", **inherited: Any) -> None:
         super().__init__(**inherited)
-        if normalize not in NORMALIZATIONS:
-            raise BadValue("normalize", repr(normalize), f"is unknown; write one of {', '.join(NORMALIZATIONS)}")
+        check_choice("normalize", normalize, get_args(Normalization))
         self.normalize = normalize
         self._offset, self._scale = torch.zeros(1, 1, 1), torch.full((1, 1, 1), float(self.white))
 

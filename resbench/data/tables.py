@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -14,7 +14,10 @@ from torch import Tensor
 
 from resbench.data.base import InMemoryData, Split
 from resbench.data.order import content_permutation
-from resbench.errors import BadValue, MissingData
+from resbench.errors import BadValue, MissingData, check_choice
+
+Kind = Literal["classes", "numbers"]
+Normalization = Literal["standard", "none"]
 
 
 class CSVData(InMemoryData):
@@ -37,8 +40,8 @@ class CSVData(InMemoryData):
 
     Raises:
         MissingData: if a file is missing.
-        BadValue: by setup, for a file that is no such table, for a target that is no column, and for a class that only
-            the test file has.
+        BadValue: for an unknown choice; by setup, for a file that is no such table, for a target that is no column, and
+            for a class that only the test file has.
     """
 
     split_rule = "files train.csv and test.csv, the former sorted by a checksum; validation its end"
@@ -47,11 +50,13 @@ class CSVData(InMemoryData):
         self,
         root: str = "data",
         target: str | None = None,
-        kind: Literal["classes", "numbers"] = "classes",
-        normalize: Literal["standard", "none"] = "standard",
+        kind: Kind = "classes",
+        normalize: Normalization = "standard",
         **inherited: Any,
     ) -> None:
         super().__init__(**inherited)
+        check_choice("kind", kind, get_args(Kind))
+        check_choice("normalize", normalize, get_args(Normalization))
         self.root, self.target, self.kind, self.normalize = root, target, kind, normalize
         self.columns: list[str] = []
         self.classes: list[str] = []

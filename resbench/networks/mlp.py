@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_choice
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 
@@ -39,8 +39,7 @@ class MLP(nn.Sequential):
         activation: Literal["tanh", "relu", "sigmoid"] = "tanh",
         bias: bool = True,
     ) -> None:
-        if activation not in ACTIVATIONS:
-            raise BadValue("activation", repr(activation), f"is unknown; write one of {', '.join(ACTIVATIONS)}")
+        check_choice("activation", activation, ACTIVATIONS)
         for name, width in (
             ("in_features", in_features),
             *(("hidden", width) for width in hidden),

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor, nn
 
+from resbench.crossbar.states import NOTES
 from resbench.errors import UserError
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, CONFIG, PREVIOUS
@@ -189,7 +190,9 @@ def _misfit(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
 
 
 def _form(value: Any) -> Any:
-    return value.shape if isinstance(value, Tensor) else sorted(value) if isinstance(value, Mapping) else type(value)
+    if isinstance(value, Mapping):
+        return sorted(value.keys() - NOTES)  # earlier versions wrote none, and loading does not need them
+    return value.shape if isinstance(value, Tensor) else type(value)
 
 
 def _first_sentence(error: Exception) -> str:

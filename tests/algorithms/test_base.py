@@ -10,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from resbench.algorithms import Algorithm, AnalogSGD, ResidualLearning, TikiTaka
+from resbench.algorithms import Algorithm, AnalogSGD, MixedPrecision, ResidualLearning, TikiTaka
 from resbench.crossbar import kernels
 from resbench.crossbar.devices import Device, Drift, OneSidedCell, SoftBounds
 from resbench.crossbar.randomness import Stream
+from resbench.crossbar.states import NOTES
 from resbench.crossbar.tile import Tile
+from resbench.errors import BadValue
 
 SHAPE = (4, 5)
 RESTLESS = SoftBounds(
@@ -26,6 +28,7 @@ ALGORITHMS = {
     "visible fast tile": TikiTaka(gamma=0.5),
     "three tiles": ResidualLearning(tiles=3),
 }
+CHAIN, PAPER = ResidualLearning(), ResidualLearning(schedule="paper")
 CHANGES: dict[str, Callable[[Tile], object]] = {
     "pass_time": lambda tile: tile.pass_time(100.0),
     "reset": lambda tile: tile.reset(torch.tensor([True, False, True, True, False])),
@@ -119,6 +122,40 @@ def test_after_a_step_that_failed_the_weight_follows_again() -> None:
     torch.testing.assert_close(algorithm.weight, held(algorithm))
 
 
+def test_an_algorithm_needs_a_device() -> None:
+    with pytest.raises(BadValue, match="device: no device; write one for all tiles, or one for each tile"):
+        AnalogSGD().build(SHAPE, [], Stream.from_seed(0))
+
+
 def test_an_algorithm_on_tiles_is_not_built_again() -> None:
     with pytest.raises(ValueError, match="this TikiTaka is on tiles already"):
         built("hidden fast tile").build(SHAPE, RESTLESS, Stream.from_seed(0))
+
+
+@pytest.mark.parametrize(
+    ("saved", "loads", "message"),
+    [
+        (AnalogSGD(), MixedPrecision(), "algorithm: MixedPrecision counts vectors, next_row, which the state lacks"),
+        (MixedPrecision(), AnalogSGD(), "algorithm: the state counts vectors, next_row, which AnalogSGD lacks"),
+        (CHAIN, PAPER, "schedule: Paper counts target, flag, switches, history, which the state lacks"),
+        (PAPER, CHAIN, "schedule: the state counts target, flag, switches, history, which Schedule lacks"),
+        (ResidualLearning(gamma=0.2), CHAIN, "gamma: the tiles have shares 0.125, 0.25, 0.5, 1, but the state is of"),
+        (ResidualLearning(tiles=3), CHAIN, "gamma: the tiles have shares .* of shares 0.25, 0.5, 1"),
+    ],
+)
+def test_the_state_of_another_algorithm_is_refused(saved: Algorithm, loads: Algorithm, message: str) -> None:
+    state = saved.build(SHAPE, RESTLESS, Stream.from_seed(0)).state_dict()
+    with pytest.raises(BadValue, match=message):
+        loads.build(SHAPE, RESTLESS, Stream.from_seed(0)).load_state_dict(state)
+
+
+def test_a_state_of_an_earlier_version_loads_without_notes() -> None:
+    saved, loads = (CHAIN.build(SHAPE, RESTLESS, Stream.from_seed(seed)) for seed in (0, 1))
+    saved.step([(torch.ones(8, 5), torch.ones(8, 4))], 0.1)
+    state = {
+        name: {key: part for key, part in value.items() if key not in NOTES} if isinstance(value, dict) else value
+        for name, value in saved.state_dict().items()
+    }
+    loads.load_state_dict(state)
+    assert torch.equal(loads.weight, saved.weight)
+    assert loads.get_extra_state() == saved.get_extra_state()

@@ -49,6 +49,21 @@ def test_a_device_without_granularity_takes_all_of_it() -> None:
     assert algorithm.chi.abs().max() < 1e-7
 
 
+@pytest.mark.parametrize(
+    ("at", "optimizer"), [("batch_end", None), ("first_vector", None), ("batch_end", torch.optim.Adam)]
+)
+def test_a_step_without_vectors_changes_nothing(at: Any, optimizer: Any) -> None:
+    one, other = (build(MixedPrecision(transfer_at=at, optimizer=optimizer, n_x_bins=4)) for _ in range(2))
+    for steps in (0, 2, 1):
+        drive(one, steps)
+        drive(other, steps)
+        drive(other, 1, batch=0)
+    assert other.state() == one.state()
+    assert torch.equal(other.chi, one.chi)
+    assert torch.equal(other.weight, one.weight)
+    assert one.weight.any()
+
+
 def test_rows_take_turns() -> None:
     algorithm = build(MixedPrecision(n_rows_per_transfer=1))
     drive(algorithm, 2)
@@ -58,7 +73,21 @@ def test_rows_take_turns() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"transfer_every": 0}, {"n_rows_per_transfer": 0}, {"n_x_bins": 1}, {"n_d_bins": -2}]
+    "arguments",
+    [
+        {"transfer_every": 0},
+        {"transfer_every": 1.5},
+        {"n_rows_per_transfer": 1.5},
+        {"transfer_at": "batch-end"},
+        {"n_rows_per_transfer": 0},
+        {"n_x_bins": 1},
+        {"n_d_bins": -2},
+        {"transfer_lr": -1.0},
+        {"transfer_lr": math.inf},
+        {"granularity": -0.1},
+        {"granularity": math.nan},
+        {"granularity": math.inf},
+    ],
 )
 def test_impossible_values_are_named(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):

@@ -153,9 +153,12 @@ def test_plateau_rules(rule: Plateau, losses: list[float], switches: int, reache
     ("arguments", "key"),
     [
         ({"tiles": 0}, "tiles"),
+        ({"tiles": 2.0}, "tiles: 2.0 is not a number of tiles; write a whole number"),
         ({"gamma": 0.0}, "gamma"),
         ({"gamma": [0.5, 1.0]}, "gamma: 2 values for 4 tiles"),
-        ({"schedule": "warm"}, "schedule"),
+        ({"schedule": "warm"}, "schedule: 'warm' is unknown; write one of chain, paper, released-cpu, released-gpu"),
+        ({"count": "Global"}, "count: 'Global' is unknown; write one of global, local"),
+        ({"initial_weights": "Slowest"}, "initial_weights: 'Slowest' is unknown; write one of slowest, decomposed"),
         ({"schedule": "released-gpu", "count": "local"}, "count"),
         ({"transfer_lr": [0.1, 0.1]}, "transfer_lr"),
     ],
@@ -165,3 +168,5 @@ def test_impossible_values_are_named(arguments: dict[str, Any], key: str) -> Non
         ResidualLearning(**arguments)
     with pytest.raises(ValueError, match="eager_switches"):
         Plateau(eager_switches=-1)
+    with pytest.raises(ValueError, match="every: 'epochs' is unknown; write one of batch, epoch"):
+        Plateau(every="epochs")  # type: ignore[arg-type]

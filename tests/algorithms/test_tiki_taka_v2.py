@@ -45,7 +45,7 @@ def test_every_pair_of_tiles_has_its_own_buffer() -> None:
     assert torch.count_nonzero(algorithm.get_buffer("buffer_1")) > 0
 
 
-@pytest.mark.parametrize("arguments", [{"thres_scale": 0.0}, {"step": 0.0}])
+@pytest.mark.parametrize("arguments", [{"thres_scale": 0.0}, {"step": 0.0}, {"momentum": 5.0}])
 def test_impossible_values_are_named(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         TikiTakaV2(**arguments)

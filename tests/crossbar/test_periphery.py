@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from resbench.crossbar.periphery import PERFECT, IOParameters, Periphery
-from resbench.crossbar.periphery.parameters import BoundManagement
+from resbench.crossbar.periphery.parameters import BoundManagement, NoiseManagement
 from resbench.crossbar.randomness import Stream
 from resbench.errors import BadValue
 
@@ -174,6 +174,32 @@ def test_a_row_of_zeros_gives_zeros_where_noise_management_finds_no_scale() -> N
     assert not periphery(IOParameters(), WEIGHT)(WEIGHT, zeros).any()
     assert periphery(IOParameters(noise_management="none"), WEIGHT)(WEIGHT, zeros).any()
     assert periphery(IOParameters(inp_noise=0.1), WEIGHT)(WEIGHT, zeros).any()
+
+
+@pytest.mark.parametrize("kind", get_args(NoiseManagement))
+@pytest.mark.parametrize("bound_management", get_args(BoundManagement))
+def test_a_nan_stays_one_in_its_row_and_in_no_other(kind: NoiseManagement, bound_management: BoundManagement) -> None:
+    io = IOParameters(out_noise=0.0, out_bound=1.0, noise_management=kind, bound_management=bound_management)
+    rows = ROWS[:6].clone()
+    rows[2, 3] = math.nan
+    one, other = periphery(io, WEIGHT, io), periphery(io, WEIGHT, io)
+    keep = [0, 1, 3, 4, 5]
+    y, d = one(WEIGHT, rows), one.backward(WEIGHT, rows[:, :5])
+    assert y[2].isnan().all()
+    assert d[2].isnan().all()
+    torch.testing.assert_close(y[keep], other(WEIGHT, rows[keep]))
+    torch.testing.assert_close(d[keep], other.backward(WEIGHT, rows[keep, :5]))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_the_running_mean_passes_over_rows_that_are_not_finite(value: float) -> None:
+    io = IOParameters(out_noise=0.0, noise_management="average_abs_max")
+    array, rows = periphery(io, WEIGHT), ROWS[1:4].clone()
+    rows[0, 0] = rows[2, 5] = value
+    y = array(WEIGHT, rows)
+    assert y.isfinite().all(dim=1).tolist() == [False, True, False]
+    assert array.running.item() == rows[1].abs().max().item()
+    assert array(WEIGHT, rows[1:2]).isfinite().all()
 
 
 def test_a_zero_error_gives_a_zero_gradient_whatever_the_noise() -> None:
@@ -361,6 +387,8 @@ def test_a_description_names_levels_and_steps() -> None:
         ({"inp_res": 7}, "inp_res: 7 may mean bits or steps; write inp_bits 7 for bits, or inp_res 0.142857 for steps"),
         ({"inp_res": 0.1, "inp_bits": 4}, "inp_res, inp_bits: 0.1 and 4 are both given; write one"),
         ({"out_bits": 1}, "out_bits: 1 is impossible"),
+        ({"inp_bits": math.inf}, "inp_bits: inf is impossible"),
+        ({"max_bm_factor": math.nan}, "max_bm_factor: nan is no number"),
         ({"out_noise": -0.1}, "out_noise: -0.1 is impossible"),
         ({"out_bound": 0.0, "out_nonlinearity": 0.1}, "need one"),
         ({"ir_drop_g_ratio": 0.0}, "ir_drop_g_ratio"),

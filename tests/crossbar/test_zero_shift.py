@@ -1,5 +1,6 @@
 """Zero-shifting: a calibration of the zero of every device by pulses up and down in turn."""
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import cast
@@ -88,6 +89,25 @@ def test_elements_of_a_cell_are_calibrated_too() -> None:
     )
     assert float(before) > 0.33
     assert float(after) < 0.05
+
+
+@pytest.mark.parametrize("half_constants", [False, True])
+def test_a_calibrated_tile_and_one_as_it_was_made_take_the_state_of_each_other(half_constants: bool) -> None:
+    device = dataclasses.replace(EXACT, dw_min_std=0.3, half_constants=half_constants)
+    plain, calibrated = Tile(device, (3, 4), STREAM), Tile(device, (3, 4), STREAM)
+    calibrated.zero_shift(101)
+    for source, other in ((plain, calibrated), (calibrated, plain)):
+        state, loads = source.state_dict(), copy.deepcopy(other)
+        loads.numpy_views()
+        loads.load_state_dict(state)
+        assert {name: values.dtype for name, values in loads.held_constants.items()} == {
+            name: values.dtype for name, values in source.held_constants.items()
+        }
+        trained = copy.deepcopy(source)
+        for tile in (loads, trained):
+            tile.update(torch.ones(5, 4), -torch.ones(5, 3), 0.1)
+        assert torch.equal(loads.weight, trained.weight)
+        assert loads.state_dict().keys() == state.keys()
 
 
 @pytest.mark.parametrize(

@@ -77,3 +77,15 @@ def test_what_is_no_such_table_is_said(tmp_path: Path, train: str, test: str, ar
 def test_missing_files_are_found_before_anything_is_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"root: there is no file .*train\.csv; write the folder"):
         CSVData(str(tmp_path)).prepare_data()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "Classes"}, "kind: 'Classes' is unknown; write one of classes, numbers"),
+        ({"normalize": "unit"}, "normalize: 'unit' is unknown; write one of standard, none"),
+    ],
+)
+def test_unknown_words_are_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        CSVData(**arguments)

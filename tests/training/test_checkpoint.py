@@ -7,7 +7,8 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.demos.boring_classes import BoringModel
 
-from resbench.training.checkpoint import Damaged, checked_checkpoint, is_sealed
+from resbench.errors import UserError
+from resbench.training.checkpoint import Damaged, checked_checkpoint, is_sealed, refuse_other_version
 from resbench.training.saving import DurableCheckpointIO
 
 
@@ -64,3 +65,12 @@ def test_lightning_saves_and_loads_by_it(tmp_path: Path) -> None:
     assert is_sealed(tmp_path / "model.ckpt")
     again = BoringModel.load_from_checkpoint(tmp_path / "model.ckpt")
     assert torch.equal(again.layer.weight.cpu(), model.layer.weight.cpu())
+
+
+def test_what_states_say_about_devices_and_shares_may_be_missing() -> None:
+    """Earlier versions wrote none of it; the counters have to be there."""
+    here = {"a.tiles.0._extra_state": {"updates": 1, "device": {"states": 4.0}}, "a._extra_state": {"gammas": [1.0]}}
+    earlier = {"a.tiles.0._extra_state": {"updates": 3}, "a._extra_state": {}}
+    refuse_other_version(Path("last.ckpt"), earlier, here)
+    with pytest.raises(UserError, match=r"another version of resbench, whose a\.tiles\.0\._extra_state"):
+        refuse_other_version(Path("last.ckpt"), {**earlier, "a.tiles.0._extra_state": {}}, here)

@@ -108,6 +108,9 @@ class Element(Device):
     retained: ClassVar[tuple[str, ...]] = ("reset_bias", "diffusion", "decay_factor", "drift_nu")
 
     def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if isinstance(number, float) and math.isnan(number):
+                raise BadValue(name, number, "is no number; write one")
         self._refuse_negative("diffusion", "diffusion_dtod", "lifetime", "lifetime_dtod", "reset_dtod", "reset_std")
 
     def _refuse_negative(self, *fields: str) -> None:

@@ -25,6 +25,14 @@ Response = Callable[..., Tensor]
 Scalar = float | tuple[float, ...]
 
 
+def as_number(value: object) -> float:
+    """A value as a number; NaN, which no check of a range takes, for what is none."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
 @dataclass(frozen=True)
 class PulsedDevice(Element):
     """A resistive element that pulses move: mean parameters, device-to-device spreads and cycle-to-cycle noise.
@@ -116,14 +124,20 @@ class PulsedDevice(Element):
     def step(self) -> float:
         """Mean step ``dw_min`` in weight units, from ``states`` or as given; 0 for a device without granularity."""
         if self.states is None:
-            step = self.DEFAULT_STEP if self.dw_min is None else float(self.dw_min)
+            step = self.DEFAULT_STEP if self.dw_min is None else as_number(self.dw_min)
             if not (step > 0 and math.isfinite(step)):
                 raise BadValue("dw_min", self.dw_min, "is not a step; write a number above 0, or give `states`")
             return step
-        states = float(self.states)
+        states = as_number(self.states)
         if not (states >= 2 and (states == math.inf or states.is_integer())):
             raise BadValue(
                 "states", self.states, "is impossible; write a whole number of 2 or more (4 is 2 bits), or inf"
+            )
+        if not math.isfinite(self.w_max - self.w_min):
+            raise BadValue(
+                "w_min, w_max",
+                f"{self.w_min}, {self.w_max}",
+                "have no states between them; write finite bounds, or dw_min in place of states",
             )
         step = (self.w_max - self.w_min) / (states * self.granularity_factor)
         if self.dw_min is not None:

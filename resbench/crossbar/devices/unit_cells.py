@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from resbench.crossbar.devices.base import Device
 from resbench.crossbar.devices.pulsed import PulsedDevice
 from resbench.crossbar.pulses import PulseTrain
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_choice
 
 Policy = Literal["all", "single_fixed", "single_sequential", "single_random"]
-POLICIES = ("all", "single_fixed", "single_sequential", "single_random")
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,12 @@ class UnitCell(Device):
     def with_states(self, states: float) -> Self:
         return dataclasses.replace(self, states=states)
 
+    def _refuse_others(self, key: str, *elements: object) -> None:
+        for element in elements:
+            if not isinstance(element, PulsedDevice):
+                hint = "is no element that pulses move; write one, such as SoftBounds"
+                raise BadValue(key, type(element).__name__, hint)
+
     def _with_cell_states(self, *elements: PulsedDevice) -> tuple[PulsedDevice, ...]:
         return elements if self.states is None else tuple(element.with_states(self.states) for element in elements)
 
@@ -82,7 +87,8 @@ class VectorCell(UnitCell):
             single policy and equal shares, a sample changes the weight by ``lr d x / n``.
 
     Raises:
-        BadValue: for no element, an unknown policy, and another number of shares than of elements.
+        BadValue: for no element or one that pulses do not move, an unknown policy, and another number of shares than of
+            elements.
     """
 
     devices: tuple[PulsedDevice, ...] = field(kw_only=True)
@@ -93,8 +99,8 @@ class VectorCell(UnitCell):
     def __post_init__(self) -> None:
         if not self.devices:
             raise BadValue("devices", "a cell", "needs at least one element; write a list of devices")
-        if self.update_policy not in POLICIES:
-            raise BadValue("update_policy", repr(self.update_policy), f"is unknown; write one of {', '.join(POLICIES)}")
+        self._refuse_others("devices", *self.devices)
+        check_choice("update_policy", self.update_policy, get_args(Policy))
         if not 0 <= self.first_update_idx < len(self.devices):
             raise BadValue(
                 "first_update_idx",
@@ -125,10 +131,19 @@ class ReferenceCell(UnitCell):
     Args:
         device: the element that is updated.
         reference: the reference; of the same model as ``device`` if left out.
+
+    Raises:
+        BadValue: for an element that pulses do not move.
     """
 
     device: PulsedDevice = field(kw_only=True)
     reference: PulsedDevice | None = None
+
+    def __post_init__(self) -> None:
+        self._refuse_others("device", self.device)
+        if self.reference is not None:
+            self._refuse_others("reference", self.reference)
+        super().__post_init__()
 
     @property
     def elements(self) -> tuple[PulsedDevice, ...]:
@@ -166,6 +181,7 @@ class OneSidedCell(UnitCell):
     copy_inverted: bool = False
 
     def __post_init__(self) -> None:
+        self._refuse_others("device", self.device)
         if self.refresh_every < 0:
             raise BadValue("refresh_every", self.refresh_every, "is negative; write a period, or 0 for no refresh")
         if self.device.zero_shift:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor
@@ -25,10 +25,9 @@ from resbench.crossbar.kernels.together import TOGETHER
 from resbench.crossbar.pulses import PulseTrain
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
 from resbench.crossbar.views import Floats
-from resbench.errors import BadValue
+from resbench.errors import check_choice
 
 Backend = Literal["auto", "cpu", "cuda", "events", "reference"]
-BACKENDS: tuple[Backend, ...] = ("auto", "cpu", "cuda", "events", "reference")
 _backend: Backend = "auto"
 
 
@@ -93,8 +92,7 @@ class Numba(Compiled, Protocol):
 def use(backend: Backend) -> None:
     """Choose the backend of all tiles of this process; ``auto`` takes the fastest that covers the case."""
     global _backend
-    if backend not in BACKENDS:
-        raise BadValue("backend", repr(backend), f"is unknown; write one of {', '.join(BACKENDS)}")
+    check_choice("backend", backend, get_args(Backend))
     _backend = backend
 
 

@@ -348,10 +348,11 @@ def multiply(
                     alpha = io.largest_alpha if peaks[lane] > io.largest_alpha else peaks[lane]
                 elif io.management == GIVEN:
                     alpha = alphas[waiting[start + min(lane, size - 1)]]
-                is_on = (alpha > 0 or io.inp_noise > 0) and not (io.zeros_are_off and peaks[lane] == 0)
+                # An alpha of NaN is not off, so that a row with a NaN gives NaN.
+                is_on = (not alpha <= 0 or io.inp_noise > 0) and not (io.zeros_are_off and peaks[lane] == 0)
                 busy |= is_on
                 on[lane] = one if is_on else zero
-                alpha = alpha if alpha > 0 else one
+                alpha = one if alpha <= 0 else alpha
                 scale[lane] = alpha * np.float32(rho)
                 factor[lane] = np.float32(io.out_scale * rho) * alpha
             if busy:

@@ -12,14 +12,14 @@ BLOCK = 1024
 
 
 def alpha_of(kind: NoiseManagement, x: Tensor, io: IOParameters, running: Tensor) -> Tensor:
-    """Alpha of every row, ``[n]``; 0 or below means that the row is switched off.
+    """Alpha of every row, ``[n]``; 0 or below means that the row is switched off. It is NaN for a row with a NaN.
 
     Args:
         kind: the rule. It differs from ``io.noise_management`` for the worst case of bound management.
         x: rows ``[n, in]``, before any conversion.
         io: parameters of the direction.
         running: float64 ``[1]``, running mean of the array, which ``average_abs_max`` changes in place. It is 0 before
-            the first row that is not zero.
+            the first row that is not zero, and always finite.
     """
     if kind == "none":
         return torch.ones_like(x[:, 0])
@@ -40,16 +40,22 @@ def alpha_of(kind: NoiseManagement, x: Tensor, io: IOParameters, running: Tensor
 
 
 def _running_mean(peak: Tensor, decay: float, running: Tensor) -> Tensor:
-    """``m <- (1 - decay) m + decay a`` row by row, beginning with the first a above 0. Alpha is m after the update."""
-    a = peak.to(torch.float64)
+    """``m <- (1 - decay) m + decay a`` row by row, beginning with the first a above 0. Alpha is m after the update.
+
+    A row with an a that is not finite has this a as its alpha, and leaves m as it is: one such row would stay in the
+    mean for ever.
+    """
+    finite = peak.isfinite()
+    a = torch.where(finite, peak, 0.0).to(torch.float64)
     started = (torch.cumsum(a, dim=0) > 0) | (running > 0)
     m = torch.where(running > 0, running, a[started.to(torch.int8).argmax()])
     a = torch.where(started, a, m)
     keep = 1.0 - decay
     means = []
-    for block in torch.split(a, BLOCK):
-        power = keep ** torch.arange(1, len(block) + 1, dtype=torch.float64, device=a.device)
-        means.append(power * (m + decay * torch.cumsum(block / power, dim=0)))
+    for block, counts in zip(torch.split(a, BLOCK), torch.split(finite, BLOCK), strict=True):
+        power = keep ** torch.cumsum(counts, dim=0).to(torch.float64)
+        means.append(power * (m + decay * torch.cumsum(torch.where(counts, block, 0.0) / power, dim=0)))
         m = means[-1][-1:]
     running.copy_(m)
-    return torch.where(started, torch.cat(means), 0.0).to(peak.dtype)
+    alpha = torch.where(started, torch.cat(means), 0.0).to(peak.dtype)
+    return torch.where(finite, alpha, peak)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-from resbench.errors import BadValue
+from resbench.errors import BadValue, check_choice
 
 MVType = Literal["ideal", "one_pass", "pos_neg_separate", "pos_neg_separate_digital_sum"]
 WeightNoise = Literal["none", "additive_constant", "pcm_read"]
@@ -128,8 +128,10 @@ class IOParameters:
 
     def __post_init__(self) -> None:
         for name, choices in CHOICES.items():
-            if (choice := getattr(self, name)) not in choices:
-                raise BadValue(name, repr(choice), f"is unknown; write one of {', '.join(choices)}")
+            check_choice(name, getattr(self, name), choices)
+        for name, number in vars(self).items():
+            if isinstance(number, float) and math.isnan(number):
+                raise BadValue(name, number, "is no number; write one")
         for name in NOT_NEGATIVE:
             if not ((number := getattr(self, name)) >= 0 and math.isfinite(number)):
                 raise BadValue(name, number, "is impossible; write a finite number, 0 for none")
@@ -221,7 +223,7 @@ DEFAULT_RES = {"inp": 1 / 126, "out": 1 / 510}
 
 def _check_resolution(side: str, res: float, bits: int | None) -> None:
     if bits is not None:
-        if bits < 2 or bits != int(bits):
+        if not (bits >= 2 and math.isfinite(bits) and bits == int(bits)):
             hint = f"is impossible; write a whole number of 2 or more, or {side}_res 0 for no rounding"
             raise BadValue(f"{side}_bits", bits, hint)
         if res != DEFAULT_RES[side]:

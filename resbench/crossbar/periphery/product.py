@@ -28,7 +28,7 @@ class AnalogProduct(nn.Module):
     input asymmetry; ``z = W u``, IR drop, voltage offset and series resistance, read noise; output nonlinearity, output
     asymmetry, output noise, ADC (round, clip); ``y = out_scale alpha rho z``. If an output is beyond the range of the
     ADC before the clip, bound management repeats this row, and only this row, with twice the rho and new noise. A row
-    with an alpha of 0 gives exactly 0.
+    with an alpha of 0 gives exactly 0, and one with a NaN gives NaN in every output.
 
     Args:
         io: parameters of the direction.
@@ -102,10 +102,11 @@ class AnalogProduct(nn.Module):
             return x.new_zeros(0, weight.shape[0]), None
         io = self.effective(managed)
         alpha = alpha_of(io.noise_management, x, io, running)
-        on = alpha > 0 if io.inp_noise == 0 else torch.ones_like(alpha, dtype=torch.bool)
+        off = alpha <= 0  # False for NaN, so that a row with a NaN stays one and a network that diverged is seen
+        on = ~off if io.inp_noise == 0 else torch.ones_like(off)
         if self.zeros_are_off:
             on &= x.any(dim=1)
-        scale = torch.where(alpha > 0, alpha, 1.0)[:, None]
+        scale = torch.where(off, 1.0, alpha)[:, None]
         worst_case = io.bound_management == "iterative_worst_case" and io.noise_management != "abs_max_np_sum"
         rho = 1.0
         z, clipped, repeat = self._attempt(io, weight, x, scale, draws)
@@ -119,7 +120,7 @@ class AnalogProduct(nn.Module):
             rows, x, scale, draws = rows[again], x[again], scale[again], draws.again(again)
             if worst_case and draws.attempt == 1:
                 alpha = alpha_of("abs_max_np_sum", x, io, running)
-                scale = torch.where(alpha > 0, alpha, 1.0)[:, None]
+                scale = torch.where(alpha <= 0, 1.0, alpha)[:, None]
             else:
                 rho *= 2
             z, clipped[rows], repeat = self._attempt(io, weight, x, scale * rho, draws)

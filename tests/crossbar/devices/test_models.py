@@ -25,6 +25,7 @@ from resbench.crossbar.devices import (
     PowStep,
     PowStepReference,
     PulsedDevice,
+    ReferenceCell,
     SoftBounds,
     SoftBoundsPmax,
     SoftBoundsReference,
@@ -64,6 +65,10 @@ def test_infinite_states_are_no_granularity(device: Device) -> None:
     [
         (lambda: SoftBounds(states=1), "states: 1 .*whole number of 2 or more"),
         (lambda: SoftBounds(states=4.5), "states: 4.5"),
+        (lambda: SoftBounds(states="four"), "states: four is impossible"),  # type: ignore[arg-type]
+        (lambda: SoftBounds(dw_min="fine"), "dw_min: fine is not a step"),  # type: ignore[arg-type]
+        (lambda: SoftBounds(states=16, w_max=math.inf), "w_min, w_max: -0.6, inf have no states between them"),
+        (lambda: SoftBounds(states=16, up_down=math.nan), "up_down: nan is no number"),
         (lambda: SoftBounds(states=4, dw_min=0.1), "states, dw_min: both .*4 states are a dw_min of 0.3"),
         (lambda: SoftBounds(dw_min=0), "dw_min: 0 .*above 0"),
         (lambda: SoftBounds(w_min=0.1), "w_min, w_max: 0.1, 0.6"),
@@ -82,6 +87,11 @@ def test_infinite_states_are_no_granularity(device: Device) -> None:
         (lambda: VectorCell(devices=(SoftBounds(),), gamma_vec=(1, 1)), "gamma_vec: 2 shares, 1 elements"),
         (lambda: VectorCell(devices=(SoftBounds(),), first_update_idx=1), "first_update_idx: 1"),
         (lambda: VectorCell(devices=(SoftBounds(states=math.inf), SoftBounds())), "with and without granularity"),
+        (lambda: VectorCell(devices=(Ideal(), Ideal())), "devices: Ideal is no element"),  # type: ignore[arg-type]
+        (lambda: VectorCell(devices=(VectorCell(devices=(SoftBounds(),)),)), "devices: VectorCell is no"),  # type: ignore[arg-type]
+        (lambda: ReferenceCell(device=Ideal()), "device: Ideal is no element that pulses move"),  # type: ignore[arg-type]
+        (lambda: ReferenceCell(device=SoftBounds(), reference=Ideal()), "reference: Ideal is no"),  # type: ignore[arg-type]
+        (lambda: OneSidedCell(device=Ideal()), "device: Ideal is no element"),  # type: ignore[arg-type]
         (lambda: OneSidedCell(device=SoftBounds(), refresh_every=-1), "refresh_every: -1"),
     ],
 )

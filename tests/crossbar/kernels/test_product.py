@@ -1,6 +1,7 @@
 """The compiled analog product: bit for bit that of torch where sums are exact, and a fixed order of sums elsewhere."""
 
 import dataclasses
+import math
 from typing import Any, get_args
 
 import numpy as np
@@ -13,12 +14,13 @@ from torch.nn import functional
 
 from resbench.crossbar import kernels
 from resbench.crossbar.periphery import IOParameters, Periphery
-from resbench.crossbar.periphery.parameters import GradientMask
+from resbench.crossbar.periphery.parameters import GradientMask, NoiseManagement
 from resbench.crossbar.randomness import Stream
 from resbench.crossbar.rows import MapRows, PatchRows
 from resbench.errors import BadValue
 
 STREAM = Stream.from_seed(3)
+BACKENDS: tuple[kernels.Backend, ...] = ("cpu", "reference")
 #: Multiples of 1/8, and converters on grids of powers of two: sums of products are exact, in whatever order.
 WEIGHT, ROWS, ERRORS = (
     torch.round(STREAM.child(name).uniform(shape) * 16 - 8) / 8
@@ -49,7 +51,7 @@ def results(
 
 
 def assert_same(io: IOParameters, weight: Tensor, first_row: int = 0) -> None:
-    compiled, plain = (results(io, weight, backend, first_row) for backend in ("cpu", "reference"))
+    compiled, plain = (results(io, weight, backend, first_row) for backend in BACKENDS)
     for one, other in zip(compiled, plain, strict=True):
         if isinstance(one, Tensor) and other is None:
             assert not one.any()
@@ -95,6 +97,20 @@ def test_inputs_between_the_levels_too(noise_management: Any, inp_bound: float, 
     bound = inp_bound if noise_management == "none" else 1.0
     io = dataclasses.replace(GRID, noise_management=noise_management, inp_bound=bound, **fields)
     assert_same(io, SINGLE)
+
+
+@pytest.mark.parametrize("kind", get_args(NoiseManagement))
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_the_kernel_has_the_bits_of_torch_for_rows_that_are_not_finite(kind: NoiseManagement, value: float) -> None:
+    rows, errors = ROWS.clone(), ERRORS.clone()
+    rows[3, 2] = rows[20, 0] = errors[6, 1] = value
+    io, found = dataclasses.replace(GRID, noise_management=kind), []
+    for backend in BACKENDS:
+        kernels.use(backend)
+        array = Periphery((21, 18), io, io, STREAM)
+        found.append((array(WEIGHT, rows), array.backward(WEIGHT, errors), array.running))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
 
 
 def test_a_row_keeps_its_number_beyond_32_bits() -> None:
