@@ -17,7 +17,7 @@ from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 from resbench.nn.hardware import Hardware
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
-from resbench.nn.product import Record, analog_product, anchor, mask_gradient, on_gradient
+from resbench.nn.product import Record, analog_product, mask_gradient, recorded
 from resbench.nn.twin import MatrixTwin
 
 
@@ -145,17 +145,13 @@ class AnalogLayer(MatrixTwin):
         return Rows(functional.pad(rows.dense(), (0, 1), value=1.0)) if self.bias_column else rows
 
     def record(self, x: Tensor, y: Tensor) -> Tensor:
-        """Have backward append (x, dL/dy) to the pending pairs of the weight.
+        """Have backward append (x, dL/dy) to the pending pairs of the weight, if it wants a gradient of the weight.
 
         Raises:
-            RuntimeError: in backward, if x was changed in place after this layer used it.
+            RuntimeError: in backward, if x was changed in place after this layer used it, and for `create_graph=True`.
         """
         weight = self.weight
-        if not (weight.requires_grad and torch.is_grad_enabled()):
-            return y
-        y = y if y.requires_grad else anchor(y, weight)
-        on_gradient(y, self.recorder(x))
-        return y
+        return recorded(y, weight, self.recorder(x)) if weight.requires_grad and torch.is_grad_enabled() else y
 
     def recorder(self, x: Tensor) -> Record:
         """A function of d that appends (x, d) to the pending pairs."""
