@@ -17,7 +17,7 @@ from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue
 from resbench.nn.hardware import Hardware
 from resbench.nn.parameter import OWNED, AnalogWeight, ForeignWrite
-from resbench.nn.product import Record, analog_product, anchor, mask_gradient, on_gradient
+from resbench.nn.product import Record, analog_product, mask_gradient, recorded
 from resbench.nn.twin import MatrixTwin
 
 
@@ -110,10 +110,10 @@ class AnalogLayer(MatrixTwin):
 
     # -- forward and the recording of pairs --------------------------------------------------------------------------
 
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
-        if weight._version != weight.writes:
-            weight.check_writes()
+    def forward(self, input: Tensor) -> Tensor:
+        x, weight = input, self.weight
+        if weight._version != weight.writes or self._parameters["weight"] is not weight:
+            self._refuse_other_weight()
         if self.is_plain:
             return self.record(x, self.plain_product(x))
         # Where d is the derivative of the loss by the product itself, the backward product records the pair.
@@ -145,17 +145,13 @@ class AnalogLayer(MatrixTwin):
         return Rows(functional.pad(rows.dense(), (0, 1), value=1.0)) if self.bias_column else rows
 
     def record(self, x: Tensor, y: Tensor) -> Tensor:
-        """Have backward append (x, dL/dy) to the pending pairs of the weight.
+        """Have backward append (x, dL/dy) to the pending pairs of the weight, if it wants a gradient of the weight.
 
         Raises:
-            RuntimeError: in backward, if x was changed in place after this layer used it.
+            RuntimeError: in backward, if x was changed in place after this layer used it, and for `create_graph=True`.
         """
         weight = self.weight
-        if not (weight.requires_grad and torch.is_grad_enabled()):
-            return y
-        y = y if y.requires_grad else anchor(y, weight)
-        on_gradient(y, self.recorder(x))
-        return y
+        return recorded(y, weight, self.recorder(x)) if weight.requires_grad and torch.is_grad_enabled() else y
 
     def recorder(self, x: Tensor) -> Record:
         """A function of d that appends (x, d) to the pending pairs."""
@@ -226,6 +222,14 @@ class AnalogLayer(MatrixTwin):
             self.weight.lr_scale = 1.0 / float(self.mapping_scale.mean())
 
     # -- the weight is that of the algorithm -------------------------------------------------------------------------
+
+    def _refuse_other_weight(self) -> None:
+        """Refuse a weight that was written to, or another one that `torch.func.functional_call` put in its place."""
+        self.weight.check_writes()
+        raise ForeignWrite(
+            f"{self.weight.label}: {OWNED}, and its product takes no other weight; leave it out of the parameters of "
+            "functional_call"
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "weight" and name in self.__dict__:

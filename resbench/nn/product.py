@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +12,40 @@ from resbench.crossbar.periphery import Periphery
 from resbench.crossbar.periphery.images import without_values
 from resbench.crossbar.periphery.passes import may_repeat
 from resbench.crossbar.rows import MapRows, PatchRows, Rows
+from resbench.nn.parameter import ForeignWrite
 
 Record = Callable[[Tensor], None]
-#: Key of a hook that is never removed; torch's own keys count from 0.
-NO_HANDLE = -1
+#: Whether the backward pass that runs now reaches a node of the graph. The name is private, but the hooks that
+#: ``torch.autograd.graph.register_multi_grad_hook`` documents rest on it in every torch that resbench takes. In one
+#: without it every pass would train, also ``autograd.grad`` by an input.
+_is_reached = getattr(torch._C, "_will_engine_execute_node", lambda node: True)
+
+
+def is_trained(node: Any) -> bool:
+    """Whether the backward pass that runs now wants a gradient of an analog weight, so that its pair is recorded.
+
+    It does not where it was asked for the gradients of other tensors only: ``torch.autograd.grad(loss, x)``,
+    ``loss.backward(inputs=...)``.
+
+    Args:
+        node: where the graph ends in the weight.
+
+    Raises:
+        ForeignWrite: for ``autograd.grad`` by the weight, whose gradient is never computed.
+        RuntimeError: for ``create_graph=True``.
+    """
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            f"{node.variable.label}: create_graph=True asks for second derivatives, and an analog weight trains with "
+            "first ones only; leave penalties on gradients out, or freeze this layer, layer.requires_grad_(False)"
+        )
+    try:
+        return bool(_is_reached(node))
+    except RuntimeError as error:  # torch refuses to say it of a leaf whose gradient `autograd.grad` returns
+        raise ForeignWrite(
+            f"{node.variable.label}: autograd.grad by an analog weight, whose gradient is never computed; leave it out "
+            "of the inputs, and call backward() to train it"
+        ) from error
 
 
 class _Product(torch.autograd.Function):
@@ -40,8 +69,14 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d: Tensor) -> tuple[Tensor | None, None, None, None, None, None, None]:
         weight, masked = ctx.saved_tensors
-        if ctx.record is not None:
+        # Inputs that are tensors are x, the array and the owner.
+        if ctx.record is not None and is_trained(ctx.next_functions[2][0]):
             ctx.record(d)
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "create_graph=True asks for second derivatives, and the converters of an analog layer have none; leave "
+                "penalties on gradients out, or this layer digital"
+            )
         if not ctx.needs_input_grad[0]:
             return None, None, None, None, None, None, None
         if masked is not None:
@@ -62,14 +97,17 @@ class _MaskedGradient(torch.autograd.Function):
         return d.masked_fill(masked, 0.0), None
 
 
-class _Anchor(torch.autograd.Function):
+class _Recorded(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, y: Tensor, weight: Tensor) -> Tensor:
-        return y.detach()
+    def forward(ctx: Any, y: Tensor, weight: Tensor, record: Record) -> Tensor:
+        ctx.record = record
+        return y.detach()  # of y itself torch would make a view, which could not change in place
 
     @staticmethod
-    def backward(ctx: Any, d: Tensor) -> tuple[None, None]:
-        return None, None
+    def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None, None]:
+        if is_trained(ctx.next_functions[1][0]):
+            ctx.record(d)
+        return d, None, None
 
 
 def analog_product(
@@ -87,8 +125,9 @@ def analog_product(
         rows: ``[n, in]``, a matrix or the patches of an image.
         weight: ``[out, in]``, detached.
         periphery: converters of both directions. Its mask sets entries of the gradient by the outputs to 0.
-        owner: the parameter of the weight. It gets no gradient, but makes autograd run backward up to here.
-        record: called in backward with the derivative of the loss by the result.
+        owner: the parameter of the weight. It gets no gradient, but makes autograd run backward up to here, and say
+            whether it is wanted.
+        record: called with the derivative of the loss by the result, in a backward pass that wants the owner.
 
     Returns:
         ``[n, out]``; of patches maps ``[images, out, height, width]``.
@@ -104,16 +143,12 @@ def mask_gradient(y: Tensor, masked: Tensor) -> Tensor:
     return _MaskedGradient.apply(y, masked)  # type: ignore[no-any-return]
 
 
-def anchor(y: Tensor, weight: Tensor) -> Tensor:
-    """``y`` itself, as if it depended on the weight: autograd then runs backward up to here, but gives no gradient."""
-    return _Anchor.apply(y, weight)  # type: ignore[no-any-return]
+def recorded(y: Tensor, weight: Tensor, record: Record) -> Tensor:
+    """``y`` itself, as if it depended on the weight, which gets no gradient.
 
-
-def on_gradient(y: Tensor, hook: Record) -> None:
-    """``y.register_hook(hook)``, but without making the handle that could remove it, which takes most of the time."""
-    register = getattr(y.grad_fn, "_register_hook_dict", None)
-    if register is None or y._backward_hooks is not None:
-        y.register_hook(hook)
-    else:
-        y._backward_hooks = OrderedDict({NO_HANDLE: hook})
-        register(y)
+    Args:
+        y: the result of a product with the weight, detached.
+        weight: the parameter.
+        record: called with the derivative of the loss by y, in a backward pass that wants the weight.
+    """
+    return _Recorded.apply(y, weight, record)  # type: ignore[no-any-return]

@@ -23,7 +23,6 @@ from resbench.nn import (
     analog_layers,
     to_analog,
 )
-from resbench.nn.product import on_gradient
 
 #: Everything that a mapping can do to one array.
 MAPPED = MappingParameters(
@@ -223,19 +222,6 @@ def test_autocast_leaves_converters_in_single_precision() -> None:
 def test_perfect_directions_keep_the_plain_product() -> None:
     analog = only(nn.Linear(3, 2), forward_io=PERFECT)
     assert analog.periphery is None
-
-
-def test_a_hook_without_a_handle_is_called_beside_others() -> None:
-    x = torch.tensor([1.0, 2.0], requires_grad=True)
-    seen: list[Tensor] = []
-    y = 3 * x
-    on_gradient(y, seen.append)
-    y.register_hook(lambda d: 2 * d)
-    on_gradient(y, seen.append)
-    y.sum().backward()
-    assert [d.tolist() for d in seen] == [[1.0, 1.0], [2.0, 2.0]]
-    assert x.grad is not None
-    assert x.grad.tolist() == [6.0, 6.0]
 
 
 # -- activation checkpointing: the forward pass is computed again in backward ------------------------------------------
