@@ -22,7 +22,7 @@ from resbench.crossbar.late import LateNumbers
 from resbench.crossbar.processes import gathered, share
 from resbench.crossbar.rows import Rows
 from resbench.errors import BadValue, Diverged
-from resbench.nn.parameter import AnalogWeight, ForeignWrite
+from resbench.nn.parameter import AnalogWeight, ForeignWrite, Pair
 from resbench.nn.shared import step_shared
 
 NOT_FINITE = "a gradient is not finite although the loss is; a smaller lr may help"
@@ -111,7 +111,8 @@ class AnalogOptimizer(torch.optim.Optimizer):
             closure: computes the loss and its gradients; called once.
 
         Raises:
-            RuntimeError: for ``GradScaler.unscale_`` before this step.
+            RuntimeError: for ``GradScaler.unscale_`` before this step, and where the input of an analog layer or the
+                gradient of its output was changed in place since backward; nothing is trained then.
             ForeignWrite: where something else wrote to an analog weight, or autograd put a gradient on one.
             Diverged: for pairs that are not finite; nothing is trained then. On a GPU, the host does not wait to see
                 them, and the next step or :meth:`state_dict` raises it.
@@ -142,7 +143,10 @@ class AnalogOptimizer(torch.optim.Optimizer):
 
     def _check_pairs(self, parts: int) -> None:
         """Refuse errors that are not finite: devices and buffers would keep the damage, and nothing would show it."""
-        errors = [d.source for weight in self._weights() for _, d in weight.pairs if d.source.numel() > 0]
+        weights = self._weights()
+        for weight in weights:
+            weight.check_pairs()
+        errors = [d.source for weight in weights for _, d in weight.pairs if d.source.numel() > 0]
         if not errors:
             return
         if kernels.runs_ahead(errors[0]):
@@ -222,7 +226,8 @@ class AnalogOptimizer(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     parameter.grad.div_(scale)
         for weight in weights:
-            weight.pairs = [(x, Rows(d.dense() / scale)) for x, d in weight.pairs]
+            weight.check_pairs()
+            weight.pairs = [Pair.of(x, Rows(d.dense() / scale)) for x, d in weight.pairs]
         overflow = bool(found_inf) or not all(d.source.isfinite().all() for weight in weights for _, d in weight.pairs)
         if overflow:
             for weight in weights:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,6 +20,30 @@ OWNED = "the algorithm of the layer owns this analog weight"
 
 class ForeignWrite(RuntimeError):
     """Something other than its algorithm wrote to an analog weight, or tried to; the devices do not follow that."""
+
+
+class Pair(tuple[Rows, Rows]):
+    """Inputs x and errors d of a backward pass, which must stay as they are until the step.
+
+    Both may share memory with tensors of the caller. Torch's own layers have their gradient after backward, but this
+    pair is read by the step.
+
+    Attributes:
+        writes: torch's count of writes to x and d when they were recorded.
+    """
+
+    writes: int
+
+    @classmethod
+    def of(cls, x: Rows, d: Rows) -> Pair:
+        """The pair of x and d as they are now."""
+        pair = cls((x, d))
+        pair.writes = x.source._version + d.source._version
+        return pair
+
+    def is_overwritten(self) -> bool:
+        """Whether x or d changed in place since then."""
+        return self[0].source._version + self[1].source._version != self.writes
 
 
 class AnalogWeight(nn.Parameter):
@@ -44,7 +69,7 @@ class AnalogWeight(nn.Parameter):
 
     algorithm: Algorithm
     array: Tensor
-    pairs: list[tuple[Rows, Rows]]
+    pairs: list[Pair]
     lr_scale: float
     many: int
     label: str
@@ -115,13 +140,27 @@ class AnalogWeight(nn.Parameter):
 
     def append(self, x: Rows, d: Rows) -> None:
         """Record the pair of a backward pass."""
-        self.pairs.append((x, d))
+        self.pairs.append(Pair.of(x, d))
         if len(self.pairs) == self.many:
             warnings.warn(
                 f"{self.label}: {self.many} backward passes wait for a step, and stay in memory until then; train the "
                 "model with resbench.nn.AnalogOptimizer, and call zero_grad between mini-batches",
                 stacklevel=2,
             )
+
+    def check_pairs(self) -> None:
+        """Refuse pending pairs that are no longer what backward recorded.
+
+        Raises:
+            RuntimeError: if an input or an error was changed in place.
+        """
+        for pair in self.pairs:
+            if pair.is_overwritten():
+                raise RuntimeError(
+                    f"{self.label}: the input of this analog layer, or the gradient of its output, was changed in "
+                    "place between backward and step, which trains with both; write .clone() where the buffer goes "
+                    "into the network (or into backward), or call step before it is overwritten"
+                )
 
     def step(self, lr: float) -> None:
         """Train the weight with the pending pairs and drop them.
@@ -131,7 +170,7 @@ class AnalogWeight(nn.Parameter):
         """
         self.algorithm.step(self.pop_pairs(), lr * self.lr_scale)
 
-    def pop_pairs(self, parts: int = 1) -> list[tuple[Rows, Rows]]:
+    def pop_pairs(self, parts: int = 1) -> Sequence[tuple[Rows, Rows]]:
         """The pending pairs, which are dropped here.
 
         Where processes share the mini-batch, the process that trains the tiles gets the pairs of all, in the order of

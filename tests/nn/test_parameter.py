@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrizations, prune
 
 from resbench.algorithms import Algorithm, ResidualLearning
 from resbench.algorithms import AnalogSGD as OneTile
-from resbench.crossbar.devices import SoftBounds
+from resbench.crossbar.devices import Ideal, SoftBounds
 from resbench.nn import AnalogLayer, AnalogOptimizer, AnalogWeight, ForeignWrite, analog_layers, to_analog
 from resbench.nn.parameter import MANY
 
@@ -139,3 +139,72 @@ def test_pairs_that_nobody_trains_with_are_said_once() -> None:
     assert [str(warning.message).partition(";")[0] for warning in said] == [
         f"0.weight: {MANY} backward passes wait for a step, and stay in memory until then"
     ]
+
+
+def accumulated(model: nn.Module, copies: bool) -> None:
+    """Backward passes of two mini-batches that come in the same memory."""
+    inputs, errors = torch.empty(2, 3), torch.empty(2, 2)
+    for scale in (1.0, 2.0):
+        inputs.copy_(scale * X)
+        errors.fill_(scale)
+        x, d = (inputs.clone(), errors.clone()) if copies else (inputs, errors)
+        model(x).backward(d)
+
+
+def test_buffers_that_are_copied_train_as_in_torch() -> None:
+    torch.manual_seed(0)
+    digital = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    analog = to_analog(copy.deepcopy(digital), OneTile(), Ideal())
+    accumulated(analog, copies=True)
+    accumulated(digital, copies=False)
+    AnalogOptimizer(analog.parameters(), lr=0.1).step()
+    torch.optim.SGD(digital.parameters(), lr=0.1).step()
+    torch.testing.assert_close(analog(X), digital(X))
+
+
+def test_a_step_with_overwritten_buffers_is_refused_before_anything_trains() -> None:
+    model = network()
+    before = copy.deepcopy(model.state_dict())
+    accumulated(model, copies=False)
+    optimizer = AnalogOptimizer(model.parameters(), lr=0.1)
+    with pytest.raises(RuntimeError, match=r"^0\.weight: the input .* changed in place between .* write \.clone\(\)"):
+        optimizer.step()
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items() if "weight" in name)
+    assert torch.equal(model.get_parameter("2.bias"), before["2.bias"])
+    optimizer.zero_grad()
+    backward(model)
+    optimizer.step()
+
+
+def test_a_gradient_that_is_overwritten_before_the_step_is_refused() -> None:
+    model = network()
+    errors = torch.ones(2, 2)
+    model(X).backward(errors)
+    errors.zero_()
+    with pytest.raises(RuntimeError, match=r"^2\.weight: .* the gradient of its output, was changed in place"):
+        AnalogOptimizer(model.parameters(), lr=0.1).step()
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_clipping_and_unscaling_in_place_leave_pairs_alone(scaled: bool) -> None:
+    """A parameter of the shape of the output gets the same gradient as the layer."""
+
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.shift = nn.Linear(3, 2), nn.Parameter(torch.zeros(2, 2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            y: Tensor = self.layer(x) + self.shift
+            return y.relu_()
+
+    digital = Shifted()
+    analog = to_analog(copy.deepcopy(digital), OneTile(), Ideal())
+    for model, kind in ((digital, torch.optim.SGD), (analog, AnalogOptimizer)):
+        optimizer: torch.optim.Optimizer = kind(model.parameters(), lr=0.1)
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=scaled)
+        scaler.scale(model(X).sum()).backward()
+        if not scaled:
+            nn.utils.clip_grad_norm_([model.get_parameter("shift")], 0.01)
+        scaler.step(optimizer)
+    torch.testing.assert_close(analog(X), digital(X))
