@@ -22,7 +22,6 @@ from resbench.nn.base import analog_layers
 from resbench.nn.grouped import GroupedConv
 from resbench.nn.hardware import Hardware
 from resbench.nn.lstm import AnalogLSTM
-from resbench.nn.parameter import AnalogWeight
 from resbench.nn.transposed import AnalogConvTranspose2d
 from resbench.nn.twin import Twin
 
@@ -257,12 +256,17 @@ def _twin(layer: Convertible, hardware: Hardware) -> nn.Module:
     else:
         twin = on_arrays(layer, hardware)
     frozen = {kind: _is_frozen(layer, kind) for kind in ("weight", "bias")}
-    for parameter in twin.parameters():
-        if isinstance(parameter, AnalogWeight):
-            parameter.requires_grad_(not frozen["weight"])
-    for name, parameter in twin.named_parameters(recurse=False):
-        if name.startswith("bias"):
-            parameter.requires_grad_(not frozen["bias"])
+    if frozen["weight"] != frozen["bias"] and any(array.bias_column for _, array in analog_layers(twin)):
+        raise BadValue(
+            "requires_grad",
+            f"true only for the {'weight' if frozen['bias'] else 'bias'}",
+            "but digital_bias: false puts the bias on the array of the weight, where both train or none; freeze both "
+            "or none, or write digital_bias: true",
+        )
+    for name, parameter in twin.named_parameters():
+        # What is no bias is a weight, or an output scale, which is a factor of it.
+        kind = "bias" if name.rpartition(".")[2].startswith("bias") else "weight"
+        parameter.requires_grad_(not frozen[kind])
     like = next(layer.parameters())
     if like.dtype is not torch.get_default_dtype():  # else nothing is cast, some buffers are wider on purpose
         twin = twin.to(like.dtype)

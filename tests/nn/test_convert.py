@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -278,6 +279,32 @@ def test_what_was_frozen_stays_frozen_and_what_was_in_evaluation_stays_there() -
     trained = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
     assert [name for name, wanted in trained.items() if not wanted] == ["0.weight", "0.bias", "1.weight"]
     assert not any(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Linear(4, 3), nn.Conv2d(4, 4, 1, groups=2), nn.LSTM(4, 3)], ids=["linear", "groups", "lstm"]
+)
+@pytest.mark.parametrize("size", [0, 3])
+@pytest.mark.parametrize("digital_bias", [True, False])
+def test_of_a_frozen_layer_nothing_trains(layer: nn.Module, size: int, digital_bias: bool) -> None:
+    frozen = copy.deepcopy(layer).requires_grad_(False)
+    mapping = MappingParameters(learn_out_scaling=True, max_output_size=size, digital_bias=digital_bias)
+    network = to_analog(nn.Sequential(frozen), AnalogSGD(), Ideal(), mapping=mapping)
+    assert [name for name, parameter in network.named_parameters() if parameter.requires_grad] == []
+    assert any("out_scaling" in name for name, _ in network.named_parameters())
+
+
+@pytest.mark.parametrize("which", ["weight", "bias"])
+def test_a_bias_on_the_array_is_frozen_with_its_weight(which: str) -> None:
+    layer = nn.Linear(4, 3)
+    layer.get_parameter(which).requires_grad_(False)
+    mapping = MappingParameters(digital_bias=False)
+    trained = "bias" if which == "weight" else "weight"
+    with pytest.raises(ValueError, match=rf"requires_grad: true only for the {trained} .* write digital_bias: true"):
+        to_analog(nn.Sequential(layer), AnalogSGD(), Ideal(), mapping=mapping)
+    layer.requires_grad_(False)
+    model = to_analog(nn.Sequential(layer), AnalogSGD(), Ideal(), mapping=mapping)
+    assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_a_model_in_double_precision_trains_in_it() -> None:
