@@ -112,8 +112,8 @@ class AnalogLayer(MatrixTwin):
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight
-        if weight._version != weight.writes:
-            weight.check_writes()
+        if weight._version != weight.writes or self._parameters["weight"] is not weight:
+            self._refuse_other_weight()
         if self.is_plain:
             return self.record(x, self.plain_product(x))
         # Where d is the derivative of the loss by the product itself, the backward product records the pair.
@@ -222,6 +222,14 @@ class AnalogLayer(MatrixTwin):
             self.weight.lr_scale = 1.0 / float(self.mapping_scale.mean())
 
     # -- the weight is that of the algorithm -------------------------------------------------------------------------
+
+    def _refuse_other_weight(self) -> None:
+        """Refuse a weight that was written to, or another one that `torch.func.functional_call` put in its place."""
+        self.weight.check_writes()
+        raise ForeignWrite(
+            f"{self.weight.label}: {OWNED}, and its product takes no other weight; leave it out of the parameters of "
+            "functional_call"
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "weight" and name in self.__dict__:

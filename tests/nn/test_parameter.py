@@ -119,6 +119,18 @@ def test_the_weight_cannot_be_replaced(replace: Callable[[AnalogLayer], Any]) ->
         replace(first(network()))
 
 
+def test_a_functional_call_takes_digital_parameters_only() -> None:
+    model = network()
+    parameters: dict[str, Tensor] = dict(model.named_parameters())
+    torch.testing.assert_close(torch.func.functional_call(model, parameters, (X,)), model(X))
+    changed = {name: parameter + 1.0 for name, parameter in parameters.items() if name.endswith("2.bias")}
+    torch.testing.assert_close(torch.func.functional_call(model, changed, (X,)), model(X) + 1.0)
+    for other in (torch.zeros(4, 3), parameters["0.weight"].detach()):
+        with pytest.raises(ForeignWrite, match=r"^0\.weight: the algorithm .* leave it out of the parameters of func"):
+            torch.func.functional_call(model, {"0.weight": other}, (X,))
+    backward(model)  # the layer has its weight back
+
+
 def test_clearing_the_gradients_of_a_module_drops_its_pairs() -> None:
     for set_to_none in (True, False):
         model = network()
