@@ -110,8 +110,8 @@ class AnalogLayer(MatrixTwin):
 
     # -- forward and the recording of pairs --------------------------------------------------------------------------
 
-    def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
+    def forward(self, input: Tensor) -> Tensor:
+        x, weight = input, self.weight
         if weight._version != weight.writes or self._parameters["weight"] is not weight:
             self._refuse_other_weight()
         if self.is_plain:

@@ -31,10 +31,10 @@ class AnalogConv2d(AnalogLayer):
         self.patches = Patches(layer)
         self.plane_shape = torch.Size([*layer.weight.shape[:2], *self.patches.kernel_size])
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 3:
-            return super().forward(self.patches.pad(x[None]))[0]
-        return super().forward(x if self.patches.outer_padding is None else self.patches.pad(x))
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() == 3:
+            return super().forward(self.patches.pad(input[None]))[0]
+        return super().forward(input if self.patches.outer_padding is None else self.patches.pad(input))
 
     def exact_product(self, x: Tensor, weight: Tensor, offset: Tensor | None) -> Tensor:
         return functional.conv2d(x, weight.reshape(self.plane_shape), offset, **self.patches.geometry)
@@ -76,10 +76,10 @@ class AnalogConv1d(AnalogConv2d):
     It treats a sequence as an image of one line. Arguments and errors are those of :class:`AnalogConv2d`.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        if x.dim() == 2:
-            return self.forward(x[None])[0]
-        return AnalogLayer.forward(self, self.patches.pad(x)).squeeze(2)
+    def forward(self, input: Tensor) -> Tensor:
+        if input.dim() == 2:
+            return self.forward(input[None])[0]
+        return AnalogLayer.forward(self, self.patches.pad(input)).squeeze(2)
 
     def plain_product(self, x: Tensor) -> Tensor:
         return self._convolve(x, self.weight.array.view(self.plane_shape))

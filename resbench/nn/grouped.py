@@ -41,8 +41,8 @@ class GroupedConv(MatrixTwin):
             self.blocks.append(on_arrays(_group(layer, weight, bias), hardware.child("group", group)))
         self.bias = None if layer.bias is None or on_array else nn.Parameter(layer.bias.detach().clone())
 
-    def forward(self, x: Tensor) -> Tensor:
-        parts = x.split(self.channels, dim=self.channel_axis)
+    def forward(self, input: Tensor) -> Tensor:
+        parts = input.split(self.channels, dim=self.channel_axis)
         outputs = [block(part) for block, part in zip(self.blocks, parts, strict=True)]
         y = torch.cat(outputs, dim=self.channel_axis)
         bias: Tensor | None = self.bias

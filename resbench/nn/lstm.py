@@ -72,19 +72,27 @@ class AnalogLSTM(Twin):
             if self.bidirectional:
                 yield f"l{layer}_reverse"
 
-    def forward(self, x: Tensor, state: State | None = None) -> tuple[Tensor, State]:
-        """Outputs of the last layer for every step, and the states (h, c) of all cells after their last step."""
-        if not isinstance(x, Tensor):
-            raise TypeError(f"an analog LSTM takes a tensor, not a {type(x).__name__}; pad the sequences")
-        if x.dim() == 2:
-            given = None if state is None else (state[0].unsqueeze(1), state[1].unsqueeze(1))
-            y, (h, c) = self.forward(x.unsqueeze(0 if self.batch_first else 1), given)
+    def forward(self, input: Tensor, hx: State | None = None) -> tuple[Tensor, State]:
+        """Outputs of the last layer for every step, and the states (h, c) of all cells after their last step.
+
+        Args:
+            input: sequences as for ``nn.LSTM``.
+            hx: the states (h, c) before the first step; None for zeros.
+
+        Raises:
+            TypeError: for packed sequences.
+        """
+        if not isinstance(input, Tensor):
+            raise TypeError(f"an analog LSTM takes a tensor, not a {type(input).__name__}; pad the sequences")
+        if input.dim() == 2:
+            given = None if hx is None else (hx[0].unsqueeze(1), hx[1].unsqueeze(1))
+            y, (h, c) = self.forward(input.unsqueeze(0 if self.batch_first else 1), given)
             return y.squeeze(0 if self.batch_first else 1), (h.squeeze(1), c.squeeze(1))
-        steps = x.transpose(0, 1) if self.batch_first else x
+        steps = input.transpose(0, 1) if self.batch_first else input
         names = list(self.cell_names())
-        if state is None:
-            zeros = x.new_zeros(len(names), steps.shape[1], self.hidden_size)
-            state = zeros, zeros
+        if hx is None:
+            zeros = input.new_zeros(len(names), steps.shape[1], self.hidden_size)
+            hx = zeros, zeros
         last_h, last_c = [], []
         directions = 2 if self.bidirectional else 1
         for index in range(0, len(names), directions):
@@ -92,7 +100,7 @@ class AnalogLSTM(Twin):
                 steps = functional.dropout(steps, self.dropout, self.training)
             outputs = []
             for place in range(index, index + directions):
-                y, h, c = self._run(names[place], steps, state[0][place], state[1][place])
+                y, h, c = self._run(names[place], steps, hx[0][place], hx[1][place])
                 outputs.append(y)
                 last_h.append(h)
                 last_c.append(c)

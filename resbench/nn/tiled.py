@@ -45,12 +45,12 @@ class TiledLayer(MatrixTwin):
             self.blocks.append(AnalogLinear(linear_of(weight), hardware.child("block", *place)))
         self.bias = None if layer.bias is None else nn.Parameter(layer.bias.detach().clone())
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         if self.patches is None:
-            return self._outputs(x)
-        if x.dim() == self.patches.dimensions + 1:
-            return self.forward(x[None])[0]
-        x = self.patches.pad(x)
+            return self._outputs(input)
+        if input.dim() == self.patches.dimensions + 1:
+            return self.forward(input[None])[0]
+        x = self.patches.pad(input)
         y = self.patches.images(self._outputs(self.patches.unfold(x)), x)
         return y if self.patches.dimensions == 2 else y.squeeze(2)
 

@@ -64,6 +64,11 @@ MAPPINGS = {
 }
 
 
+def twin(layer: nn.Module, **options: Any) -> nn.Module:
+    """The analog layer in place of a digital one, on ideal devices."""
+    return to_analog(nn.Sequential(copy.deepcopy(layer)), OneTile(), Ideal(), **options).get_submodule("0")
+
+
 def first(y: Any) -> Tensor:
     """The outputs; of an LSTM with the last states, so that their gradients count too."""
     return torch.cat([part.flatten() for part in (y[0], *y[1])]) if isinstance(y, tuple) else y.flatten()
@@ -81,7 +86,7 @@ def test_outputs_and_gradients_are_those_of_torch(case: str, mapping: str) -> No
     digital = nn.Sequential(copy.deepcopy(layer))
     model = to_analog(copy.deepcopy(digital), OneTile(), Ideal(), mapping=MAPPINGS[mapping])
     if mapping == "plain":
-        assert [(name, twin.algorithm.shape) for name, twin in analog_layers(model)] == arrays
+        assert [(name, part.algorithm.shape) for name, part in analog_layers(model)] == arrays
     assert list(digital_state(model)) == list(digital.state_dict())
     both = [inputs(shape).requires_grad_() for _ in range(2)]
     weights = torch.randn(len(first(digital(both[0]))), generator=torch.Generator().manual_seed(2))
@@ -100,6 +105,46 @@ def test_outputs_and_gradients_are_those_of_torch(case: str, mapping: str) -> No
             torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-5, msg=name)
     digital.load_state_dict(digital_state(model))
     torch.testing.assert_close(first(model(both[0])), first(digital(both[0])))
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("case", CASES)
+def test_an_input_is_named_as_in_torch(case: str, mapping: str) -> None:
+    layer, shape, _ = CASES[case]
+    analog = twin(layer, mapping=MAPPINGS[mapping])
+    torch.testing.assert_close(first(analog(input=inputs(shape))), first(layer(input=inputs(shape))))
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("lstm")])
+def test_an_lstm_takes_its_first_states_by_name(case: str) -> None:
+    layer, shape, _ = CASES[case]
+    _, (h, c) = layer(inputs(shape))
+    given = h.detach() + 0.5, c.detach() - 0.5
+    torch.testing.assert_close(first(twin(layer)(inputs(shape), hx=given)), first(layer(inputs(shape), hx=given)))
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("size", [(2, 9), (3, 11), (4, 10)])
+@pytest.mark.parametrize("all_sizes", [False, True])
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_a_transposed_convolution_takes_the_size_of_its_output(
+    batch: tuple[int, ...], all_sizes: bool, size: tuple[int, int], mapping: str
+) -> None:
+    layer = nn.ConvTranspose2d(2, 3, (3, 2), stride=(3, 3), padding=(2, 1), output_padding=(1, 2), dilation=(1, 1))
+    x = inputs((*batch, 2, 2, 4))
+    given = [*batch, 3, *size] if all_sizes else list(size)
+    analog = twin(layer, mapping=MAPPINGS[mapping])
+    assert analog(x, output_size=given).shape[-2:] == size
+    torch.testing.assert_close(analog(x, output_size=given), layer(x, output_size=given))
+
+
+@pytest.mark.parametrize("size", [(3, 9), (4, 12), (4,), (1, 4, 9)])
+def test_a_size_that_no_output_has_is_refused(size: tuple[int, ...]) -> None:
+    layer = nn.ConvTranspose2d(2, 3, (3, 2), stride=(3, 3), padding=(2, 1))
+    with pytest.raises(ValueError, match=r"output[ _]size"):
+        layer(inputs((1, 2, 3, 4)), output_size=size)
+    with pytest.raises(ValueError, match=r"output_size: .* is not possible; write \[5, 9\] to \[7, 11\]"):
+        twin(layer)(inputs((1, 2, 3, 4)), output_size=size)
 
 
 @pytest.mark.parametrize("mapping", MAPPINGS)

@@ -77,6 +77,12 @@ def test_a_layer_computes_what_torch_computes(case: str) -> None:
         torch.testing.assert_close(twin.bias.grad, layer.bias.grad)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_the_input_is_named_as_in_torch(case: str) -> None:
+    layer, shape = CASES[case]
+    torch.testing.assert_close(analog(layer)(input=torch.ones(shape)), layer(input=torch.ones(shape)))
+
+
 def test_the_first_layer_of_a_model_records_too() -> None:
     """Its input needs no gradient, and without a bias nothing else does."""
     twin = analog(nn.Linear(3, 2, bias=False))
