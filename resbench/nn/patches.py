@@ -62,7 +62,7 @@ class Patches:
         """Outputs ``[b, positions, out]`` to ``[b, out, h', w']`` for the padded images x."""
         sides = zip(x.shape[2:], self.kernel_size, *self.geometry.values(), strict=True)
         height, width = ((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, d, p in sides)
-        return y.transpose(1, 2).reshape(x.shape[0], -1, height, width)
+        return y.transpose(1, 2).reshape(x.shape[0], y.shape[-1], height, width)
 
 
 def _pair(sizes: tuple[int, ...], of_one_line: int) -> tuple[int, int]:

@@ -230,3 +230,21 @@ def test_what_is_frozen_stays_frozen() -> None:
         layer.requires_grad_(False)
         model = to_analog(nn.Sequential(layer), OneTile(), Ideal())
         assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Linear(4, 3), nn.Conv2d(2, 3, 3), nn.Conv1d(4, 6, 2, groups=2), nn.ConvTranspose2d(4, 3, 2)],
+    ids=["linear", "conv", "groups", "transposed"],
+)
+def test_a_mini_batch_without_images_trains_nothing(layer: nn.Module, mapping: str) -> None:
+    x = torch.zeros(0, *{nn.Linear: (4,), nn.Conv2d: (2, 5, 5), nn.Conv1d: (4, 6)}.get(type(layer), (4, 5, 5)))
+    analog = twin(layer, mapping=MAPPINGS[mapping])
+    before = digital_state(analog)
+    y = analog(x)
+    assert y.shape == layer(x).shape
+    y.sum().backward()
+    AnalogOptimizer(analog.parameters(), lr=0.1).step()
+    for name, value in digital_state(analog).items():
+        assert torch.equal(value, before[name])
