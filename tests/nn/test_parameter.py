@@ -121,7 +121,7 @@ def test_the_weight_cannot_be_replaced(replace: Callable[[AnalogLayer], Any]) ->
 
 def test_a_functional_call_takes_digital_parameters_only() -> None:
     model = network()
-    parameters = dict(model.named_parameters())
+    parameters: dict[str, Tensor] = dict(model.named_parameters())
     torch.testing.assert_close(torch.func.functional_call(model, parameters, (X,)), model(X))
     changed = {name: parameter + 1.0 for name, parameter in parameters.items() if name.endswith("2.bias")}
     torch.testing.assert_close(torch.func.functional_call(model, changed, (X,)), model(X) + 1.0)
@@ -213,7 +213,7 @@ def test_clipping_and_unscaling_in_place_leave_pairs_alone(scaled: bool) -> None
     digital = Shifted()
     analog = to_analog(copy.deepcopy(digital), OneTile(), Ideal())
     for model, kind in ((digital, torch.optim.SGD), (analog, AnalogOptimizer)):
-        optimizer: torch.optim.Optimizer = kind(model.parameters(), lr=0.1)  # type: ignore[operator]
+        optimizer: torch.optim.Optimizer = kind(model.parameters(), lr=0.1)
         scaler = torch.amp.GradScaler("cpu", init_scale=8.0, enabled=scaled)
         scaler.scale(model(X).sum()).backward()
         if not scaled:
