@@ -63,11 +63,7 @@ class AnalogConvTranspose2d(MatrixTwin):
         kernel = self.kernel_shape[2:]
         sides = zip(input.shape[2:], kernel, self.stride, self.dilation, strict=True)
         size = [(n - 1) * stride + dilation * (k - 1) + 1 for n, k, stride, dilation in sides]
-<<<<<<< HEAD
-        image = functional.fold(patches, size, tuple(kernel), self.dilation, 0, self.stride)
-=======
         image = functional.fold(patches, tuple(size), tuple(kernel), self.dilation, 0, self.stride)
->>>>>>> w-nn
         (high, wide), (more_high, more_wide) = self.padding, self._more_lines(size, output_size)
         # Lines to add at the left, right, top and bottom; a negative number cuts lines off.
         y = functional.pad(image, [-wide, more_wide - wide, -high, more_high - high])

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from resbench.records.schema import Record, read_record
+from tests.training.killing import same
 
 SWEEP = """
 base: track/digits_mlp.yaml
@@ -51,7 +52,7 @@ def assert_same_weights(out: Path, other: Path) -> None:
         here, there = (
             torch.load(file, weights_only=True)["state_dict"] for file in (path, other / path.relative_to(out))
         )
-        torch.testing.assert_close(here, there, rtol=0, atol=0)
+        same(here, there, str(path))
 
 
 def writers(log: Path) -> Iterator[int]:
