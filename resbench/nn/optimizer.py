@@ -265,12 +265,12 @@ def _make(digital: MakeOptimizer, groups: list[dict[str, Any]], lr: float) -> to
 
 def _ratio(lr: float, digital_lr: float | None) -> float:
     """Digital rate over that of the tiles, which schedulers keep."""
-    if lr < 0:
-        raise BadValue("lr", lr, "is negative; write a learning rate of 0 or above")
+    if not 0 <= lr < math.inf:
+        raise BadValue("lr", lr, "is negative or not finite; write a learning rate of 0 or above")
     if digital_lr is None:
         return 1.0
-    if digital_lr < 0:
-        raise BadValue("digital_lr", digital_lr, "is negative; write a learning rate of 0 or above")
+    if not 0 <= digital_lr < math.inf:
+        raise BadValue("digital_lr", digital_lr, "is negative or not finite; write a learning rate of 0 or above")
     if lr == 0:
         raise BadValue(
             "lr", lr, "is in no proportion to digital_lr; write a rate above 0, and freeze layers that shall not train"

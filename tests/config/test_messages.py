@@ -39,7 +39,7 @@ LOGGERS = "lightning.pytorch.loggers"
             "model.init_args.layers: 'fc9' matches no layer that can be analog; write one of fc1, fc2",
         ),
         (["--model.layers=fc1"], "model.init_args.layers: fc1 does not fit; write a list"),
-        (["--optimizer.lr=-1"], "optimizer.init_args.lr: -1.0 is negative; write a learning rate of 0 or above"),
+        (["--optimizer.lr=-1"], "optimizer.init_args.lr: -1.0 is negative or not finite; write a learning rate"),
         (
             ["--optimizer=torch.optim.Adam"],
             "optimizer: Adam does not train analog layers; write resbench.nn.AnalogOptimizer, and Adam as its digital",
@@ -65,7 +65,10 @@ LOGGERS = "lightning.pytorch.loggers"
             ],
             f"{ALGORITHM}.optimizer.init_args.lr: Adam gets its lr from outside; leave it out",
         ),
-        (["--optimizer.digital_lr=-1"], "optimizer.init_args.digital_lr: -1.0 is negative; write a learning rate"),
+        (
+            ["--optimizer.digital_lr=-1"],
+            "optimizer.init_args.digital_lr: -1.0 is negative or not finite; write a learning",
+        ),
         (["--data.batch_size=0"], "data.init_args.batch_size: 0 is too small; write a whole number of 1 or more"),
         (["--data.batch_size=a"], "data.init_args.batch_size: a does not fit; write a whole number"),
         (["--data.val_size=1437"], "data.init_args.val_size: 1437 leaves nothing of the 1437 training samples"),

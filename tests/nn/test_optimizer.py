@@ -1,3 +1,4 @@
+import math
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,7 @@ from torch.optim import SGD
 
 from resbench.algorithms import AnalogSGD as OneTile
 from resbench.crossbar.devices import Ideal
-from resbench.errors import Diverged
+from resbench.errors import BadValue, Diverged
 from resbench.nn import AnalogLayer, AnalogOptimizer, AnalogWeight, ForeignWrite, to_analog
 
 X = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, 1.0]])
@@ -151,9 +152,12 @@ def test_the_state_of_the_optimiser_survives() -> None:
     assert other.state_dict()["state"].keys() == optimizer.state_dict()["state"].keys() == {1, 3}
 
 
-def test_a_negative_rate_is_refused() -> None:
-    with pytest.raises(ValueError, match="lr: -1"):
-        AnalogOptimizer(model().parameters(), lr=-1)
+@pytest.mark.parametrize("rate", [-1.0, math.nan, math.inf])
+def test_a_rate_that_is_negative_or_not_finite_is_refused(rate: float) -> None:
+    with pytest.raises(BadValue, match=f"^lr: {rate} is negative or not finite"):
+        AnalogOptimizer(model().parameters(), lr=rate)
+    with pytest.raises(BadValue, match=f"^digital_lr: {rate} is negative or not finite"):
+        AnalogOptimizer(model().parameters(), lr=0.1, digital_lr=rate)
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam, torch.optim.LBFGS, torch.optim.Muon])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -50,8 +51,10 @@ class Drift:
     reset_tol: float = 1e-7
 
     def __post_init__(self) -> None:
-        if self.nu < 0:
-            raise BadValue("drift.nu", self.nu, "is negative; write 0 for no drift")
+        for name in ("nu", "nu_dtod", "nu_std", "w_noise_std"):
+            if not 0 <= getattr(self, name) < math.inf:
+                hint = "is negative or not finite; write a number above 0, or 0 for none"
+                raise BadValue(f"drift.{name}", getattr(self, name), hint)
         for name in ("t_0", "wg_ratio"):
             if not getattr(self, name) > 0:
                 raise BadValue(f"drift.{name}", getattr(self, name), "must be above 0; 1 is the default")

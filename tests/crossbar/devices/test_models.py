@@ -81,6 +81,8 @@ def test_infinite_states_are_no_granularity(device: Device) -> None:
         (lambda: PiecewiseStep(piecewise_up=(0,)), "piecewise_up"),
         (lambda: Ideal(states=4), "states: 4 is impossible for Ideal"),
         (lambda: Drift(nu=-1), "drift.nu: -1"),
+        (lambda: Drift(nu=math.nan), "drift.nu: nan is negative or not finite"),
+        (lambda: Drift(nu_dtod=-1), "drift.nu_dtod: -1"),
         (lambda: Drift(t_0=0), "drift.t_0: 0"),
         (lambda: VectorCell(devices=()), "at least one"),
         (lambda: VectorCell(devices=(SoftBounds(),), update_policy="each"), "update_policy: 'each'"),  # type: ignore[arg-type]
