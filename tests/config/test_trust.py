@@ -158,7 +158,10 @@ def test_a_run_is_verified_without_a_byte_elsewhere(here: Path, capsys: pytest.C
 
 def test_data_are_not_downloaded_where_a_record_says(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = corpus.base()
-    config["data"] = {"class_path": "resbench.data.MNISTData", "init_args": {"root": "data", "download": True}}
+    config["data"] = {
+        "class_path": "resbench.data.MNISTData",
+        "init_args": {"root": "data", "download": True, "batch_size": 8},
+    }
     write(config)
     before = corpus.files(here)
     assert main(["verify", "record.json", "--epochs", "1"]) == 2

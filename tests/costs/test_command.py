@@ -110,17 +110,17 @@ def test_a_config_of_another_form_is_refused_as_in_a_run(
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "said"),
     [
-        {"transfer_every_growth": 1e300},
-        {"transfer_every": {}},
-        {"transfer_every": ["a"]},
-        {"transfer_every": []},
-        {"tiles": "four"},
+        ({"transfer_every_growth": 1e300}, "record.json: no formula takes these settings of the algorithm"),
+        ({"transfer_every": {}}, "transfer_every: {} is no number; write one, such as 2"),
+        ({"transfer_every": ["a"]}, "transfer_every: ['a'] are no periods; write one number for each hop"),
+        ({"transfer_every": []}, "transfer_every: [] are no periods; write one number for each hop"),
+        ({"tiles": "four"}, "tiles: 'four' is no number; write a whole number from 1"),
     ],
 )
 def test_settings_that_no_formula_takes_are_said_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: dict[str, Any]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], settings: dict[str, Any], said: str
 ) -> None:
     record = make_record("ResidualLearning", tiles=4)
     changed = {
@@ -132,7 +132,7 @@ def test_settings_that_no_formula_takes_are_said_in_one_line(
     assert cost("--record", str(tmp_path / "record.json")) == 2
     streams = capsys.readouterr()
     assert streams.out == ""
-    assert "record.json: no formula takes these settings of the algorithm" in streams.err
+    assert said in streams.err
     assert streams.err.count("\n") == 1
 
 
