@@ -23,6 +23,8 @@ KEY = "resbench_config"
 STATE = "resbench_state"
 #: Key in that state: checksums of the constants of the devices that the checkpoint leaves out.
 DRAWN = "drawn"
+#: Key in that state: checksums of the data that were trained on.
+DATA = "data"
 
 #: A zip archive ends with its comment and the length of the comment. Torch writes none; here it is the checksum.
 NO_COMMENT, COMMENT = b"\0\0", b"\x08\0"
@@ -69,40 +71,45 @@ class Damaged(UserError):
     """A file that cannot be read as a checkpoint."""
 
 
-def newest_checkpoint(folder: Path, config: Mapping[str, Any], model: nn.Module) -> tuple[Path | None, list[str]]:
+def newest_checkpoint(
+    folder: Path, config: Mapping[str, Any], model: nn.Module, data: Any = None
+) -> tuple[Path | None, list[str]]:
     """The newest checkpoint of a run folder that can be read.
 
     Args:
         folder: the folder of an attempt.
         config: the resolved config of this command.
         model: the model that was built from it.
+        data: checksums of the data here; null where they are not known.
 
     Returns:
         The file, or None if there is none; and a line for each newer file that cannot be read.
 
     Raises:
-        UserError: for a checkpoint that was written by another config or version.
+        UserError: for a checkpoint that was written by another config or version, or trained on other data.
     """
     damaged: list[str] = []
     for name in (CHECKPOINT, PREVIOUS):
         if (folder / name).is_file():
             try:
-                return checked_checkpoint(folder / name, config, model), damaged
+                return checked_checkpoint(folder / name, config, model, data), damaged
             except Damaged as error:
                 damaged.append(str(error))
     return None, damaged
 
 
-def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Module) -> Path:
+def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Module, data: Any = None) -> Path:
     """The checkpoint file, if a run of this config wrote it.
 
     Args:
         path: the path that the user named.
         config: the resolved config of this command.
         model: the model that was built from it.
+        data: checksums of the data here; null where they are not known.
 
     Raises:
-        UserError: for a file that is missing, is not a checkpoint of resbench, or is of another config or version.
+        UserError: for a file that is missing, is not a checkpoint of resbench, or is of another config, version or
+            data.
         Damaged: for a file that cannot be read.
     """
     file, checkpoint = Path(path), read_checkpoint(path)
@@ -113,6 +120,7 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Mo
         )
     refuse_other_config(file, differences(checkpoint[KEY], config))
     refuse_other_version(file, whole_state(checkpoint, model), model.state_dict())
+    refuse_other_data(file, checkpoint[STATE].get(DATA), data)
     return file
 
 
@@ -169,6 +177,29 @@ def refuse_other_config(file: Path, differing: Mapping[str, tuple[Any, Any]]) ->
             f"ckpt_path: {file} is of another config: {key} is {there} there and {here} here{more}; "
             f"write --config {file.parent / CONFIG}"
         )
+
+
+def refuse_other_data(file: Path, there: Any, here: Any) -> None:
+    """Refuse a checkpoint of a training on other data; the folder of the data is not part of the config's identity.
+
+    Args:
+        file: the checkpoint.
+        there: checksums of its data, by part; null in one of an earlier version.
+        here: those of the data of this command; null where they are not known.
+
+    Raises:
+        UserError: with the checksums.
+    """
+    if there is not None and here is not None and there != here:
+        raise UserError(
+            f"ckpt_path: {file} was trained on other data: their sha256 is {_sums(there)} there, {_sums(here)} here; "
+            f"name the folder of those data, or remove {file.parent} to train anew"
+        )
+
+
+def _sums(value: Any) -> str:
+    parts = value.items() if isinstance(value, Mapping) else [("", value)]
+    return ", ".join(f"{name} {str(digest)[:12]}".strip() for name, digest in parts)
 
 
 def refuse_other_version(file: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:

@@ -55,7 +55,11 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
         for line in weights.program(cli.model.network):
             print(line)
     read_data(cli, command)
-    check_limits(cli, "val" if command == "validate" else command)
+    part = "val" if command == "validate" else command
+    check_limits(cli, part)
+    limit = f"limit_{part}_batches"
+    if command != "predict" and getattr(cli.config.trainer, limit) == 0:  # as in a trial of a tuning
+        raise UserError(f"trainer.{limit}: 0 leaves nothing to evaluate; write --trainer.{limit}=null for all")
     if command == "predict" and trained is not None:
         _predict(cli, trained)
         return 0

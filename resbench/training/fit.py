@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -26,13 +26,14 @@ from resbench.nn.overview import analog_table
 from resbench.records.files import write_text_atomically
 from resbench.records.names import CHECKPOINT, CONFIG, ERROR, PREVIOUS, RECORD
 from resbench.records.schema import Record, metric_differences, record_or_none, write_record
-from resbench.training.checkpoint import newest_checkpoint
+from resbench.training.checkpoint import DATA, STATE, newest_checkpoint, read_checkpoint, refuse_other_data
 from resbench.training.checks import check_training
 from resbench.training.cli import RunCLI
 from resbench.training.distributed import SharedBatchDDP, command_line, fail_as_helper
 from resbench.training.folder import is_complete, was_interrupted
 from resbench.training.process import use_huge_pages
 from resbench.training.record import Status, draft_record, final_record
+from resbench.training.saving import RunCheckpoint
 from resbench.training.state import check_state
 from resbench.training.stop import Interrupted
 from resbench.training.wandb_logger import WandbRunLogger
@@ -96,7 +97,11 @@ def _help(cli: RunCLI, checkpoint: Path | None) -> int:
 
 def _run(cli: RunCLI, checkpoint: Path | None) -> int:
     draft = draft_record(cli)
-    checkpoint = _take_up(cli, checkpoint)
+    data = draft.data.get("sha256")
+    checkpoint = _take_up(cli, checkpoint, data)
+    for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, RunCheckpoint):
+            callback.data = data
     for line in [*_plan(cli), *_start(cli, checkpoint)]:
         print(line, flush=True)
     if checkpoint is not None:
@@ -139,14 +144,21 @@ def _start(cli: RunCLI, checkpoint: Path | None) -> list[str]:
     return [] if weights is None or checkpoint is not None else weights.program(cli.model.network)
 
 
-def _take_up(cli: RunCLI, checkpoint: Path | None) -> Path | None:
+def _take_up(cli: RunCLI, checkpoint: Path | None, data: Any) -> Path | None:
     """The checkpoint to continue from. The folder is cleared unless the checkpoint is in it.
 
     A record in the folder belongs to the attempt before. It is removed now, because the new attempt may be killed.
+
+    Args:
+        cli: the run.
+        checkpoint: the one that the user named.
+        data: checksums of the data, which those of the checkpoint have to be.
     """
     attempt = cli.folder.attempt
-    if checkpoint is None and (cli.continues or was_interrupted(attempt)):
-        checkpoint, damaged = newest_checkpoint(attempt, cli.resolved, cli.model)
+    if checkpoint is not None:
+        refuse_other_data(checkpoint, read_checkpoint(checkpoint)[STATE].get(DATA), data)
+    elif cli.continues or was_interrupted(attempt):
+        checkpoint, damaged = newest_checkpoint(attempt, cli.resolved, cli.model, data)
         for line in damaged:
             follow = "the one before is taken" if checkpoint else "the run starts from the beginning"
             print(f"warning: {line.removeprefix('ckpt_path: ')}; {follow}", file=sys.stderr)

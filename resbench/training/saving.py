@@ -20,7 +20,7 @@ from resbench.records.files import replacing
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, METRICS, PREVIOUS, TILES
 from resbench.training import metrics_file
-from resbench.training.checkpoint import DRAWN, KEY, STATE, Sealed
+from resbench.training.checkpoint import DATA, DRAWN, KEY, STATE, Sealed
 from resbench.training.drawn import leave_out, narrow_counts
 from resbench.training.state import check_state
 from resbench.training.stop import Interrupted, StopOnSignal
@@ -100,6 +100,7 @@ class RunCheckpoint(Checkpoint):
     ) -> None:
         self.folder, self.config, self.times, self.stop = folder, result_config(config), times, stop
         self.drawn = drawn
+        self.data: Any = None  #: checksums of the data, of a run that has looked at them
         self._finished = self._between_epochs = self._is_ours = False
         self._loaded: dict[str, Any] | None = None
         self._saved_at, self._saved_step = time.monotonic(), 0
@@ -193,6 +194,7 @@ class RunCheckpoint(Checkpoint):
         checkpoint[KEY] = self.config
         checkpoint[STATE] = {
             DRAWN: leave_out(checkpoint["state_dict"], pl_module, self.drawn),
+            DATA: self.data,
             "whole": self._is_ours,
             "finished": self._finished,
             "between_epochs": self._between_epochs,

@@ -217,6 +217,14 @@ def test_an_evaluation_without_data_is_refused(run: Run, trained: Outcome) -> No
     assert "data.init_args.val_size" in outcome.err
 
 
+@pytest.mark.parametrize(("command", "part"), [("validate", "val"), ("test", "test")])
+def test_an_evaluation_of_no_mini_batch_is_refused(run: Run, trained: Outcome, command: str, part: str) -> None:
+    outcome = evaluated(run, command, trained, f"--trainer.limit_{part}_batches=0")
+    hint = f"write --trainer.limit_{part}_batches=null for all"
+    assert outcome.err == f"error: trainer.limit_{part}_batches: 0 leaves nothing to evaluate; {hint}\n"
+    assert outcome.status == 2
+
+
 @pytest.mark.parametrize("command", ["validate", "test", "predict"])
 def test_a_share_of_less_than_a_mini_batch_is_refused(run: Run, trained: Outcome, command: str) -> None:
     key = f"trainer.limit_{'val' if command == 'validate' else command}_batches"
