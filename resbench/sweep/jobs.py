@@ -15,6 +15,7 @@ from resbench.sweep.plan import Cell
 from resbench.sweep.progress import SweepProgress
 from resbench.sweep.report import note_changes
 from resbench.training.process import fast_imports
+from resbench.tuning.entry import TRIAL_SEED
 
 if TYPE_CHECKING:
     from resbench.training.cli import RunCLI
@@ -39,6 +40,9 @@ def resolve(cells: Sequence[Cell], folder: Path) -> list[Job]:
         except UserError as error:
             raise UserError(f"{cell.name}: {error}") from None
         loaded = cell.arguments
+        if cell.seed == TRIAL_SEED and cli.resolved["data"]["init_args"].get("val_size") == 0:
+            key = "data.val_size"
+            raise UserError(f"{cell.name}: {key}: 0 leaves nothing to judge a trial on; write set: {{{key}: 5000}}")
         job = Job(cell, folder, cli.config_hash, cli.config.threads, Path.cwd())
         if (same := jobs.setdefault(cli.config_hash, job)) is not job:
             raise UserError(f"runs: {same.cell.name} and {cell.name} are one run, seed {cell.seed}; take one out")

@@ -114,3 +114,16 @@ def test_a_trial_that_failed_stops_the_choice(tmp_path: Path, capsys: pytest.Cap
     captured = capsys.readouterr()
     assert captured.out.splitlines()[-1] == "digital: 15 of 15 trials are not complete; nothing is chosen"
     assert captured.err.splitlines()[-1] == "15 of 15 runs failed; --retry runs them again"
+
+
+def test_a_plan_whose_trials_nobody_could_judge_is_refused_before_the_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(TUNING.replace("set: {", "set: {data.val_size: 0, "))
+    assert main(["tune", str(plan), f"--out={tmp_path / 'out'}"]) == 2
+    error = (
+        "error: digital-trial01: data.val_size: 0 leaves nothing to judge a trial on; write set: {data.val_size: 5000}"
+    )
+    assert capsys.readouterr().err.splitlines()[-1] == error
+    assert not (tmp_path / "out").exists()
