@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from math import isfinite, nan
+from typing import Any
 
 from resbench.leaderboard.expected_best import expected_best
 from resbench.leaderboard.rows import row_names
@@ -125,17 +126,26 @@ def _tuned(search: TunedRuns, label: str, shown: Sequence[Run], default: Sequenc
 def _default_of(search: TunedRuns, default: Sequence[Run]) -> list[Run]:
     """Complete runs of the ruleset `default` that differ from a tuning in nothing but what it tunes.
 
-    None where they differ among each other: nobody could say which settings are those of the algorithm's file.
+    They may do without validation data, because the tables of a track have the same training and test data. None where
+    they differ among each other: nobody could say which settings are those of the algorithm's file.
     """
-    common = untuned_config(search.example, search.keys)
+    common = _without_validation(untuned_config(search.example, search.keys))
     alike: dict[str, list[Run]] = defaultdict(list)
     wanted = search.example.algorithm.class_path, search.example.states, "complete"
     for run in default:
         record = run.record
         near = (record.algorithm.class_path, record.states, record.status) == wanted
-        if near and untuned_config(record, search.keys) == common:
+        if near and _without_validation(untuned_config(record, search.keys)) == common:
             alike[hash_of(untuned_config(record, ()))].append(run)
     return next(iter(alike.values())) if len(alike) == 1 else []
+
+
+def _without_validation(config: dict[str, Any]) -> dict[str, Any]:
+    data = config.get("data")
+    arguments = data.get("init_args") if isinstance(data, dict) else None
+    if isinstance(arguments, dict):
+        arguments.pop("val_size", None)
+    return config
 
 
 def _scores(runs: Sequence[Run], metric: Metric) -> dict[int, float]:

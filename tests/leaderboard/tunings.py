@@ -18,7 +18,7 @@ WINNERS = (3, 10, 11)
 
 
 def plain_run(seed: int = 0, *, accuracy: float = 0.5, lr: float = 0.2, states: float | None = 4, **more: Any) -> Run:
-    """A run of the ruleset `default`."""
+    """A run of the ruleset `default`, without validation data."""
     return _run(f"default-{lr}-{states}-{seed}.json", None, lr, 31, seed, accuracy, 0.5, states, **more)
 
 
@@ -80,6 +80,7 @@ def _run(
     }
     config["model"]["init_args"]["algorithm"] = algorithm
     config["experiment"]["tuning"] = place
+    config["data"]["init_args"]["val_size"] = 0 if place is None else 5000
     config["trainer"]["limit_test_batches"] = 0 if accuracy is None else None
     epochs = [
         EpochMetrics(epoch=epoch, step=1250 * (epoch + 1), values={"train/loss": 0.4, "val/acc": judged})
