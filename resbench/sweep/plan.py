@@ -124,7 +124,8 @@ def combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, li
     """Name and arguments of every combination of the values in the grid of an entry."""
     name = entry.get("name")
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UserError(f"{path}: runs: name: {name!r}: write letters, digits, '.', '_' and '-'")
+        found = "missing" if name is None else repr(name)
+        raise UserError(f"{path}: runs: name: {found}; write letters, digits, '.', '_' and '-'")
     place = f"{path}: runs: {name}"
     only_known(entry, RUN_KEYS, place)
     fixed, grid = (mapping(entry.get(key), f"{place}: {key}") for key in ("set", "grid"))
