@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "interop": {"algorithms", "crossbar"},
     "nn": {"algorithms", "crossbar"},
     "networks": set(),
-    "data": set(),
+    "data": {"records"},
     "costs": {"records"},
     "tuning": {"records", "config"},
     "leaderboard": {"records", "config", "costs", "tuning"},

@@ -36,8 +36,8 @@ class Refusal(Entry):
 
 #: Keys of a config with plain data, and keys of its sections with plain data.
 PLAIN = (
-    *("seed_everything", "threads", "ckpt_path", "weights_only", "weights_sha256", "arithmetic"),
-    "lr_scheduler_interval",
+    *("seed_everything", "threads", "ckpt_path", "weights_only", "arithmetic"),
+    *("weights_sha256", "data_sha256", "lr_scheduler_interval"),
 )
 SECTIONS: Mapping[str, Sequence[str]] = {
     "experiment": ("name", "track", "root"),
@@ -169,6 +169,9 @@ class _Check:
                 checks = {name: self.word for name in TRAINER_PLAIN} | {name: self.null for name in TRAINER_NULL}
                 objects = {name: self.one_or_more(kind) for name, kind in TRAINER_OBJECTS.items()}
                 yield from self.mapping(key, value, {**checks, **objects}, ours=False)
+            elif key == "code_sha256":
+                modules = value if isinstance(value, Mapping) else ()
+                yield from self.mapping(key, value, dict.fromkeys(modules, self.plain))
             elif key in PLAIN or (key == "weights" and self.own_paths):
                 yield from self.plain(key, value)
             elif key == "weights":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from functools import lru_cache
 from pathlib import Path
 
 from resbench.config.files import folders, named_config
 from resbench.errors import UserError
+from resbench.records.files import file_sha256
 
 #: Folder, below one of configs, of the files that come with resbench.
 SHELF = "weights"
@@ -24,8 +23,7 @@ def digest_of(name: str) -> str:
     if not path.is_file():
         raise UserError(f"weights: there is no file {name}; resbench export RUN --to {name} writes one", "weights")
     try:
-        status = path.stat()
-        return _digest(path.resolve(), status.st_size, status.st_mtime_ns)
+        return file_sha256(path)
     except OSError as error:
         raise UserError(f"weights: {name} cannot be read ({error.strerror}); name another file", "weights") from None
 
@@ -53,10 +51,3 @@ def on_shelf(digest: str) -> Path | None:
     """The file with a checksum among those that come with resbench, or lie in ``configs/weights`` here."""
     files = (path for folder in folders() for path in sorted((folder / SHELF).glob("*.safetensors")))
     return next((path for path in files if digest_of(os.fspath(path)) == digest), None)
-
-
-@lru_cache(maxsize=64)
-def _digest(path: Path, size: int, changed: int) -> str:
-    """The checksum of a file, computed again once its size or time has changed; a sweep asks for it in each run."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

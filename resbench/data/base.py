@@ -122,6 +122,16 @@ class InMemoryData(LightningDataModule, ABC):
         """
         return inputs
 
+    def own_sha256(self) -> str | None:
+        """One checksum of the files that the data come from, if each user has others; None for published data.
+
+        It becomes part of the identity of a run (the key ``data_sha256``), so that two data sets never share a run.
+
+        Raises:
+            OSError: if a file is missing.
+        """
+        return None
+
     def setup(self, stage: str) -> None:
         """Read the data, once for all stages.
 

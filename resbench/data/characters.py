@@ -13,8 +13,11 @@ from resbench.data.base import Batch, InMemoryData, Split
 from resbench.data.loaders import EvalLoader, TrainLoader
 from resbench.data.order import random_words
 from resbench.errors import BadValue, MissingData, refuse_below_one
+from resbench.records.files import file_sha256
 
 TEST_SHARE = 0.1
+#: Name of the file of tiny Shakespeare, which is the same everywhere.
+PUBLISHED = "tinyshakespeare.txt"
 
 
 class CharacterData(InMemoryData):
@@ -49,7 +52,7 @@ class CharacterData(InMemoryData):
     def __init__(
         self,
         root: str = "data",
-        path: str = "tinyshakespeare.txt",
+        path: str = PUBLISHED,
         context: int = 256,
         batch_size: int = 64,
         steps_per_epoch: int | None = None,
@@ -68,6 +71,11 @@ class CharacterData(InMemoryData):
         """Find the text."""
         if not self._file().is_file():
             raise self._missing("no such file")
+
+    def own_sha256(self) -> str | None:
+        """The checksum of the text, unless it has the name of the published one."""
+        file = self._file()
+        return None if file.name == PUBLISHED else file_sha256(file)
 
     def load(self) -> tuple[Split, Split]:
         """Read the text as two streams, and set ``characters``, its alphabet."""

@@ -18,6 +18,7 @@ from resbench.data.augmentation import AugmentedImageData
 from resbench.data.base import Split
 from resbench.data.order import content_permutation
 from resbench.errors import BadValue, MissingData
+from resbench.records.files import joint_sha256
 
 Sample = tuple[str, int]
 #: Height and width.
@@ -59,6 +60,13 @@ class ImageFolderData(AugmentedImageData):
         for name in ("train", "test"):
             if not (root / name).is_dir():
                 raise _no_images(root / name, "no such folder")
+
+    def own_sha256(self) -> str:
+        """The checksum of all files in the class folders; the names of the files do not matter."""
+        self.prepare_data()
+        root = Path(self.root).expanduser()
+        files = (path for name in ("train", "test") for path in (root / name).glob("*/**/*") if path.is_file())
+        return joint_sha256((path.relative_to(root).parent.as_posix(), path) for path in files)
 
     def load(self) -> tuple[Split, Split]:
         """Read training and test images from ``root``, and set ``num_classes`` and ``input_shape`` from them."""

@@ -15,6 +15,7 @@ from torch import Tensor
 from resbench.data.base import InMemoryData, Split
 from resbench.data.order import content_permutation
 from resbench.errors import BadValue, MissingData, check_choice
+from resbench.records.files import joint_sha256
 
 Kind = Literal["classes", "numbers"]
 Normalization = Literal["standard", "none"]
@@ -68,6 +69,10 @@ class CSVData(InMemoryData):
             if not self._file(name).is_file():
                 hint = "; write the folder that holds train.csv and test.csv"
                 raise MissingData("root", f"there is no file {self._file(name)}", hint)
+
+    def own_sha256(self) -> str:
+        """The checksum of both files."""
+        return joint_sha256((name, self._file(name)) for name in ("train.csv", "test.csv"))
 
     def load(self) -> tuple[Split, Split]:
         """Read both files, and set ``columns``, ``classes``, ``num_classes`` and ``input_shape``."""

@@ -1,9 +1,11 @@
-"""Writing files atomically: a reader never sees half of a file."""
+"""Writing files atomically, so that a reader never sees half of a file, and checksums of files."""
 
+import hashlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,3 +57,30 @@ def keep_lines(path: Path, count: int) -> bool:
         with replacing(path) as file:
             file.writelines(lines[:count])
     return len(lines) >= count
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, 64 hex digits, as ``sha256sum`` prints it.
+
+    Raises:
+        OSError: if it is not there or cannot be read.
+    """
+    status = path.stat()
+    return _sha256(path.resolve(), status.st_size, status.st_mtime_ns)
+
+
+def joint_sha256(files: Iterable[tuple[str, Path]]) -> str:
+    """One SHA-256 of several files, each with a name for what it is; their order does not matter.
+
+    Raises:
+        OSError: if one of them cannot be read.
+    """
+    lines = sorted(f"{name}\t{file_sha256(path)}\n" for name, path in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+@lru_cache(maxsize=2**17)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    """The checksum of a file, computed again once its size or time has changed; a sweep asks for it in each run."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

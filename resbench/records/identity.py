@@ -11,8 +11,8 @@ from typing import Any, cast
 from resbench.errors import BadValue
 
 #: Dotted keys of a resolved config that do not change the result: they say where a run writes, what it shows and where
-#: its files are. The folder of the data is one of them, because the record has the checksums of the data, and so is the
-#: file of weights, whose checksum is a key of its own.
+#: its files are. The folder of the data is one of them, because published data are the same in any folder, and data of
+#: one's own have a checksum as a key, as a file of weights has.
 RESULT_FREE_KEYS = frozenset(
     {
         "checkpoint",
@@ -57,6 +57,8 @@ LATER_KEYS: Mapping[str, Any] = {
     "arithmetic": "native",
     "tuning": None,
     "weights_sha256": None,
+    "data_sha256": None,
+    "code_sha256": None,
     "lr_scheduler_interval": "epoch",
     "ImageFolderData.resize": None,
     "ChoppedTikiTaka.gamma": 0.0,

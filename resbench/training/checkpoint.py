@@ -180,7 +180,7 @@ def refuse_other_config(file: Path, differing: Mapping[str, tuple[Any, Any]]) ->
 
 
 def refuse_other_data(file: Path, there: Any, here: Any) -> None:
-    """Refuse a checkpoint of a training on other data; the folder of the data is not part of the config's identity.
+    """Refuse a checkpoint of a training on other data. Of published data, the config's identity has no checksum.
 
     Args:
         file: the checkpoint.
@@ -193,7 +193,7 @@ def refuse_other_data(file: Path, there: Any, here: Any) -> None:
     if there is not None and here is not None and there != here:
         raise UserError(
             f"ckpt_path: {file} was trained on other data: their sha256 is {_sums(there)} there, {_sums(here)} here; "
-            f"name the folder of those data, or remove {file.parent} to train anew"
+            "name the folder of those data, or train anew in another folder, with --experiment.name=NAME"
         )
 
 

@@ -27,7 +27,6 @@ from resbench.config.files import merged_arguments
 from resbench.config.keys import SEEDS, check_seeds, check_shape, check_trainer
 from resbench.config.messages import explain, refused, shortened
 from resbench.config.values import Interval, check_run, check_values, odd_values
-from resbench.config.weights import digest_of
 from resbench.config.yaml import dump_yaml, load_yaml
 from resbench.data.base import InMemoryData
 from resbench.errors import BadValue, UserError
@@ -35,7 +34,8 @@ from resbench.records.identity import as_list, config_hash
 from resbench.registry import OPTIMIZER, import_shelves
 from resbench.tasks.base import Task
 from resbench.training.distributed import SharedBatchDDP, check_strategy
-from resbench.training.drawn import checksums, use_own_constants
+from resbench.training.drawn import checksums as drawn_checksums
+from resbench.training.drawn import use_own_constants
 from resbench.training.experiment import Experiment
 from resbench.training.folder import RunFolder
 from resbench.training.forecast import forecast, measured_rate
@@ -44,6 +44,7 @@ from resbench.training.parser import RunParser
 from resbench.training.process import Arithmetic, keep_freed_memory, set_arithmetic
 from resbench.training.progress import EpochLines, TimeEstimate
 from resbench.training.saving import BetweenEpochs, CheckpointTimes, DurableCheckpointIO, RunCheckpoint
+from resbench.training.sources import CHECKSUMS, checksums
 from resbench.training.stop import StopOnSignal
 from resbench.training.trainer import RunTrainer, Unprofiled
 from resbench.tuning.entry import tuning_of
@@ -167,12 +168,8 @@ class RunCLI(LightningCLI):
             help="File of safetensors, or a checkpoint of tensors, that the network is programmed with before the "
             "training.",
         )
-        parser.add_argument(
-            "--weights_sha256",
-            type=str | None,
-            default=None,
-            help="Checksum of that file, which is part of the result; filled in where it is left out.",
-        )
+        for key, (kind, text) in CHECKSUMS.items():
+            parser.add_argument(f"--{key}", type=kind, default=None, help=text)
         parser.add_class_arguments(Experiment, "experiment")
         parser.add_class_arguments(CheckpointTimes, "checkpoint")
         parser.add_lightning_class_args(TileState, "tile_state")
@@ -198,8 +195,6 @@ class RunCLI(LightningCLI):
             UserError: for a config that no run can have.
         """
         self.config = self.resolve(argv)
-        if self.config.weights is not None and self.config.weights_sha256 is None:
-            self.config.weights_sha256 = digest_of(self.config.weights)
         self._refuse_unwritable()
         self.after: str | None = self.config.pop("after", None)
         self.continues = self.training and self.config.ckpt_path == LAST
@@ -210,6 +205,9 @@ class RunCLI(LightningCLI):
             tuning_of(self.resolved)
         except BadValue as error:
             raise UserError(str(error)) from None
+        make_data = self._data_alone if self.build or self.config.data_sha256 is None else None
+        for key, digest in checksums(self.resolved, make_data).items():
+            self.config[key] = self.resolved[key] = digest
         self._identify()
 
     def reseed(self, seed: int) -> None:
@@ -338,11 +336,14 @@ class RunCLI(LightningCLI):
             raise refused(error, self.resolved, MADE) from error
         return model
 
+    def _data_alone(self) -> Any:
+        config = Namespace(data=self.config.data)  # type: ignore[no-untyped-call]
+        return self.parser.instantiate(config, instantiate_groups=False).data
+
     def _find_data(self) -> None:
         """Find or download the data, and say what a large network needs, before its devices are built."""
         try:
-            config = Namespace(data=self.config.data)  # type: ignore[no-untyped-call]
-            data = self.parser.instantiate(config, instantiate_groups=False).data
+            data = self._data_alone()
             data.prepare_data()
         except (ValueError, TypeError, OSError) as error:
             raise refused(error, self.resolved, MADE) from error
@@ -373,7 +374,7 @@ class RunCLI(LightningCLI):
             if config.max_time is not None:
                 self.stop.seconds, arguments["max_time"] = Timer(config.max_time).time_remaining(), None
             checkpoint = RunCheckpoint(
-                self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop, checksums(self.model)
+                self.folder.attempt, self.resolved, self.config_init.checkpoint, self.stop, drawn_checksums(self.model)
             )
             loggers = [logger for logger in as_list(config.logger) if isinstance(logger, Logger)]
             callbacks = [BetweenEpochs(checkpoint), *callbacks, self.stop, self.history, checkpoint, TimeEstimate()]

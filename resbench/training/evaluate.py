@@ -20,6 +20,7 @@ from resbench.records.files import replacing
 from resbench.records.names import EVALUATION, EVALUATION_FIGURE, PREDICTIONS
 from resbench.records.text import aligned
 from resbench.tasks.base import Task
+from resbench.training.checkpoint import refuse_other_data
 from resbench.training.checks import check_limits, read_data
 from resbench.training.cli import RunCLI
 from resbench.training.record import CHECKOUT, git_state, hardware, versions
@@ -55,6 +56,8 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
         for line in weights.program(cli.model.network):
             print(line)
     read_data(cli, command)
+    if trained is not None:
+        refuse_other_data(trained.file, trained.data, cli.datamodule.describe().get("sha256"))
     part = "val" if command == "validate" else command
     check_limits(cli, part)
     limit = f"limit_{part}_batches"

@@ -13,7 +13,9 @@ from resbench.errors import UserError
 from resbench.nn import analog_layers
 from resbench.records.identity import hash_of
 from resbench.training.checkpoint import (
+    DATA,
     KEY,
+    STATE,
     differences,
     read_checkpoint,
     refuse_other_config,
@@ -22,7 +24,7 @@ from resbench.training.checkpoint import (
 )
 
 #: Sections of the config that have to be the same for an evaluation.
-EVALUATED = ("model", "data", "seed_everything")
+EVALUATED = ("model", "data", "data_sha256", "code_sha256", "seed_everything")
 #: Keys among them that do not change the trained weights: converters and noise of products, and drift of the devices.
 FREE = re.compile(r"model\.init_args\.(forward_io|backward_io|device(\.\w+)*\.drift)(\.|$)")
 #: Names in the state of a model that belong to these keys.
@@ -41,12 +43,14 @@ class Trained(NamedTuple):
         file: the checkpoint.
         config_hash: hash of the config of the training.
         steps: optimiser steps before the checkpoint.
+        data: checksums of the data, by part; null where they are not known.
         changes: by dotted key, the value in the training and the one of this evaluation, where they differ.
     """
 
     file: Path
     config_hash: str
     steps: int
+    data: Any
     changes: dict[str, tuple[Any, Any]]
 
     @property
@@ -82,7 +86,7 @@ def load_trained(path: Path | str, config: Mapping[str, Any], model: nn.Module) 
     state = dict(_fitted(whole_state(checkpoint, model), here, changes))
     refuse_other_version(file, state, here)
     model.load_state_dict(state)
-    return Trained(file, hash_of(checkpoint[KEY]), checkpoint["global_step"], changes)
+    return Trained(file, hash_of(checkpoint[KEY]), checkpoint["global_step"], checkpoint[STATE].get(DATA), changes)
 
 
 def _fitted(

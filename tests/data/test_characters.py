@@ -101,3 +101,12 @@ def test_a_missing_text_is_found_before_it_is_read(tmp_path: Path) -> None:
     (tmp_path / "tinyshakespeare.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(FileNotFoundError, match="not UTF-8"):
         CharacterData(root=str(tmp_path)).setup("fit")
+
+
+def test_only_a_text_of_ones_own_has_a_checksum(tmp_path: Path) -> None:
+    for name in ("tinyshakespeare.txt", "own.txt"):
+        (tmp_path / name).write_text("abc")
+    assert CharacterData(str(tmp_path)).own_sha256() is None
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # SHA-256 of "abc", FIPS 180-2
+    assert CharacterData(str(tmp_path), path="own.txt").own_sha256() == digest
+    assert CharacterData(str(tmp_path / "own.txt")).own_sha256() == digest

@@ -121,3 +121,18 @@ def test_an_impossible_size_is_refused(size: Any) -> None:
 def test_missing_folders_are_found_before_any_image_is_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"root: no images in .*train \(no such folder\)"):
         ImageFolderData(str(tmp_path)).prepare_data()
+
+
+def test_the_checksum_is_that_of_images_and_classes(root: Path, tmp_path: Path) -> None:
+    """Neither the names of the files nor what is kept of decoded images matters."""
+    data = ImageFolderData(str(root))
+    before = data.own_sha256()
+    data.setup("fit")
+    image = next((root / "train").glob("*/*"))
+    image = image.rename(image.with_name("another_name.png"))
+    assert data.own_sha256() == before
+    others = [folder for folder in (root / "train").iterdir() if folder != image.parent]
+    image.rename(others[0] / image.name)
+    assert data.own_sha256() != before
+    with pytest.raises(FileNotFoundError):
+        ImageFolderData(str(tmp_path / "nowhere")).own_sha256()

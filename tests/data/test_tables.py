@@ -89,3 +89,14 @@ def test_missing_files_are_found_before_anything_is_read(tmp_path: Path) -> None
 def test_unknown_words_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         CSVData(**arguments)
+
+
+def test_the_checksum_is_that_of_the_files(tmp_path: Path) -> None:
+    """The folder does not matter, and both files do."""
+    for name, test in (("first", TEST), ("second", TEST), ("third", TEST.replace("4", "5"))):
+        (tmp_path / name).mkdir()
+        read(tmp_path / name, test=test)
+    first, second, third = (CSVData(str(tmp_path / name)).own_sha256() for name in ("first", "second", "third"))
+    assert first == second != third
+    with pytest.raises(FileNotFoundError):
+        CSVData(str(tmp_path)).own_sha256()

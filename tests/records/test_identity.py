@@ -47,6 +47,8 @@ def test_order_of_keys_does_not_matter() -> None:
         ("ckpt_path", "last.ckpt"),
         ("weights", "trained.safetensors"),
         ("weights_sha256", None),
+        ("data_sha256", None),
+        ("code_sha256", None),
         ("lr_scheduler_interval", "epoch"),
         ("model.init_args.device.init_args.half_constants", False),
     ],
@@ -79,6 +81,8 @@ def test_a_later_argument_belongs_to_its_class_only() -> None:
         ("model.init_args.device.init_args.half_constants", True),
         ("data.init_args.batch_size", 16),
         ("weights_sha256", "4f" * 32),
+        ("data_sha256", "4f" * 32),
+        ("code_sha256", {"mine": "4f" * 32}),
         ("lr_scheduler_interval", "step"),
         ("data.init_args.resize", None),  # an argument of another class than the one that has it in resbench
         ("model.init_args.weights", "an argument of a network or task of one's own"),

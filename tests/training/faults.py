@@ -11,7 +11,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from resbench.data import DigitsData
+from resbench.data import CSVData, DigitsData
+from resbench.data.base import InMemoryData
 from resbench.networks import MLP
 from resbench.training.drawn import constants_of
 
@@ -92,6 +93,12 @@ class PoisonedMLP(MLP):
             if name == "fc1" and self.training and self.batches > 2:
                 x = _Poison.apply(x)
         return x
+
+
+class UnsignedTable(CSVData):
+    """Data of one's own whose author did not think of a checksum."""
+
+    own_sha256 = InMemoryData.own_sha256  # type: ignore[assignment]
 
 
 class SilentData(DigitsData):

@@ -108,8 +108,15 @@ def test_every_algorithm_inside_an_epoch_and_between_two(
     check(run, broken, [4, 8], "--checkpoint.every_n_steps=3", config=config)
 
 
+@pytest.mark.parametrize(
+    ("class_path", "message"),
+    [
+        ("resbench.data.CSVData", "data.root: these data have the sha256 "),
+        ("tests.training.faults.UnsignedTable", "was trained on other data: their sha256 is train "),
+    ],
+)
 def test_a_run_goes_on_with_the_data_it_began_with(
-    broken: Broken, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    class_path: str, message: str, broken: Broken, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The folder of the data is not part of the config's identity, and the files in it may change."""
     table = tmp_path / "table"
@@ -118,7 +125,7 @@ def test_a_run_goes_on_with_the_data_it_began_with(
         lines = [f"{row % 7},{row % 3},{row % 2}" for row in range(rows)]
         (table / f"{name}.csv").write_text("\n".join(["a,b,target", *lines]) + "\n")
     config = tmp_path / "config.yaml"
-    data = {"class_path": "resbench.data.CSVData", "init_args": {"root": str(table), "target": "target"}}
+    data = {"class_path": class_path, "init_args": {"root": str(table), "target": "target"}}
     network = {"class_path": "resbench.networks.MLP", "init_args": {"in_features": 2, "classes": 2}}
     model = {"init_args": {"network": network}}
     parts = ["track/digits_mlp.yaml", "algorithm/digital.yaml"]
@@ -129,7 +136,7 @@ def test_a_run_goes_on_with_the_data_it_began_with(
     capsys.readouterr()
     kept = sorted(path.name for path in attempt.iterdir())
     assert resume(attempt) == 2
-    assert "was trained on other data: their sha256 is train " in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert sorted(path.name for path in attempt.iterdir()) == kept
     (table / "train.csv").write_text(content)
     assert resume(attempt) == 0
