@@ -6,8 +6,10 @@ RECORD = "record.json"
 CONFIG = "config.yaml"
 #: The newest checkpoint, and the one before it, which is used if the newest cannot be read.
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
-#: All logged metrics, the states of all tiles, and the predictions of ``resbench predict``.
-METRICS, TILES, PREDICTIONS = "metrics.csv", "tiles.jsonl", "predictions.csv"
+#: All logged metrics, and the states of all tiles.
+METRICS, TILES = "metrics.csv", "tiles.jsonl"
+#: The predictions of ``resbench predict``; the field is a hash of the conditions that differ from the training's.
+PREDICTIONS = "predictions{}.csv"
 #: The record and the figure of an evaluation that differs from that of the run: command and first digits of a hash.
 EVALUATION, EVALUATION_FIGURE = "{}-{}.json", "{}-{}.png"
 #: The traceback of a run that failed.

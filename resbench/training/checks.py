@@ -77,6 +77,11 @@ def check_training(cli: RunCLI) -> Path | None:
             "trainer.gradient_clip_val: not with precision 16-mixed, where the optimiser itself takes the scale of the "
             "loss off the gradients; leave it out, or write precision: bf16-mixed"
         )
+    if str(trainer.precision).startswith("16") and str(cli.trainer.precision).startswith("bf16"):
+        raise UserError(
+            f"trainer.precision: {trainer.precision} is for GPUs; on the CPU Lightning computes with bf16-mixed in its "
+            "place; write that"
+        )
     for callback in cli.trainer.callbacks:  # type: ignore[attr-defined]
         name = type(callback).__name__
         if has_analog and isinstance(callback, WRITERS):

@@ -17,6 +17,7 @@ from resbench.errors import BadValue, UserError
 from resbench.nn import drifts, pass_time
 from resbench.records.evaluation import Change, Evaluation, Point, write_evaluation
 from resbench.records.files import replacing
+from resbench.records.identity import hash_of, plain
 from resbench.records.names import EVALUATION, EVALUATION_FIGURE, PREDICTIONS
 from resbench.records.text import aligned
 from resbench.tasks.base import Task
@@ -33,7 +34,8 @@ def evaluate(command: str, argv: Sequence[str]) -> int:
 
     Metrics are printed. With ``--after``, or with converters or a drift that the training did not have, the record of
     the evaluation is written beside the checkpoint, with a figure of the metrics against time. Predictions are
-    written to ``predictions.csv`` there, with the columns of the task. Without a checkpoint, ``validate`` and ``test``
+    written to ``predictions.csv`` there, with the columns of the task, or to ``predictions-HASH.csv`` under other
+    conditions. Without a checkpoint, ``validate`` and ``test``
     evaluate the network as the ``weights`` of the config program it, before any training, and write nothing.
 
     Raises:
@@ -155,7 +157,8 @@ def _keep(cli: RunCLI, command: str, trained: Trained, points: list[Point], star
 
 def _predict(cli: RunCLI, trained: Trained) -> None:
     predictions = _joined(cli.trainer.predict(cli.model, datamodule=cli.datamodule) or [], cli.model)
-    path = trained.file.with_name(PREDICTIONS)
+    changed = f"-{hash_of(plain(trained.changes))[:8]}" if trained.changes else ""
+    path = trained.file.with_name(PREDICTIONS.format(changed))
     try:
         _write(path, *cli.model.table(predictions))
     except OSError as error:

@@ -22,7 +22,8 @@ class RunFolder:
     """Where a run writes.
 
     A run works in ``root/name/HASH.attempt``. When it is complete, the folder is renamed to ``root/name/HASH`` and
-    replaces an earlier complete run. A run that fails or is interrupted stays an attempt, with its record and its
+    replaces an earlier complete run. Files that only the earlier one has stay, such as evaluations, and runs of Weights &
+    Biases that were not uploaded yet. A run that fails or is interrupted stays an attempt, with its record and its
     checkpoint, until the next attempt.
 
     Args:
@@ -107,7 +108,7 @@ class RunFolder:
             self._promote()
         elif self._old.exists() and not self.complete.exists():
             self._old.rename(self.complete)
-        _remove(self._old)
+        self._replace_old()
 
     def _promote(self) -> None:
         """Replace the complete run by the attempt. At every moment one of the two is there completely."""
@@ -116,7 +117,24 @@ class RunFolder:
             _remove(self._old)
             self.complete.rename(self._old)
         self.attempt.rename(self.complete)
+        self._replace_old()
+
+    def _replace_old(self) -> None:
+        if self._old.is_dir() and not self._old.is_symlink():
+            _bring_over(self._old, self.complete)
         _remove(self._old)
+
+
+def _bring_over(old: Path, new: Path) -> None:
+    """Move what only the old folder has into the new one; hidden files are left."""
+    for path in old.iterdir():
+        target = new / path.name
+        if path.name.startswith("."):
+            continue
+        if not os.path.lexists(target):
+            path.rename(target)
+        elif path.is_dir() and not path.is_symlink() and target.is_dir():
+            _bring_over(path, target)
 
 
 def _remove(folder: Path) -> None:

@@ -58,6 +58,7 @@ def callback(name: str, **init_args: object) -> str:
         ("trainer: {fast_dev_run: true}", "trainer.fast_dev_run: leaves out loggers and checkpoints"),
         ("trainer: {overfit_batches: 3}", "trainer.overfit_batches: validates on the training data"),
         ("trainer: {precision: bf16-true}", "trainer.precision: bf16-true would lose the steps of the devices; write"),
+        ("trainer: {precision: 16-mixed}", "trainer.precision: 16-mixed is for GPUs; on the CPU"),
         (
             "trainer: {precision: 16-mixed, gradient_clip_val: 1.0}",
             "trainer.gradient_clip_val: not with precision 16-mixed",

@@ -145,6 +145,16 @@ def test_predictions_are_the_tested_ones(run: Run, trained: Outcome) -> None:
     assert sum(float(rows[0][f"p{k}"]) for k in range(10)) == pytest.approx(1, abs=1e-5)
 
 
+def test_predictions_under_other_conditions_have_a_file_of_their_own(run: Run, trained: Outcome) -> None:
+    evaluated(run, "predict", trained)
+    before = (trained.folder / "predictions.csv").read_bytes()
+    outcome = evaluated(run, "predict", trained, "--model.forward_io.out_noise=1")
+    path = Path(outcome.out.partition("predictions: ")[2].strip())
+    assert path.match(f"{trained.folder.name}/predictions-????????.csv")
+    assert path.read_bytes() != before
+    assert (trained.folder / "predictions.csv").read_bytes() == before
+
+
 def test_predictions_of_a_regression_have_no_class(run: Run) -> None:
     regression = run("fit", config=CONFIG.with_name("least_squares_2bit_residual.yaml"))
     outcome = evaluated(run, "predict", regression)

@@ -28,6 +28,33 @@ def test_only_a_complete_run_takes_the_name(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "name").iterdir()] == ["0123456789ab"]
 
 
+def test_what_only_the_earlier_run_has_stays(tmp_path: Path) -> None:
+    """Also where the process is killed between the renaming of the folders and the end."""
+    folder = RunFolder(tmp_path, "name", HASH)
+    attempt(folder, "first", complete=True)
+    (folder.complete / "wandb" / "offline-run-1").mkdir(parents=True)
+    (folder.complete / "wandb" / "offline-run-1" / "run.wandb").write_text("not uploaded")
+    (folder.complete / "test-01234567.json").write_text("evaluation")
+    folder.begin()
+    folder.clear()
+    (folder.attempt / "record.json").write_text("second")
+    (folder.attempt / "wandb" / "offline-run-2").mkdir(parents=True)
+    folder.end(complete=True)
+    kept = ["record.json", "test-01234567.json", "wandb", "wandb/offline-run-1", "wandb/offline-run-1/run.wandb"]
+    kept.append("wandb/offline-run-2")
+    assert sorted(str(path.relative_to(folder.complete)) for path in folder.complete.rglob("*")) == kept
+    assert (folder.complete / "record.json").read_text() == "second"
+    old = folder.complete.with_name(f"{folder.complete.name}.old")
+    old.mkdir()
+    (old / "predictions.csv").write_text("of the first")
+    (old / "record.json").write_text("first")
+    folder.begin()
+    folder.release()
+    assert (folder.complete / "predictions.csv").read_text() == "of the first"
+    assert (folder.complete / "record.json").read_text() == "second"
+    assert not old.exists()
+
+
 def test_an_attempt_can_be_continued(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, "name", HASH)
     attempt(folder, "interrupted", complete=False)
