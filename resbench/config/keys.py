@@ -39,6 +39,8 @@ def check_shape(config: Mapping[str, Any]) -> None:
     Raises:
         UserError: with the key and what to write.
     """
+    if "config_hash" in config:
+        raise UserError("config: this is a record; write the config.yaml beside it, or resbench verify RECORD")
     if config.get("config") is not None:  # the parser takes it for the option of the command line
         raise UserError(f"config: {_shown(config['config'])}: there is no such key; write compose: [FILE.yaml]")
     for key in SECTIONS:

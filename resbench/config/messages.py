@@ -23,6 +23,7 @@ _EXPECTED = re.compile(r"Expected an? (?!dot import path)(.+?)(?:\. Got value: (
 _NO_NAME = re.compile(r"module '([^']+)' has no attribute '([^']+)'|No module named '([^']+)'")
 _NOT_A_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _WRONG_CLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\S+)")
+_ABSTRACT = re.compile(r"instantiatable class, but (\S+) is abstract")
 _NOT_RETURNED = re.compile(r"Expected '([^']+)' to be a subclass of <class '([^']+)'>")
 #: The message for an argument that is a class which is built later, such as an optimiser: the reason, and the class.
 _MADE_LATER = re.compile(
@@ -85,6 +86,8 @@ def explain(message: str, keys: Iterable[str]) -> str:
         return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], known)}")
     if match := _WRONG_CLASS.search(reason) or _NOT_RETURNED.search(reason):
         return _at(problem.place, f"{match[1]} is no {match[2].rpartition('.')[2]}; write the class_path of one")
+    if match := _ABSTRACT.search("\n".join(problem.reasons)):
+        return _at(problem.place, f"{match[1]} is abstract; write the class_path of a class that is derived from it")
     if match := _MISSING.search(reason):
         names = ", ".join(".".join([*problem.path, name]) for name in match[1].split(", "))
         return f"{names}: missing; write it, or give a --config FILE.yaml that has it"
@@ -275,7 +278,8 @@ def _at(place: str, text: str) -> str:
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
+    known = list(known)
+    close = difflib.get_close_matches(name, known, n=1) or [key for key in known if key.startswith(f"{name}_")]
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -37,6 +37,8 @@ FORMULAS: dict[str, Callable[..., Formula]] = {
 PERIODS = ("transfer_every", "transfer_every_growth")
 #: Hops whose own periods are costed, and characters that are shown of a value. A record of others may say anything.
 MOST_HOPS, LONGEST = 1000, 80
+#: The class that leaves a network digital.
+DIGITAL = "DigitalSGD"
 WRITE_ONE = "write cost = InMemory(tiles=2) in it, of resbench.costs, with what it stores and moves"
 
 
@@ -168,6 +170,8 @@ def _described(class_path: str) -> Description:
 
 
 def _formula(described: Description) -> Formula:
+    if described.name == DIGITAL:
+        raise BadValue("algorithm", described.name, "has no devices, and so no cost on crossbars; name an analog one")
     if described.cost is None:
         raise BadValue("algorithm", described.name, f"has no cost model; {WRITE_ONE}")
     called, arguments = described.cost

@@ -42,8 +42,8 @@ def export(folder: Path, to: Path, trusted: Sequence[str] = ()) -> int:
     if to.suffix != ".safetensors":
         raise UserError(f"--to {to}: the format is that of safetensors; write a name that ends in .safetensors")
     config, checkpoint = folder / CONFIG, folder / CHECKPOINT
-    if not config.is_file() or not checkpoint.is_file():
-        raise UserError(f"{folder}: no run with a checkpoint, it has no {CONFIG} and {CHECKPOINT}; name runs/NAME/HASH")
+    if missing := [path.name for path in (config, checkpoint) if not path.is_file()]:
+        raise UserError(f"{folder}: no run with a checkpoint, it has no {' and '.join(missing)}; name runs/NAME/HASH")
     content = read_mapping(config)
     if refused := refusals(content, trusted, own_paths=True):
         raise UserError(f"{config}: {why(refused, 'resbench export', made_by(folder))}")

@@ -22,8 +22,8 @@ class RunFolder:
     """Where a run writes.
 
     A run works in ``root/name/HASH.attempt``. When it is complete, the folder is renamed to ``root/name/HASH`` and
-    replaces an earlier complete run. Files that only the earlier one has stay, such as evaluations, and runs of Weights &
-    Biases that were not uploaded yet. A run that fails or is interrupted stays an attempt, with its record and its
+    replaces an earlier complete run. Files that only the earlier one has stay, such as evaluations and runs of Weights
+    & Biases that were not uploaded yet. A run that fails or is interrupted stays an attempt, with its record and its
     checkpoint, until the next attempt.
 
     Args:

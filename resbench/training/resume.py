@@ -39,6 +39,8 @@ def resume(folder: Path, trusted: Sequence[str] = ()) -> int:
     config = attempt / CONFIG
     if not config.is_file() and (attempts := sorted(folder.glob(f"*{ATTEMPT}")) + sorted(folder.glob(f"*/*{ATTEMPT}"))):
         raise UserError(f"{folder}: name one of its runs: {', '.join(map(_described, attempts))}")
+    if attempt != given and (given / CONFIG).is_file():
+        raise UserError(f"{folder}: it has no {RECORD} of a complete run; rename it to {attempt.name} to go on with it")
     if not config.is_file():
         raise UserError(f"{folder}: no run to resume, it has no {CONFIG}; name runs/NAME/HASH{ATTEMPT}")
     for path in attempt.rglob("*"):

@@ -152,7 +152,7 @@ def test_a_digital_record_has_no_cost(tmp_path: Path, capsys: pytest.CaptureFixt
     algorithm = record.algorithm.model_copy(update={"class_path": "resbench.algorithms.DigitalSGD"})
     write_record(tmp_path / "record.json", record.model_copy(update={"algorithm": algorithm}))
     assert cost("--record", str(tmp_path / "record.json")) == 2
-    assert "error: algorithm: DigitalSGD has no cost model" in capsys.readouterr().err
+    assert "error: algorithm: DigitalSGD has no devices, and so no cost on crossbars" in capsys.readouterr().err
 
 
 def test_it_imports_neither_torch_nor_lightning(config: Path) -> None:

@@ -241,6 +241,13 @@ def test_a_chain_too_long_to_have_periods_is_said() -> None:
     assert line == "tiles: 1e+09 are too many for a period of each: not costed"
 
 
-def test_a_digital_algorithm_has_no_cost() -> None:
-    with pytest.raises(ValueError, match="algorithm: DigitalSGD has no cost model; write cost = InMemory"):
-        published("resbench.algorithms.DigitalSGD", {})
+@pytest.mark.parametrize(
+    ("class_path", "message"),
+    [
+        ("resbench.algorithms.DigitalSGD", "DigitalSGD has no devices, and so no cost on crossbars"),
+        ("resbench.algorithms.base.Algorithm", "Algorithm has no cost model; write cost = InMemory"),
+    ],
+)
+def test_an_algorithm_without_cost(class_path: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"algorithm: {message}"):
+        published(class_path, {})

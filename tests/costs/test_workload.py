@@ -55,7 +55,10 @@ def test_the_mapping_splits_layers_and_an_analog_bias_is_said_not_to_count() -> 
         ({}, "model: missing in the config; write class_path: resbench.tasks"),
         (changed(network=None), "model.network: the config names no class; write class_path: resbench.networks"),
         (changed(algorithm=None), "model.algorithm: the config names no class"),
-        (changed(algorithm={"class_path": "resbench.algorithms.DigitalSGD"}), "DigitalSGD has no cost model"),
+        (
+            changed(algorithm={"class_path": "resbench.algorithms.DigitalSGD"}),
+            "DigitalSGD has no devices, and so no cost on crossbars",
+        ),
         (
             CONFIG | {"model": {"init_args": [1]}},
             r"model.init_args: \[1\] is no mapping of names to values; leave it out",

@@ -311,9 +311,12 @@ def test_what_is_no_run(tmp_path: Path, run: Run, broken: Broken, capsys: pytest
     attempt = broken(9)
     other = attempt.with_name("0123456789ab.attempt")
     attempt.rename(other)
+    unrecorded = other.with_name("0123456789ab")
+    shutil.copytree(other, unrecorded)
     capsys.readouterr()
     for folder, message in (
         (tmp_path, "no run to resume"),
+        (unrecorded, "it has no record.json of a complete run; rename it to 0123456789ab.attempt to go on with it"),
         (tmp_path / "nowhere", "no run to resume"),
         (other, "this config belongs to"),
     ):
