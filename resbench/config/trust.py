@@ -244,6 +244,8 @@ class _Check:
             lacking = path if path.startswith("resbench.") else None
             text = f"{path} is none of the {kind} that resbench offers"
             yield Refusal(key=key, text=text, class_path=path, lacking=lacking)
+            for name, value in arguments.items():  # so that all foreign classes are named at once
+                yield from self.anything(f"{key}.init_args.{name}", value)
 
     def _checks(self, arguments: Mapping[str, Argument]) -> dict[str, Callable[[str, Any], Refusals]]:
         checks: dict[str, Callable[[str, Any], Refusals]] = {}

@@ -13,7 +13,7 @@ import pytest
 import resbench
 from resbench.cli import main
 from resbench.config.imports import only_named
-from resbench.config.trust import missing, refusals
+from resbench.config.trust import missing, options, refusals
 from resbench.errors import UserError
 from resbench.records.identity import config_hash, counted_callbacks
 from resbench.training.cli import RunCLI
@@ -199,6 +199,19 @@ def test_an_argument_that_another_version_had_counts_as_missing(place: str, is_o
     refused = refusals(config)
     assert [refusal.key for refusal in refused] == [place]
     assert missing(refused) == ([place] if is_ours else [])
+
+
+def test_foreign_classes_inside_of_foreign_ones_are_named_too() -> None:
+    config = corpus.base()
+    model = config["model"]
+    model["class_path"] = "mine.Task"
+    corpus.put("model.init_args.network", corpus.an("theirs.Net"))(config)
+    refused = refusals(config)
+    assert [(refusal.key, refusal.class_path) for refusal in refused] == [
+        ("model", "mine.Task"), ("model.init_args.network", "theirs.Net"),
+    ]  # fmt: skip
+    assert options(refused) == "--trust mine --trust theirs"
+    assert refusals(config, ["mine", "theirs"]) == []
 
 
 def test_every_record_of_the_leaderboard_passes() -> None:
