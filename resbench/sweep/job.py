@@ -138,10 +138,14 @@ def work(job: Job) -> int:
     if before.status in ("complete", "running"):
         return 0
     job.refusal.unlink(missing_ok=True)
-    from resbench.training.fit import fit
+    from resbench.training.cli import RunCLI
+    from resbench.training.fit import run
 
     try:
-        return fit([*job.cell.argv, *([] if before.failed else ["--ckpt_path=last"])])
+        cli = RunCLI([*job.cell.argv, *([] if before.failed else ["--ckpt_path=last"])], "resbench fit")
+        if cli.config_hash != job.config_hash:  # the hash has their checksums
+            raise UserError("its data or its plug-in have changed since the sweep began; start the sweep again")
+        return run(cli)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
         if not job.folder.in_progress():

@@ -4,9 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from resbench.sweep import forks
 from resbench.sweep.estimate import Estimate
-from resbench.sweep.jobs import carry_out
+from resbench.sweep.jobs import carry_out, resolve
 from resbench.sweep.local import LocalExecutor
+from resbench.sweep.plan import read_plan
+
+TABLE = """
+runs:
+  - name: table
+    config: [track/digits_mlp.yaml, data/csv.yaml, algorithm/digital.yaml]
+    set:
+      data.root: FOLDER
+      data.val_size: 0
+      trainer.max_epochs: 1
+      model.network: {class_path: resbench.networks.MLP, init_args: {in_features: 1, classes: 2}}
+"""
 
 
 def test_code_that_no_record_could_name_is_noted_before_the_runs(
@@ -27,3 +40,21 @@ def test_code_that_no_record_could_name_is_noted_before_the_runs(
         f"note: {checkout} could not be read by git, so `resbench submit` will refuse what runs now; see what "
         "`git status` says there\n"
     )
+
+
+def test_data_that_change_while_a_sweep_waits_are_not_trained_on(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.csv").write_text("x,y\n1,a\n2,b\n")
+    (tmp_path / "plan.yaml").write_text(TABLE.replace("FOLDER", str(tmp_path)))
+    folder, cells = read_plan(tmp_path / "plan.yaml", tmp_path / "out")
+    (job,) = resolve(cells, folder)
+    (tmp_path / "train.csv").write_text("x,y\n1,b\n2,a\n")
+    process = forks.start(job)
+    process.join()
+    state = job.state()
+    assert (process.exitcode, state.status) == (2, "refused")
+    assert state.error == "its data or its plug-in have changed since the sweep began; start the sweep again"
+    (again,) = resolve(cells, folder)
+    process = forks.start(again)
+    process.join()
+    assert again.state().status == "complete"
