@@ -12,10 +12,13 @@ from resbench.config.trust import class_paths
 from resbench.records.files import joint_sha256
 from resbench.records.identity import deciding
 
+#: Packages whose versions may change the numbers of a run, and which a record has, by the names of their modules.
+PACKAGES = {
+    **{name: name for name in ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "numba")},
+    "sklearn": "scikit-learn",
+}
 #: Modules that a version in the record stands for.
-VERSIONED = frozenset(
-    {"resbench", "torch", "torchvision", "torchmetrics", "lightning", "numpy", "numba", "sklearn"}
-) | frozenset(sys.stdlib_module_names)
+VERSIONED = {"resbench", *PACKAGES, *sys.stdlib_module_names}
 
 
 def own_code(config: Mapping[str, Any]) -> dict[str, str]:

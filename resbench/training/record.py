@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 
 from resbench import __version__
+from resbench.config.own_code import PACKAGES
 from resbench.crossbar.devices import Device
 from resbench.crossbar.tile import Tile
 from resbench.errors import UserError
@@ -43,8 +44,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 OTHER_CHECKOUT = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
 Status = Literal["complete", "interrupted", "failed", "diverged"]
-#: Packages whose versions may change the numbers of a run.
-PACKAGES = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "numba", "scikit-learn")
 
 
 def draft_record(cli: RunCLI) -> Record:
@@ -220,7 +219,7 @@ def versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "resbench": __version__,
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in PACKAGES.values()},
         **c_library(),
     }
 
