@@ -40,7 +40,7 @@ def test_the_site_is_made_of_every_record(compiled: Leaderboard, tmp_path: Path)
     written = {path.name: path for path in write_leaderboard(compiled, tmp_path)}
     drawn = [path.stem for path in write_figures(compiled, tmp_path)]
     tracks = sorted({path.relative_to(FOLDER).parts[0] for path in RECORDS})
-    assert sorted(drawn) == sorted([*tracks, "digits-mlp-tuned"])
+    assert sorted(drawn) == sorted([*tracks, "digits-mlp-tuned", "fashion-lenet5-cpu-tuned"])
     page = written["leaderboard.html"].read_text(encoding="utf-8")
     assert f"{len(tracks)} tracks, {len(RECORDS)} runs." in page
     assert Leaderboard.model_validate_json(written["leaderboard.json"].read_text(encoding="utf-8")) == compiled
@@ -70,6 +70,7 @@ TABLES = [
     ("README.md", "states, tuned", "digits-mlp", "tuned"),
     ("docs/leaderboard.md", "LSTM, states", "digits-lstm", "default"),
     ("docs/leaderboard.md", "LeNet-5, states", "fashion-lenet5-cpu", "default"),
+    ("docs/leaderboard.md", "LeNet-5 tuned, states", "fashion-lenet5-cpu", "tuned"),
     ("docs/leaderboard.md", "MNIST, states", "mnist-lenet5-cpu", "default"),
 ]
 
