@@ -59,6 +59,7 @@ class Job:
         config_hash: hash of the resolved config.
         threads: CPU threads of the run.
         directory: working directory, for relative paths.
+        sources: checksum of the weights, data and plug-ins that the sweep found.
     """
 
     cell: Cell
@@ -66,6 +67,7 @@ class Job:
     config_hash: str
     threads: int
     directory: Path
+    sources: str
 
     @property
     def folder(self) -> RunFolder:
@@ -140,11 +142,12 @@ def work(job: Job) -> int:
     job.refusal.unlink(missing_ok=True)
     from resbench.training.cli import RunCLI
     from resbench.training.fit import run
+    from resbench.training.sources import digest
 
     try:
         cli = RunCLI([*job.cell.argv, *([] if before.failed else ["--ckpt_path=last"])], "resbench fit")
-        if cli.config_hash != job.config_hash:  # the hash has their checksums
-            raise UserError("its data or its plug-in have changed since the sweep began; start the sweep again")
+        if digest(cli.resolved) != job.sources:
+            raise UserError("its weights, data or plug-in have changed since the sweep began; start the sweep again")
         return run(cli)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)

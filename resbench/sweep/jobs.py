@@ -25,6 +25,7 @@ def resolve(cells: Sequence[Cell], folder: Path) -> list[Job]:
     """A job for each cell, with the hash of its resolved config. So all mistakes in configs are found first."""
     with fast_imports():
         from resbench.training.cli import RunCLI
+        from resbench.training.sources import digest
 
     cli: RunCLI | None = None
     loaded: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ def resolve(cells: Sequence[Cell], folder: Path) -> list[Job]:
         if cell.seed == TRIAL_SEED and cli.resolved["data"]["init_args"].get("val_size") == 0:
             key = "data.val_size"
             raise UserError(f"{cell.name}: {key}: 0 leaves nothing to judge a trial on; write set: {{{key}: 5000}}")
-        job = Job(cell, folder, cli.config_hash, cli.config.threads, Path.cwd())
+        job = Job(cell, folder, cli.config_hash, cli.config.threads, Path.cwd(), digest(cli.resolved))
         if (same := jobs.setdefault(cli.config_hash, job)) is not job:
             raise UserError(f"runs: {same.cell.name} and {cell.name} are one run, seed {cell.seed}; take one out")
     return list(jobs.values())

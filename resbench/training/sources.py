@@ -10,6 +10,7 @@ from resbench.config.own_code import own_code
 from resbench.config.weights import digest_of
 from resbench.data.base import InMemoryData
 from resbench.errors import UserError
+from resbench.records.identity import hash_of
 from resbench.registry import named
 
 #: The keys of the checksums, each with what ``--help`` says of it.
@@ -30,12 +31,17 @@ def checksums(config: Mapping[str, Any], make_data: Callable[[], Any] | None) ->
     Raises:
         UserError: for weights that are not there, and for data or code that is not what the config was made with.
     """
-    weights, digest = config["weights"], config["weights_sha256"]
+    weights, known = config["weights"], config["weights_sha256"]
     return {
-        "weights_sha256": digest_of(weights) if weights is not None and digest is None else digest,
+        "weights_sha256": digest_of(weights) if weights is not None and known is None else known,
         "data_sha256": _data(config["data_sha256"], config["data"]["class_path"], make_data),
         "code_sha256": _code(config["code_sha256"] or {}, own_code(config)) or None,
     }
+
+
+def digest(config: Mapping[str, Any]) -> str:
+    """One checksum of all of them, of a resolved config that has them."""
+    return hash_of([config[key] for key in CHECKSUMS])
 
 
 def _data(made_with: str | None, class_path: str, make_data: Callable[[], Any] | None) -> str | None:
@@ -58,12 +64,12 @@ def _data(made_with: str | None, class_path: str, make_data: Callable[[], Any] |
 
 
 def _code(made_with: Mapping[str, str], found: dict[str, str]) -> dict[str, str]:
-    for module, digest in made_with.items():
+    for module, there in made_with.items():
         here = found.get(module)
-        if here != digest:
+        if here != there:
             state = "has no checksum here" if here is None else f"has the sha256 {here[:12]}"
             raise UserError(
-                f"code_sha256: {module} {state}, but this config was made with {digest[:12]}: its code has changed; "
+                f"code_sha256: {module} {state}, but this config was made with {there[:12]}: its code has changed; "
                 "put the former code back, or leave code_sha256 out for a new run with this code",
                 "code_sha256",
             )

@@ -53,7 +53,7 @@ def test_data_that_change_while_a_sweep_waits_are_not_trained_on(tmp_path: Path)
     process.join()
     state = job.state()
     assert (process.exitcode, state.status) == (2, "refused")
-    assert state.error == "its data or its plug-in have changed since the sweep began; start the sweep again"
+    assert state.error == "its weights, data or plug-in have changed since the sweep began; start the sweep again"
     (again,) = resolve(cells, folder)
     process = forks.start(again)
     process.join()

@@ -194,10 +194,10 @@ def test_an_error_is_a_record_and_spares_earlier_results(run: Run, monkeypatch: 
 
 def test_a_complete_run_replaces_one(run: Run) -> None:
     first = run("fit").record
-    (stale := run("fit").folder / "stale").touch()
+    (notes := run("fit").folder / "notes").touch()
     again = run("fit")
     assert again.record.started > first.started
-    assert not stale.exists()
+    assert notes.exists()
     assert [path.name for path in again.folder.parent.iterdir()] == [again.folder.name]
 
 
