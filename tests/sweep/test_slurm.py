@@ -48,10 +48,18 @@ def test_a_limit_a_killed_job_and_a_lost_node_change_nothing(
                     return process, dict(line.split("=", 1) for line in environment if line)
             time.sleep(0.01)
 
+    def wait_for_end(process: int) -> None:
+        """A process takes a while to stop and to say so; the next disturbance must not hit it too."""
+        log = remote / ".logs" / disturbed[process]
+        there = set(writers(log))
+        while there & set(writers(log)):
+            time.sleep(0.01)
+
     def disturb() -> None:
-        _, at_its_limit = next_process()
+        limited, at_its_limit = next_process()
         task = f"{at_its_limit['SLURM_ARRAY_JOB_ID']}_{at_its_limit['SLURM_ARRAY_TASK_ID']}"
         subprocess.run(["scancel", "--signal=USR2", task], check=True)
+        wait_for_end(limited)
         killed, _ = next_process()
         os.kill(killed, signal.SIGKILL)
         _, on_a_lost_node = next_process()
