@@ -37,7 +37,7 @@ def own_code(config: Mapping[str, Any]) -> dict[str, str]:
 
 @cache
 def _sha256(top: str) -> str | None:
-    """The checksum of a module that is imported; what is imported later in the same process does not change it."""
+    """The checksum of an imported module, taken once: a process does not import it again either."""
     module = sys.modules.get(top)
     folders = [Path(folder) for folder in getattr(module, "__path__", ())]
     files = [(path.relative_to(folder).as_posix(), path) for folder in folders for path in folder.rglob("*.py")]

@@ -15,9 +15,9 @@ from resbench.registry import named
 
 #: The keys of the checksums, each with what ``--help`` says of it.
 CHECKSUMS: Mapping[str, tuple[Any, str]] = {
-    "weights_sha256": (str | None, "Checksum of that file, which is part of the result; filled in."),
-    "data_sha256": (str | None, "Checksum of data of one's own, which is part of the result; filled in."),
-    "code_sha256": (dict[str, str] | None, "Checksums of plug-ins by module, part of the result; filled in."),
+    "weights_sha256": (str | None, "Checksum of that file. It is part of the result and filled in for you."),
+    "data_sha256": (str | None, "Checksum of data of your own. It is part of the result and filled in for you."),
+    "code_sha256": (dict[str, str] | None, "Checksums of plug-ins. They are part of the result and filled in for you."),
 }
 
 
