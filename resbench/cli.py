@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from resbench import __version__
 from resbench.errors import UserError
@@ -78,6 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _path(text: str) -> Path:
+    """The path that an argument names. An empty one, as of a variable that is not set, would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; write a path, or . for the current folder")
+    return Path(text)
+
+
 def _help() -> str:
     lines = [f"  {line}" for line in aligned([(name, help_) for name, (_, help_) in COMMANDS.items()])]
     return "\n".join(["usage: resbench COMMAND ... | --help | --version", "", *lines, "", "resbench COMMAND --help"])
@@ -92,5 +100,6 @@ def _run(name: str, argv: list[str]) -> int:
     if not hasattr(module, "add_arguments"):
         return int(module.run(argv))
     parser = argparse.ArgumentParser(prog=f"resbench {name}", description=help_, allow_abbrev=False)
+    parser.register("type", Path, _path)
     module.add_arguments(parser)
     return int(module.run(parser.parse_args(argv[1:])))

@@ -41,6 +41,14 @@ def test_abbreviated_flags_are_refused(capsys: pytest.CaptureFixture[str]) -> No
     assert "unrecognized arguments: --hel" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("argv", [["sweep", "plan.yaml", "--out", ""], ["report", ""], ["export", "run", "--to="]])
+def test_an_empty_path_is_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable of the shell that is not set would otherwise be the current folder."""
+    with pytest.raises(SystemExit, match="2"):
+        main(argv)
+    assert "it is empty; write a path, or . for the current folder" in capsys.readouterr().err
+
+
 def test_a_terminal_without_a_character_shows_its_code() -> None:
     argv = [sys.executable, "-m", "resbench", "cost", "--as-printed"]
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import inf, isfinite
 from typing import Literal
 
-from resbench.leaderboard.tables import Metric, Table, is_close
+from resbench.leaderboard.tables import Metric, Row, Table, is_close
 from resbench.leaderboard.wording import distance, titles
 from resbench.records.schema import Entry, Number
 
@@ -32,7 +32,11 @@ class SummaryRow(Entry):
 
 
 class Summary(Entry):
-    """All rows of a ruleset, the one that is close most often first; ``levels`` counts precisions over all tracks."""
+    """All rows of a ruleset, the one that is close most often first.
+
+    ``levels`` counts the precisions of all tracks at which at least two rows have a result. With only one there is
+    nothing to be close to, so it would count for the one who ran it and against all others.
+    """
 
     ruleset: Literal["default", "tuned"]
     tables: int
@@ -41,7 +45,7 @@ class Summary(Entry):
 
 
 def summaries(tables: Sequence[Table]) -> list[Summary]:
-    """A summary for each ruleset that has tables of at least two tracks with analog rows."""
+    """A summary for each ruleset that has tables of at least two tracks where analog rows are compared."""
     found = []
     named = list(zip(tables, titles(tables), strict=True))
     rulesets: tuple[Literal["default", "tuned"], ...] = ("default", "tuned")
@@ -56,12 +60,13 @@ def _summary(ruleset: Literal["default", "tuned"], named: Sequence[tuple[Table, 
     places: dict[str, list[tuple[float, Table, str, float]]] = {}
     for table, title in named:
         for row in table.rows:
-            for states, cell in zip(table.columns, row.cells, strict=True):
-                if not row.digital and cell and cell.behind is not None and states is not None:
-                    places.setdefault(row.label, []).append((cell.behind, table, title, states))
+            for column, states in _levels(table):
+                if (behind := _behind(row, column)) is not None:
+                    places.setdefault(row.label, []).append((behind, table, title, states))
     rows = [_row(label, where) for label, where in places.items()]
     rows.sort(key=lambda row: (-row.close, _severity(row.worst), row.label))
-    return Summary(ruleset=ruleset, tables=len(named), levels=sum(_levels(table) for table, _ in named), rows=rows)
+    levels = sum(len(_levels(table)) for table, _ in named)
+    return Summary(ruleset=ruleset, tables=len(named), levels=levels, rows=rows)
 
 
 def _row(label: str, places: Sequence[tuple[float, Table, str, float]]) -> SummaryRow:
@@ -75,9 +80,19 @@ def _row(label: str, places: Sequence[tuple[float, Table, str, float]]) -> Summa
     return SummaryRow(label=label, close=close, results=len(places), worst=worst)
 
 
-def _levels(table: Table) -> int:
-    """Precisions of a table at which rows are compared."""
-    return sum(states is not None for states in table.columns)
+def _levels(table: Table) -> list[tuple[int, float]]:
+    """Precisions of a table at which rows are compared: the columns, with their numbers of states."""
+    return [
+        (column, states)
+        for column, states in enumerate(table.columns)
+        if states is not None and sum(_behind(row, column) is not None for row in table.rows) > 1
+    ]
+
+
+def _behind(row: Row, column: int) -> float | None:
+    """How far an analog row is behind the best of a column; null without a result, and for a digital row."""
+    cell = row.cells[column]
+    return None if row.digital or cell is None else cell.behind
 
 
 def _severity(worst: WorstCase | None) -> float:

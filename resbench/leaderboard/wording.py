@@ -36,11 +36,13 @@ def interval(low: float | None, high: float | None, metric: Metric, sign: str = 
 
 
 def steps(cell: Cell) -> str:
-    """Steps to the target: "2,500", "2,500 (2 of 3)" if some runs never reach it, "never (1 of 3)" if most do not."""
+    """Steps to the target: "2,500", "2,500 (2 of 3)" if some runs do not reach it, "1 of 3 runs" if most do not."""
     if cell.steps_to_target is None:
         return "-"
-    median = "never" if math.isinf(cell.steps_to_target) else f"{cell.steps_to_target:,.0f}"
-    return median if cell.reached in (0, len(cell.seeds)) else f"{median} ({cell.reached} of {len(cell.seeds)})"
+    if math.isinf(cell.steps_to_target):
+        return f"{cell.reached} of {len(cell.seeds)} runs" if cell.reached else "never"
+    median = f"{cell.steps_to_target:,.0f}"
+    return median if cell.reached == len(cell.seeds) else f"{median} ({cell.reached} of {len(cell.seeds)})"
 
 
 def paper(printed: Printed, metric: Metric) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ class WandbRunLogger(WandbLogger):
 
     The group of a run is its track, and its job type is the hash of its config, so the pages of a project can be
     grouped by both. An offline run needs neither an account nor a network; ``wandb sync FOLDER`` uploads it later.
+    ``WANDB_MODE=disabled`` in the environment turns it off, and ``WANDB_MODE=offline`` makes every run an offline one.
 
     Args:
         project: project of the run.
@@ -52,10 +54,12 @@ class WandbRunLogger(WandbLogger):
     ) -> None:
         import wandb
 
+        disabled = os.environ.get("WANDB_MODE") == "disabled"
         super().__init__(
             name=name,
             save_dir=save_dir,
-            offline=offline,
+            # Not by Lightning's `offline`, which overwrites the variable WANDB_MODE for the rest of the process.
+            mode="disabled" if disabled else "offline" if offline else None,
             project=project,
             entity=entity,
             group=group,
@@ -67,7 +71,6 @@ class WandbRunLogger(WandbLogger):
         )
         # Lightning still passes this, and wandb would warn about it in every run.
         self._wandb_init.pop("anonymous", None)
-        self.is_offline = offline
         self.with_checkpoint = checkpoint
 
     @rank_zero_only
@@ -123,7 +126,8 @@ class WandbRunLogger(WandbLogger):
         self.experiment.finish(exit_code=exit_code)
         wandb.teardown(exit_code=exit_code)
 
-    @property
-    def files(self) -> Path:
-        """Folder of W&B's files of this run, absolute."""
-        return Path(self.experiment.dir).resolve().parent
+    def offline_parts(self) -> list[Path]:
+        """Folders of an offline run, absolute, the oldest first; a run that was resumed has several. Else empty."""
+        if not self.experiment.offline:
+            return []
+        return sorted(Path(self.experiment.dir).resolve().parent.parent.glob("offline-run-*"))

@@ -37,13 +37,23 @@ def test_a_mean_one_point_behind_is_close_however_it_is_rounded() -> None:
 
 
 def test_a_row_is_summarised_by_a_share_and_its_worst_case() -> None:
-    (summary,) = summaries(compile_runs(RUNS).tables)
+    (summary,) = summaries(compile_runs([*RUNS, run("C", "hard", 10, 0.55)]).tables)
     assert (summary.ruleset, summary.tables, summary.levels) == ("default", 2, 4)
-    first, second = summary.rows
+    first, second, _ = summary.rows
     assert (first.label, first.close, first.results) == ("A", 3, 4)
     assert words(first.worst) == "15.00 points behind: easy, 10 states"
     assert (second.label, second.close, second.results) == ("B", 2, 3), "no result is not close"
     assert words(second.worst) == "7.00 points behind: hard, 4 states"
+
+
+def test_a_precision_that_only_one_row_has_run_does_not_count() -> None:
+    """Else whoever runs one row at one more precision makes all others not close there."""
+    (before,) = summaries(compile_runs(RUNS[:6]).tables)
+    (after,) = summaries(compile_runs(RUNS).tables)
+    assert after == before
+    assert (before.levels, [(row.label, row.close, row.results) for row in before.rows]) == (
+        3, [("B", 2, 3), ("A", 2, 3)]
+    )  # fmt: skip
 
 
 def test_one_track_needs_no_summary() -> None:

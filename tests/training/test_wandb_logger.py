@@ -115,6 +115,38 @@ def test_it_says_how_to_upload_and_a_second_run_in_the_same_folder_works(logged:
     assert upload(again.out) != first
 
 
+def test_a_run_that_went_on_says_how_to_upload_all_its_parts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+    stop = ("--trainer.callbacks+=tests.training.faults.Signal", "--trainer.callbacks.step=3")
+    assert run("fit", "--config", str(LOGGER), *stop).status == 130
+    again = run("fit", "--config", str(LOGGER), *stop)
+    assert again.status == 0, again.err
+    (line,) = [line for line in again.out.splitlines() if "wandb sync" in line]
+    first, second = map(Path, line.partition("wandb sync ")[2].split())
+    (interrupted,), (ended,) = first.glob("*.wandb"), second.glob("*.wandb")
+    assert interrupted.stat().st_mtime < ended.stat().st_mtime
+
+
+def test_the_environment_turns_it_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    outcome = run("fit", "--config", str(LOGGER))
+    assert outcome.status == 0, outcome.err
+    assert not list(outcome.folder.rglob("*wandb*"))
+    assert "wandb" not in outcome.out
+
+
+def test_the_environment_makes_an_online_run_an_offline_one(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+    outcome = run("fit", "--config", str(LOGGER.with_name("wandb_online.yaml")))
+    assert outcome.status == 0, outcome.err
+    assert f"wandb sync {outcome.folder}/wandb/offline-run-" in outcome.out
+
+
 def test_runs_may_lie_in_a_folder_that_is_named_from_here(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
