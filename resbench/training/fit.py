@@ -124,7 +124,7 @@ def _run(cli: RunCLI, checkpoint: Path | None) -> int:
         command = f"resbench resume {shlex.quote(str(folder))} {trusted}".rstrip()
         print(f"continue with: {command}", file=sys.stderr)
     print(f"record: {folder / RECORD}", flush=True)
-    for parts in to_sync:
+    for parts in filter(None, to_sync):
         files = shlex.join(str(folder / part) for part in parts)
         print(f"Weights & Biases, offline; upload with: wandb sync {files}", flush=True)
     return 2 if end.refused else EXIT[record.status]
@@ -226,7 +226,7 @@ def _close_loggers(cli: RunCLI, record: Record) -> list[list[Path]]:
     """Close the loggers, with the record and the checkpoint for Weights & Biases.
 
     Returns:
-        For each logger the folders that can be uploaded later, relative to the run folder.
+        For each logger the folders that can be uploaded later, absolute or relative to the run folder.
     """
     to_sync = []
     for logger in cli.trainer.loggers:
@@ -234,8 +234,7 @@ def _close_loggers(cli: RunCLI, record: Record) -> list[list[Path]]:
         if isinstance(logger, WandbRunLogger):
             about = {"config_hash": record.config_hash, "status": record.status, "seed": record.seed, **record.final}
             logger.log_results(cli.folder.attempt / RECORD, cli.folder.attempt / CHECKPOINT, about)
-            parts = [part.relative_to(cli.folder.attempt.resolve()) for part in logger.offline_parts()]
-            to_sync += [parts] if parts else []
+            to_sync.append(logger.offline_parts(cli.folder.attempt))
             logger.close(EXIT[record.status])
         elif isinstance(logger, WandbLogger):
             logger.experiment.finish(exit_code=EXIT[record.status])

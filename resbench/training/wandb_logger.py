@@ -30,7 +30,7 @@ class WandbRunLogger(WandbLogger):
         project: project of the run.
         entity: user or team; null for the default one.
         offline: write to the run folder only; false uploads during the run and needs an account.
-        save_dir: folder of W&B's files, relative to the run folder.
+        save_dir: folder of W&B's files, absolute or relative to the run folder.
         name: name of the run; null for experiment and hash.
         group: null for the track.
         job_type: null for the first digits of the config hash.
@@ -126,8 +126,16 @@ class WandbRunLogger(WandbLogger):
         self.experiment.finish(exit_code=exit_code)
         wandb.teardown(exit_code=exit_code)
 
-    def offline_parts(self) -> list[Path]:
-        """Folders of an offline run, absolute, the oldest first; a run that was resumed has several. Else empty."""
+    def offline_parts(self, folder: Path) -> list[Path]:
+        """Folders of an offline run, the oldest first; empty for a run that is uploaded.
+
+        Args:
+            folder: the run folder. Paths in it are relative to it, and a run that was resumed has one for each part. If
+                ``save_dir`` is elsewhere, where other runs may write too, there is only the last part, absolute.
+        """
         if not self.experiment.offline:
             return []
-        return sorted(Path(self.experiment.dir).resolve().parent.parent.glob("offline-run-*"))
+        last, folder = Path(self.experiment.dir).resolve().parent, folder.resolve()
+        if not last.is_relative_to(folder):
+            return [last]
+        return [part.relative_to(folder) for part in sorted(last.parent.glob("offline-run-*"))]

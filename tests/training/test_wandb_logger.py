@@ -129,6 +129,17 @@ def test_a_run_that_went_on_says_how_to_upload_all_its_parts(
     assert interrupted.stat().st_mtime < ended.stat().st_mtime
 
 
+def test_all_runs_may_write_to_one_folder_elsewhere(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (tmp_path / "wandb.yaml").write_text(LOGGER.read_text().replace("save_dir: .", f"save_dir: {shared}"))
+    first, second = (run("fit", "--config", str(tmp_path / "wandb.yaml"), root=root) for root in ("first", "second"))
+    uploads = {outcome.out.partition("wandb sync ")[2].strip() for outcome in (first, second)}
+    assert uploads == {str(path) for path in shared.glob("wandb/offline-run-*")}
+    assert (len(uploads), first.record.status, second.record.status) == (2, "complete", "complete")
+
+
 def test_the_environment_turns_it_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     outcome = run("fit", "--config", str(LOGGER))
