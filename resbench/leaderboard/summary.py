@@ -34,8 +34,8 @@ class SummaryRow(Entry):
 class Summary(Entry):
     """All rows of a ruleset, the one that is close most often first.
 
-    ``levels`` counts the precisions of all tracks at which at least two rows have a result. With only one there is
-    nothing to be close to, so it would count for the one who ran it and against all others.
+    ``levels`` counts the precisions of all tracks at which one row has a result and another one has too, or diverged. A
+    precision that only one row has run would count for that row and against all others.
     """
 
     ruleset: Literal["default", "tuned"]
@@ -82,11 +82,13 @@ def _row(label: str, places: Sequence[tuple[float, Table, str, float]]) -> Summa
 
 def _levels(table: Table) -> list[tuple[int, float]]:
     """Precisions of a table at which rows are compared: the columns, with their numbers of states."""
-    return [
-        (column, states)
-        for column, states in enumerate(table.columns)
-        if states is not None and sum(_behind(row, column) is not None for row in table.rows) > 1
-    ]
+    found = []
+    for column, states in enumerate(table.columns):
+        results = {row.label for row in table.rows if _behind(row, column) is not None}
+        diverged = {run.label for run in table.unfinished if run.states == states and run.status == "diverged"}
+        if states is not None and results and len(results | diverged) > 1:
+            found.append((column, states))
+    return found
 
 
 def _behind(row: Row, column: int) -> float | None:

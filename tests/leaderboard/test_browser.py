@@ -58,6 +58,7 @@ def _records() -> Iterator[Record]:
                 yield record.model_copy(update={"algorithm": algorithm})
     yield make_record("TT-v1", tiles=2, states=4, status="diverged", final={})
     yield make_record(track=OTHER, accuracy=0.5)
+    yield make_record("TT-v1", tiles=2, track=OTHER, accuracy=0.4)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_tabs_show_one_track_at_a_time(board: Any) -> None:
     assert [panel.text for panel in find(board, "h2")] == [MAIN]
     tabs[OTHER].click()
     assert [panel.text for panel in find(board, "h2")] == [OTHER]
-    assert column(board, "mean") == ["50.00"]
+    assert column(board, "mean") == ["50.00", "40.00"]
     assert board.current_url.endswith(f"#{OTHER}")
     tabs["All tracks"].click()
     assert [link.text for link in find(board, "tbody a")] == [MAIN, OTHER]

@@ -34,6 +34,7 @@ def leaderboard(tmp_path: Path, make_record: MakeRecord) -> Leaderboard:
         make_record("Analog SGD", tiles=1, states=4, seed=0, status="diverged", final={"train/loss": math.nan}),
         make_record("TT-v1", tiles=2, states=10, status="failed", error="Traceback\nRuntimeError: a|b <c>"),
         make_record("TT-v2 | variant", tiles=2, states=4, track="text", final={"test/loss": 1.84321}),
+        make_record("TT-v1", tiles=2, states=4, track="text", final={"test/loss": 2.5}),
     ]
     for index, record in enumerate(records):
         write_record(tmp_path / f"{index}.json", record)

@@ -56,6 +56,14 @@ def test_a_precision_that_only_one_row_has_run_does_not_count() -> None:
     )  # fmt: skip
 
 
+def test_a_row_that_diverged_has_run_too() -> None:
+    record = make_record("B", tiles=2, track="hard", states=10, lr=0.06, status="diverged", final={})
+    (summary,) = summaries(compile_runs([*RUNS, Run(file="diverged.json", record=record)]).tables)
+    assert (summary.levels, [(row.label, row.close, row.results) for row in summary.rows]) == (
+        4, [("A", 3, 4), ("B", 2, 3)]
+    )  # fmt: skip
+
+
 def test_one_track_needs_no_summary() -> None:
     assert summaries(compile_runs(RUNS[:4]).tables) == []
 
