@@ -17,7 +17,9 @@ RECORDS = HERE.parent / "records" / "fashion-mnist-lenet5"
 ROWS = (
     ("t1_fashion_mnist_4states_residual6", "residual learning, 6 tiles", "#035225", 75.11),
     ("t1_fashion_mnist_4states_residual4", "4 tiles", "#e8321f", 73.35),
+    ("t1_fashion_mnist_4states_residual3", "3 tiles", "#e69f00", 68.09),
     ("t1_fashion_mnist_4states_tt2", "TT-v2", "#0072b2", 47.51),
+    ("t1_fashion_mnist_4states_tt1", "TT-v1", "#56b4e9", 10.01),
 )
 
 
