@@ -153,7 +153,7 @@ def _verify(args: argparse.Namespace, record: "Record") -> int:
         config = Path(folder, "config.yaml")
         again = rerun_config(record, folder, args.epochs, args.data_root, _own_weights(args, record))
         config.write_text(dump_yaml(again), encoding="utf-8")
-        print(f"it is run in {folder}, which is removed at the end", flush=True)
+        print(f"the run is written to {folder}, which is removed at the end", flush=True)
         with only_named(again, args.trust):
             try:
                 lightning.run(["fit", "--config", str(config)])

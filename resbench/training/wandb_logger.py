@@ -127,7 +127,7 @@ class WandbRunLogger(WandbLogger):
         wandb.teardown(exit_code=exit_code)
 
     def offline_parts(self, folder: Path) -> list[Path]:
-        """Folders of an offline run, the oldest first; empty for a run that is uploaded.
+        """Folders of an offline run, the oldest first; empty for any other run.
 
         Args:
             folder: the run folder. Paths in it are relative to it, and a run that was resumed has one for each part. If
