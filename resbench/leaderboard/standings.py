@@ -83,11 +83,11 @@ class Standings:
 
 
 def standings(tables: Sequence[Table], ruleset: str) -> Standings | None:
-    """The standings of a ruleset by the metric that most of its tables have; null without analog results."""
+    """The standings of a ruleset by the metric that most of its tables have; null if no analog rows are compared."""
     own = [
         (title, table)
         for title, table in zip(titles(tables), tables, strict=True)
-        if table.ruleset == ruleset and any(states is not None for states in table.columns)
+        if table.ruleset == ruleset and table.compared()
     ]
     if not own:
         return None
@@ -95,8 +95,8 @@ def standings(tables: Sequence[Table], ruleset: str) -> Standings | None:
     metric = max(METRICS, key=lambda metric: count[metric.key])
     levels: dict[float, list[Place]] = {}
     for title, table in own:
-        for column, states in enumerate(table.columns):
-            if states is not None and table.metric.key == metric.key:
+        for column, states in table.compared():
+            if table.metric.key == metric.key:
                 levels.setdefault(states, []).append(Place(title, table, column))
     others = [title for title, table in own if table.metric.key != metric.key]
     return Standings(metric, dict(sorted(levels.items())), others)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import inf, isfinite
 from typing import Literal
 
-from resbench.leaderboard.tables import Metric, Row, Table, is_close
+from resbench.leaderboard.tables import Metric, Table, is_close
 from resbench.leaderboard.wording import distance, titles
 from resbench.records.schema import Entry, Number
 
@@ -34,8 +34,7 @@ class SummaryRow(Entry):
 class Summary(Entry):
     """All rows of a ruleset, the one that is close most often first.
 
-    ``levels`` counts the precisions of all tracks at which one row has a result and another one has too, or diverged. A
-    precision that only one row has run would count for that row and against all others.
+    ``levels`` counts the precisions of all tracks at which rows are compared (:meth:`Table.compared`).
     """
 
     ruleset: Literal["default", "tuned"]
@@ -50,7 +49,7 @@ def summaries(tables: Sequence[Table]) -> list[Summary]:
     named = list(zip(tables, titles(tables), strict=True))
     rulesets: tuple[Literal["default", "tuned"], ...] = ("default", "tuned")
     for ruleset in rulesets:
-        own = [(table, title) for table, title in named if table.ruleset == ruleset and _levels(table)]
+        own = [(table, title) for table, title in named if table.ruleset == ruleset and table.compared()]
         if len(own) > 1:
             found.append(_summary(ruleset, own))
     return found
@@ -58,14 +57,15 @@ def summaries(tables: Sequence[Table]) -> list[Summary]:
 
 def _summary(ruleset: Literal["default", "tuned"], named: Sequence[tuple[Table, str]]) -> Summary:
     places: dict[str, list[tuple[float, Table, str, float]]] = {}
+    levels = 0
     for table, title in named:
-        for row in table.rows:
-            for column, states in _levels(table):
-                if (behind := _behind(row, column)) is not None:
+        for column, states in table.compared():
+            levels += 1
+            for row in table.rows:
+                if (behind := row.behind(column)) is not None:
                     places.setdefault(row.label, []).append((behind, table, title, states))
     rows = [_row(label, where) for label, where in places.items()]
     rows.sort(key=lambda row: (-row.close, _severity(row.worst), row.label))
-    levels = sum(len(_levels(table)) for table, _ in named)
     return Summary(ruleset=ruleset, tables=len(named), levels=levels, rows=rows)
 
 
@@ -78,23 +78,6 @@ def _row(label: str, places: Sequence[tuple[float, Table, str, float]]) -> Summa
         behind, table, title, states = max(finite, key=lambda place: place[0] / place[1].metric.tolerance)
         worst = WorstCase(behind=behind, metric=table.metric, table=title, states=states)
     return SummaryRow(label=label, close=close, results=len(places), worst=worst)
-
-
-def _levels(table: Table) -> list[tuple[int, float]]:
-    """Precisions of a table at which rows are compared: the columns, with their numbers of states."""
-    found = []
-    for column, states in enumerate(table.columns):
-        results = {row.label for row in table.rows if _behind(row, column) is not None}
-        diverged = {run.label for run in table.unfinished if run.states == states and run.status == "diverged"}
-        if states is not None and results and len(results | diverged) > 1:
-            found.append((column, states))
-    return found
-
-
-def _behind(row: Row, column: int) -> float | None:
-    """How far an analog row is behind the best of a column; null without a result, and for a digital row."""
-    cell = row.cells[column]
-    return None if row.digital or cell is None else cell.behind
 
 
 def _severity(worst: WorstCase | None) -> float:

@@ -167,6 +167,11 @@ class Row(Entry):
     mean: Number | None
     unfinished: int
 
+    def behind(self, column: int) -> float | None:
+        """How far an analog row is behind the best of a column; null without a result, and for a digital row."""
+        cell = self.cells[column]
+        return None if self.digital or cell is None else cell.behind
+
     def close_levels(self, tolerance: float) -> int:
         """Number of precision levels at which the mean is within ``tolerance`` of the best."""
         return round(
@@ -273,6 +278,19 @@ class Table(Entry):
     unfinished: list[Unfinished]
     ruleset: Literal["default", "tuned"] = "default"
     tuned: list[Tuned] = Field(default_factory=list)
+
+    def compared(self) -> list[tuple[int, float]]:
+        """Precisions at which a row has a result and another one has too, or diverged: column and number of states.
+
+        Where only one row has run, it is the best of nothing. So a comparison over tracks leaves this precision out.
+        """
+        found = []
+        for column, states in enumerate(self.columns):
+            results = {row.label for row in self.rows if row.behind(column) is not None}
+            diverged = {run.label for run in self.unfinished if run.states == states and run.status == "diverged"}
+            if states is not None and results and len(results | diverged) > 1:
+                found.append((column, states))
+        return found
 
     def cell_of(self, entry: Tuned) -> Cell | None:
         """The cell that an entry of ``tuned`` is about; null as long as no run of it stands for a seed."""

@@ -91,7 +91,7 @@ def test_tracks_with_another_metric_are_named() -> None:
     assert next(found.answers())[1].startswith("A is best on all 2 tracks.")
 
 
-def test_the_chart_shows_means_over_the_tracks_that_have_a_result() -> None:
+def test_the_chart_shows_means_over_the_tracks_that_compare_rows() -> None:
     found = standings(compile_runs(RUNS).tables, "default")
     assert found is not None
     behind = {
@@ -100,8 +100,12 @@ def test_the_chart_shows_means_over_the_tracks_that_have_a_result() -> None:
     }
     assert behind == {
         "B": {4: (0.0375, 2), 10: (0.0, 1)},
-        "A": {4: (0.0, 2), 10: (0.075, 2)},
+        "A": {4: (0.0, 2), 10: (0.15, 1)},  # on the hard track only A has run 10 states
     }
+
+
+def test_who_ran_alone_is_not_the_best() -> None:
+    assert standings(compile_runs(RUNS[6:]).tables, "default") is None
 
 
 @pytest.mark.parametrize("render", [to_markdown, to_html])
