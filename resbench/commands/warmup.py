@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Use every kernel once in every form, print which had to be compiled and the time, and return 0."""
     start = time.perf_counter()
-    devices = _responses() if args.devices is None else [_with_steps(find(name)) for name in args.devices]
+    devices = responses() if args.devices is None else [_with_steps(find(name)) for name in args.devices]
 
     from numba.core.event import install_recorder
 
@@ -84,7 +84,7 @@ def _with_steps(device: Device) -> Device:
     return device.with_states(STATES) if device.is_continuous and not isinstance(device, Ideal) else device
 
 
-def _responses() -> list[Device]:
+def responses() -> list[Device]:
     """A device for each built-in response to pulses; PCM stands for the noise of ExpStep, which has one of its own."""
     from resbench.crossbar import devices
 
