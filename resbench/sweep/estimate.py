@@ -83,7 +83,7 @@ def trials(jobs: Sequence[Job], executor: Executor) -> dict[str, float]:
 
 def _trial(job: Job, root: Path, length: str) -> Job:
     arguments = (*job.cell.arguments, *TRIAL, length, f"--experiment.root={root / length}")
-    return replace(job, cell=replace(job.cell, arguments=arguments), root=root / length)
+    return replace(job, cell=replace(job.cell, arguments=arguments), root=root / length, trial=True)
 
 
 def _steps(record: Record) -> int:
