@@ -63,6 +63,32 @@ def test_null_reaches_an_argument_of_a_class(tmp_path: Path) -> None:
     assert merged[2:] == ["--z=null"]
 
 
+INNER = "model: {class_path: A, init_args: {inner: {class_path: B, init_args: {rate: 1, other: 2}}}}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "inner", "left"),
+    [
+        (["--model.inner.rate=3", "--model.inner.rate=null"], {"rate": None, "other": 2}, []),
+        (["--model.inner.rate=null", "--model.inner.rate=3"], {"rate": None, "other": 2}, ["--model.inner.rate=3"]),
+        (["--model.init_args.inner.init_args.rate", "3", "--model.inner.rate=~"], {"rate": None, "other": 2}, []),
+        (["--z", "4", "--model.inner.rate", "null"], {"rate": None, "other": 2}, ["--z", "4"]),
+        (["--model.inner.rate.a=3", "--model.inner.rate=null"], {"rate": None, "other": 2}, []),
+        (["--model.inner.rates=3", "--model.inner.rate=null"], {"rate": None, "other": 2}, ["--model.inner.rates=3"]),
+        (["--model.inner=C", "--model.inner.size=null"], {"size": None}, []),
+        (["--model.inner.size=null", "--model.inner=C"], {"rate": 1, "other": 2, "size": None}, ["--model.inner=C"]),
+    ],
+)
+def test_of_two_flags_the_last_one_decides_null_or_not(
+    tmp_path: Path, flags: list[str], inner: dict[str, object], left: list[str]
+) -> None:
+    """What is left goes to the parser, where a flag overrides the files."""
+    write(tmp_path, a=INNER)
+    merged = merged_arguments(["--config", str(tmp_path / "a.yaml"), *flags])
+    assert load_yaml(merged[1])["model"]["init_args"]["inner"]["init_args"] == inner
+    assert merged[2:] == left
+
+
 TWO = "model: {init_args: {device: [{class_path: A}, {class_path: B, init_args: {states: 4}}], empty: []}}"
 
 
