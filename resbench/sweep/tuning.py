@@ -22,7 +22,7 @@ from resbench.sweep.plan import (
     read_header,
     value_arguments,
 )
-from resbench.tuning.choice import winners
+from resbench.tuning.choice import validation, winners
 from resbench.tuning.entry import TRIAL_SEED, Tuning, study_of
 from resbench.tuning.points import COUNT
 from resbench.tuning.space import Space, read_space
@@ -72,7 +72,7 @@ class Search:
         return self.header.arguments(f"{self.name}-{label}", [*self.own, *values, *more])
 
     def choose(self, records: Sequence[Record]) -> dict[int, int]:
-        """The best point of each study, by the number of the study.
+        """The best point of each study, by the number of the study. One without a finite result has none.
 
         Args:
             records: of all trials, in order, complete or diverged.
@@ -81,7 +81,7 @@ class Search:
             UserError: if no trial was validated.
         """
         best = winners(dict(enumerate(records, start=1)))
-        if not best and any(record.status == "complete" for record in records):
+        if not best and any(record.status == "complete" and validation(record) is None for record in records):
             raise UserError(
                 f"{self.name}: its trials were not validated after their last epoch; write data.init_args.val_size "
                 "above 0 and trainer.check_val_every_n_epoch: 1"
