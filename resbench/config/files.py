@@ -13,6 +13,7 @@ import yaml
 
 from resbench.config.yaml import dump_yaml, load_yaml, said
 from resbench.errors import UserError
+from resbench.records.files import path_of, real_path
 
 #: Key of a list of files. The keys of the file itself override those of the files in the list.
 COMPOSE = "compose"
@@ -177,7 +178,8 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
         UserError: for a file that does not exist, is not a YAML mapping, is the plan of a sweep, or composes itself.
     """
     path = Path(path)
-    if path.resolve() in composers:
+    real = real_path(path)
+    if real in composers:
         raise UserError(f"{path}: {COMPOSE}: the file composes itself; take it out of the list")
     own = read_mapping(path)
     if isinstance(own.get("runs"), list):
@@ -190,7 +192,7 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
         raise UserError(f"{path}: {COMPOSE}: {fragments!r} is not a list of files; write [task/digits.yaml, ...]")
     config: dict[str, Any] = {}
     for name in fragments:
-        config = merge(config, read_config(find_config(name, path), (*composers, path.resolve())))
+        config = merge(config, read_config(find_config(name, path), (*composers, real)))
     return merge(config, own)
 
 
@@ -257,7 +259,7 @@ def only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> 
 
 def named_config(name: str) -> Path:
     """The file that ``--config`` names: the path itself if it exists, else a file in one of :func:`folders`."""
-    found = Path(name)
+    found = path_of(name)
     if not os.path.exists(found):  # false, unlike that of Path, for what no file can be named
         found = next((folder / name for folder in folders() if os.path.isfile(folder / name)), found)
     return found
@@ -274,7 +276,7 @@ def named_plan(name: Path, kind: str) -> Path:
         UserError: if there is none.
     """
     places = [place for folder in folders() for place in (folder / kind, folder)]
-    found = next((path for path in (name, *(place / name for place in places)) if os.path.exists(path)), None)
+    found = next((path for path in (name, *(place / name for place in places)) if os.path.lexists(path)), None)
     if found is None:
         hint = _hint(name.name, [folder / kind for folder in folders()])
         raise UserError(f"{name}: there is no such file; {hint}")
@@ -292,9 +294,9 @@ def find_config(name: str, composer: Path, key: str = COMPOSE) -> Path:
     Raises:
         UserError: if there is none.
     """
-    places = [composer.parent, *folders()]
+    places, name = [composer.parent, *folders()], os.path.expanduser(name)
     for folder in places:
-        if os.path.isfile(folder / name):
+        if os.path.isfile(folder / name) or os.path.islink(folder / name):  # what is wrong with a link is said later
             return folder / name
     raise UserError(f"{composer}: {key}: there is no {name or 'file without a name'}; {_hint(name, places)}")
 

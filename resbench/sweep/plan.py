@@ -14,6 +14,7 @@ from typing import Any
 from resbench.config.files import find_config, only_known, read_mapping
 from resbench.config.keys import SEEDS, bare, check_dotted, dotted
 from resbench.errors import UserError
+from resbench.records.files import path_of
 
 KEYS = ("out", "base", "seeds", "runs")
 RUN_KEYS = ("name", "config", "set", "grid")
@@ -117,7 +118,7 @@ def read_header(content: Mapping[str, Any], path: Path, out: Path | None) -> Hea
     written = content.get("out", f"runs/{path.stem}")
     if not isinstance(written, str):
         raise UserError(f"{path}: out: {written!r} is no folder; write for example runs/{path.stem}")
-    return Header(out or Path(written), seeds, file_arguments(content.get("base"), path, "base"), entries)
+    return Header(out or path_of(written), seeds, file_arguments(content.get("base"), path, "base"), entries)
 
 
 def combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, list[str]]]:

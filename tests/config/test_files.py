@@ -147,3 +147,18 @@ def test_a_plan_is_refused_as_a_config_with_the_command_that_runs_it(plan: str, 
     path = Path(__file__).parents[2] / "configs" / plan
     with pytest.raises(UserError, match=re.escape(f"{path}: this is a plan of several runs; write resbench {command}")):
         read_config(path)
+
+
+def test_a_link_to_itself_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    write(tmp_path, whole="compose: [loop.yaml]")
+    assert named_plan(tmp_path / "loop.yaml", "sweeps") == tmp_path / "loop.yaml"
+    for name in ("loop", "whole"):
+        with pytest.raises(UserError, match=r"loop\.yaml: Too many levels of symbolic links; "):
+            read_config(tmp_path / f"{name}.yaml")
+
+
+def test_the_home_folder_may_be_written_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path, part="x: 1", whole="compose: ['~/part.yaml']")
+    assert load_yaml(merged_arguments(["--config", "~/whole.yaml"])[1]) == {"x": 1}

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from resbench.cli import main
 from resbench.errors import UserError
 from resbench.sweep.plan import read_plan
+from resbench.training.folder import RunFolder
 
 SWEEP = """
 seeds: [0, 1]
@@ -61,6 +63,19 @@ def test_another_folder(sweep: Path, tmp_path: Path) -> None:
     assert read_plan(sweep, tmp_path / "out")[0] == tmp_path / "out"
     sweep.write_text(SWEEP + "out: elsewhere\n")
     assert read_plan(sweep)[0] == Path("elsewhere")
+
+
+def test_the_home_folder_may_be_written_short(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sweep.write_text(SWEEP + "out: ~/runs\n")
+    folder, cells = read_plan(sweep)
+    assert folder == tmp_path / "runs"
+    assert f"--experiment.root={folder}" in cells[0].argv
+    assert RunFolder("~/runs", "a", 64 * "0").complete == folder / "a" / (12 * "0")
+    assert main(["submit", "~/nothing"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'nothing'}: there is no such file")
 
 
 @pytest.mark.parametrize(
