@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resbench.config.messages import such_as
 from resbench.errors import UserError
 from resbench.registry import Argument, offers
 
@@ -73,12 +74,14 @@ def _check_object(key: str, value: Any) -> None:
     if value is None or isinstance(value, str):
         return
     if not isinstance(value, Mapping):
-        raise UserError(f"{key}: {_shown(value)} is no object; write its class_path and init_args")
+        raise UserError(f"{key}: {_shown(value)} is no object; write its class_path and init_args{such_as(key)}")
     for name in value:
         if name not in PARTS:
             raise UserError(f"{key}.{name}: there is no such key; write {key}.init_args.{name}")
     if "class_path" in value and not isinstance(value["class_path"], str):
-        raise UserError(f"{key}.class_path: {_shown(value['class_path'])} is no class; write its dotted path")
+        raise UserError(
+            f"{key}.class_path: {_shown(value['class_path'])} is no class; write its dotted path{such_as(key)}"
+        )
     arguments = value.get("init_args", {})
     if not isinstance(arguments, Mapping):
         raise UserError(f"{key}.init_args: {_shown(arguments)} is no mapping of names to values; leave it out")
