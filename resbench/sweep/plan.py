@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 
 from resbench.config.files import find_config, only_known, read_mapping
 from resbench.config.keys import SEEDS, bare, check_dotted, dotted
+from resbench.config.yaml import dump_yaml
 from resbench.errors import UserError
 from resbench.records.files import path_of
 
@@ -184,9 +183,7 @@ def value_arguments(values: Mapping[str, Any]) -> list[str]:
 
 
 def _flag(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return f".{value}".replace(".-", "-.")
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else dump_yaml(value, one_line=True)
 
 
 def _label(key: str, value: Any) -> str:

@@ -59,6 +59,12 @@ def test_a_grid_of_config_files(sweep: Path) -> None:
     assert cells[-1].argv[:4] == ("--config", str(sweep.with_name("residual.yaml")), "--x=1", "--w=0.1")
 
 
+def test_values_inside_of_values_are_read_again(sweep: Path) -> None:
+    sweep.write_text('runs: [{name: a, set: {x: [inf, {y: -inf, z: null}], t: "a\\nb", u: 1e-9}}]')
+    (cell,) = read_plan(sweep)[1]
+    assert cell.argv[:3] == ('--x=[.inf, {"y": -.inf, "z": null}]', "--t=a\nb", "--u=1.0e-09")
+
+
 def test_another_folder(sweep: Path, tmp_path: Path) -> None:
     assert read_plan(sweep, tmp_path / "out")[0] == tmp_path / "out"
     sweep.write_text(SWEEP + "out: elsewhere\n")
