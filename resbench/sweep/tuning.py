@@ -19,6 +19,7 @@ from resbench.sweep.plan import (
     combinations,
     file_names,
     mapping,
+    numbered,
     read_header,
     value_arguments,
 )
@@ -114,8 +115,9 @@ def read_tuning(path: Path, out: Path | None = None) -> tuple[Path, list[Search]
     if TRIAL_SEED in header.seeds:
         raise UserError(f"{path}: seeds: {TRIAL_SEED} is the seed of the trials; write others")
     searches = [search for entry in header.entries for search in _searches(entry, path, header)]
-    if len({search.name for search in searches}) < len(searches):
-        raise UserError(f"{path}: runs: a space is there twice with the same grid; take one out")
+    found = [(search.name, (search.space.path, search.own)) for search in searches]
+    names = [name for name, _ in numbered(found, f"{path}: runs")]
+    searches = [dataclasses.replace(search, name=name) for name, search in zip(names, searches, strict=True)]
     return header.folder, searches
 
 

@@ -65,6 +65,17 @@ def test_a_link_to_itself_is_named(
     assert any(name in captured.out + captured.err for name in ("own.json", "loop", "records"))
 
 
+def test_the_logs_of_a_sweep_hold_no_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sweep that was killed while it measured leaves the short runs that it began there."""
+    monkeypatch.chdir(tmp_path)
+    write_record(tmp_path / "runs" / ".logs" / "trial0" / "a" / "0123" / "record.json", make_record())
+    for command in ("leaderboard --records=runs", "submit runs", "report runs"):
+        assert main(command.split()) == 2
+        assert " no " in capsys.readouterr().err
+
+
 def test_record_validate_prints_one_line_a_file(
     tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
 ) -> None:
