@@ -11,6 +11,7 @@ from pathlib import Path
 
 from resbench import __version__
 from resbench.errors import UserError
+from resbench.records.files import path_of
 from resbench.records.text import aligned, printable
 from resbench.training.process import share_cores
 
@@ -34,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("resbench.commands.check", "check that a training algorithm keeps the contract"),
     "device": ("resbench.commands.device", "describe a device in numbers and as a figure"),
     "warmup": ("resbench.commands.warmup", "compile the kernels in advance; otherwise the first training does it"),
-    "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks and configs"),
+    "list": ("resbench.commands.list", "list algorithms, devices, networks, data, tasks, optimizers and configs"),
 }
 
 
@@ -83,7 +84,7 @@ def _path(text: str) -> Path:
     """The path that an argument names. An empty one, as of a variable that is not set, would be the current folder."""
     if not text:
         raise argparse.ArgumentTypeError("it is empty; write a path, or . for the current folder")
-    return Path(text)
+    return path_of(text)
 
 
 def _help() -> str:

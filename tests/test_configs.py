@@ -8,7 +8,7 @@ import torch
 
 from resbench.cli import main
 from resbench.config.files import read_config, read_mapping
-from resbench.sweep.plan import read_plan, value_arguments
+from resbench.sweep.plan import Cell, read_plan, value_arguments
 from resbench.sweep.tuning import read_tuning
 from resbench.training.cli import RunCLI
 from resbench.tuning.entry import tuning_of, wrong_point
@@ -56,16 +56,44 @@ def test_experiment_trains(path: Path, tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*/*/record.json"))) == 1
 
 
+def covering(path: Path) -> list[Cell]:
+    """Cells of a plan in which each file and each value of each axis of a grid is there with its entry, at least once.
+
+    The first cells of the full product in which something new is. So two values of an axis are compared with the same
+    values of all others.
+    """
+    base = read_mapping(path)
+    chosen: dict[str, Cell] = {}
+    for entry in base["runs"]:
+        own = f"--experiment.name={entry['name']}"
+        seen: set[str] = set()
+        for cell in read_plan(path)[1]:
+            *rest, name = cell.arguments
+            inside = name == own or name.startswith(f"{own}-")
+            if inside and not seen.issuperset(rest):
+                seen.update(rest)
+                chosen[cell.name] = cell
+    return list(chosen.values())
+
+
 @pytest.mark.parametrize("path", SWEEPS, ids=relative)
 def test_sweep_resolves_to_different_runs(path: Path) -> None:
-    _, cells = read_plan(path)
-    named = {cell.name: cell for cell in cells}
+    cells = covering(path)
     cli = RunCLI(cells[0].argv, "resbench fit", build=False)
     hashes = set()
-    for cell in named.values():
+    for cell in cells:
         cli.load(cell.argv)
         hashes.add(cli.config_hash)
-    assert len(hashes) == len(named)
+    assert len(hashes) == len(cells)
+
+
+def test_the_cells_that_are_resolved_have_all_that_a_plan_has(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "runs: [{name: a, grid: {config: [device/softbounds.yaml, device/reram.yaml], x: [1, 2, 3]}}, {name: a-b}]"
+    )
+    names = [cell.name for cell in covering(plan)]
+    assert names == ["a-softbounds-x1", "a-softbounds-x2", "a-softbounds-x3", "a-reram-x1", "a-b"]
 
 
 @pytest.mark.parametrize("path", SPACES, ids=relative)

@@ -39,12 +39,13 @@ def run(args: argparse.Namespace) -> int:
     from resbench.leaderboard.compact import Compactor
     from resbench.leaderboard.runs import read_runs
     from resbench.leaderboard.submission import check
+    from resbench.records.files import real_path
     from resbench.records.portable import portable
 
     files = _files(args.files)
-    submitted = {path.resolve() for _, path in files}
+    submitted = {real_path(path) for _, path in files}
     runs, rejected = read_runs(files, portable)
-    others = ((name, path) for name, path in _on_board(args.board) if path.resolve() not in submitted)
+    others = ((name, path) for name, path in _on_board(args.board) if real_path(path) not in submitted)
     board, _ = read_runs(others, Compactor().compact)
     findings = check(runs, rejected, board)
     for finding in findings:

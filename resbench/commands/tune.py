@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from resbench.sweep.options import add_plan_arguments, at_a_time, check_executor_arguments, executor_of
+from resbench.tuning.points import STUDIES
 
 if TYPE_CHECKING:
     from resbench.sweep.estimate import Estimate
@@ -50,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
     trained = _run("trainings of the best points", resolve(finals, folder), args, estimate) if finals else {}
     if args.plan:
         return 0
-    spent = [state for state in trials.values() if state.status != "diverged"]  # one that diverged has been judged
-    return max(conclude([*spent, *trained.values()]), int(len(chosen) < len(searches)))
+    # A run that diverged has been judged: as a trial it cannot win, and the row of a chosen point shows it.
+    states = [state for state in (*trials.values(), *trained.values()) if state.status != "diverged"]
+    return max(conclude(states), int(len(chosen) < len(searches)))
 
 
 def _run(what: str, jobs: "list[Job]", args: argparse.Namespace, estimate: "Estimate") -> "dict[Job, State]":
@@ -63,9 +65,9 @@ def _run(what: str, jobs: "list[Job]", args: argparse.Namespace, estimate: "Esti
     again = ("failed", "refused") if args.retry else ()
     left = [job for job, state in states.items() if state.status in again or not (state.done or state.failed)]
     if args.plan:
-        show_plan(states, left, estimate, at_a_time(args))
+        show_plan(states, left, estimate, at_a_time(args), judged=True)
         return states
-    print(f"{what}: {counts(states.values())}; results in {jobs[0].root}", flush=True)
+    print(f"{what}: {counts(states.values(), judged=True)}; results in {jobs[0].root}", flush=True)
     if left:
         carry_out(left, states, estimate, executor_of(args))
     return states
@@ -85,4 +87,6 @@ def _choose(searches: "list[Search]", states: "dict[Cell, State]") -> "dict[Sear
             values = records[point - 1].epochs[-1].values
             judged = ", ".join(f"{key} {values[key]:.4f}" for key in ("val/acc", "val/loss") if key in values)
             print(f"{search.name}: {search.describe(point)}: {judged}", flush=True)
+        for study in (study for study in range(1, STUDIES + 1) if study not in chosen[search]):
+            print(f"{search.name}: study {study} is without a winner: no trial has a finite result", flush=True)
     return chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ import yaml
 
 from resbench.config.yaml import dump_yaml, load_yaml, said
 from resbench.errors import UserError
+from resbench.records.files import path_of, real_path
 
 #: Key of a list of files. The keys of the file itself override those of the files in the list.
 COMPOSE = "compose"
+#: What means null in YAML.
+NULLS = ("null", "Null", "NULL", "~")
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -41,8 +44,68 @@ def merged_arguments(argv: Sequence[str]) -> list[str]:
             raise UserError(f"{argument}: write --config {argument}")
         else:
             flags.append(re.sub(r"^(|--[^=]+=)([-+]?)inf$", r"\1\2.inf", argument))
-    flags = [argument for k, argument in enumerate(flags) if not _set_in_files(config, argument, flags[:k])]
-    return ["--config", dump_yaml(config), *flags] if config else flags
+    left: list[str] = []
+    for argument in _joined_nulls(flags):
+        if argument.partition("=")[2] in NULLS:
+            left = _moved(config, argument, left)
+        if _set_in_files(config, argument, left):
+            left = _without(left, argument)
+        else:
+            left.append(argument)
+    return ["--config", dump_yaml(config), *left] if config else left
+
+
+def _joined_nulls(flags: Sequence[str]) -> Iterator[str]:
+    """The flags, with ``--KEY null`` in one word."""
+    before: str | None = None
+    for argument in flags:
+        if argument in NULLS and before is not None and before.startswith("--") and "=" not in before:
+            before = f"{before}={argument}"
+            continue
+        if before is not None:
+            yield before
+        before = argument
+    if before is not None:
+        yield before
+
+
+def _without(flags: Sequence[str], later: str) -> list[str]:
+    """Flags before a later one, without those of the same key or of a key below it, which it overrides."""
+    key, left, dropped = _key_of(later), [], False
+    for argument in flags:
+        if not argument.startswith("--"):  # the value of the flag before it
+            if not dropped:
+                left.append(argument)
+            continue
+        dropped = f"{_key_of(argument)}.".startswith(f"{key}.")
+        if not dropped:
+            left.append(argument)
+    return left
+
+
+def _moved(config: dict[str, Any], null: str, flags: Sequence[str]) -> list[str]:
+    """Flags without those that say what a key around that of a later null is; they are merged into the config."""
+    left = []
+    for argument in flags:
+        key, value = _key_of(argument), argument.partition("=")[2]
+        node: Any = config
+        *path, last = key.split(".")
+        for name in path:
+            node = node.get(name) if isinstance(node, dict) else None
+            if isinstance(node, dict) and ("class_path" in node or "init_args" in node):
+                node = node.setdefault("init_args", {})
+        inside = _key_of(null).startswith(f"{key}.") and value and "+=" not in argument
+        if inside and isinstance(node, dict):
+            found = _value(value)
+            node |= merge(node, {last: {"class_path": found} if isinstance(found, str) else found})
+        else:
+            left.append(argument)
+    return left
+
+
+def _key_of(argument: str) -> str:
+    """The dotted key of a flag ``--KEY=VALUE``, without ``init_args``, which may be left out of it."""
+    return argument.partition("=")[0].removeprefix("--").removesuffix("+").replace(".init_args", "")
 
 
 def _is_complete(flags: Sequence[str]) -> bool:
@@ -74,7 +137,7 @@ def _set_in_files(config: dict[str, Any], argument: str, before: Sequence[str]) 
             _check_index(parent, name, path[depth + 1 :], len(node))
         if depth < len(path) - 1:
             node = node[int(name)] if isinstance(node, list) else node.get(name) if isinstance(node, dict) else None
-    if not in_list and (value != "null" or len(path) == 1 or not isinstance(node, dict)):
+    if not in_list and (value not in NULLS or len(path) == 1 or not isinstance(node, dict)):
         return False
     if not equals:
         raise UserError(f"{flag}: the value is missing; write {flag}=VALUE")
@@ -115,7 +178,8 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
         UserError: for a file that does not exist, is not a YAML mapping, is the plan of a sweep, or composes itself.
     """
     path = Path(path)
-    if path.resolve() in composers:
+    real = real_path(path)
+    if real in composers:
         raise UserError(f"{path}: {COMPOSE}: the file composes itself; take it out of the list")
     own = read_mapping(path)
     if isinstance(own.get("runs"), list):
@@ -128,7 +192,7 @@ def read_config(path: Path | str, composers: tuple[Path, ...] = ()) -> dict[str,
         raise UserError(f"{path}: {COMPOSE}: {fragments!r} is not a list of files; write [task/digits.yaml, ...]")
     config: dict[str, Any] = {}
     for name in fragments:
-        config = merge(config, read_config(find_config(name, path), (*composers, path.resolve())))
+        config = merge(config, read_config(find_config(name, path), (*composers, real)))
     return merge(config, own)
 
 
@@ -195,7 +259,7 @@ def only_known(content: Mapping[str, Any], known: Sequence[str], place: str) -> 
 
 def named_config(name: str) -> Path:
     """The file that ``--config`` names: the path itself if it exists, else a file in one of :func:`folders`."""
-    found = Path(name)
+    found = path_of(name)
     if not os.path.exists(found):  # false, unlike that of Path, for what no file can be named
         found = next((folder / name for folder in folders() if os.path.isfile(folder / name)), found)
     return found
@@ -212,7 +276,7 @@ def named_plan(name: Path, kind: str) -> Path:
         UserError: if there is none.
     """
     places = [place for folder in folders() for place in (folder / kind, folder)]
-    found = next((path for path in (name, *(place / name for place in places)) if os.path.exists(path)), None)
+    found = next((path for path in (name, *(place / name for place in places)) if os.path.lexists(path)), None)
     if found is None:
         hint = _hint(name.name, [folder / kind for folder in folders()])
         raise UserError(f"{name}: there is no such file; {hint}")
@@ -230,9 +294,9 @@ def find_config(name: str, composer: Path, key: str = COMPOSE) -> Path:
     Raises:
         UserError: if there is none.
     """
-    places = [composer.parent, *folders()]
+    places, name = [composer.parent, *folders()], os.path.expanduser(name)
     for folder in places:
-        if os.path.isfile(folder / name):
+        if os.path.isfile(folder / name) or os.path.islink(folder / name):  # what is wrong with a link is said later
             return folder / name
     raise UserError(f"{composer}: {key}: there is no {name or 'file without a name'}; {_hint(name, places)}")
 

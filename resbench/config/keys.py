@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from resbench.config.messages import such_as
 from resbench.errors import UserError
 from resbench.registry import Argument, offers
 
@@ -31,6 +32,16 @@ REFUSED = {
     "fast_dev_run": "leaves out loggers and checkpoints; write limit_train_batches and max_epochs instead",
     "overfit_batches": "validates on the training data; write limit_train_batches instead",
 }
+#: Keys of the trainer that count something, and what is wrong with 0 and less.
+COUNTS = {
+    "max_epochs": "trains nothing; write a number of epochs, 1 or more",
+    "max_steps": "trains nothing; write a number of steps, 1 or more, or -1 for no limit of steps",
+    "val_check_interval": "is no interval; write a number of mini-batches, 1 or more, or a share such as 0.5",
+    "check_val_every_n_epoch": "is no interval; write 1 or more, or limit_val_batches: 0 for no validation",
+    "accumulate_grad_batches": "is no number of mini-batches; write 1 or more",
+}
+#: Keys that may be -1, for no limit.
+UNLIMITED = ("max_epochs", "max_steps")
 
 
 def check_shape(config: Mapping[str, Any]) -> None:
@@ -63,12 +74,14 @@ def _check_object(key: str, value: Any) -> None:
     if value is None or isinstance(value, str):
         return
     if not isinstance(value, Mapping):
-        raise UserError(f"{key}: {_shown(value)} is no object; write its class_path and init_args")
+        raise UserError(f"{key}: {_shown(value)} is no object; write its class_path and init_args{such_as(key)}")
     for name in value:
         if name not in PARTS:
             raise UserError(f"{key}.{name}: there is no such key; write {key}.init_args.{name}")
     if "class_path" in value and not isinstance(value["class_path"], str):
-        raise UserError(f"{key}.class_path: {_shown(value['class_path'])} is no class; write its dotted path")
+        raise UserError(
+            f"{key}.class_path: {_shown(value['class_path'])} is no class; write its dotted path{such_as(key)}"
+        )
     arguments = value.get("init_args", {})
     if not isinstance(arguments, Mapping):
         raise UserError(f"{key}.init_args: {_shown(arguments)} is no mapping of names to values; leave it out")
@@ -158,6 +171,13 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
     """
     if trainer["limit_train_batches"] == 0:
         raise UserError("trainer.limit_train_batches: 0 trains nothing; write a number, or null for all mini-batches")
+    for key, what in COUNTS.items():
+        value = trainer[key]
+        if isinstance(value, int | float) and value <= 0 and not (key in UNLIMITED and value == -1):
+            raise UserError(f"trainer.{key}: {value} {what}")
+    if (trainer["log_every_n_steps"] or 0) < 0:
+        value = trainer["log_every_n_steps"]
+        raise UserError(f"trainer.log_every_n_steps: {value} is no interval; write 1 or more, or 0 to log no steps")
     for key, why in REFUSED.items():
         if trainer[key]:
             raise UserError(f"trainer.{key}: {why}")

@@ -23,6 +23,9 @@ _EXPECTED = re.compile(r"Expected an? (?!dot import path)(.+?)(?:\. Got value: (
 _NO_NAME = re.compile(r"module '([^']+)' has no attribute '([^']+)'|No module named '([^']+)'")
 _NOT_A_CLASS = re.compile(r"Expected a dot import path string: (\S+)")
 _WRONG_CLASS = re.compile(r"Import path (\S+) does not correspond to a subclass of (\S+)")
+_NO_PATH = re.compile(
+    r"Unexpected import path format: (.*)|Expected a dot import path string:\s*$|Expected a path but (.*) either not"
+)
 _ABSTRACT = re.compile(r"instantiatable class, but (\S+) is abstract")
 _NOT_RETURNED = re.compile(r"Expected '([^']+)' to be a subclass of <class '([^']+)'>")
 #: The message for an argument that is a class which is built later, such as an optimiser: the reason, and the class.
@@ -38,6 +41,12 @@ _FRAME = (
 #: Start of the message for each type that a value does not fit. The type that was meant has a more exact reason.
 _NO_SUBCLASS = "Not a valid subclass of "
 _WORDS = {"NoneType": "null", "int": "a whole number", "float": "a number", "bool": "true or false", "str": "a string"}
+
+#: An example of a value of a key that stands for an object.
+_EXAMPLES = {
+    "lr_scheduler": "{class_path: StepLR, init_args: {step_size: 10}}",
+    "optimizer": "{class_path: AnalogOptimizer, init_args: {lr: 0.1}}",
+}
 
 
 @dataclass
@@ -82,10 +91,16 @@ def explain(message: str, keys: Iterable[str]) -> str:
     if match := _NOT_A_CLASS.search("\n".join(problem.reasons)):
         known = class_names()
         if match[1] in known:
-            return _at(problem.place, f"{match[1]} is none that fits here; write the class_path of another class")
-        return _at(problem.place, f"there is no class {match[1]}{_hint(match[1], known)}")
+            return _at(
+                problem.place,
+                f"{match[1]} is none that fits here; write the class_path of another class{such_as(problem.place)}",
+            )
+        example = such_as(problem.place)
+        hint = _hint(match[1], known) or (example and f"; write one{example}")
+        return _at(problem.place, f"there is no class {match[1]}{hint}")
     if match := _WRONG_CLASS.search(reason) or _NOT_RETURNED.search(reason):
-        return _at(problem.place, f"{match[1]} is no {match[2].rpartition('.')[2]}; write the class_path of one")
+        kind = match[2].rpartition(".")[2]
+        return _at(problem.place, f"{match[1]} is no {kind}; write the class_path of one{such_as(problem.place)}")
     if match := _ABSTRACT.search("\n".join(problem.reasons)):
         return _at(problem.place, f"{match[1]} is abstract; write the class_path of a class that is derived from it")
     if match := _MISSING.search(reason):
@@ -94,9 +109,17 @@ def explain(message: str, keys: Iterable[str]) -> str:
     if reason.startswith(_NO_SUBCLASS):
         kind = reason.removeprefix(_NO_SUBCLASS).partition(".")[0]
         reason = f"{problem.given or 'this'} is no {kind}; write class_path: and init_args: of one"
+    if match := _NO_PATH.match(reason):
+        given = match[1] or match[2] or "what is written there"
+        return _at(problem.place, f"{given} is no class; write a class_path{such_as(problem.place)}")
     if reason.startswith("Unable to load config"):
         reason = f"{reason.removeprefix('Unable to load config').strip()} is no mapping of keys to values; write some"
     return _at(problem.place, _wrong_type(problem) or reason)
+
+
+def such_as(key: str) -> str:
+    """The end of a hint, with an example of the value of a key; empty where there is none."""
+    return f", such as {_EXAMPLES[key]}" if key in _EXAMPLES else ""
 
 
 def refused(error: Exception, config: Mapping[str, Any], sections: Mapping[str, type]) -> UserError:

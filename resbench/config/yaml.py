@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -112,6 +113,17 @@ class Dumper(yaml.SafeDumper):
 Dumper.add_implicit_resolver(*_FLOAT)
 
 
+class _OneLine(Dumper):
+    """Writes every string in quotes, in which line breaks have a code, and every value as often as it occurs."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Whether a value is written again where it occurs again."""
+        return True
+
+
+_OneLine.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
 def load_yaml(text: str, words: bool = False) -> Any:
     """The value of a YAML text.
 
@@ -135,11 +147,22 @@ def said(error: yaml.YAMLError) -> str:
     return f"{'' if isinstance(error, Unfit) else 'not YAML: '}{problem}"
 
 
-def dump_yaml(value: Any) -> str:
+def dump_yaml(value: Any, one_line: bool = False) -> str:
     """Plain data as YAML. :func:`load_yaml` gives the same data again.
+
+    Args:
+        value: the data.
+        one_line: whether they are written in one line without a line break, as the value of a flag. It looks like JSON.
 
     Raises:
         yaml.YAMLError: if the data are not plain.
     """
-    text: str = yaml.dump(value, Dumper=Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True)
-    return text
+    text: str = yaml.dump(
+        value,
+        Dumper=_OneLine if one_line else Dumper,
+        sort_keys=False,
+        default_flow_style=one_line,
+        allow_unicode=True,
+        width=math.inf if one_line else None,
+    )
+    return text.removesuffix("\n").removesuffix("\n...") if one_line else text

@@ -13,7 +13,7 @@ from resbench.data.base import Batch, InMemoryData, Split
 from resbench.data.loaders import EvalLoader, TrainLoader
 from resbench.data.order import random_words
 from resbench.errors import BadValue, MissingData, refuse_below_one
-from resbench.records.files import file_sha256
+from resbench.records.files import file_sha256, path_of
 
 TEST_SHARE = 0.1
 #: Name of the file of tiny Shakespeare, which is the same everywhere.
@@ -96,7 +96,7 @@ class CharacterData(InMemoryData):
 
     def _file(self) -> Path:
         """The file of the text: ``path`` in the root, or the root itself if that is a file."""
-        root = Path(self.root).expanduser().absolute()
+        root = path_of(self.root).absolute()
         return root if root.is_file() else root / self.path
 
     def _missing(self, why: str) -> MissingData:

@@ -13,6 +13,7 @@ from resbench.data.base import Split
 from resbench.data.downloads import no_empty_folders, reason
 from resbench.data.folders import in_content_order, read_class_folders
 from resbench.errors import BadValue, MissingData
+from resbench.records.files import path_of
 
 
 class CIFAR10Data(AugmentedImageData):
@@ -56,7 +57,7 @@ class CIFAR10Data(AugmentedImageData):
         """Find the files; if they are missing, download them if ``download`` is true."""
         if self._class_folders() is not None or self._official() is not None:
             return
-        root = Path(self.root).expanduser()
+        root = path_of(self.root)
         try:
             if not self.download:
                 raise FileNotFoundError("download is false")
@@ -89,7 +90,7 @@ class CIFAR10Data(AugmentedImageData):
 
     def _class_folders(self) -> Path | None:
         """The folder that contains the folders train and test: below the root, or the root itself."""
-        root = Path(self.root).expanduser()
+        root = path_of(self.root)
         if (root / self.folder / "train").is_dir():
             return root / self.folder
         both = all((root / name).is_dir() for name in ("train", "test"))
@@ -99,7 +100,7 @@ class CIFAR10Data(AugmentedImageData):
 
     def _official(self) -> Path | None:
         """The folder that contains the published files."""
-        root = Path(self.root).expanduser().absolute()
+        root = path_of(self.root).absolute()
         names = [name for name, _ in self.source.train_list + self.source.test_list]
         for folder in (root / self.source.base_folder, root):
             if all((folder / name).is_file() for name in names):

@@ -18,7 +18,7 @@ from resbench.data.augmentation import AugmentedImageData
 from resbench.data.base import Split
 from resbench.data.order import content_permutation
 from resbench.errors import BadValue, MissingData
-from resbench.records.files import joint_sha256
+from resbench.records.files import joint_sha256, path_of
 
 Sample = tuple[str, int]
 #: Height and width.
@@ -56,7 +56,7 @@ class ImageFolderData(AugmentedImageData):
 
     def prepare_data(self) -> None:
         """Find the folders, before any image is read."""
-        root = Path(self.root).expanduser()
+        root = path_of(self.root)
         for name in ("train", "test"):
             if not (root / name).is_dir():
                 raise _no_images(root / name, "no such folder")
@@ -64,13 +64,13 @@ class ImageFolderData(AugmentedImageData):
     def own_sha256(self) -> str:
         """The checksum of all files in the class folders; the names of the files do not matter."""
         self.prepare_data()
-        root = Path(self.root).expanduser()
+        root = path_of(self.root)
         files = (path for name in ("train", "test") for path in (root / name).glob("*/**/*") if path.is_file())
         return joint_sha256((path.relative_to(root).parent.as_posix(), path) for path in files)
 
     def load(self) -> tuple[Split, Split]:
         """Read training and test images from ``root``, and set ``num_classes`` and ``input_shape`` from them."""
-        train, test, classes = read_class_folders(Path(self.root).expanduser(), self.resize)
+        train, test, classes = read_class_folders(path_of(self.root), self.resize)
         self.num_classes = len(classes)
         self.input_shape = tuple(train.inputs.shape[1:])
         return train, test

@@ -9,6 +9,7 @@ from resbench.data.base import Split
 from resbench.data.downloads import no_empty_folders, reason
 from resbench.data.images import ImageData
 from resbench.errors import MissingData
+from resbench.records.files import path_of
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -49,7 +50,7 @@ class MNISTData(ImageData):
         """Find the files; if they are missing, download them if ``download`` is true."""
         if self._found() is not None:
             return
-        folder = Path(self.root).expanduser() / self.source.__name__ / "raw"
+        folder = path_of(self.root) / self.source.__name__ / "raw"
         try:
             if not self.download:
                 raise FileNotFoundError("download is false")
@@ -73,7 +74,7 @@ class MNISTData(ImageData):
 
     def _found(self) -> Path | None:
         """The folder that contains the four files, in the root or the root itself; not that of another data set."""
-        root, name = Path(self.root).expanduser(), self.source.__name__
+        root, name = path_of(self.root), self.source.__name__
         for folder in (root / name / "raw", root / "raw", root):
             named = folder.absolute()
             if named.name == "raw" and named.parent.name != name:

@@ -15,7 +15,7 @@ from torch import Tensor
 from resbench.data.base import InMemoryData, Split
 from resbench.data.order import content_permutation
 from resbench.errors import BadValue, MissingData, check_choice
-from resbench.records.files import joint_sha256
+from resbench.records.files import joint_sha256, path_of
 
 Kind = Literal["classes", "numbers"]
 Normalization = Literal["standard", "none"]
@@ -119,7 +119,7 @@ class CSVData(InMemoryData):
         return {**super().describe(), "columns": self.columns, "classes": self.classes}
 
     def _file(self, name: str) -> Path:
-        return Path(self.root).expanduser().absolute() / name
+        return path_of(self.root).absolute() / name
 
 
 class _Table:

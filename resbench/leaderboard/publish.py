@@ -13,7 +13,7 @@ from resbench.leaderboard.page import to_html
 from resbench.leaderboard.render import to_csv, to_json
 from resbench.leaderboard.runs import record_files
 from resbench.leaderboard.tables import Leaderboard
-from resbench.records.files import replacing, write_text_atomically
+from resbench.records.files import real_path, replacing, write_text_atomically
 from resbench.records.portable import portable
 from resbench.records.schema import Record, read_record, write_record
 
@@ -70,8 +70,8 @@ def check_place(records: Path, out: Path) -> None:
         UserError: if the copies of the records would be among the records or over them, or if the folder has files of
             others where this one writes.
     """
-    copies, originals = (out / RECORDS).resolve(), records.resolve()
-    if out.resolve().is_relative_to(originals):
+    copies, originals = real_path(out / RECORDS), real_path(records)
+    if real_path(out).is_relative_to(originals):
         raise UserError(f"--publish {out}: this is inside {records}; name a folder outside of the records")
     if copies.is_relative_to(originals) or originals.is_relative_to(copies):
         raise UserError(

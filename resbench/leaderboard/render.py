@@ -10,7 +10,7 @@ from resbench.leaderboard.latex import to_latex
 from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.page import to_html
 from resbench.leaderboard.tables import Cell, Cost, Leaderboard, Printed, Wear
-from resbench.records.files import write_text_atomically
+from resbench.records.files import real_path, write_text_atomically
 from resbench.records.schema import Track
 
 TRACK_COLUMNS = (
@@ -58,7 +58,7 @@ def write_leaderboard(leaderboard: Leaderboard, out: Path | str, records: Path |
 def _relative(records: Path, out: Path) -> str:
     """Where the records are, seen from the page; empty on another drive."""
     try:
-        return Path(os.path.relpath(records.resolve(), out.resolve())).as_posix()
+        return Path(os.path.relpath(real_path(records), real_path(out))).as_posix()
     except ValueError:
         return ""
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any, TypeVar
 
@@ -210,8 +210,9 @@ def chosen_runs(search: TunedRuns, metric: Metric) -> dict[int, Run]:
         for study in range(1, STUDIES + 1):
             if study in best:
                 run = search.finals.get((best[study], seed))
-            else:  # all of its trials diverged
-                run = next(trial for point, trial in search.trials.items() if study_of(point) == study)
+            else:  # none of its trials has a finite result
+                lost = next(trial for point, trial in search.trials.items() if study_of(point) == study)
+                run = replace(lost, record=lost.record.model_copy(update={"status": "diverged"}))
             if run is None or run.record.status not in ("complete", "diverged"):
                 break
             candidates.append(run)

@@ -84,3 +84,13 @@ def _sha256(path: Path, size: int, changed: int) -> str:
     """The checksum of a file, computed again once its size or time has changed; a sweep asks for it in each run."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def path_of(text: str | os.PathLike[str]) -> Path:
+    """The path that somebody wrote, where ``~`` is the home folder. A user who is not known stays part of the name."""
+    return Path(os.path.expanduser(text))
+
+
+def real_path(path: Path) -> Path:
+    """The absolute path without links, as far as they lead; a link to itself is no error, as it is in pathlib."""
+    return Path(os.path.realpath(path))

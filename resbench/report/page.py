@@ -10,7 +10,7 @@ from resbench.errors import UserError
 from resbench.leaderboard.page import TEMPLATES as SHARED
 from resbench.leaderboard.page import environment, script_hash
 from resbench.leaderboard.page_charts import SERIES
-from resbench.records.files import replacing, write_text_atomically
+from resbench.records.files import real_path, replacing, write_text_atomically
 from resbench.records.text import one_line, printable
 from resbench.report.comparison import Group, Row, config_differences, groups
 from resbench.report.pictures import Album, Section, curves, layers, letters, wear
@@ -118,7 +118,7 @@ def _head(run: Run, letter: str, index: int) -> Head:
 
 def _name(run: Run) -> str:
     """The experiment and the hash, as the last parts of the path."""
-    place = run.place.resolve()
+    place = real_path(run.place)
     return one_line(f"{place.parent.name}/{place.name}")
 
 

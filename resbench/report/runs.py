@@ -10,6 +10,7 @@ from typing import Any
 from resbench import __version__
 from resbench.config.files import read_mapping
 from resbench.errors import BadValue, UserError
+from resbench.records.files import real_path
 from resbench.records.identity import plain
 from resbench.records.names import ATTEMPT, CHECKPOINT, CONFIG, METRICS, RECORD, TILES
 from resbench.records.schema import Record, RecordError, read_record, record_or_refuse
@@ -62,7 +63,7 @@ def find_runs(places: Sequence[Path]) -> list[Path]:
             raise UserError(f"{place}: there is no such file or folder; name the folder of a run, as runs/NAME/HASH")
         if not own:
             raise UserError(f"{place}: there is no run in this folder; each run has a {CONFIG} or a {RECORD}")
-        found |= {path.resolve(): path for path in own}
+        found |= {real_path(path): path for path in own}
     if len(found) > MOST_RUNS:
         raise UserError(f"{len(found)} runs are too many for one report; name at most {MOST_RUNS} of them")
     return list(found.values())
@@ -145,7 +146,7 @@ def _unfinished(folder: Path, status: str) -> str:
 
 def _in_progress(folder: Path) -> bool:
     """Whether a process works in this folder."""
-    name = folder.resolve()
+    name = real_path(folder)
     own = RunFolder(name.parent.parent, name.parent.name, name.name.removesuffix(ATTEMPT))
     return name.name.endswith(ATTEMPT) and own.in_progress()
 

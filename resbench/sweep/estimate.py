@@ -14,8 +14,12 @@ from resbench.records.schema import Record, record_or_none
 from resbench.sweep.executor import Executor
 from resbench.sweep.job import LOGS, Job, State
 
-#: Flags that turn a run into a trial: no validation, no loggers, and one mini-batch of the test.
-TRIAL = ("--trainer.limit_val_batches=0", "--trainer.limit_test_batches=1", "--trainer.logger=false")
+#: Flags that turn a run into a trial: no validation, no loggers, one mini-batch of the test, and no scheduler of the
+#: learning rate, which would take no step in it.
+TRIAL = (
+    *("--trainer.limit_val_batches=0", "--trainer.limit_test_batches=1", "--trainer.logger=false"),
+    *("--lr_scheduler_interval=epoch", "--lr_scheduler=null"),
+)
 #: A trial has two parts: one step, after which the kernels are compiled, and then five seconds that are measured.
 LENGTHS = ("--trainer.max_steps=1", "--trainer.max_time=00:00:00:05")
 
@@ -83,7 +87,7 @@ def trials(jobs: Sequence[Job], executor: Executor) -> dict[str, float]:
 
 def _trial(job: Job, root: Path, length: str) -> Job:
     arguments = (*job.cell.arguments, *TRIAL, length, f"--experiment.root={root / length}")
-    return replace(job, cell=replace(job.cell, arguments=arguments), root=root / length)
+    return replace(job, cell=replace(job.cell, arguments=arguments), root=root / length, trial=True)
 
 
 def _steps(record: Record) -> int:

@@ -13,7 +13,7 @@ from resbench.records.files import write_text_atomically
 from resbench.records.names import RECORD
 from resbench.records.schema import Record, record_or_none
 from resbench.sweep.plan import Cell
-from resbench.training.folder import RunFolder
+from resbench.training.folder import DIGITS, RunFolder
 
 #: Folder of the logs, in the same folder as the runs.
 LOGS = ".logs"
@@ -60,6 +60,7 @@ class Job:
         threads: CPU threads of the run.
         directory: working directory, for relative paths.
         sources: checksum of the weights, data and plug-ins that the sweep found.
+        trial: whether it trains for some seconds only, to measure its time, so that its config is not the planned one.
     """
 
     cell: Cell
@@ -68,6 +69,7 @@ class Job:
     threads: int
     directory: Path
     sources: str
+    trial: bool = False
 
     @property
     def folder(self) -> RunFolder:
@@ -146,8 +148,7 @@ def work(job: Job) -> int:
 
     try:
         cli = RunCLI([*job.cell.argv, *([] if before.failed else ["--ckpt_path=last"])], "resbench fit")
-        if digest(cli.resolved) != job.sources:
-            raise UserError("its weights, data or plug-in have changed since the sweep began; start the sweep again")
+        _check_unchanged(job, digest(cli.resolved), cli.config_hash)
         return run(cli)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr, flush=True)
@@ -156,3 +157,20 @@ def work(job: Job) -> int:
         return 2
     except KeyboardInterrupt:  # before the run had begun
         return 130
+
+
+def _check_unchanged(job: Job, sources: str, config_hash: str) -> None:
+    """Refuse another run than the planned one, whose name and folder it would take.
+
+    Raises:
+        UserError: if a file that the run reads has changed since the plan was read.
+    """
+    if sources != job.sources:
+        what = "its weights, data or plug-in have"
+    elif config_hash != job.config_hash and not job.trial:
+        what = (
+            f"its config has the hash {config_hash[:DIGITS]} now and not {job.config_hash[:DIGITS]}, so its files have"
+        )
+    else:
+        return
+    raise UserError(f"{what} changed since the sweep began; start the sweep again, with --retry if you put them back")

@@ -15,7 +15,8 @@ from resbench.sweep.plan import Cell
 from resbench.sweep.progress import SweepProgress
 from resbench.sweep.report import note_changes
 from resbench.training.process import fast_imports
-from resbench.tuning.entry import TRIAL_SEED
+from resbench.tuning.choice import unjudged
+from resbench.tuning.entry import tuning_of
 
 if TYPE_CHECKING:
     from resbench.training.cli import RunCLI
@@ -41,9 +42,9 @@ def resolve(cells: Sequence[Cell], folder: Path) -> list[Job]:
         except UserError as error:
             raise UserError(f"{cell.name}: {error}") from None
         loaded = cell.arguments
-        if cell.seed == TRIAL_SEED and cli.resolved["data"]["init_args"].get("val_size") == 0:
-            key = "data.val_size"
-            raise UserError(f"{cell.name}: {key}: 0 leaves nothing to judge a trial on; write set: {{{key}: 5000}}")
+        tuning = tuning_of(cli.resolved)
+        if tuning is not None and tuning.trial and (reason := unjudged(cli.resolved)):
+            raise UserError(f"{cell.name}: {reason}")
         job = Job(cell, folder, cli.config_hash, cli.config.threads, Path.cwd(), digest(cli.resolved))
         if (same := jobs.setdefault(cli.config_hash, job)) is not job:
             raise UserError(f"runs: {same.cell.name} and {cell.name} are one run, seed {cell.seed}; take one out")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from resbench.config.files import find_config, only_known, read_mapping
 from resbench.config.keys import SEEDS, bare, check_dotted, dotted
+from resbench.config.yaml import dump_yaml
 from resbench.errors import UserError
+from resbench.records.files import path_of
 
 KEYS = ("out", "base", "seeds", "runs")
 RUN_KEYS = ("name", "config", "set", "grid")
@@ -26,6 +26,7 @@ TAKEN = {
     "ckpt_path": "the sweep gives it; leave it out, a run goes on from its own checkpoint",
     "config": "it lists files and is no value; write it beside set, as a key of its own",
 }
+T = TypeVar("T")
 #: A seed of a run is below this.
 SEED_LIMIT = 2**32
 
@@ -89,14 +90,12 @@ def read_plan(path: Path, out: Path | None = None) -> tuple[Path, list[Cell]]:
     content = read_mapping(path)
     only_known(content, KEYS, str(path))
     header = read_header(content, path, out)
+    found = [pair for entry in header.entries for pair in combinations(entry, path)]
     cells = [
         Cell(name, seed, header.arguments(name, arguments))
-        for entry in header.entries
-        for name, arguments in combinations(entry, path)
+        for name, arguments in numbered(found, f"{path}: runs")
         for seed in header.seeds
     ]
-    if len({(cell.name, cell.seed) for cell in cells}) < len(cells):
-        raise UserError(f"{path}: runs: two entries or two seeds are the same; give each entry its own name")
     return header.folder, cells
 
 
@@ -114,10 +113,37 @@ def read_header(content: Mapping[str, Any], path: Path, out: Path | None) -> Hea
         raise UserError(f"{path}: seeds: {seeds} is no list of seeds; write for example [0, 1, 2]")
     if odd := [seed for seed in seeds if not 0 <= seed < SEED_LIMIT]:
         raise UserError(f"{path}: seeds: {odd[0]} is no seed; write a whole number from 0 to {SEED_LIMIT - 1}")
+    if twice := [seed for place, seed in enumerate(seeds) if seed in seeds[:place]]:
+        raise UserError(f"{path}: seeds: {twice[0]} is there twice; take one out")
     written = content.get("out", f"runs/{path.stem}")
     if not isinstance(written, str):
         raise UserError(f"{path}: out: {written!r} is no folder; write for example runs/{path.stem}")
-    return Header(out or Path(written), seeds, file_arguments(content.get("base"), path, "base"), entries)
+    return Header(out or path_of(written), seeds, file_arguments(content.get("base"), path, "base"), entries)
+
+
+def numbered(found: Sequence[tuple[str, T]], place: str) -> list[tuple[str, T]]:
+    """Names and contents, in which the second and further contents of one name have a number: ``a``, ``a-2``, ``a-3``.
+
+    Names are made of the last parts of keys and files, so those of two different runs may be the same.
+
+    Raises:
+        UserError: for two that are the same in all.
+    """
+    contents: dict[str, list[T]] = {}
+    taken = {name for name, _ in found}
+    named = []
+    for name, content in found:
+        same = contents.setdefault(name, [])
+        if content in same:
+            raise UserError(f"{place}: {name} is there twice with the same values; take one out")
+        same.append(content)
+        number = len(same)
+        while number > 1 and f"{name}-{number}" in taken:
+            number += 1
+        own = f"{name}-{number}" if number > 1 else name
+        taken.add(own)
+        named.append((own, content))
+    return named
 
 
 def combinations(entry: Mapping[str, Any], path: Path) -> Iterator[tuple[str, list[str]]]:
@@ -183,9 +209,7 @@ def value_arguments(values: Mapping[str, Any]) -> list[str]:
 
 
 def _flag(value: Any) -> str:
-    if isinstance(value, float) and not math.isfinite(value):
-        return f".{value}".replace(".-", "-.")
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else dump_yaml(value, one_line=True)
 
 
 def _label(key: str, value: Any) -> str:

@@ -12,23 +12,32 @@ from resbench.sweep.estimate import Estimate
 from resbench.sweep.job import Job, State
 
 
-def counts(states: Iterable[State]) -> str:
-    """Counts of the runs by status: "30 runs: 12 done, 1 failed, 17 left"."""
+def counts(states: Iterable[State], judged: bool = False) -> str:
+    """Counts of the runs by status: "30 runs: 12 done, 1 failed, 17 left".
+
+    Args:
+        states: states of the runs.
+        judged: whether a run that diverged has a result too, as in a tuning. It is counted apart then.
+    """
     states = list(states)
     done, failed = sum(state.done for state in states), sum(state.failed for state in states)
     running = sum(state.status == "running" for state in states)
-    parts = {"done": done, "failed": failed, "in progress": running, "left": len(states) - done - failed - running}
+    diverged = sum(state.status == "diverged" for state in states) if judged else 0
+    parts = {"done": done, "diverged": diverged, "failed": failed - diverged, "in progress": running}
+    parts["left"] = len(states) - done - failed - running
     words = [f"{count} {word}" for word, count in parts.items() if count or word in ("done", "left")]
     return f"{counted(len(states), 'run')}: {', '.join(words)}"
 
 
-def show_plan(states: Mapping[Job, State], left: Sequence[Job], estimate: Estimate, workers: int | None) -> None:
+def show_plan(
+    states: Mapping[Job, State], left: Sequence[Job], estimate: Estimate, workers: int | None, judged: bool = False
+) -> None:
     """Print a line for each run, then the counts and the time left."""
     width = max(len(job.cell.name) for job in states)
     for job, state in states.items():
         error = f": {one_line(state.error)}" if state.error else ""
         print(f"{job.folder.complete.name}  {job.cell.name:<{width}}  seed {job.cell.seed:<3}  {state.status}{error}")
-    print(counts(states.values()))
+    print(counts(states.values(), judged))
     if left:
         print(_time(estimate.total(left), min(workers or 1, len(left))))
 

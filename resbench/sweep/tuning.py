@@ -19,10 +19,11 @@ from resbench.sweep.plan import (
     combinations,
     file_names,
     mapping,
+    numbered,
     read_header,
     value_arguments,
 )
-from resbench.tuning.choice import winners
+from resbench.tuning.choice import validation, winners
 from resbench.tuning.entry import TRIAL_SEED, Tuning, study_of
 from resbench.tuning.points import COUNT
 from resbench.tuning.space import Space, read_space
@@ -72,7 +73,7 @@ class Search:
         return self.header.arguments(f"{self.name}-{label}", [*self.own, *values, *more])
 
     def choose(self, records: Sequence[Record]) -> dict[int, int]:
-        """The best point of each study, by the number of the study.
+        """The best point of each study, by the number of the study. One without a finite result has none.
 
         Args:
             records: of all trials, in order, complete or diverged.
@@ -81,7 +82,7 @@ class Search:
             UserError: if no trial was validated.
         """
         best = winners(dict(enumerate(records, start=1)))
-        if not best and any(record.status == "complete" for record in records):
+        if not best and any(record.status == "complete" and validation(record) is None for record in records):
             raise UserError(
                 f"{self.name}: its trials were not validated after their last epoch; write data.init_args.val_size "
                 "above 0 and trainer.check_val_every_n_epoch: 1"
@@ -114,8 +115,9 @@ def read_tuning(path: Path, out: Path | None = None) -> tuple[Path, list[Search]
     if TRIAL_SEED in header.seeds:
         raise UserError(f"{path}: seeds: {TRIAL_SEED} is the seed of the trials; write others")
     searches = [search for entry in header.entries for search in _searches(entry, path, header)]
-    if len({search.name for search in searches}) < len(searches):
-        raise UserError(f"{path}: runs: a space is there twice with the same grid; take one out")
+    found = [(search.name, (search.space.path, search.own)) for search in searches]
+    names = [name for name, _ in numbered(found, f"{path}: runs")]
+    searches = [dataclasses.replace(search, name=name) for name, search in zip(names, searches, strict=True)]
     return header.folder, searches
 
 

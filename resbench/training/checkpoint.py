@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from resbench.crossbar.states import NOTES
 from resbench.errors import UserError
+from resbench.records.files import path_of
 from resbench.records.identity import result_config
 from resbench.records.names import CHECKPOINT, CONFIG, PREVIOUS
 from resbench.training.drawn import put_back
@@ -112,7 +113,8 @@ def checked_checkpoint(path: Path | str, config: Mapping[str, Any], model: nn.Mo
             data.
         Damaged: for a file that cannot be read.
     """
-    file, checkpoint = Path(path), read_checkpoint(path)
+    file = path_of(path)
+    checkpoint = read_checkpoint(file)
     if not checkpoint[STATE]["whole"]:
         raise UserError(
             f"ckpt_path: {file} was saved by a callback, where a training cannot be taken up bit for bit; name the "
@@ -131,7 +133,7 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         UserError: for a file that is missing or is not a checkpoint of resbench.
         Damaged: for a file that cannot be read.
     """
-    file = Path(path)
+    file = path_of(path)
     if not file.is_file():
         raise UserError(f"ckpt_path: there is no file {file}; a run keeps its checkpoint in its folder as {CHECKPOINT}")
     try:

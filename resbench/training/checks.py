@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import (
@@ -31,6 +29,7 @@ from resbench.tasks import Regression
 from resbench.training.checkpoint import checked_checkpoint
 from resbench.training.cli import MADE, RunCLI
 from resbench.training.distributed import check_processes
+from resbench.training.intervals import check_intervals, schedulers
 from resbench.training.parser import built
 
 #: Callbacks that change a value of the config, and the key to write instead.
@@ -58,7 +57,8 @@ def check_training(cli: RunCLI) -> Path | None:
     """
     trainer = cli.config.trainer
     if (trainer.max_epochs or 0) < 1 and trainer.max_steps < 1:
-        raise UserError(f"trainer.max_epochs: {trainer.max_epochs} sets no budget; write a number of epochs, 1 or more")
+        epochs = "null" if trainer.max_epochs is None else trainer.max_epochs
+        raise UserError(f"trainer.max_epochs: {epochs} sets no budget; write a number of epochs, 1 or more")
     _check_callbacks(cli)
     has_analog = any(True for _ in analog_layers(cli.model))
     if has_analog and not isinstance(_optimizer(cli), AnalogOptimizer):
@@ -106,6 +106,7 @@ def check_training(cli: RunCLI) -> Path | None:
     check_limits(cli, "train", "val", "test")
     _check_network(cli)
     _check_monitors(cli)
+    check_intervals(cli)
     if cli.config.ckpt_path is None:
         return None
     return checked_checkpoint(cli.config.ckpt_path, cli.resolved, cli.model)
@@ -135,7 +136,7 @@ def _check_monitors(cli: RunCLI) -> None:
         ("trainer.callbacks", callback, getattr(callback, "monitor", None), getattr(callback, "strict", True))
         for callback in cli.trainer.callbacks  # type: ignore[attr-defined]
     ]
-    monitored += [("lr_scheduler", scheduler, monitor, True) for scheduler, monitor in _schedulers(cli)]
+    monitored += [("lr_scheduler", entry.scheduler, entry.monitor, True) for entry in schedulers(cli)]
     for key, what, monitor, strict in monitored:
         name = type(what).__name__
         if isinstance(what, ReduceLROnPlateau) and monitor is None:
@@ -150,19 +151,6 @@ def _check_monitors(cli: RunCLI) -> None:
                 f"{key}.init_args.monitor: {name} waits for {monitor}, which is never logged; write one of "
                 f"{', '.join(logged)}{why}"
             )
-
-
-def _schedulers(cli: RunCLI) -> Iterator[tuple[Any, str | None]]:
-    """Each scheduler of the learning rate with the metric that it follows."""
-    configured = cli.model.configure_optimizers()
-    found = configured.get("lr_scheduler") if isinstance(configured, dict) else None
-    if isinstance(configured, tuple) and len(configured) == 2:
-        found = configured[1]
-    for entry in found if isinstance(found, list) else [found]:
-        if isinstance(entry, dict):
-            yield entry["scheduler"], entry.get("monitor")
-        elif entry is not None:
-            yield entry, None
 
 
 def read_data(cli: RunCLI, stage: str) -> None:

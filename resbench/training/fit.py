@@ -23,7 +23,7 @@ from resbench.errors import Diverged, UserError
 from resbench.nn import ForeignWrite
 from resbench.nn.convert import digital_products
 from resbench.nn.overview import analog_table
-from resbench.records.files import write_text_atomically
+from resbench.records.files import real_path, write_text_atomically
 from resbench.records.names import CHECKPOINT, CONFIG, ERROR, PREVIOUS, RECORD
 from resbench.records.schema import Record, metric_differences, record_or_none, write_record
 from resbench.training.checkpoint import DATA, STATE, newest_checkpoint, read_checkpoint, refuse_other_data
@@ -163,7 +163,7 @@ def _take_up(cli: RunCLI, checkpoint: Path | None, data: Any) -> Path | None:
         for line in damaged:
             follow = "the one before is taken" if checkpoint else "the run starts from the beginning"
             print(f"warning: {line.removeprefix('ckpt_path: ')}; {follow}", file=sys.stderr)
-    if checkpoint is None or checkpoint.resolve().parent != attempt.resolve():
+    if checkpoint is None or real_path(checkpoint).parent != real_path(attempt):
         cli.folder.clear()
     for name in (RECORD, ERROR):
         (attempt / name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from resbench.errors import UserError
-from resbench.records.files import TEMPORARY
+from resbench.records.files import TEMPORARY, path_of
 from resbench.records.names import ATTEMPT, PREVIOUS, RECORD
 from resbench.records.schema import record_or_none
 
@@ -33,7 +33,7 @@ class RunFolder:
     """
 
     def __init__(self, root: Path | str, name: str, config_hash: str) -> None:
-        self.complete = Path(root, name, config_hash[:DIGITS])
+        self.complete = path_of(root) / name / config_hash[:DIGITS]
         self.attempt = self.complete.with_name(f"{self.complete.name}{ATTEMPT}")
         self._lock = FileLock(self.attempt.with_name(f".{self.complete.name}.lock"))
 

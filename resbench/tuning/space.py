@@ -22,6 +22,8 @@ KEYS = ("config", "set", "keys")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 #: Digits of the hash of a space in the config of a run.
 DIGITS = 12
+#: Significant digits of the points of a range, and the most of its ends.
+POINT_DIGITS = 3
 
 Kind = Literal["log", "linear", "choice"]
 
@@ -47,7 +49,7 @@ class Axis:
             return self.values[int(u * len(self.values))]
         low, high = self.values
         value = low * (high / low) ** u if self.kind == "log" else low + (high - low) * u
-        return float(f"{value:.3g}")
+        return _rounded(value)
 
 
 @dataclass(frozen=True)
@@ -153,4 +155,30 @@ def _axis(value: Any, place: str) -> Axis:
             raise UserError(f"{place}: log: {values!r} does not lie above 0; write a lower end above 0, or linear")
         if not math.isfinite(values[1] / values[0] if kind == "log" else values[1] - values[0]):
             raise UserError(f"{place}: {kind}: {values!r} is too wide to compute with; write ends that are closer")
+        rounded = [_rounded(end) for end in values]
+        if rounded != values:
+            ends = ", ".join(f"{end:g}" for end in rounded)
+            raise UserError(f"{place}: {kind}: {values!r}: the points have {POINT_DIGITS} digits; write [{ends}]")
+        if (count := _between(*rounded)) < COUNT:
+            raise UserError(
+                f"{place}: {kind}: {values!r} holds {count} values of {POINT_DIGITS} digits, fewer than the {COUNT} "
+                "points; write ends that are further apart, or a choice"
+            )
     return Axis(kind, tuple(values))
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{POINT_DIGITS}g}")
+
+
+def _between(low: float, high: float) -> float:
+    """How many numbers of three digits lie from ``low`` to ``high``, with both; infinitely many lie around 0."""
+    if low <= 0 <= high:
+        return math.inf
+    return abs(_place_of(abs(high)) - _place_of(abs(low))) + 1
+
+
+def _place_of(value: float) -> int:
+    """The place of a number above 0 among all numbers of three digits, in their order."""
+    digits, exponent = f"{value:.{POINT_DIGITS - 1}e}".split("e")
+    return int(9 * 10 ** (POINT_DIGITS - 1)) * int(exponent) + int(digits.replace(".", ""))

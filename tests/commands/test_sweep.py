@@ -127,7 +127,8 @@ def test_the_time_of_a_plan_is_unknown_until_it_is_measured(
     sweep: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    sweep.write_text(SWEEP.replace("EPOCHS", "100000000"))
+    scheduler = "lr_scheduler: {class_path: lightning.pytorch.cli.ReduceLROnPlateau, init_args: {monitor: val/loss}}"
+    sweep.write_text(SWEEP.replace("EPOCHS", f"100000000, {scheduler}, lr_scheduler_interval: epoch"))
     arguments = ["sweep", str(sweep), f"--out={out}", "--plan"]
     assert main(arguments) == 0
     *runs, counts, time_left = capsys.readouterr().out.splitlines()

@@ -116,14 +116,53 @@ def test_a_trial_that_failed_stops_the_choice(tmp_path: Path, capsys: pytest.Cap
     assert captured.err.splitlines()[-1] == "15 of 15 runs failed; --retry runs them again"
 
 
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("data.val_size: 0", "leaves nothing to judge a trial on; write set: {data.val_size: 5000}"),
+        ("trainer.limit_val_batches: 0", "leaves nothing to judge a trial on; write null, for all of them"),
+    ],
+)
 def test_a_plan_whose_trials_nobody_could_judge_is_refused_before_the_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, hint: str
 ) -> None:
     plan = tmp_path / "plan.yaml"
-    plan.write_text(TUNING.replace("set: {", "set: {data.val_size: 0, "))
+    plan.write_text(TUNING.replace("set: {", f"set: {{{key}, "))
     assert main(["tune", str(plan), f"--out={tmp_path / 'out'}"]) == 2
-    error = (
-        "error: digital-trial01: data.val_size: 0 leaves nothing to judge a trial on; write set: {data.val_size: 5000}"
-    )
-    assert capsys.readouterr().err.splitlines()[-1] == error
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: digital-trial01: {key} {hint}"
     assert not (tmp_path / "out").exists()
+
+
+def diverge(path: Path, record: Record) -> None:
+    """Make a record one of a run that diverged, at the place where such a run lies."""
+    write_record(path, record.model_copy(update={"status": "diverged", "error": "the loss is nan", "final": {}}))
+    path.parent.rename(path.parent.with_suffix(".attempt"))
+
+
+def test_a_run_that_diverged_is_a_result_and_a_study_may_have_no_winner(
+    tuning: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(tuning.parent / "out", out)
+    for path, record in list(records(out)):
+        point, is_trial = place(record)
+        if (is_trial and 6 <= point <= 10) or (not is_trial and study_of(point) == 3 and record.seed == 1):
+            diverge(path, record)
+        elif not is_trial and study_of(point) == 2:
+            shutil.rmtree(path.parent)
+    assert main(["tune", str(tuning), f"--out={out}"]) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert lines[0] == f"trials: 15 runs: 10 done, 5 diverged, 0 left; results in {out}"
+    assert lines[3] == "digital: study 2 is without a winner: no trial has a finite result"
+    assert lines[4:] == [f"trainings of the best points: 4 runs: 3 done, 1 diverged, 0 left; results in {out}"]
+    assert "--retry" not in captured.err
+    for path, record in list(records(out)):
+        if place(record)[1] and record.status == "complete":
+            diverge(path, record)
+    assert main(["tune", str(tuning), f"--out={out}", "--retry"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        f"trials: 15 runs: 0 done, 15 diverged, 0 left; results in {out}",
+        *(f"digital: study {study} is without a winner: no trial has a finite result" for study in (1, 2, 3)),
+    ]

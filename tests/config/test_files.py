@@ -63,6 +63,32 @@ def test_null_reaches_an_argument_of_a_class(tmp_path: Path) -> None:
     assert merged[2:] == ["--z=null"]
 
 
+INNER = "model: {class_path: A, init_args: {inner: {class_path: B, init_args: {rate: 1, other: 2}}}}"
+
+
+@pytest.mark.parametrize(
+    ("flags", "inner", "left"),
+    [
+        (["--model.inner.rate=3", "--model.inner.rate=null"], {"rate": None, "other": 2}, []),
+        (["--model.inner.rate=null", "--model.inner.rate=3"], {"rate": None, "other": 2}, ["--model.inner.rate=3"]),
+        (["--model.init_args.inner.init_args.rate", "3", "--model.inner.rate=~"], {"rate": None, "other": 2}, []),
+        (["--z", "4", "--model.inner.rate", "null"], {"rate": None, "other": 2}, ["--z", "4"]),
+        (["--model.inner.rate.a=3", "--model.inner.rate=null"], {"rate": None, "other": 2}, []),
+        (["--model.inner.rates=3", "--model.inner.rate=null"], {"rate": None, "other": 2}, ["--model.inner.rates=3"]),
+        (["--model.inner=C", "--model.inner.size=null"], {"size": None}, []),
+        (["--model.inner.size=null", "--model.inner=C"], {"rate": 1, "other": 2, "size": None}, ["--model.inner=C"]),
+    ],
+)
+def test_of_two_flags_the_last_one_decides_null_or_not(
+    tmp_path: Path, flags: list[str], inner: dict[str, object], left: list[str]
+) -> None:
+    """What is left goes to the parser, where a flag overrides the files."""
+    write(tmp_path, a=INNER)
+    merged = merged_arguments(["--config", str(tmp_path / "a.yaml"), *flags])
+    assert load_yaml(merged[1])["model"]["init_args"]["inner"]["init_args"] == inner
+    assert merged[2:] == left
+
+
 TWO = "model: {init_args: {device: [{class_path: A}, {class_path: B, init_args: {states: 4}}], empty: []}}"
 
 
@@ -121,3 +147,18 @@ def test_a_plan_is_refused_as_a_config_with_the_command_that_runs_it(plan: str, 
     path = Path(__file__).parents[2] / "configs" / plan
     with pytest.raises(UserError, match=re.escape(f"{path}: this is a plan of several runs; write resbench {command}")):
         read_config(path)
+
+
+def test_a_link_to_itself_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    write(tmp_path, whole="compose: [loop.yaml]")
+    assert named_plan(tmp_path / "loop.yaml", "sweeps") == tmp_path / "loop.yaml"
+    for name in ("loop", "whole"):
+        with pytest.raises(UserError, match=r"loop\.yaml: Too many levels of symbolic links; "):
+            read_config(tmp_path / f"{name}.yaml")
+
+
+def test_the_home_folder_may_be_written_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path, part="x: 1", whole="compose: ['~/part.yaml']")
+    assert load_yaml(merged_arguments(["--config", "~/whole.yaml"])[1]) == {"x": 1}

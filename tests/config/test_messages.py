@@ -91,6 +91,9 @@ LOGGERS = "lightning.pytorch.loggers"
             ["--model.algorithm=resbench.algorithms.base.Algorithm"],
             "model.init_args.algorithm: resbench.algorithms.base.Algorithm is abstract; write the class_path of",
         ),
+        (["--lr_scheduler=[1]"], "lr_scheduler: [1] is no class; write a class_path, such as {class_path: StepLR"),
+        (["--lr_scheduler=1.5"], "lr_scheduler: 1.5 is no class; write a class_path, such as {class_path: StepLR"),
+        (["--optimizer=[1]"], "optimizer: [1] is no class; write a class_path, such as {class_path: AnalogOptimizer"),
         (["--modl.seed=3"], "modl: there is no such key; did you mean model?"),
         (["--config", "qqqqqq.yaml"], "qqqqqq.yaml: No such file or directory; 'resbench list configs' shows"),
         (["--config"], "--config: the file is missing; write --config FILE.yaml"),
@@ -177,6 +180,31 @@ def test_a_mistake_on_the_command_line(run: Run, flags: list[str], message: str)
         (
             "model: {init_args: {algorithm: {class_path: AnalogSGD, init_args: {pulses: [1]}}}}",
             f"{ALGORITHM}.pulses: [1] is no mapping of names to values; leave it out, or write some",
+        ),
+        (
+            "lr_scheduler: [StepLR]",
+            "lr_scheduler: ['StepLR'] is no object; write its class_path and init_args, such as {class_path: StepLR, i",
+        ),
+        (
+            "lr_scheduler: {class_path: 5}",
+            "lr_scheduler.class_path: 5 is no class; write its dotted path, such as {cla",
+        ),
+        (
+            "lr_scheduler: Nope",
+            "lr_scheduler: there is no class Nope; write one, such as {class_path: StepLR, init_args: {step_size: 10}}",
+        ),
+        ("lr_scheduler: StepLR", "lr_scheduler.init_args.step_size: missing; write it"),
+        (
+            "lr_scheduler: ''",
+            "lr_scheduler: what is written there is no class; write a class_path, such as {class_path",
+        ),
+        (
+            "optimizer: StepLR",
+            "optimizer: StepLR is none that fits here; write the class_path of another class, such as",
+        ),
+        (
+            "optimizer: {class_path: torch.nn.Linear}",
+            "optimizer: torch.nn.Linear is no Optimizer; write the class_path of one, such as {class_path: AnalogOptim",
         ),
         ("model: elsewhere", "model: there is no class elsewhere"),
         ("model: {init_args: null}", "model.init_args: null is no mapping of names to values; leave it out"),

@@ -4,6 +4,8 @@ import itertools
 import math
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from resbench.config.yaml import Unfit, dump_yaml, load_yaml
 
@@ -64,3 +66,30 @@ def test_values_that_no_config_holds_are_refused(text: str) -> None:
 )
 def test_what_is_written_is_read_again(value: object) -> None:
     assert load_yaml(dump_yaml({"a": [value]})) == {"a": [value]}
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(PLAIN)
+@example([math.inf, {"a": -math.inf}])
+@example(["a\nb", "\u2028", "\U0001f600", "", " a ", "'", 3 * ["x" * 100 + " "]])
+def test_one_line_is_read_again(value: object) -> None:
+    text = dump_yaml(value, one_line=True)
+    assert len(text.splitlines()) == 1
+    assert load_yaml(text) == value
+    assert load_yaml(dump_yaml(value)) == value
+
+
+def test_nan_is_read_again_wherever_it_stands() -> None:
+    assert dump_yaml([math.nan, {"a": math.nan}], one_line=True) == '[.nan, {"a": .nan}]'
+    assert math.isnan(load_yaml("[.nan]")[0])
+
+
+def test_a_value_that_occurs_twice_is_written_twice() -> None:
+    shared = [1]
+    assert dump_yaml({"a": shared, "b": shared}, one_line=True) == '{"a": [1], "b": [1]}'

@@ -43,6 +43,39 @@ def test_leaderboard_that_cannot_be_written_is_a_mistake_of_the_user(
     assert "name a folder that can be written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("submit records --board=loop", 1),
+        ("leaderboard --records=records", 0),
+        ("leaderboard --records=records --out=loop", 2),
+        ("leaderboard --records=records --publish=loop", 2),
+        ("report records --out=loop", 2),
+    ],
+)
+def test_a_link_to_itself_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, status: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "own.json").symlink_to("own.json")
+    (tmp_path / "loop").symlink_to("loop")
+    assert main(command.split()) == status
+    captured = capsys.readouterr()
+    assert any(name in captured.out + captured.err for name in ("own.json", "loop", "records"))
+
+
+def test_the_logs_of_a_sweep_hold_no_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sweep that was killed while it measured leaves the short runs that it began there."""
+    monkeypatch.chdir(tmp_path)
+    write_record(tmp_path / "runs" / ".logs" / "trial0" / "a" / "0123" / "record.json", make_record())
+    for command in ("leaderboard --records=runs", "submit runs", "report runs"):
+        assert main(command.split()) == 2
+        assert " no " in capsys.readouterr().err
+
+
 def test_record_validate_prints_one_line_a_file(
     tmp_path: Path, make_record: MakeRecord, capsys: pytest.CaptureFixture[str]
 ) -> None:

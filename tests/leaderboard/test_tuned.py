@@ -1,5 +1,8 @@
 """Tables of the ruleset `tuned`."""
 
+import math
+from typing import Any
+
 import pytest
 
 from resbench.leaderboard.compile import compile_runs
@@ -118,8 +121,9 @@ def test_a_run_that_diverged_is_the_worst_of_its_seed() -> None:
     assert [run.file for run in table.unfinished] == ["final-4-10-0-diverged.json"]
 
 
-def test_a_study_whose_trials_all_diverged_is_the_worst() -> None:
-    lost = [trial(point, status="diverged") for point in range(6, 11)]
+@pytest.mark.parametrize("how", [{"status": "diverged"}, {"validation": math.nan}])
+def test_a_study_whose_trials_all_have_no_finite_result_is_the_worst(how: dict[str, Any]) -> None:
+    lost = [trial(point, **how) for point in range(6, 11)]
     kept = [run for run in trials() if run.file.split("-")[2] not in ["6", "7", "8", "9", "10"]]
     runs = [run for run in finals(accuracy) if "-10-" not in run.file]
     (row,) = tuned(compiled(*kept, *lost, *runs)).rows

@@ -53,8 +53,34 @@ def test_data_that_change_while_a_sweep_waits_are_not_trained_on(tmp_path: Path)
     process.join()
     state = job.state()
     assert (process.exitcode, state.status) == (2, "refused")
-    assert state.error == "its weights, data or plug-in have changed since the sweep began; start the sweep again"
+    assert state.error == (
+        "its weights, data or plug-in have changed since the sweep began; start the sweep again, with --retry if you "
+        "put them back"
+    )
     (again,) = resolve(cells, folder)
     process = forks.start(again)
     process.join()
     assert again.state().status == "complete"
+
+
+def test_a_config_that_is_edited_while_a_sweep_waits_is_not_trained(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("trainer: {max_epochs: 1, limit_train_batches: 2}\n")
+    entry = "{name: own, config: [track/digits_mlp.yaml, algorithm/digital.yaml, own.yaml]}"
+    (tmp_path / "plan.yaml").write_text(f"runs: [{entry}]\n")
+    folder, cells = read_plan(tmp_path / "plan.yaml", tmp_path / "out")
+    (job,) = resolve(cells, folder)
+    own.write_text("trainer: {max_epochs: 1, limit_train_batches: 3}\n")
+    (other,) = resolve(cells, folder)
+    process = forks.start(job)
+    process.join()
+    state = job.state()
+    assert (process.exitcode, state.status) == (2, "refused")
+    assert state.error == (
+        f"its config has the hash {other.config_hash[:12]} now and not {job.config_hash[:12]}, so its files have "
+        "changed since the sweep began; start the sweep again, with --retry if you put them back"
+    )
+    assert not list(folder.glob("own/*")), "nothing is in the place of either run"
+    process = forks.start(other)
+    process.join()
+    assert other.state().status == "complete"

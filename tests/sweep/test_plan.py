@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from resbench.cli import main
 from resbench.errors import UserError
 from resbench.sweep.plan import read_plan
+from resbench.training.folder import RunFolder
 
 SWEEP = """
 seeds: [0, 1]
@@ -57,10 +59,42 @@ def test_a_grid_of_config_files(sweep: Path) -> None:
     assert cells[-1].argv[:4] == ("--config", str(sweep.with_name("residual.yaml")), "--x=1", "--w=0.1")
 
 
+def test_values_inside_of_values_are_read_again(sweep: Path) -> None:
+    sweep.write_text('runs: [{name: a, set: {x: [inf, {y: -inf, z: null}], t: "a\\nb", u: 1e-9}}]')
+    (cell,) = read_plan(sweep)[1]
+    assert cell.argv[:3] == ('--x=[.inf, {"y": -.inf, "z": null}]', "--t=a\nb", "--u=1.0e-09")
+
+
+def test_different_runs_of_one_name_are_numbered(sweep: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "base.yaml").touch()
+    sweep.write_text(
+        "runs: [{name: a, grid: {config: [base.yaml, other/base.yaml]}}, {name: a-base-2}, "
+        "{name: b, grid: {x: [a b, a_b]}}, {name: b, set: {x: a c}, grid: {x: [a b]}}]"
+    )
+    cells = read_plan(sweep)[1]
+    assert [cell.name for cell in cells] == ["a-base", "a-base-3", "a-base-2", "b-xa_b", "b-xa_b-2", "b-xa_b-3"]
+    assert [cell.argv[-2] for cell in cells] == [f"--experiment.name={cell.name}" for cell in cells]
+    assert cells[1].argv[1] == str(tmp_path / "other" / "base.yaml")
+
+
 def test_another_folder(sweep: Path, tmp_path: Path) -> None:
     assert read_plan(sweep, tmp_path / "out")[0] == tmp_path / "out"
     sweep.write_text(SWEEP + "out: elsewhere\n")
     assert read_plan(sweep)[0] == Path("elsewhere")
+
+
+def test_the_home_folder_may_be_written_short(
+    sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sweep.write_text(SWEEP + "out: ~/runs\n")
+    folder, cells = read_plan(sweep)
+    assert folder == tmp_path / "runs"
+    assert f"--experiment.root={folder}" in cells[0].argv
+    assert RunFolder("~/runs", "a", 64 * "0").complete == folder / "a" / (12 * "0")
+    assert main(["submit", "~/nothing"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'nothing'}: there is no such file")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +105,8 @@ def test_another_folder(sweep: Path, tmp_path: Path) -> None:
         ("[0, 1]", "3", r"seeds: 3 is no list of seeds; write for example \[0, 1, 2\]"),
         ("[0, 1]", "[true]", r"seeds: \[True\] is no list of seeds"),
         ("[0, 1]", "[0, -1]", "seeds: -1 is no seed; write a whole number from 0 to 4294967295"),
-        ("[0, 1]", "[1, 1]", "two entries or two seeds are the same"),
+        ("[0, 1]", "[1, 1]", "seeds: 1 is there twice; take one out"),
+        ("[2, 3]", "[2, 2]", "runs: residual-states4-tiles2 is there twice with the same values; take one out"),
         ("name: residual", "name: digital/a", "name: 'digital/a'; write letters, digits"),
         ("name: residual", "nam: residual", "name: missing; write letters, digits"),
         ("[4, inf]", "4", r"grid: model.device.states: 4 is no list of values; write for example \[4, 10, 16\]"),

@@ -45,6 +45,14 @@ def test_a_search_is_a_space_at_a_precision(tmp_path: Path) -> None:
     assert (place["space"], place["point"], place["trial"]) == ("analog_sgd", 2, True)
 
 
+def test_different_searches_of_one_name_are_numbered(tmp_path: Path) -> None:
+    more = "  - {spaces: [spaces/digital.yaml], set: {trainer.max_epochs: 2}}\n"
+    _, searches = read_tuning(write(tmp_path, TUNING + more))
+    assert [search.name for search in searches if search.space.name == "digital"] == ["digital", "digital-2"]
+    assert searches[-1].trials[0].name == "digital-2-trial01"
+    assert "--experiment.name=digital-2-trial01" in searches[-1].trials[0].arguments
+
+
 def test_the_best_points_are_trained_with_the_seeds_of_the_board_and_tested(tmp_path: Path) -> None:
     _, searches = read_tuning(write(tmp_path))
     cells = searches[0].finals({1: 3, 3: 14})
@@ -80,7 +88,11 @@ def test_the_best_points_are_trained_with_the_seeds_of_the_board_and_tested(tmp_
             "set: optimizer.lr: the space analog_sgd tunes it; take it",
         ),
         ("seeds: [0, 1]", f"seeds: [0, {TRIAL_SEED}]", "seeds: 10000 is the seed of the trials"),
-        ("[spaces/digital.yaml]", "[spaces/digital.yaml, spaces/digital.yaml]", "a space is there twice"),
+        (
+            "[spaces/digital.yaml]",
+            "[spaces/digital.yaml, spaces/digital.yaml]",
+            "runs: digital is there twice with the same values",
+        ),
         ("config: device", "name: device", "runs: name: there is no such key"),
     ],
 )

@@ -17,6 +17,10 @@ def callback(name: str, **init_args: object) -> str:
     return f"trainer: {{callbacks: [{{class_path: {CALLBACKS}.{name}, init_args: {init_args}}}]}}"
 
 
+def scheduler(name: str, **init_args: object) -> str:
+    return f"lr_scheduler: {{class_path: torch.optim.lr_scheduler.{name}, init_args: {init_args}}}"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -55,6 +59,44 @@ def callback(name: str, **init_args: object) -> str:
         ("lr_scheduler_interval: step", "lr_scheduler_interval: step, but there is no lr_scheduler; write one"),
         ("trainer: {limit_train_batches: 0}", "trainer.limit_train_batches: 0 trains nothing; write a number"),
         ("trainer: {limit_train_batches: 0.0}", "trainer.limit_train_batches: 0 trains nothing; write a number"),
+        ("trainer: {max_steps: 0}", "trainer.max_steps: 0 trains nothing; write a number of steps, 1 or more, or -1"),
+        ("trainer: {max_steps: -2}", "trainer.max_steps: -2 trains nothing; write a number of steps"),
+        ("trainer: {max_epochs: 0, max_steps: 5}", "trainer.max_epochs: 0 trains nothing; write a number of epochs"),
+        ("trainer: {max_epochs: null}", "trainer.max_epochs: null sets no budget; write a number of epochs, 1 or more"),
+        ("trainer: {val_check_interval: 0}", "trainer.val_check_interval: 0 is no interval; write a number of mini-b"),
+        ("trainer: {val_check_interval: 0.0}", "trainer.val_check_interval: 0.0 is no interval; write a number of min"),
+        (
+            "trainer: {val_check_interval: 9}",
+            "trainer.val_check_interval: 9 is more than the 8 mini-batches of an epoch; write at most 8, or check_val",
+        ),
+        (
+            "trainer: {val_check_interval: 9}\ndata: {init_args: {val_size: 0}}",
+            "trainer.val_check_interval: 9 is more than the 8 mini-batches of an epoch",
+        ),
+        ("trainer: {check_val_every_n_epoch: 0}", "trainer.check_val_every_n_epoch: 0 is no interval; write 1 or more"),
+        ("trainer: {accumulate_grad_batches: 0}", "trainer.accumulate_grad_batches: 0 is no number of mini-batches"),
+        ("trainer: {log_every_n_steps: -1}", "trainer.log_every_n_steps: -1 is no interval; write 1 or more, or 0"),
+        (
+            f"trainer: {{max_steps: 7}}\n{scheduler('StepLR', step_size=1)}",
+            "lr_scheduler: StepLR takes a step after each epoch, and none is within the 7 steps of this training (an e",
+        ),
+        (scheduler("StepLR", step_size=0), "lr_scheduler: StepLR cannot take a step (integer modulo by zero); change"),
+        (scheduler("CosineAnnealingLR", T_max=0), "lr_scheduler: CosineAnnealingLR cannot take a step"),
+        (
+            f"lr_scheduler_interval: step\n{scheduler('OneCycleLR', max_lr=1, total_steps=23)}\n"
+            "trainer: {max_epochs: 3}",
+            "lr_scheduler: OneCycleLR takes at most 23 steps, and this training 24, one after each step; write total_s",
+        ),
+        (
+            "lr_scheduler: {class_path: lightning.pytorch.cli.ReduceLROnPlateau, init_args: {monitor: val/loss}}\n"
+            "trainer: {check_val_every_n_epoch: 2}",
+            "trainer.check_val_every_n_epoch: 2 gives no val/loss before the first step of lr_scheduler ReduceLROnPla",
+        ),
+        (
+            "lr_scheduler: {class_path: lightning.pytorch.cli.ReduceLROnPlateau, init_args: {monitor: val/loss}}\n"
+            "trainer: {check_val_every_n_epoch: null, val_check_interval: 9}",
+            "trainer.val_check_interval: 9 gives no val/loss before the first step of lr_scheduler ReduceLROnPlateau",
+        ),
         ("trainer: {fast_dev_run: true}", "trainer.fast_dev_run: leaves out loggers and checkpoints"),
         ("trainer: {overfit_batches: 3}", "trainer.overfit_batches: validates on the training data"),
         ("trainer: {precision: bf16-true}", "trainer.precision: bf16-true would lose the steps of the devices; write"),
@@ -95,6 +137,31 @@ def test_what_only_training_would_find_is_refused(run: Run, tmp_path: Path, text
     assert outcome.err.startswith(f"error: {message}"), outcome.err
     assert (outcome.status, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert not outcome.root.exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--trainer.max_steps=8", "--lr_scheduler=StepLR", "--lr_scheduler.step_size=1"],
+        [
+            *("--lr_scheduler_interval=step", "--lr_scheduler=OneCycleLR", "--lr_scheduler.max_lr=1"),
+            "--lr_scheduler.total_steps=16",
+        ],
+        ["--trainer.check_val_every_n_epoch=null", "--trainer.val_check_interval=9"],
+        ["--trainer.val_check_interval=8", "--trainer.log_every_n_steps=0"],
+        ["--trainer.val_check_interval=9", "--trainer.limit_val_batches=0"],
+    ],
+)
+def test_intervals_that_just_fit_train(run: Run, flags: list[str]) -> None:
+    assert run("fit", *flags).record.status == "complete"
+
+
+def test_the_check_of_a_scheduler_leaves_its_learning_rate_alone(run: Run) -> None:
+    """The rate of the first epoch is that of the optimiser; the step after it multiplies it."""
+    more = ["--lr_scheduler=StepLR", "--lr_scheduler.step_size=1", "--lr_scheduler.gamma=0.5", "--optimizer.lr=0.1"]
+    metrics = (run("fit", *more, "--trainer.log_every_n_steps=1").folder / "metrics.csv").read_text().splitlines()
+    column = metrics[0].split(",").index("lr")
+    assert [float(line.split(",")[column]) for line in metrics[1:] if line.split(",")[column]] == [0.1, 0.05]
 
 
 NETWORK = "model.init_args.network"

@@ -85,6 +85,22 @@ def test_the_digest_is_that_of_keys_and_ranges(tmp_path: Path) -> None:
         ("log: [0.01, 1.0]", "log: [0, 1]", r"optimizer.lr: log: \[0, 1\] does not lie above 0"),
         ("log: [0.01, 1.0]", "log: [a, b]", "optimizer.lr: log: .* is no range"),
         ("log: [0.01, 1.0]", "log: [true, 2]", r"optimizer.lr: log: \[True, 2\] is no range; write its lower"),
+        (
+            "log: [0.01, 1.0]",
+            "log: [0.0123456, 1]",
+            r"log: \[0.0123456, 1\]: the points have 3 digits; write \[0.0123, 1",
+        ),
+        (
+            "log: [0.01, 1.0]",
+            "linear: [-1, 1234]",
+            r"linear: \[-1, 1234\]: the points have 3 digits; write \[-1, 1230\]",
+        ),
+        (
+            "log: [0.01, 1.0]",
+            "log: [0.993, 1.06]",
+            r"log: \[0.993, 1.06\] holds 14 values of 3 digits, fewer than the 15",
+        ),
+        ("log: [0.01, 1.0]", "linear: [-1.13, -1]", r"linear: \[-1.13, -1\] holds 14 values of 3 digits, fewer than"),
         ("log: [0.01, 1.0]", "linear: [-1e308, 1e308]", "optimizer.lr: linear: .* is too wide to compute with; write"),
     ],
 )
@@ -111,3 +127,10 @@ def test_a_space_is_found_by_its_name() -> None:
     assert find_space("residual4").path.name == "residual4.yaml"
     with pytest.raises(UserError, match="did you mean spaces/residual4"):
         find_space("residual44")
+
+
+@pytest.mark.parametrize("axis", ["log: [0.993, 1.07]", "linear: [-1.14, -1]", "linear: [0, 0.001]", "choice: [1, 2]"])
+def test_a_range_that_holds_the_points_is_read_and_no_point_lies_outside(tmp_path: Path, axis: str) -> None:
+    read = read_space(write(tmp_path, SPACE.replace("log: [0.01, 1.0]", axis)))
+    low, high = read.axes["optimizer.lr"].values
+    assert all(low <= point["optimizer.lr"] <= high for point in read.points)
