@@ -14,8 +14,8 @@ from resbench.leaderboard.markdown_text import code, escape
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
 from resbench.leaderboard.searches import is_trial, searches, split, submission_problems
-from resbench.leaderboard.table import no_fraction
 from resbench.leaderboard.tables import Line, Rejected
+from resbench.leaderboard.tabulate import no_fraction
 from resbench.leaderboard.wording import facts
 from resbench.records.described import contradictions
 from resbench.records.identity import hash_of

@@ -10,8 +10,8 @@ from resbench.leaderboard.rows import row_names
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.searches import TunedRuns, chosen_runs, problems, searches, untuned_config
 from resbench.leaderboard.statistics import difference_interval, mean, mean_interval
-from resbench.leaderboard.table import make_table, metric_of, no_result
 from resbench.leaderboard.tables import Expected, Metric, Rejected, Study, Table, Tuned
+from resbench.leaderboard.tabulate import make_table, metric_of, no_result
 from resbench.records.identity import hash_of, plain
 from resbench.records.schema import Record, Track
 from resbench.tuning.entry import study_of, value_at
