@@ -4,7 +4,7 @@ from resbench.leaderboard.markdown_text import code, escape, table_lines
 from resbench.leaderboard.markdown_tuning import summary_lines, tuning_lines
 from resbench.leaderboard.summary import summaries
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Unfinished
-from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
+from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, seeds, steps, titles
 
 COST_COLUMNS = (
     "cost by the model of docs/costs.md",
@@ -65,7 +65,7 @@ def _section(table: Table, title: str) -> str:
 def _cell(cell: Cell | None, metric: Metric) -> str:
     if cell is None:
         return "-"
-    text = f"{number(cell.mean, metric)}{interval(cell.low, cell.high, metric)} n={len(cell.seeds)}"
+    text = f"{number(cell.mean, metric)}{interval(cell.low, cell.high, metric)} {seeds(cell, f'n={len(cell.seeds)}')}"
     if cell.gap is not None:
         text += f", gap {number(cell.gap, metric, '+')}{interval(cell.gap_low, cell.gap_high, metric, '+')}"
     text += "" if cell.rank is None else f", rank {cell.rank}"

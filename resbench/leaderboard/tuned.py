@@ -127,17 +127,20 @@ def _default_of(search: TunedRuns, default: Sequence[Run]) -> list[Run]:
     """Complete runs of the ruleset `default` that differ from a tuning in nothing but what it tunes.
 
     They may do without validation data, because the tables of a track have the same training and test data. None where
-    they differ among each other: nobody could say which settings are those of the algorithm's file.
+    they differ among each other: nobody could say which settings are those of the algorithm's file. None either if a
+    seed of theirs diverged: only the seeds that went well would be left.
     """
     common = _without_validation(untuned_config(search.example, search.keys))
     alike: dict[str, list[Run]] = defaultdict(list)
-    wanted = search.example.algorithm.class_path, search.example.states, "complete"
+    wanted = search.example.algorithm.class_path, search.example.states
+    ended = ("complete", "diverged")
     for run in default:
         record = run.record
-        near = (record.algorithm.class_path, record.states, record.status) == wanted
+        near = record.status in ended and (record.algorithm.class_path, record.states) == wanted
         if near and _without_validation(untuned_config(record, search.keys)) == common:
             alike[hash_of(untuned_config(record, ()))].append(run)
-    return next(iter(alike.values())) if len(alike) == 1 else []
+    results = [runs for runs in alike.values() if any(run.record.status == "complete" for run in runs)]
+    return results[0] if len(results) == 1 and all(run.record.status == "complete" for run in results[0]) else []
 
 
 def _without_validation(config: dict[str, Any]) -> dict[str, Any]:

@@ -306,6 +306,38 @@ def test_a_row_with_a_seed_that_diverged_has_no_rank(tmp_path: Path, make_record
     assert [ranking.comparisons for ranking in table.rankings] == [1, 3]
 
 
+def test_what_is_left_of_a_cell_is_neither_the_best_nor_a_reference(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        make_record("Digital", states=None, tiles=0, accuracy=0.98),
+        *(make_record("A", tiles=1, states=states, accuracy=0.9) for states in (4, 10)),
+        make_record("A", tiles=1, states=4, seed=1, status="diverged", final={}),
+        make_record("B", tiles=1, states=4, accuracy=0.8),
+        make_record("C", tiles=1, states=4, accuracy=0.55),
+    )
+    cells = {row.label: [cell and (cell.mean, cell.behind, cell.diverged) for cell in row.cells] for row in table.rows}
+    assert cells["A"] == [(0.9, None, 1), (0.9, 0.0, 0)]
+    assert cells["B"][0] == (0.8, 0.0, 0)
+    assert cells["C"][0] == (0.55, 0.25, 0)
+    assert next(row.profile for row in table.rows if row.label == "A") == [(0.0, 0.5)]
+    assert next(row.cells[0] for row in table.rows if row.digital)
+    lost = make_record("Digital", states=None, tiles=0, seed=1, status="diverged", final={})
+    write_record(tmp_path / "lost.json", lost)
+    (table,) = compile_leaderboard(tmp_path).tables
+    assert table.target is None
+    assert {cell.gap for row in table.rows for cell in row.cells if cell} == {None}
+    assert {cell.diverged for cell in table.rows[0].cells if cell} == {1}
+
+
+def test_a_table_has_the_metric_of_most_runs(tmp_path: Path, make_record: MakeRecord) -> None:
+    losses = [make_record(name, tiles=2, final={"test/loss": 2.0}) for name in ("A", "B")]
+    assert table_of(tmp_path, *losses).metric.key == "test/loss"
+    # A stray accuracy counts less than two losses, and a stray loss less than two accuracies, which have losses too.
+    assert reasons(tmp_path, *losses, make_record(final={"test/acc": 0.9})) == {"2.json": "no final test/loss"}
+    stray = make_record("C", tiles=2, final={"test/loss": 2.0})
+    assert reasons(tmp_path, make_record(), make_record(seed=1), stray) == {"2.json": "no final test/acc"}
+
+
 def test_without_accuracy_the_lower_test_loss_is_better(tmp_path: Path, make_record: MakeRecord) -> None:
     table = table_of(
         tmp_path,

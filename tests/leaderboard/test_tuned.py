@@ -80,6 +80,11 @@ def test_the_default_is_the_run_that_differs_in_the_tuned_keys_only() -> None:
     both = [plain_run(lr=0.2), plain_run(lr=0.3)]
     (entry,) = tuned(compiled(*both, *runs)).tuned
     assert entry.default is None, "two settings: nobody knows which is the default"
+    sound = [plain_run(lr=0.2), plain_run(1, lr=0.2)]
+    (entry,) = tuned(compiled(*sound, *runs)).tuned
+    assert entry.default == 0.5
+    (entry,) = tuned(compiled(*sound, plain_run(2, lr=0.2, status="diverged"), *runs)).tuned
+    assert entry.default is None, "a seed diverged: what is left is no reference"
 
 
 def test_a_result_without_all_of_its_trials_does_not_count() -> None:
