@@ -85,7 +85,7 @@ class Cost(Entry):
     """Hardware cost by the model of :mod:`resbench.costs`; ``docs/costs.md`` explains the figures.
 
     ``latency_ns`` and ``energy_nj`` are for one vector pair by the published formulas, ``image_ns`` for one sample
-    with the transfers and pulse trains that the run counted.
+    with the transfers and pulse trains that the run counted. Of a cell it is that of the first seed.
     """
 
     latency_ns: Number
