@@ -185,6 +185,22 @@ def test_rows_that_a_short_label_cannot_tell_apart_are_still_two(tmp_path: Path,
     assert table.rows[0].label.startswith("Residual learning, 4 tiles (pulses=set, ")
 
 
+def test_only_the_seed_of_the_run_is_left_out_of_a_comparison(tmp_path: Path, make_record: MakeRecord) -> None:
+    """An argument of an algorithm that is called seed, and equals the seed of the run, is a setting."""
+    records = []
+    for seed, own in ((0, 0), (1, 1), (2, 1)):
+        record = make_record(seed=seed)
+        config: Any = copy.deepcopy(record.config)
+        config["model"]["init_args"]["seed"] = config["data"]["init_args"]["seed"] = seed
+        config["model"]["init_args"]["algorithm"]["init_args"] |= {"seed": own, "mask_seed": 5}
+        records.append(record.model_copy(update={"config": config, "config_hash": config_hash(config)}))
+    cells = {row.label: row.cells[0] for row in table_of(tmp_path, *records).rows}
+    assert {label: cell and cell.seeds for label, cell in cells.items()} == {
+        "Residual learning, 4 tiles (seed=0)": [0],
+        "Residual learning, 4 tiles (seed=1)": [1, 2],
+    }
+
+
 def test_settings_tuned_for_each_precision_share_a_row(tmp_path: Path, make_record: MakeRecord) -> None:
     table = table_of(tmp_path, make_record(states=4, lr=0.1), make_record(states=10, lr=0.2))
     assert [row.label for row in table.rows] == ["Residual learning, 4 tiles"]
@@ -263,7 +279,7 @@ def test_what_was_not_trained_or_not_tested_on_all_is_no_result(tmp_path: Path, 
         with_trainer(make_record(seed=0), limit_test_batches=1),
         with_trainer(make_record(seed=1), limit_test_batches=0.25),
         with_trainer(make_record(seed=2), fast_dev_run=True),
-        make_record(seed=3).model_copy(update={"steps": 0}),
+        make_record(seed=3).model_copy(update={"steps": 0, "epochs": []}),
         make_record(seed=4, accuracy=91.0),
     ) == {
         "0.json": "trainer.limit_test_batches: tested on 1 mini-batch only",
