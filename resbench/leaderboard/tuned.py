@@ -8,7 +8,7 @@ from typing import Any
 from resbench.leaderboard.expected_best import expected_best
 from resbench.leaderboard.rows import row_names
 from resbench.leaderboard.runs import Run
-from resbench.leaderboard.searches import TunedRuns, chosen_runs, problems, searches, untuned_config
+from resbench.leaderboard.searches import TunedRuns, chosen_runs, conflicts, problems, searches, untuned_config
 from resbench.leaderboard.statistics import difference_interval, mean, mean_interval
 from resbench.leaderboard.tables import Expected, Metric, Rejected, Study, Table, Tuned
 from resbench.leaderboard.tabulate import make_table, metric_of, no_result
@@ -26,9 +26,14 @@ def tuned_table(track: Track, runs: Sequence[Run], default: Sequence[Run]) -> tu
         runs: trials and trainings of tunings.
         default: runs of the same track in the ruleset `default`.
     """
+    conflicting = [Rejected(file=run.file, reason=reason) for run, reason in conflicts(runs)]
+    refused = {entry.file for entry in conflicting}
+    runs = [run for run in runs if run.file not in refused]
     found = searches(runs)
     metric = metric_of(run for search in found for run in search.finals.values())
-    rejected = [Rejected(file=run.file, reason=reason) for search in found for run, reason in problems(search)]
+    rejected = conflicting + [
+        Rejected(file=run.file, reason=reason) for search in found for run, reason in problems(search)
+    ]
     taken = {run.file for search in found for run in (*search.trials.values(), *search.finals.values())}
     rejected += [
         Rejected(file=run.file, reason=f"tuning: {run.record.status}, and the same point has a better run")
