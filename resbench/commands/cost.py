@@ -102,6 +102,7 @@ def _record(args: argparse.Namespace) -> None:
     from resbench.costs.counted_report import to_markdown as counted_markdown
     from resbench.costs.report import to_markdown
     from resbench.costs.workload import Workload, algorithm_columns
+    from resbench.records.samples import trained_samples
     from resbench.records.schema import record_or_refuse
 
     record = record_or_refuse(args.record)
@@ -109,7 +110,7 @@ def _record(args: argparse.Namespace) -> None:
     batch_size = record.track.batch_size if args.batch_size is None else args.batch_size
     work = Workload(record.track.network, shapes(record.layers), columns, batch_size, notes)
     model = _model(args, work)
-    print(counted_markdown(record.layers, next(iter(columns.values())), model, record.steps * record.track.batch_size))
+    print(counted_markdown(record.layers, next(iter(columns.values())), model, trained_samples(record)))
     print(to_markdown(_compared(work) if args.compare else work, model, kib=args.kib, layers=args.layers), end="")
 
 

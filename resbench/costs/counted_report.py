@@ -78,7 +78,7 @@ def to_markdown(layers: Sequence[LayerEntry], algorithm: Formula, model: CostMod
         "",
         *table(header, tiles),
         "",
-        "- pulses and transfers are those of the record; samples are optimiser steps times batch size",
+        "- pulses and transfers are those of the record; samples are those of its mini-batches",
     ]
     hardware = model.hardware
     if isinstance(algorithm, InMemory):

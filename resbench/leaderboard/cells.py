@@ -30,24 +30,30 @@ def table_rows(
         key: sorted((run for run in group if run.record.status == "complete"), key=lambda run: run.record.seed)
         for key, group in groups.items()
     }
-    digital = [group for (_, is_digital), group in complete.items() if is_digital and group]
-    reference = [run.record for run in digital[0]] if len(digital) == 1 else []
+    diverged = {key: [run.record for run in group if run.record.status == "diverged"] for key, group in groups.items()}
+    digital = [key for key, group in complete.items() if key[1] and group]
+    # The seeds that are left of a reference would all be those that went well.
+    sound = len(digital) == 1 and not diverged[digital[0]]
+    reference = [run.record for run in complete[digital[0]]] if sound else []
     goal = target(reference, metric)
     cells: dict[RowKey, list[Cell | None]] = {}
     for (label, is_digital), group in complete.items():
         compared = {} if is_digital else _scores(reference, metric)
-        by_column = [[run for run in group if is_digital or run.record.states == states] for states in columns]
-        cells[label, is_digital] = [_cell(in_cell, metric, compared, goal) for in_cell in by_column]
+        lost = diverged[label, is_digital]
+        cells[label, is_digital] = [
+            _cell(
+                [run for run in group if is_digital or run.record.states == states],
+                {record.seed for record in lost if is_digital or record.states == states},
+                metric,
+                compared,
+                goal,
+            )
+            for states in columns
+        ]
     ranked = []
     for index, states in enumerate(columns):
         column = {label: row[index] for (label, is_digital), row in cells.items() if not is_digital}
-        diverged = {
-            label
-            for (label, _), runs in groups.items()
-            for run in runs
-            if run.record.status == "diverged" and run.record.states == states
-        }
-        ranked.append(_rank(column, diverged, states, metric))
+        ranked.append(_rank(column, states, metric))
     rows = []
     for (label, is_digital), runs in groups.items():
         row = cells[label, is_digital] if is_digital else [column.get(label) for _, column in ranked]
@@ -66,7 +72,10 @@ def table_rows(
     return rows, [ranking for ranking, _ in ranked], goal
 
 
-def _cell(runs: Sequence[Run], metric: Metric, reference: Scores, goal: float | None) -> Cell | None:
+def _cell(
+    runs: Sequence[Run], diverged: Set[int], metric: Metric, reference: Scores, goal: float | None
+) -> Cell | None:
+    """The cell of complete runs, of which some more seeds have diverged; null without a complete run."""
     if not runs:
         return None
     records = [run.record for run in runs]
@@ -75,7 +84,7 @@ def _cell(runs: Sequence[Run], metric: Metric, reference: Scores, goal: float | 
     low, high = interval or (None, None)
     gap, gap_interval = difference_interval(scores, reference) if reference else (None, None)
     gap_low, gap_high = gap_interval or (None, None)
-    steps, reached = (None, None) if goal is None else steps_to_target(records, metric, goal)
+    steps, reached = (None, None) if goal is None else steps_to_target(records, metric, goal, len(diverged))
     return Cell(
         mean=centre,
         low=low,
@@ -83,6 +92,7 @@ def _cell(runs: Sequence[Run], metric: Metric, reference: Scores, goal: float | 
         gap=gap,
         gap_low=gap_low,
         gap_high=gap_high,
+        diverged=len(diverged),
         seeds=list(scores),
         values=list(scores.values()),
         files=[run.file for run in runs],
@@ -100,23 +110,19 @@ def _scores(records: Sequence[Record], metric: Metric) -> Scores:
     return {record.seed: record.final[metric.key] for record in records}
 
 
-def _rank(
-    column: Mapping[str, Cell | None], diverged: Set[str], states: float | None, metric: Metric
-) -> tuple[Ranking, dict[str, Cell]]:
+def _rank(column: Mapping[str, Cell | None], states: float | None, metric: Metric) -> tuple[Ranking, dict[str, Cell]]:
     """The ranking of a column, and its cells with their ranks and their distance to the best.
 
-    A row that ``diverged`` for one of its seeds is not compared, because only the seeds that went well are left.
+    A cell with a seed that diverged is neither compared nor the best, because only the seeds that went well are left.
     """
     cells = {label: cell for label, cell in column.items() if cell}
-    scores = {
-        label: dict(zip(cell.seeds, cell.values, strict=True)) for label, cell in cells.items() if label not in diverged
-    }
+    sound = {label: cell for label, cell in cells.items() if not cell.diverged}
+    scores = {label: dict(zip(cell.seeds, cell.values, strict=True)) for label, cell in sound.items()}
     ranking = rank(scores, states, metric)
-    means = [cell.mean for cell in cells.values() if not isnan(cell.mean)]
+    means = [cell.mean for cell in sound.values() if not isnan(cell.mean)]
     best = (max if metric.higher_is_better else min)(means, default=nan)
+    behind = {label: 0.0 if cell.mean == best else abs(best - cell.mean) for label, cell in sound.items()}
     return ranking, {
-        label: cell.model_copy(
-            update={"rank": ranking.ranks.get(label), "behind": 0.0 if cell.mean == best else abs(best - cell.mean)}
-        )
+        label: cell.model_copy(update={"rank": ranking.ranks.get(label), "behind": behind.get(label)})
         for label, cell in cells.items()
     }

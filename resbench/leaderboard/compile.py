@@ -11,8 +11,8 @@ from resbench.leaderboard.compact import Compactor
 from resbench.leaderboard.rows import row_labels
 from resbench.leaderboard.runs import Run, data_digest, one_per_config, read_runs, record_files
 from resbench.leaderboard.searches import split
-from resbench.leaderboard.table import make_table, metric_of, no_result
 from resbench.leaderboard.tables import Leaderboard, Rejected, Table
+from resbench.leaderboard.tabulate import make_table, metric_of, no_result
 from resbench.leaderboard.tuned import tuned_table
 from resbench.records.schema import Track
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from resbench.costs import CostModel, counted_cost, counts, energy, published, shapes
 from resbench.leaderboard.statistics import mean
 from resbench.leaderboard.tables import Cost, Wear
+from resbench.records.samples import trained_samples
 from resbench.records.schema import Record
 
 
@@ -23,7 +24,7 @@ def cost(record: Record) -> Cost | None:
     try:
         algorithm = published(record.algorithm.class_path, record.algorithm.settings)
         formula = model.cost(layers, algorithm)
-        counted = counted_cost(entries, algorithm, model, _samples(record))
+        counted = counted_cost(entries, algorithm, model, trained_samples(record))
         spent = energy(layers, algorithm, model)
         return Cost(
             latency_ns=formula.latency_ns,
@@ -44,14 +45,10 @@ def wear(records: Sequence[Record]) -> Wear | None:
     layers = [list(record.layers) for record in records]
     if not all(of_run and all(layer.tiles for layer in of_run) for of_run in layers):
         return None
-    totals = [counts(of_run, max(1, _samples(record))) for of_run, record in zip(layers, records, strict=True)]
+    totals = [counts(of_run, max(1, trained_samples(record))) for of_run, record in zip(layers, records, strict=True)]
     recorded = all(total.histogram for total in totals)
     return Wear(
         max_writes=max(total.max_writes for total in totals),
         mean_writes=mean(total.mean_writes for total in totals),
         most_writes=max(total.write_quantile(0.99) for total in totals) if recorded else None,
     )
-
-
-def _samples(record: Record) -> int:
-    return record.steps * record.track.batch_size

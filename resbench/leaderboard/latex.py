@@ -1,7 +1,7 @@
 """A compiled leaderboard as LaTeX: one booktabs table for each track, to be included in a paper."""
 
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Table
-from resbench.leaderboard.wording import claims, facts, number, precision
+from resbench.leaderboard.wording import claims, facts, number, precision, seeds
 from resbench.records.text import one_line
 
 _SPECIAL = str.maketrans(
@@ -54,7 +54,7 @@ def _cell(cell: Cell | None, metric: Metric) -> str:
     text = rf"\textbf{{{mean}}}" if cell.rank == 1 else mean
     if cell.low is not None and cell.high is not None:
         text += rf" {{\scriptsize [{number(cell.low, metric)}, {number(cell.high, metric)}]}}"
-    return rf"{text} {{\scriptsize $n={len(cell.seeds)}$}}"
+    return rf"{text} {{\scriptsize {seeds(cell, f'$n={len(cell.seeds)}$')}}}"
 
 
 def _line(cells: list[str]) -> str:

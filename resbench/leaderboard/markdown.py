@@ -1,10 +1,12 @@
 """A compiled leaderboard as Markdown."""
 
+from collections.abc import Sequence
+
 from resbench.leaderboard.markdown_text import code, escape, table_lines
 from resbench.leaderboard.markdown_tuning import summary_lines, tuning_lines
 from resbench.leaderboard.summary import summaries
 from resbench.leaderboard.tables import Cell, Leaderboard, Metric, Row, Table, Unfinished
-from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, steps, titles
+from resbench.leaderboard.wording import claims, facts, interval, number, paper, precision, seeds, steps, titles
 
 COST_COLUMNS = (
     "cost by the model of docs/costs.md",
@@ -65,7 +67,7 @@ def _section(table: Table, title: str) -> str:
 def _cell(cell: Cell | None, metric: Metric) -> str:
     if cell is None:
         return "-"
-    text = f"{number(cell.mean, metric)}{interval(cell.low, cell.high, metric)} n={len(cell.seeds)}"
+    text = f"{number(cell.mean, metric)}{interval(cell.low, cell.high, metric)} {seeds(cell, f'n={len(cell.seeds)}')}"
     if cell.gap is not None:
         text += f", gap {number(cell.gap, metric, '+')}{interval(cell.gap_low, cell.gap_high, metric, '+')}"
     text += "" if cell.rank is None else f", rank {cell.rank}"
@@ -73,19 +75,26 @@ def _cell(cell: Cell | None, metric: Metric) -> str:
 
 
 def _cost(row: Row) -> list[str]:
-    """Cost of a row. It does not depend on the precision; wear does, and the largest is shown."""
-    cells = [cell for cell in row.cells if cell and cell.cost]
-    cost, wears = cells[0].cost, [cell.wear.max_writes for cell in cells if cell.wear]
-    assert cost
+    """Cost of a row, and its wear: the range over its precisions, which may have other settings and other counts."""
+    costs = [cell.cost for cell in row.cells if cell and cell.cost]
+    wears = [cell.wear.max_writes for cell in row.cells if cell and cell.cost and cell.wear]
     return [
         escape(row.label),
-        f"{cost.latency_ns:,.4g} ns",
-        f"{cost.image_ns / 1000:,.4g} µs",
-        f"{cost.energy_nj:,.4g} nJ",
-        f"{cost.storage_bytes / 1000:,.4g} kB",
-        f"{cost.area_mm2:.4g} mm²",
-        f"{max(wears):,}" if wears else "-",
+        _range([cost.latency_ns for cost in costs], ",.4g", " ns"),
+        _range([cost.image_ns / 1000 for cost in costs], ",.4g", " µs"),
+        _range([cost.energy_nj for cost in costs], ",.4g", " nJ"),
+        _range([cost.storage_bytes / 1000 for cost in costs], ",.4g", " kB"),
+        _range([cost.area_mm2 for cost in costs], ".4g", " mm²"),
+        _range(wears, ","),
     ]
+
+
+def _range(values: Sequence[float], form: str, unit: str = "") -> str:
+    """The smallest and the largest value, or one if they read the same: "14.57–20.1 µs"."""
+    if not values:
+        return "-"
+    ends = dict.fromkeys(format(value, form) for value in (min(values), max(values)))
+    return "–".join(ends) + unit
 
 
 def _close(row: Row, metric: Metric) -> str:

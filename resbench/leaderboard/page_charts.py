@@ -90,6 +90,7 @@ def _cell(row: Row, cell: Cell, states: float | None, metric: Metric, claims: Se
         low=_scaled(cell.low, metric),
         high=_scaled(cell.high, metric),
         n=len(cell.seeds),
+        diverged=cell.diverged,
         runs=[SeedRun(seed, _scaled(value, metric), file) for seed, value, file in runs],
         costs=[_finite(cost(row, cell)) for _, cost in _COSTS],
         worn=worn(cell.wear) if cell.wear else "",

@@ -279,9 +279,10 @@ class ChartCurve:
 class ChartCell:
     """One algorithm at one precision, numbers as people read them; null for what is missing or not finite.
 
-    ``n`` counts seeds and ``runs`` lists the first of them. ``costs`` are in the order of :attr:`PageData.costs`.
-    ``paper`` is the published result, ``printed`` the same in words with its source, ``worn`` how the pulses are
-    spread over devices, and ``claims`` what the tests say of this row.
+    ``n`` counts seeds and ``runs`` lists the first of them. If seeds ``diverged``, it is compared with no other cell.
+    ``costs`` are in the order of :attr:`PageData.costs`. ``paper`` is the published result, ``printed`` the same in
+    words with its source, ``worn`` how the pulses are spread over devices, and ``claims`` what the tests say of this
+    row.
     """
 
     key: str
@@ -289,6 +290,7 @@ class ChartCell:
     low: float | None
     high: float | None
     n: int
+    diverged: int
     runs: Sequence[SeedRun]
     costs: Sequence[float | None]
     worn: str

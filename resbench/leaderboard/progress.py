@@ -23,16 +23,16 @@ def target(digital: Sequence[Record], metric: Metric) -> float | None:
     return mean(values) * metric.target_factor if values and len(values) == len(finals) else None
 
 
-def steps_to_target(records: Sequence[Record], metric: Metric, goal: float) -> tuple[float, int]:
+def steps_to_target(records: Sequence[Record], metric: Metric, goal: float, diverged: int = 0) -> tuple[float, int]:
     """Median over seeds of the optimiser steps to the first epoch that reaches the goal, and how many runs reach it.
 
-    A run that never reaches it counts as infinitely many steps.
+    A run that never reaches it counts as infinitely many steps, and so does each of the further runs that ``diverged``.
     """
     sign = 1 if metric.higher_is_better else -1
     steps = [
         next((e.step for e in record.epochs if sign * e.values.get(metric.val_key, math.nan) >= sign * goal), math.inf)
         for record in records
-    ]
+    ] + [math.inf] * diverged
     return float(median(steps)), sum(map(math.isfinite, steps))
 
 

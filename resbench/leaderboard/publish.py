@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from resbench.errors import UserError
@@ -19,8 +19,12 @@ from resbench.records.schema import Record, read_record, write_record
 
 #: Folder of the copied records, and files of the data set.
 RECORDS, LINES, PARQUET = "records", "data/records.jsonl", "data/records.parquet"
+#: The files that a publication has written, as a list of their names: the next one removes those that it lacks.
+WRITTEN = "data/files.json"
 #: What lies in a published folder.
 NAMES = ("README.md", "data", "figures", "index.html", "leaderboard.csv", "leaderboard.json", RECORDS)
+#: How the names begin of files that a later publication may lack.
+PLACES = (f"{RECORDS}/", "figures/", PARQUET)
 #: The data card; its front matter is what hosts of data sets read.
 CARD = """\
 ---
@@ -50,6 +54,7 @@ tile got, versions, hardware, and how the run ended. Runs that failed are record
 - `{parquet}`: the same as columns, if pyarrow was installed; nested parts are JSON.
 - `{records}/`: the records themselves. `resbench verify FILE` trains one again and compares every metric.
 - `leaderboard.csv`, `leaderboard.json`, `figures/`: compiled tables and figures.
+- `{written}`: the names of all these files. The next publication into this folder replaces them.
 
 ## Limits
 
@@ -90,7 +95,8 @@ def publish(leaderboard: Leaderboard, records: Path, out: Path) -> list[Path]:
     """Write ``index.html``, tables, figures, the records that were used, the data set and its card into a folder.
 
     ``data/records.jsonl`` has one record in each line, with the name of its file. ``data/records.parquet`` has the same
-    as columns, with nested parts as JSON; it is written if pyarrow is installed.
+    as columns, with nested parts as JSON; it is written if pyarrow is installed. Files of an earlier publication that
+    this one has not are removed, and no others.
 
     Args:
         leaderboard: compiled from ``records``.
@@ -109,20 +115,61 @@ def publish(leaderboard: Leaderboard, records: Path, out: Path) -> list[Path]:
     files = [(name, path) for name, path in record_files(records) if name not in unused]
     used = {name: portable(read_record(path)) for name, path in files}
     texts = {
-        LINES: "".join(_lines(used)),  # the first file: by it the folder is known again, also after an interruption
         "index.html": to_html(leaderboard, RECORDS),
         "leaderboard.csv": to_csv(leaderboard),
         "leaderboard.json": to_json(leaderboard),
         "README.md": card(used),
         ".nojekyll": "",  # GitHub Pages would otherwise look for templates
     }
+    copies = {f"{RECORDS}/{path.relative_to(records).as_posix()}": used[name] for name, path in files}
+    before = _written(out)
+    # First the file by which the folder is known again, then the names of what an interruption may leave behind.
+    write_text_atomically(out / LINES, "".join(_lines(used)))
+    _note(out, {*before, *texts, *copies, PARQUET})
     for name, text in texts.items():
         write_text_atomically(out / name, text)
-    for (_, path), record in zip(files, used.values(), strict=True):
-        write_record(out / RECORDS / path.relative_to(records), record)
-    write_figures(leaderboard, out / "figures")
+    for name, record in copies.items():
+        write_record(out / name, record)
+    figures = write_figures(leaderboard, out / "figures")
     parquet = [out / PARQUET] if _write_parquet(used, out / PARQUET) else []
+    names = {LINES, *texts, *copies, *(path.relative_to(out).as_posix() for path in [*figures, *parquet])}
+    for name in before - names:
+        _remove(out, name)
+    _note(out, names)
     return [out / "index.html", out / LINES, *parquet, out / "README.md"]
+
+
+def _written(out: Path) -> set[str]:
+    """The names that an earlier publication noted; none if there was none, or its list cannot be read."""
+    try:
+        names = json.loads((out / WRITTEN).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return set()
+    return {name for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+
+
+def _note(out: Path, names: Iterable[str]) -> None:
+    """Note what a publication has written; ASCII, because names of files may be any bytes."""
+    write_text_atomically(out / WRITTEN, json.dumps(sorted(names), indent=0) + "\n")
+
+
+def _remove(out: Path, name: str) -> None:
+    """Remove a file that an earlier publication wrote, and the folders that are empty then.
+
+    The list may have been changed by others: what is not a plain file in one of the places of a publication stays.
+    """
+    path = out / name
+    try:
+        inside = name.startswith(PLACES) and path.resolve() == out.resolve() / name
+        if not inside or not path.is_file():
+            return
+    except (OSError, ValueError):  # no name of a file
+        return
+    path.unlink()
+    for folder in path.parents:
+        if folder == out or any(folder.iterdir()):
+            return
+        folder.rmdir()
 
 
 def _lines(records: Mapping[str, Record]) -> Iterator[str]:
@@ -188,4 +235,5 @@ def card(records: Mapping[str, Record]) -> str:
         lines=LINES,
         records=RECORDS,
         parquet=PARQUET,
+        written=WRITTEN,
     )

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from resbench.records.identity import deciding, hash_of, plain
+from resbench.records.identity import SEED_KEYS, deciding, hash_of, holders, plain
 from resbench.records.schema import Record
 from resbench.records.text import counted, cut, one_line
 
@@ -57,7 +57,7 @@ def _parts(group: list[Record]) -> dict[str, str]:
     if len(cells) == len({states for states, _ in cells}):
         return dict.fromkeys(configs, "")
     for record in group:
-        configs[record.config_hash] = _masked(configs[record.config_hash], ("states",), plain(record.states))
+        configs[record.config_hash] = _stateless(configs[record.config_hash], plain(record.states))
     identities = {key: hash_of(config) for key, config in configs.items()}
     differing = _differing(list(configs.values()))
     apart = {identities[key]: _apart(config, differing) for key, config in configs.items()}
@@ -69,16 +69,21 @@ def _parts(group: list[Record]) -> dict[str, str]:
 
 
 def seedless_config(record: Record) -> dict[str, Any]:
-    """The config of a run without its seed: runs that share it are repeats with other seeds."""
-    masked: dict[str, Any] = _masked(deciding(record.config), ("seed", "seed_everything"), record.seed)
-    return masked
+    """The config of a run without its seed: runs that share it are repeats with other seeds.
+
+    Only the seed of the run is left out. An argument of a class that is called so too is a setting like any other.
+    """
+    config = deciding(record.config)
+    for _, section, last in holders(config, SEED_KEYS):
+        section[last] = "*"
+    return config
 
 
-def _masked(value: Any, keys: tuple[str, ...], masks: Any) -> Any:
-    """Plain data in which values of these keys that equal ``masks`` (the run's seed or states) become ``*``."""
+def _stateless(value: Any, states: Any) -> Any:
+    """Plain data in which values of a key ``states`` that are the states of the run become ``*``."""
     if not isinstance(value, dict):
         return value
-    return {key: "*" if key in keys and item == masks else _masked(item, keys, masks) for key, item in value.items()}
+    return {key: "*" if key == "states" and item == states else _stateless(item, states) for key, item in value.items()}
 
 
 def _differing(configs: list[Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Which trials and trainings belong to one tuning, whether they keep the rules, and the run that stands for a seed."""
 
 import copy
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -94,6 +95,22 @@ def searches(runs: Iterable[Run]) -> list[TunedRuns]:
         else:
             _put(search.finals, (tuning.point, run.record.seed), run)
     return list(found.values())
+
+
+def conflicts(runs: Iterable[Run]) -> Iterator[tuple[Run, str]]:
+    """Complete runs of one point and seed that have other values, so that nobody knows which is meant, with the reason.
+
+    Runs of equal configs are no matter of a tuning: of these only one is given.
+    """
+    groups: dict[tuple[str, bool, int, int], list[Run]] = defaultdict(list)
+    for run in runs:
+        tuning = _tuning(run.record)
+        if tuning is not None and run.record.status == "complete":
+            groups[_identity(run, tuning), tuning.trial, tuning.point, run.record.seed].append(run)
+    for group in groups.values():
+        files = ", ".join(run.file for run in group)
+        for run in group if len(group) > 1 else ():
+            yield run, f"tuning: conflicting: the same point and seed, other values of what is tuned in {files}"
 
 
 def _tuning(record: Record) -> Tuning | None:

@@ -13,9 +13,9 @@ from resbench.leaderboard.markdown import to_markdown
 from resbench.leaderboard.markdown_text import code, escape
 from resbench.leaderboard.rows import seedless_config
 from resbench.leaderboard.runs import Run, data_digest
-from resbench.leaderboard.searches import is_trial, searches, split, submission_problems
-from resbench.leaderboard.table import no_fraction
+from resbench.leaderboard.searches import conflicts, is_trial, searches, split, submission_problems
 from resbench.leaderboard.tables import Line, Rejected
+from resbench.leaderboard.tabulate import no_fraction
 from resbench.leaderboard.wording import facts
 from resbench.records.described import contradictions
 from resbench.records.identity import hash_of
@@ -163,6 +163,7 @@ def _tunings(runs: Sequence[Run], board: Sequence[Run]) -> Iterator[Finding]:
     *_, odd = split(runs)
     yield from (_problem(run, text) for run, text in odd)
     submitted = {run.file for run in runs}
+    yield from (_problem(run, text) for run, text in conflicts([*board, *runs]) if run.file in submitted)
     for search in searches([*board, *runs]):
         for run, text in submission_problems(search):
             if run.file in submitted:

@@ -37,7 +37,7 @@ class Metric(Entry):
         return "points" if self.unit == "point" else self.unit
 
 
-#: A table compares the first of these that any run of its track reports.
+#: The metric of a run is the first of these that it reports; a table compares the one that most of its runs have.
 METRICS = (
     Metric(
         key="test/acc",
@@ -85,7 +85,7 @@ class Cost(Entry):
     """Hardware cost by the model of :mod:`resbench.costs`; ``docs/costs.md`` explains the figures.
 
     ``latency_ns`` and ``energy_nj`` are for one vector pair by the published formulas, ``image_ns`` for one sample
-    with the transfers and pulse trains that the run counted.
+    with the transfers and pulse trains that the run counted. Of a cell it is that of the first seed.
     """
 
     latency_ns: Number
@@ -125,10 +125,11 @@ class Cell(Entry):
 
     ``values`` are the results of ``seeds``. ``gap`` is the mean minus the mean of the digital reference, with the
     interval of that difference; null if the track has no reference. ``behind`` is the distance to the best mean of the
-    column, 0 for the best. ``rank`` is null if there are too few seeds for a claim. ``steps_to_target`` is the median
-    over seeds of the optimiser steps to the target of the table, infinite if most seeds never reach it, and ``reached``
-    counts those that do; both are null without a target. ``files`` are the records behind the cell, in the order of
-    ``seeds``, and ``steps_per_s`` is the mean speed of the simulation.
+    column, 0 for the best. ``rank`` is null if there are too few seeds for a claim. ``diverged`` counts the seeds that
+    diverged: ``mean`` is that of the other seeds, and with such a seed ``behind`` and ``rank`` are null.
+    ``steps_to_target`` is the median over all of these seeds of the optimiser steps to the target of the table,
+    infinite if most never reach it, and ``reached`` counts those that do; both are null without a target. ``files`` are
+    the records behind the cell, in the order of ``seeds``, and ``steps_per_s`` is the mean speed of the simulation.
     """
 
     mean: Number
@@ -139,6 +140,7 @@ class Cell(Entry):
     gap_high: Number | None = None
     behind: Number | None = None
     rank: int | None = None
+    diverged: int = 0
     seeds: list[int]
     values: list[Number]
     files: list[str]
@@ -168,7 +170,10 @@ class Row(Entry):
     unfinished: int
 
     def behind(self, column: int) -> float | None:
-        """How far an analog row is behind the best of a column; null without a result, and for a digital row."""
+        """How far an analog row is behind the best of a column.
+
+        Null without a result, if one of its seeds diverged, and for a digital row.
+        """
         cell = self.cells[column]
         return None if self.digital or cell is None else cell.behind
 

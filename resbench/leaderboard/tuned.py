@@ -8,10 +8,10 @@ from typing import Any
 from resbench.leaderboard.expected_best import expected_best
 from resbench.leaderboard.rows import row_names
 from resbench.leaderboard.runs import Run
-from resbench.leaderboard.searches import TunedRuns, chosen_runs, problems, searches, untuned_config
+from resbench.leaderboard.searches import TunedRuns, chosen_runs, conflicts, problems, searches, untuned_config
 from resbench.leaderboard.statistics import difference_interval, mean, mean_interval
-from resbench.leaderboard.table import make_table, metric_of, no_result
 from resbench.leaderboard.tables import Expected, Metric, Rejected, Study, Table, Tuned
+from resbench.leaderboard.tabulate import make_table, metric_of, no_result
 from resbench.records.identity import hash_of, plain
 from resbench.records.schema import Record, Track
 from resbench.tuning.entry import study_of, value_at
@@ -26,9 +26,14 @@ def tuned_table(track: Track, runs: Sequence[Run], default: Sequence[Run]) -> tu
         runs: trials and trainings of tunings.
         default: runs of the same track in the ruleset `default`.
     """
+    conflicting = [Rejected(file=run.file, reason=reason) for run, reason in conflicts(runs)]
+    refused = {entry.file for entry in conflicting}
+    runs = [run for run in runs if run.file not in refused]
     found = searches(runs)
     metric = metric_of(run for search in found for run in search.finals.values())
-    rejected = [Rejected(file=run.file, reason=reason) for search in found for run, reason in problems(search)]
+    rejected = conflicting + [
+        Rejected(file=run.file, reason=reason) for search in found for run, reason in problems(search)
+    ]
     taken = {run.file for search in found for run in (*search.trials.values(), *search.finals.values())}
     rejected += [
         Rejected(file=run.file, reason=f"tuning: {run.record.status}, and the same point has a better run")
@@ -127,17 +132,20 @@ def _default_of(search: TunedRuns, default: Sequence[Run]) -> list[Run]:
     """Complete runs of the ruleset `default` that differ from a tuning in nothing but what it tunes.
 
     They may do without validation data, because the tables of a track have the same training and test data. None where
-    they differ among each other: nobody could say which settings are those of the algorithm's file.
+    they differ among each other: nobody could say which settings are those of the algorithm's file. None either if a
+    seed of theirs diverged: only the seeds that went well would be left.
     """
     common = _without_validation(untuned_config(search.example, search.keys))
     alike: dict[str, list[Run]] = defaultdict(list)
-    wanted = search.example.algorithm.class_path, search.example.states, "complete"
+    wanted = search.example.algorithm.class_path, search.example.states
+    ended = ("complete", "diverged")
     for run in default:
         record = run.record
-        near = (record.algorithm.class_path, record.states, record.status) == wanted
+        near = record.status in ended and (record.algorithm.class_path, record.states) == wanted
         if near and _without_validation(untuned_config(record, search.keys)) == common:
             alike[hash_of(untuned_config(record, ()))].append(run)
-    return next(iter(alike.values())) if len(alike) == 1 else []
+    results = [runs for runs in alike.values() if any(run.record.status == "complete" for run in runs)]
+    return results[0] if len(results) == 1 and all(run.record.status == "complete" for run in results[0]) else []
 
 
 def _without_validation(config: dict[str, Any]) -> dict[str, Any]:

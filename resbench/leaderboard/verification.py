@@ -95,8 +95,8 @@ def compare(
 
     Metrics are equal bit for bit, or where the environments differ within the tolerance: fractions (``*/acc``)
     absolutely, others relatively. Anything else is different, and so are other data, another end of the run, or what
-    the record says of the run beside its metrics: names, states, tiles, and where all metrics are equal the steps and
-    the pulses of every tile.
+    the record says of the run beside its metrics: names, states, tiles, the sizes of layers, and where all metrics are
+    equal the steps and the pulses of every tile.
     """
     if others := _other_facts(record, again):
         return _different(*others)
@@ -109,6 +109,8 @@ def compare(
         return _different(
             f"end of the run: {record.status}, and now {again.status} after {len(again.epochs)} epochs{why}"
         )
+    if others := _other_layers(record, again):
+        return _different(*others)
     first, second = (_cut(run, wanted, final=epochs is None) for run in (record, again))
     compared = sum(len(entry.values) for entry in first.epochs) + len(first.final)
     differences = metric_differences(first, second)
@@ -141,15 +143,36 @@ def _other_facts(record: Record, again: Record) -> list[str]:
     return [f"{key}: {there[key]} and {here[key]}" for key in there if there[key] != here[key]]
 
 
+def _other_layers(record: Record, again: Record) -> list[str]:
+    """Layers and their tiles, sizes and reuse in which two runs of one config differ, a line each."""
+    there, here = ([layer.name for layer in run.layers] for run in (record, again))
+    if there != here:
+        return [f"layers: {', '.join(there) or 'none'} and {', '.join(here) or 'none'}"]
+    found = []
+    for layer, other in zip(record.layers, again.layers, strict=True):
+        said, made = (
+            {
+                "tiles": ", ".join(tile.name for tile in one.tiles) or "none",
+                "out_features": one.out_features,
+                "in_features": one.in_features,
+                "reuse": one.reuse,
+            }
+            for one in (layer, other)
+        )
+        found += [f"{layer.name}, {key}: {said[key]} and {made[key]}" for key in said if said[key] != made[key]]
+    return found
+
+
 def _other_work(record: Record, again: Record) -> list[str]:
-    """Steps and tiles in which two runs with the same metrics differ. Older records lack some counts of a tile."""
+    """Steps and counts of tiles in which two runs with the same metrics and layers differ.
+
+    Older records lack some counts of a tile.
+    """
     found = [] if record.steps == again.steps else [f"steps: {record.steps} and {again.steps}"]
     tiles = [
         {f"{layer.name}.{tile.name}": tile.model_dump() for layer in run.layers for tile in layer.tiles}
         for run in (record, again)
     ]
-    if tiles[0].keys() != tiles[1].keys():
-        return [*found, f"tiles: {', '.join(tiles[0])} and {', '.join(tiles[1])}"]
     return found + [
         f"{name}, {key}: {said} and {tiles[1][name][key]}"
         for name, counts in tiles[0].items()

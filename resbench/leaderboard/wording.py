@@ -39,10 +39,16 @@ def steps(cell: Cell) -> str:
     """Steps to the target: "2,500", "2,500 (2 of 3)" if some runs do not reach it, "1 of 3 runs" if most do not."""
     if cell.steps_to_target is None:
         return "-"
+    runs = len(cell.seeds) + cell.diverged
     if math.isinf(cell.steps_to_target):
-        return f"{cell.reached} of {len(cell.seeds)} runs" if cell.reached else "never"
+        return f"{cell.reached} of {runs} runs" if cell.reached else "never"
     median = f"{cell.steps_to_target:,.0f}"
-    return median if cell.reached == len(cell.seeds) else f"{median} ({cell.reached} of {len(cell.seeds)})"
+    return median if cell.reached == runs else f"{median} ({cell.reached} of {runs})"
+
+
+def seeds(cell: Cell, count: str) -> str:
+    """The number of seeds behind a mean, as ``count`` writes it, and how many more diverged: "n=5, 1 diverged"."""
+    return f"{count}, {cell.diverged} diverged" if cell.diverged else count
 
 
 def paper(printed: Printed, metric: Metric) -> str:

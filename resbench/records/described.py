@@ -50,7 +50,7 @@ def contradictions(record: Record) -> list[str]:
             for name, said, decided in _facts(record)
             if said != decided
         ]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         return [f"config: it is not that of a run ({type(error).__name__}: {one_line(str(error))})"]
 
 

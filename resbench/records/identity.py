@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
@@ -34,6 +34,9 @@ RESULT_FREE_KEYS = frozenset(
         "weights_only",
     }
 )
+
+#: Dotted keys of a resolved config that have the seed of the run. The last two follow from the first.
+SEED_KEYS = ("seed_everything", "model.init_args.seed", "data.init_args.seed")
 
 #: Shell patterns for the class paths of callbacks that only watch. All other callbacks are part of the identity.
 RESULT_FREE_CALLBACKS = (
@@ -152,6 +155,17 @@ def _as_before(value: Any, owner: str = "") -> Any:
             if not any(later in LATER_KEYS and item == LATER_KEYS[later] for later in (key, f"{owner}.{key}"))
         }
     return value
+
+
+def holders(config: Mapping[str, Any], keys: Iterable[str]) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Of dotted keys those that a config has, each with the section that holds it and its last part."""
+    for key in keys:
+        *parents, last = key.split(".")
+        section: Any = config
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, dict) else None
+        if isinstance(section, dict) and last in section:
+            yield key, section, last
 
 
 def as_list(value: Any) -> list[Any]:

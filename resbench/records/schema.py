@@ -24,7 +24,7 @@ from pydantic import (
 
 from resbench.errors import BadValue, UserError
 from resbench.records.files import write_text_atomically
-from resbench.records.identity import deciding, hash_of, plain
+from resbench.records.identity import SEED_KEYS, deciding, hash_of, holders, plain
 from resbench.records.strict_json import parse
 from resbench.records.text import cut, one_line, printable
 from resbench.records.titles import title
@@ -265,8 +265,10 @@ class Record(Entry):
             raise BadValue(
                 "config_hash", f"{self.config_hash[:12]}…", f"does not match config, which gives {computed[:12]}…"
             )
-        if (seed := self.config.get("seed_everything")) != self.seed:
-            raise BadValue("seed", self.seed, f"with seed_everything {seed} in config; both name the one seed")
+        seeds = {key: section[last] for key, section, last in holders(self.config, SEED_KEYS)}
+        for key, seed in {SEED_KEYS[0]: None, **seeds}.items():
+            if type(seed) is not int or seed != self.seed:
+                raise BadValue("seed", self.seed, f"with {key} {seed} in config; both name the one seed")
         if self.states is None or self.bits is None:
             if self.bits is not self.states:
                 raise BadValue(
@@ -281,6 +283,18 @@ class Record(Entry):
         numbers = [entry.epoch for entry in self.epochs]
         if numbers != sorted(set(numbers)):
             raise BadValue("epochs", "not in ascending order", ", each once")
+        ends = [entry.step for entry in self.epochs]
+        if ends != sorted(ends):
+            raise BadValue("epochs", "steps not in ascending order", "; each epoch goes on from the one before")
+        # A run that did not complete may have stopped inside an epoch.
+        if self.status == "complete" and ends and self.steps != ends[-1]:
+            raise BadValue("steps", self.steps, f"with the last epoch at step {ends[-1]}; both are the end of the run")
+        for layer in self.layers:
+            devices = layer.out_features * layer.in_features
+            for tile in layer.tiles:
+                if tile.write_histogram is not None and (found := sum(tile.write_histogram)) != devices:
+                    hint = f"; a tile of {layer.out_features} x {layer.in_features} has {devices}"
+                    raise BadValue("write_histogram", f"{found} devices in {layer.name}.{tile.name}", hint)
         if self.finished < self.started:
             raise BadValue("finished", self.finished.isoformat(), "is earlier than started")
         return self

@@ -9,6 +9,7 @@ from resbench.costs import CostModel, counts, published
 from resbench.costs.counted_report import totals
 from resbench.leaderboard.wording import facts, precision
 from resbench.records.identity import result_config, without
+from resbench.records.samples import trained_samples
 from resbench.records.text import counted, cut, duration, one_line
 from resbench.report.runs import Run
 
@@ -154,7 +155,7 @@ def _training(run: Run) -> dict[str, str]:
 def _cost(run: Run) -> dict[str, str]:
     """What a run counted, and time and energy that follow by the cost model; without a model, the counts alone."""
     record = run.record
-    samples = record.steps * record.track.batch_size if record else 0
+    samples = trained_samples(record) if record else 0
     if record is None or not samples or not record.layers or not all(layer.tiles for layer in record.layers):
         return {}
     layers = list(record.layers)

@@ -185,6 +185,22 @@ def test_rows_that_a_short_label_cannot_tell_apart_are_still_two(tmp_path: Path,
     assert table.rows[0].label.startswith("Residual learning, 4 tiles (pulses=set, ")
 
 
+def test_only_the_seed_of_the_run_is_left_out_of_a_comparison(tmp_path: Path, make_record: MakeRecord) -> None:
+    """An argument of an algorithm that is called seed, and equals the seed of the run, is a setting."""
+    records = []
+    for seed, own in ((0, 0), (1, 1), (2, 1)):
+        record = make_record(seed=seed)
+        config: Any = copy.deepcopy(record.config)
+        config["model"]["init_args"]["seed"] = config["data"]["init_args"]["seed"] = seed
+        config["model"]["init_args"]["algorithm"]["init_args"] |= {"seed": own, "mask_seed": 5}
+        records.append(record.model_copy(update={"config": config, "config_hash": config_hash(config)}))
+    cells = {row.label: row.cells[0] for row in table_of(tmp_path, *records).rows}
+    assert {label: cell and cell.seeds for label, cell in cells.items()} == {
+        "Residual learning, 4 tiles (seed=0)": [0],
+        "Residual learning, 4 tiles (seed=1)": [1, 2],
+    }
+
+
 def test_settings_tuned_for_each_precision_share_a_row(tmp_path: Path, make_record: MakeRecord) -> None:
     table = table_of(tmp_path, make_record(states=4, lr=0.1), make_record(states=10, lr=0.2))
     assert [row.label for row in table.rows] == ["Residual learning, 4 tiles"]
@@ -263,7 +279,7 @@ def test_what_was_not_trained_or_not_tested_on_all_is_no_result(tmp_path: Path, 
         with_trainer(make_record(seed=0), limit_test_batches=1),
         with_trainer(make_record(seed=1), limit_test_batches=0.25),
         with_trainer(make_record(seed=2), fast_dev_run=True),
-        make_record(seed=3).model_copy(update={"steps": 0}),
+        make_record(seed=3).model_copy(update={"steps": 0, "epochs": []}),
         make_record(seed=4, accuracy=91.0),
     ) == {
         "0.json": "trainer.limit_test_batches: tested on 1 mini-batch only",
@@ -304,6 +320,38 @@ def test_a_row_with_a_seed_that_diverged_has_no_rank(tmp_path: Path, make_record
     ranks = {row.label: [cell and cell.rank for cell in row.cells] for row in table.rows}
     assert ranks == {"A": [None, 1], "B": [1, 2], "C": [2, 3]}
     assert [ranking.comparisons for ranking in table.rankings] == [1, 3]
+
+
+def test_what_is_left_of_a_cell_is_neither_the_best_nor_a_reference(tmp_path: Path, make_record: MakeRecord) -> None:
+    table = table_of(
+        tmp_path,
+        make_record("Digital", states=None, tiles=0, accuracy=0.98),
+        *(make_record("A", tiles=1, states=states, accuracy=0.9) for states in (4, 10)),
+        make_record("A", tiles=1, states=4, seed=1, status="diverged", final={}),
+        make_record("B", tiles=1, states=4, accuracy=0.8),
+        make_record("C", tiles=1, states=4, accuracy=0.55),
+    )
+    cells = {row.label: [cell and (cell.mean, cell.behind, cell.diverged) for cell in row.cells] for row in table.rows}
+    assert cells["A"] == [(0.9, None, 1), (0.9, 0.0, 0)]
+    assert cells["B"][0] == (0.8, 0.0, 0)
+    assert cells["C"][0] == (0.55, 0.25, 0)
+    assert next(row.profile for row in table.rows if row.label == "A") == [(0.0, 0.5)]
+    assert next(row.cells[0] for row in table.rows if row.digital)
+    lost = make_record("Digital", states=None, tiles=0, seed=1, status="diverged", final={})
+    write_record(tmp_path / "lost.json", lost)
+    (table,) = compile_leaderboard(tmp_path).tables
+    assert table.target is None
+    assert {cell.gap for row in table.rows for cell in row.cells if cell} == {None}
+    assert {cell.diverged for cell in table.rows[0].cells if cell} == {1}
+
+
+def test_a_table_has_the_metric_of_most_runs(tmp_path: Path, make_record: MakeRecord) -> None:
+    losses = [make_record(name, tiles=2, final={"test/loss": 2.0}) for name in ("A", "B")]
+    assert table_of(tmp_path, *losses).metric.key == "test/loss"
+    # A stray accuracy counts less than two losses, and a stray loss less than two accuracies, which have losses too.
+    assert reasons(tmp_path, *losses, make_record(final={"test/acc": 0.9})) == {"2.json": "no final test/loss"}
+    stray = make_record("C", tiles=2, final={"test/loss": 2.0})
+    assert reasons(tmp_path, make_record(), make_record(seed=1), stray) == {"2.json": "no final test/acc"}
 
 
 def test_without_accuracy_the_lower_test_loss_is_better(tmp_path: Path, make_record: MakeRecord) -> None:

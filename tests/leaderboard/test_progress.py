@@ -3,8 +3,11 @@ from collections.abc import Callable
 
 import pytest
 
+from resbench.leaderboard.compile import compile_runs
 from resbench.leaderboard.progress import MAX_POINTS, curve, steps_to_target, target
+from resbench.leaderboard.runs import Run
 from resbench.leaderboard.tables import METRICS
+from resbench.leaderboard.wording import steps
 from resbench.records.schema import EpochMetrics, Record
 
 MakeRecord = Callable[..., Record]
@@ -32,6 +35,18 @@ def test_steps_are_the_median_over_seeds_to_the_first_epoch_that_reaches_it(make
     assert steps_to_target(runs[:2], ACCURACY, 0.9) == (150, 2)
     losses = [run(make_record, [3.0, math.nan, 2.0], key="val/loss")]
     assert steps_to_target(losses, LOSS, 2.5) == (300, 1)
+
+
+def test_runs_that_diverged_are_among_the_seeds(make_record: MakeRecord) -> None:
+    runs = [run(make_record, values, seed) for seed, values in enumerate(([0.9], [0.1, 0.9]))]
+    assert steps_to_target(runs, ACCURACY, 0.85, diverged=1) == (200, 2)
+    assert steps_to_target(runs[:1], ACCURACY, 0.85, diverged=5) == (math.inf, 1)
+    track = [make_record("Digital", states=None, tiles=0), make_record()]
+    lost = [make_record(seed=seed, status="diverged", final={}) for seed in range(1, 6)]
+    runs_of = [Run(file=str(index), record=record) for index, record in enumerate([*track, *lost])]
+    cell = compile_runs(runs_of).tables[0].rows[1].cells[0]
+    assert cell
+    assert steps(cell) == "1 of 6 runs"
 
 
 def test_a_curve_has_the_mean_and_the_range_at_shared_steps(make_record: MakeRecord) -> None:

@@ -109,6 +109,41 @@ def test_a_folder_is_published_again_and_keeps_what_lies_beside(board: Path) -> 
     assert {path.name for path in Path("site").iterdir()} == {*NAMES, "docs", ".git", ".nojekyll"}
 
 
+def test_what_no_longer_belongs_is_removed_and_nothing_else(board: Path) -> None:
+    write_record(board / "gone" / "third.json", make_record(track="another", seed=2))
+    assert main(["leaderboard", "--records", "board", "--publish", "site"]) == 0
+    stale = [Path("site/records/gone/third.json"), Path("site/figures/another.svg")]
+    assert all(path.is_file() for path in stale)
+    written = Path("site/data/files.json")
+    outside, linked = Path("outside"), Path("site/figures/linked")
+    own = [outside / "mine.json", Path("site/records/mine.json"), Path("site/figures/mine.svg"), Path("site/mine.txt")]
+    outside.mkdir()
+    linked.symlink_to(outside.resolve())
+    for path in own:
+        path.write_text("mine")
+    # Others may have changed the list.
+    foreign = [
+        "figures/linked/mine.json",
+        "records/../../outside/mine.json",
+        str(own[0].resolve()),
+        "mine.txt",
+        "\0",
+        5,
+    ]
+    written.write_text(json.dumps([*json.loads(written.read_text()), *foreign, "records/", "figures"]))
+    shutil.rmtree(board / "gone")
+    assert main(["leaderboard", "--records", "board", "--publish", "site"]) == 0
+    assert not any(path.exists() for path in stale)
+    assert not Path("site/records/gone").exists()
+    assert {path.read_text() for path in own} == {"mine"}
+    names = json.loads(written.read_text())
+    assert "records/a track/first.json" in names
+    assert not {"records/gone/third.json", "mine.txt"} & set(names)
+    for damaged in ("{", "{}", "[" * 100_000):
+        written.write_text(damaged)
+        assert main(["leaderboard", "--records", "board", "--publish", "site"]) == 0
+
+
 def test_an_interrupted_publication_can_be_repeated(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

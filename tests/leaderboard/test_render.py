@@ -95,6 +95,24 @@ def test_no_line_of_markdown_begins_with_what_a_record_says(make_record: MakeRec
         assert not [line for line in text.splitlines() if line.startswith(task)]
 
 
+def test_costs_that_differ_between_precisions_are_a_range(make_record: MakeRecord) -> None:
+    records = [make_record(states=4), make_record(states=10)]
+    layers = [
+        layer.model_copy(update={"tiles": [tile.model_copy(update={"max_writes": 2000}) for tile in layer.tiles]})
+        for layer in records[1].layers
+    ]
+    tiles = records[1].algorithm.model_copy(update={"settings": {"tiles": 5}})
+    records[1] = records[1].model_copy(update={"layers": layers, "algorithm": tiles})
+    board = compile_runs([Run(file=f"{index}.json", record=record) for index, record in enumerate(records)])
+    (row,) = board.tables[0].rows
+    costs = [cell.cost for cell in row.cells if cell and cell.cost]
+    (line,) = [line for line in to_markdown(board).splitlines() if " nJ |" in line]
+    _, _, latency, *_, writes, _ = line.split("|")
+    assert latency.strip() == f"{costs[0].latency_ns:,.4g}–{costs[1].latency_ns:,.4g} ns"
+    assert costs[0].latency_ns < costs[1].latency_ns
+    assert writes.strip() == "90–2,000"
+
+
 @pytest.mark.parametrize("first", "=+-@")
 def test_a_spreadsheet_calculates_nothing_of_a_record(make_record: MakeRecord, first: str) -> None:
     formula = f"{first}HYPERLINK(1)"

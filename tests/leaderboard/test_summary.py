@@ -64,6 +64,21 @@ def test_a_row_that_diverged_has_run_too() -> None:
     )  # fmt: skip
 
 
+def test_what_is_left_of_a_row_is_neither_best_nor_close() -> None:
+    """A on easy at 4 states is the best only as long as its seed that diverged is not counted."""
+    record = make_record("A", tiles=2, track="easy", states=4, seed=1, status="diverged", final={}, lr=0.05)
+    board = compile_runs([*RUNS, Run(file="diverged.json", record=record)])
+    (summary,) = summaries(board.tables)
+    assert [(row.label, row.close, row.results) for row in summary.rows] == [("B", 2, 3), ("A", 1, 2)]
+    found = standings(board.tables, "default")
+    assert found is not None
+    assert dict(found.answers())[4].startswith("B is best on 1 of 2 tracks; A on 1. On easy it reaches 89.50 %.")
+    assert "90.00 n=1, 1 diverged" in to_markdown(board)
+    page = to_html(board)
+    assert "4: B 89.50" in page
+    assert "4: A 90.00" not in page
+
+
 def test_one_track_needs_no_summary() -> None:
     assert summaries(compile_runs(RUNS[:4]).tables) == []
 

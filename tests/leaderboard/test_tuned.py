@@ -1,5 +1,6 @@
 """Tables of the ruleset `tuned`."""
 
+import copy
 import math
 from typing import Any
 
@@ -11,6 +12,7 @@ from resbench.leaderboard.page import to_html
 from resbench.leaderboard.runs import Run
 from resbench.leaderboard.submission import check, destination
 from resbench.leaderboard.tables import Leaderboard, Table
+from resbench.records.identity import config_hash
 from tests.leaderboard.tunings import SPACE, WINNERS, final, finals, plain_run, trial, trials
 
 
@@ -83,6 +85,11 @@ def test_the_default_is_the_run_that_differs_in_the_tuned_keys_only() -> None:
     both = [plain_run(lr=0.2), plain_run(lr=0.3)]
     (entry,) = tuned(compiled(*both, *runs)).tuned
     assert entry.default is None, "two settings: nobody knows which is the default"
+    sound = [plain_run(lr=0.2), plain_run(1, lr=0.2)]
+    (entry,) = tuned(compiled(*sound, *runs)).tuned
+    assert entry.default == 0.5
+    (entry,) = tuned(compiled(*sound, plain_run(2, lr=0.2, status="diverged"), *runs)).tuned
+    assert entry.default is None, "a seed diverged: what is left is no reference"
 
 
 def test_a_result_without_all_of_its_trials_does_not_count() -> None:
@@ -102,6 +109,25 @@ def test_a_point_that_was_not_the_best_does_not_count() -> None:
     }
     (row,) = tuned(leaderboard).rows
     assert row.mean == pytest.approx(0.7275, abs=0.001)
+
+
+def test_two_runs_of_one_point_and_seed_with_other_values_are_in_conflict() -> None:
+    runs = [*trials(), *finals(accuracy)]
+    first, other = final(3, 0, 0.5), final(3, 0, 0.9)
+    config: Any = copy.deepcopy(other.record.config)
+    config["optimizer"]["init_args"]["lr"] *= 2
+    update = {"config": config, "config_hash": config_hash(config)}
+    forged = Run(file="forged.json", record=other.record.model_copy(update=update))
+    for order in ([*runs, forged], [forged, *runs]):
+        leaderboard = compiled(*order)
+        found = reasons(leaderboard)
+        assert found.keys() >= {first.file, "forged.json"}
+        assert found["forged.json"].startswith("tuning: conflicting: the same point and seed, other values of what is")
+        (row,) = tuned(leaderboard).rows
+        assert row.cells[0]
+        assert row.cells[0].seeds == [1, 2, 3, 4, 5]
+    problems = [finding.text for finding in check([forged], [], runs) if finding.problem]
+    assert any(text.startswith("tuning: conflicting") for text in problems)
 
 
 def test_a_tested_trial_is_none() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from resbench.leaderboard.verification import compare, environment_differences, rerun_config
-from resbench.records.schema import EpochMetrics, Hardware, Record
+from resbench.records.schema import EpochMetrics, Hardware, LayerEntry, Record
 
 MakeRecord = Callable[..., Record]
 
@@ -91,11 +91,28 @@ def test_steps_and_pulses_are_compared_where_all_metrics_are_equal(make_record: 
         "conv1.tile0, transfers: 0 and 640",
         "conv1.tile0, max_writes: 1 and 90",
     ]
-    assert compare(run(make_record, 1.0, layers=[]), again, True).differences[0].startswith("tiles:  and conv1.tile0, ")
     # Versions that did not count slots wrote null.
     counted = tile.model_copy(update={"slots": 5})
     newer = [layer.model_copy(update={"tiles": [counted, *layer.tiles[1:]]}), *again.layers[1:]]
     assert compare(run(make_record, 1.0, layers=layers), run(make_record, 1.0, layers=newer), True).kind == "equal"
+
+
+def test_sizes_of_layers_and_names_of_tiles_are_compared_wherever_it_ran(make_record: MakeRecord) -> None:
+    again = run(make_record, 1.0)
+    first, *others = again.layers
+    changes: list[tuple[list[LayerEntry], str]] = [
+        ([], "layers: none and conv1, conv2, fc1, fc2"),
+        ([*others, first], "layers: conv2, fc1, fc2, conv1 and conv1, conv2, fc1, fc2"),
+        ([first.model_copy(update={"out_features": 15}), *others], "conv1, out_features: 15 and 16"),
+        ([first.model_copy(update={"in_features": 1}), *others], "conv1, in_features: 1 and 25"),
+        ([first.model_copy(update={"reuse": 1}), *others], "conv1, reuse: 1 and 576"),
+        ([first.model_copy(update={"tiles": first.tiles[:1]}), *others], "conv1, tiles: tile0 and tile0, "),
+    ]
+    for layers, said in changes:
+        for same_environment, epochs in ((True, None), (True, 1), (False, None)):
+            verdict = compare(run(make_record, 1.0, layers=layers), again, same_environment, epochs)
+            assert verdict.kind == "different"
+            assert verdict.differences[0].startswith(said)
 
 
 def test_environments_differ_in_versions_commit_and_hardware(make_record: MakeRecord) -> None:

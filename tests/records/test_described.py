@@ -51,6 +51,15 @@ def test_what_its_config_does_not_say_is_named(update: dict[str, Any], found: st
     assert contradictions(record.model_copy(update=parts)) == [found]
 
 
+@pytest.mark.parametrize("states", [10**400, -(10**400)])
+def test_numbers_that_no_float_holds_are_named_too(states: int) -> None:
+    record = _with_config(lambda config: config["model"]["init_args"]["device"]["init_args"].update(states=states))
+    settings = {**(record.device.settings if record.device else {}), "states": states}
+    device = record.device and record.device.model_copy(update={"settings": settings})
+    (found,) = contradictions(record.model_copy(update={"device": device}))
+    assert found.startswith("config: it is not that of a run (OverflowError: ")
+
+
 def test_a_run_without_a_track_is_named_by_its_data_and_network() -> None:
     record = _with_config(lambda config: config["experiment"].pop("track"))
     assert contradictions(record) == ["track.name: mnist-10k-lenet5, and MNIST-LeNet5 by its config"]

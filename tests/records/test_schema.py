@@ -58,6 +58,19 @@ def test_an_accuracy_is_a_fraction_but_for_rounding_or_nan(
     assert bits(read_record(tmp_path / "record.json").final["test/acc"]) == bits(accuracy)
 
 
+def change_seed(document: dict[str, Any], seed: object, *sections: str) -> None:
+    section = document["config"]
+    for key in sections:
+        section = section[key]
+    section["seed" if sections else "seed_everything"] = seed
+    document["config_hash"] = config_hash(document["config"])
+
+
+def count_devices(document: dict[str, Any], devices: int) -> None:
+    """All devices of the first tile got as many pulses as the one with the most, which are 90."""
+    document["layers"][0]["tiles"][0]["write_histogram"] = [0] * 7 + [devices]
+
+
 def change_config(document: dict[str, Any]) -> None:
     document["config"]["optimizer"]["init_args"]["lr"] = 0.1
 
@@ -90,6 +103,25 @@ def change_config(document: dict[str, Any]) -> None:
         (lambda document: document.update(finished="2026-01-01T00:00:00Z"), "finished: .* is earlier than started"),
         (lambda document: document.update(started="2026-01-01T00:00:00"), "started: .* timezone"),
         (lambda document: document.update(seed=7), "seed: 7 with seed_everything 0 in config"),
+        (lambda document: change_seed(document, 0.0), "seed: 0 with seed_everything 0.0 in config"),
+        (lambda document: change_seed(document, False), "seed: 0 with seed_everything False in config"),
+        (
+            lambda document: change_seed(document, 3, "model", "init_args"),
+            "seed: 0 with model.init_args.seed 3 in conf",
+        ),
+        (
+            lambda document: change_seed(document, "*", "data", "init_args"),
+            "seed: 0 with data.init_args.seed . in conf",
+        ),
+        (lambda document: document.update(steps=2499), "steps: 2499 with the last epoch at step 2500; both are"),
+        (lambda document: document["epochs"][0].update(step=2501), "epochs: steps not in ascending order"),
+        (lambda document: document.update(steps_per_s="12.5"), "steps_per_s: Input should be a valid number"),
+        (lambda document: document.update(steps_per_s=True), "steps_per_s: Input should be a valid number"),
+        (lambda document: document.update(steps_per_s="inf"), "steps_per_s: Input should be a valid number"),
+        (
+            lambda document: count_devices(document, 399),
+            "write_histogram: 399 devices in conv1.tile0; a tile of 16 x 25 has 400",
+        ),
         (change_config, "config_hash: [0-9a-f]{12}… does not match config"),
     ],
 )
@@ -135,6 +167,13 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_a_run_that_failed_before_its_first_epoch_is_a_record(make_record: MakeRecord) -> None:
     record = make_record(status="failed", error="RuntimeError: out of memory", epochs=1, final={})
     assert Record.model_validate_json(record.model_dump_json()) == record
+
+
+def test_a_run_that_stopped_inside_an_epoch_is_a_record(make_record: MakeRecord) -> None:
+    document = json.loads(make_record(status="interrupted", final={}).model_dump_json())
+    count_devices(document, 400)
+    document["steps"] += 7
+    assert Record.model_validate_json(json.dumps(document)).steps == 2507
 
 
 def test_the_hash_is_checked_when_a_record_is_made(make_record: MakeRecord) -> None:

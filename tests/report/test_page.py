@@ -35,9 +35,10 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def worn(tile: TileEntry) -> TileEntry:
-    """The tile with five devices without a pulse, and one with the most pulses."""
-    return tile.model_copy(update={"write_histogram": [5, *([0] * (tile.max_writes.bit_length() - 1)), 1]})
+def worn(tile: TileEntry, devices: int) -> TileEntry:
+    """The tile with one device that has the most pulses, and all others without a pulse."""
+    counts = [devices - 1, *([0] * (tile.max_writes.bit_length() - 1)), 1]
+    return tile.model_copy(update={"write_histogram": counts})
 
 
 def residual(folder: Path, layer: str = "fc1") -> Path:
@@ -47,7 +48,10 @@ def residual(folder: Path, layer: str = "fc1") -> Path:
         for tile, share in (("tile0_W1", 1.0), ("tile1_W0", 2.0))
     ]
     record = make_record()
-    layers = [entry.model_copy(update={"tiles": list(map(worn, entry.tiles))}) for entry in record.layers]
+    layers = [
+        entry.model_copy(update={"tiles": [worn(tile, entry.out_features * entry.in_features) for tile in entry.tiles]})
+        for entry in record.layers
+    ]
     return write_run(folder, record.model_copy(update={"layers": layers}), lines, METRICS)
 
 

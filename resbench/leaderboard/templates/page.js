@@ -111,7 +111,7 @@ function entries(panel, data, levels) {
 }
 function tipOf(data, { row, cell }, more = "") {
   const range = cell.low == null ? "" : ` [${format(data, cell.low)}, ${format(data, cell.high)}]`;
-  return `${row.label}\n${statesText(cell.key)}: ${format(data, cell.mean)}${range}, n = ${cell.n}${more}`;
+  return `${row.label}\n${statesText(cell.key)}: ${format(data, cell.mean)}${range}, n = ${cell.n}${cell.diverged ? `, ${cell.diverged} diverged` : ""}${more}`;
 }
 function pointOf(data, entry, x, more) {
   const { row, cell } = entry;
@@ -153,7 +153,7 @@ function charts(panel) {
     lines: byRow(over).map(points => ({ points: points.map(point => [point.x, point.y, point.aside]), className: "link", colour: points[0].colour })),
   });
 
-  const profiled = drawn.map(row => ({ row, steps: profile(data, row, named.map(([key]) => key)) }));
+  const profiled = drawn.map(row => ({ row, steps: profile(data, row, named.map(([key]) => key)) })).filter(({ steps }) => steps.length);
   if (named.length > 1 && profiled.some(({ steps }) => steps.some(([x]) => x > 0)))
     figure(host, "performance profile", `share of ${named.length === data.levels.length ? "all" : "the chosen"} ${named.length} precisions`, {
       label: `distance to the best of a precision, ${data.unit}s`.replace(/ss$/, "s"),
@@ -169,7 +169,7 @@ function charts(panel) {
       .map(entry => ({ entry, x: entry.cell.costs[index] }))
       .filter(({ x }) => x > 0)
       .map(({ entry, x }) => pointOf(data, entry, x, front ? `\n${label}: ${short(x)}` : ""));
-    const best = front ? paretoFront(points, data.higher) : [];
+    const best = front ? paretoFront(points.filter(point => !point.entry.cell.diverged), data.higher) : [];
     for (const point of best) point.front = true;
     const spread = points.map(point => point.x);
     figure(costs, `${what} against ${title}`, front ? "○ Pareto front" : "", {
@@ -208,9 +208,11 @@ function chains(points) {
     .map(group => ({ points: group.sort((a, b) => a[0] - b[0]), className: "front" }));
 }
 // Where the share of precisions at which a row is within a distance of the best steps up: [distance, share].
+// What is left of seeds of which some diverged is not compared.
 function profile(data, row, keys) {
-  const means = key => data.rows.flatMap(({ cells }) => cells.filter(cell => cell.key === key && cell.mean != null).map(cell => cell.mean));
-  const distances = row.cells.filter(cell => keys.includes(cell.key) && cell.mean != null)
+  const compared = ({ cells }) => cells.filter(cell => keys.includes(cell.key) && cell.mean != null && !cell.diverged);
+  const means = key => data.rows.flatMap(compared).filter(cell => cell.key === key).map(cell => cell.mean);
+  const distances = compared(row)
     .map(cell => Math.abs(cell.mean - (data.higher ? Math.max : Math.min)(...means(cell.key)))).sort((a, b) => a - b);
   return distances.map((x, index) => [x, (index + 1) / keys.length]).filter(([x], index) => x !== distances[index + 1]);
 }

@@ -1,7 +1,7 @@
 """The table of one track: from labelled runs to rows, ranks and what did not complete."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from resbench.leaderboard.cells import table_rows
@@ -18,9 +18,13 @@ Labelled = tuple[str, Run]
 
 
 def metric_of(runs: Iterable[Run]) -> Metric:
-    """What a table of these runs compares."""
-    reported = {key for run in runs if run.record.status == "complete" for key in run.record.final}
-    return next((metric for metric in METRICS if metric.key in reported), METRICS[0])
+    """What a table of these runs compares: the metric of most complete runs, of equally many the first of METRICS.
+
+    The metric of a run is the first of METRICS that it reports, so one stray run changes no table.
+    """
+    complete = [run.record.final for run in runs if run.record.status == "complete"]
+    votes = Counter(next((metric.key for metric in METRICS if metric.key in final), "") for final in complete)
+    return max(METRICS, key=lambda metric: votes[metric.key])
 
 
 def make_table(track: Track, metric: Metric, runs: Sequence[Labelled], others: Sequence[Labelled] = ()) -> Table:
