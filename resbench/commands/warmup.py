@@ -14,7 +14,7 @@ from resbench.registry import named, offers
 
 if TYPE_CHECKING:
     from resbench.algorithms import Algorithm
-    from resbench.crossbar.devices import Device
+    from resbench.crossbar.devices import Device, PulsedDevice
     from resbench.crossbar.periphery import IOParameters
 
 #: Tiles of residual learning: there is a kernel of the composite weight for every number of them.
@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Use every kernel once in every form, print which had to be compiled and the time, and return 0."""
     start = time.perf_counter()
-    devices = responses() if args.devices is None else [_with_steps(find(name)) for name in args.devices]
+    devices: list[Device] = (
+        [*responses()] if args.devices is None else [_with_steps(find(name)) for name in args.devices]
+    )
 
     from numba.core.event import install_recorder
 
@@ -84,13 +86,13 @@ def _with_steps(device: Device) -> Device:
     return device.with_states(STATES) if device.is_continuous and not isinstance(device, Ideal) else device
 
 
-def responses() -> list[Device]:
+def responses() -> Sequence[PulsedDevice]:
     """A device for each built-in response to pulses; PCM stands for the noise of ExpStep, which has one of its own."""
     from resbench.crossbar import devices
 
     models = [named(offer.path) for offer in offers("devices")]
     pulsed = [model() for model in models if issubclass(model, devices.PulsedDevice)]
-    found: dict[Any, Device] = {}
+    found: dict[Any, PulsedDevice] = {}
     for device in pulsed:
         found.setdefault(device.response, device)
     return list(found.values())
