@@ -1,5 +1,6 @@
 """The cost model: storage, traffic, operations, time, devices and area, from layer shapes and an algorithm."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -111,7 +112,7 @@ class CostModel:
             raise BadValue("convention", repr(self.convention), "; write 'paper' or 'strict'")
         if self.transfer not in ("column", "row"):
             raise BadValue("transfer", repr(self.transfer), "; write 'column' or 'row'")
-        if not self.stack > 0:
+        if not 0 < self.stack < math.inf:
             raise BadValue("stack", self.stack, "; write the number of stacked planes, 1 for none")
 
     def cost(self, layers: Sequence[LayerShape], algorithm: Formula) -> NetworkCost:

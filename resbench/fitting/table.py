@@ -19,6 +19,10 @@ Floats = NDArray[np.float64]
 
 #: Fewest readings of a branch, most readings of a file, and most bytes of it.
 FEWEST, MOST, MOST_BYTES = 4, 100_000, 32 * 2**20
+#: Most pulses of a file, those between its readings too: each of them is computed many times.
+MOST_PULSES = 200_000
+#: Fewest readings that count 1, 2, 3, ... of which one can say that they are no conductances.
+COUNTED = 10
 SIGNS = {"up": 1, "down": -1}
 FORMS = (
     "write the columns up_pulse,down_pulse (conductance after each pulse), "
@@ -90,7 +94,8 @@ def read(path: Path | str) -> Measurement:
     """Read a CSV file of conductance against pulse number.
 
     It has one of two forms. aihwkit's has two columns, ``up_pulse`` and ``down_pulse`` (or no header): the conductance
-    after each pulse up, and after each pulse down; a shorter column ends with empty cells. The other form has a row for
+    after each pulse up, and after each pulse down; a shorter column ends with empty cells. A third column ``pulse`` has
+    the number of the pulse in both, where readings skip pulses. The other form has a row for
     each reading with ``direction`` (up or down) and ``conductance``, and where there are several, ``device``,
     ``cycle`` and ``pulse`` (number of the pulse, which may skip some). The first reading of a branch is its start.
     Conductances may have any unit. Commas, semicolons or tabs separate columns.
@@ -102,10 +107,15 @@ def read(path: Path | str) -> Measurement:
     rows = _rows(path)
     header = [cell.strip().lower() for cell in rows[0][1]]
     if len(header) == 2 and all(_is_number(cell) for cell in header):
-        return _checked(path.name, _of_columns(path.name, rows, 0, 1))
+        branches = _of_columns(path.name, rows, {"up": 0, "down": 1})
+        _refuse_numbers(path.name, branches[0])
+        return _checked(path.name, branches)
     for up, down in (("up_pulse", "down_pulse"), ("up", "down")):
         if up in header and down in header:
-            return _checked(path.name, _of_columns(path.name, rows[1:], header.index(up), header.index(down)))
+            columns = {"up": header.index(up), "down": header.index(down)}
+            if "pulse" in header:
+                columns["pulse"] = header.index("pulse")
+            return _checked(path.name, _of_columns(path.name, rows[1:], columns))
     missing = [name for name in ("direction", "conductance") if name not in header]
     if missing:
         raise BadValue(path.name, f"columns {','.join(header)[:80]}", f"have no {' and no '.join(missing)}; {FORMS}")
@@ -141,12 +151,14 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     return rows
 
 
-def _of_columns(name: str, rows: Sequence[tuple[int, list[str]]], up: int, down: int) -> list[Branch]:
+def _of_columns(name: str, rows: Sequence[tuple[int, list[str]]], columns: Mapping[str, int]) -> list[Branch]:
     branches = []
-    for label, column in (("up", up), ("down", down)):
-        readings, end = [], 0
+    for label, sign in SIGNS.items():
+        readings: list[float] = []
+        pulses: list[int] = []
+        end = 0
         for line, cells in rows:
-            text = cells[column].strip() if column < len(cells) else ""
+            text = _cell(cells, columns[label])
             if not text:
                 end = end or line
             elif end:
@@ -155,9 +167,23 @@ def _of_columns(name: str, rows: Sequence[tuple[int, list[str]]], up: int, down:
                 )
             else:
                 readings.append(_number(name, line, f"{label} column", text))
-        values = np.array(readings)
-        branches.append(Branch("1", "1", SIGNS[label], np.arange(len(values)), values))
+                number = _cell(cells, columns["pulse"]) if "pulse" in columns else str(len(pulses))
+                pulses.append(_pulse(name, line, number, pulses[-1:]))
+        branches.append(Branch("1", "1", sign, np.array(pulses, dtype=np.int64), np.array(readings)))
     return branches
+
+
+def _cell(cells: Sequence[str], column: int) -> str:
+    """The text of a cell; empty beyond the end of its line."""
+    return cells[column].strip() if column < len(cells) else ""
+
+
+def _refuse_numbers(name: str, branch: Branch) -> None:
+    """Refuse a first column without a name that counts the pulses: it would be fitted as conductances."""
+    first = branch.readings[:1]
+    if len(branch.readings) >= COUNTED and first in (0, 1) and (np.diff(branch.readings) == 1).all():
+        hint = "like pulse numbers; give the columns names, pulse,up,down, or write conductances only"
+        raise BadValue(name, f"the first column counts from {first[0]:g} to {branch.readings[-1]:g}", hint)
 
 
 def _of_rows(name: str, rows: Sequence[tuple[int, list[str]]], columns: Mapping[str, int]) -> list[Branch]:
@@ -172,26 +198,35 @@ def _of_rows(name: str, rows: Sequence[tuple[int, list[str]]], columns: Mapping[
         if direction not in SIGNS:
             raise BadValue(f"{name}, line {line}, direction", repr(direction), "is unknown; write up or down")
         branch = found.setdefault((cell("device", "1"), cell("cycle", "1"), direction), [])
-        pulse = float(len(branch))
-        if "pulse" in columns:
-            pulse = _number(name, line, "pulse", cell("pulse"))
-            if pulse != round(pulse) or abs(pulse) > 1e9:
-                raise BadValue(f"{name}, line {line}, pulse", f"{pulse:g}", "is no pulse number; write a whole number")
-            if branch and pulse <= branch[-1][0]:
-                raise BadValue(
-                    f"{name}, line {line}, pulse",
-                    f"{pulse:g} after {branch[-1][0]}",
-                    "does not rise; number the pulses of a branch upward, and give each repetition its own `cycle`",
-                )
-        branch.append((int(pulse), _number(name, line, "conductance", cell("conductance"))))
+        number = cell("pulse") if "pulse" in columns else str(len(branch))
+        pulse = _pulse(name, line, number, [pulse for pulse, _ in branch[-1:]])
+        branch.append((pulse, _number(name, line, "conductance", cell("conductance"))))
     return [
         Branch(device, cycle, SIGNS[direction], np.array([p for p, _ in pairs]), np.array([g for _, g in pairs]))
         for (device, cycle, direction), pairs in found.items()
     ]
 
 
+def _pulse(name: str, line: int, text: str, before: Sequence[int]) -> int:
+    """The number of a pulse, which is above that of the reading before it."""
+    pulse = _number(name, line, "pulse", text)
+    if pulse != round(pulse) or abs(pulse) > 1e9:
+        raise BadValue(f"{name}, line {line}, pulse", f"{pulse:g}", "is no pulse number; write a whole number")
+    if before and pulse <= before[0]:
+        raise BadValue(
+            f"{name}, line {line}, pulse",
+            f"{pulse:g} after {before[0]}",
+            "does not rise; number the pulses of a branch upward, and give each repetition its own `cycle`",
+        )
+    return int(pulse)
+
+
 def _checked(name: str, branches: Sequence[Branch]) -> Measurement:
     """The branches, if each can be fitted."""
+    pulses = sum(int(branch.pulses[-1] - branch.pulses[0]) for branch in branches if len(branch.pulses))
+    if pulses > MOST_PULSES:
+        hint = f"are more than {MOST_PULSES}; leave out branches, or count in packets of pulses"
+        raise BadValue(name, f"{pulses} pulses from the first to the last readings", hint)
     for branch in branches:
         which = f"{name}, device {branch.device}, cycle {branch.cycle}"
         if (count := len(branch.readings)) < FEWEST:

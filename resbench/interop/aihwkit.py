@@ -19,6 +19,9 @@ from resbench.errors import BadValue
 from resbench.interop.fields import Fields, as_dict
 from resbench.interop.parts import SILENT, device_of, elements_of, io_parameters, mapping_parameters, pulse_train
 
+#: Classes of an ``rpu_config`` that are trained in memory, and the one in floating point.
+CONFIGS = ("SingleRPUConfig", "UnitCellRPUConfig", "DigitalRankUpdateRPUConfig", "FloatingPointRPUConfig")
+
 
 @dataclass(frozen=True)
 class Converted:
@@ -69,6 +72,8 @@ def read(rpu_config: object) -> Converted:
     fields = Fields(as_dict(rpu_config), "")
     if fields.name.startswith(("Inference", "TorchInference", "Quantized")):
         raise BadValue("rpu_config", fields.name, "has no counterpart: it is not trained in memory")
+    if fields.name and fields.name not in CONFIGS:
+        raise BadValue("rpu_config", fields.name, f"has no counterpart; write one of {', '.join(CONFIGS)}")
     _check_plain(fields)
     forward, backward = (io_parameters(fields.child(name)) for name in ("forward", "backward"))
     of_layers = mapping_parameters(fields.child("mapping"))
@@ -163,7 +168,8 @@ def _transfers(fields: Fields, pulses: PulseTrain, one_pulse: bool, in_batches: 
 
 def _chain(fields: Fields, pulses: PulseTrain, one_pulse: bool) -> tuple[Any, dict[str, Any]]:
     """Tiki-Taka, version 1 or 2, of any number of tiles."""
-    tiles = len(fields.left.get("unit_cell_devices", []))
+    listed = fields.left.get("unit_cell_devices")
+    tiles = len(listed) if isinstance(listed, list) else 0
     device, arguments = _transfers(fields, pulses, one_pulse, in_batches=True)
     arguments |= {"tiles": tiles, "gamma": fields.take("gamma", 0.0)}
     for name in ("gamma", "transfer_every", "transfer_lr"):

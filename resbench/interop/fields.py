@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from numbers import Real
 from typing import Any
 
 from resbench.errors import BadValue
@@ -67,8 +68,15 @@ class Fields:
         return f"{self.path}.{name}" if self.path else name
 
     def take(self, name: str, default: Any = None) -> Any:
-        """The value of a field; its default in aihwkit where it is left out."""
-        return self.left.pop(name, default)
+        """The value of a field; its default in aihwkit where it is left out.
+
+        Raises:
+            BadValue: for a value of another kind than the default.
+        """
+        value = self.left.pop(name, default)
+        if value is not None and (kind := _unlike(value, default)):
+            raise BadValue(self.place(name), repr(value)[:80], f"is not {kind}; write for example {default!r}")
+        return value
 
     def child(self, name: str) -> Fields | None:
         """A field that is a config object itself."""
@@ -86,11 +94,38 @@ class Fields:
         if found not in values:
             raise BadValue(self.place(name), repr(found), f"has no counterpart; write {values[0]!r}")
 
-    def rest(self, names: frozenset[str] | set[str]) -> dict[str, Any]:
-        """The fields that are called as ours."""
-        return {name: self.left.pop(name) for name in sorted(names & self.left.keys())}
+    def rest(self, model: type, names: Collection[str] = (), without: Collection[str] = ()) -> dict[str, Any]:
+        """The fields that are called as those of a dataclass of ours, with values of the same kinds.
+
+        Args:
+            model: the dataclass.
+            names: its fields that aihwkit has; all by default.
+            without: its fields that aihwkit does not have.
+
+        Raises:
+            BadValue: for a value of another kind than the default of our field.
+        """
+        defaults = {field.name: field.default for field in dataclasses.fields(model) if field.init}
+        known = (set(names) or defaults.keys()) - set(without)
+        return {name: self.take(name, _number_if_none(defaults[name])) for name in sorted(known & self.left.keys())}
 
     def finish(self) -> None:
         """Refuse what was not taken."""
         for name, value in self.left.items():
             raise BadValue(self.place(name), repr(value)[:80], "has no counterpart; remove it")
+
+
+def _number_if_none(default: Any) -> Any:
+    """A value of the kind of a field of ours: those without a value of their own hold numbers."""
+    return 1.0 if default is None or default is dataclasses.MISSING else default
+
+
+def _unlike(value: Any, default: Any) -> str:
+    """What a value would have to be, to be of the kind of a default; empty if it is."""
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "true or false"
+    if isinstance(default, Real):
+        return "" if isinstance(value, Real) and not isinstance(value, bool) else "a number"
+    if isinstance(default, list | tuple):
+        return "" if isinstance(value, list | tuple) else "a list"
+    return "a word" if isinstance(default, str) and not isinstance(value, str) else ""

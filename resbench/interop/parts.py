@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
@@ -54,7 +53,7 @@ def io_parameters(fields: Fields | None) -> IOParameters:
     if fields.name not in ("", "IOParameters"):
         raise BadValue(fields.path, fields.name, "has no counterpart; write IOParameters")
     fields.ignore("mode")
-    found = fields.rest({field.name for field in dataclasses.fields(IOParameters)} - {"inp_bits", "out_bits"})
+    found = fields.rest(IOParameters, without=("inp_bits", "out_bits"))
     fields.finish()
     for name in ("mv_type", "noise_management", "bound_management", "w_noise_type"):
         if name in found:
@@ -74,7 +73,7 @@ def pulse_train(fields: Fields) -> PulseTrain | None:
     """The pulse trains; None for an update in floating point."""
     kind = snake_case(str(fields.take("pulse_type", "StochasticCompressed")))
     fields.ignore("d_sparsity", "um_reg_scale")
-    found = fields.rest({field.name for field in dataclasses.fields(PulseTrain)})
+    found = fields.rest(PulseTrain)
     fields.finish()
     if kind == "none":
         return None
@@ -90,7 +89,7 @@ def mapping_parameters(fields: Fields | None) -> MappingParameters:
     if fields is None:
         return MappingParameters(max_input_size=512, max_output_size=512)
     found: dict[str, Any] = {"max_input_size": 512, "max_output_size": 512}
-    found |= fields.rest({field.name for field in dataclasses.fields(MappingParameters)})
+    found |= fields.rest(MappingParameters)
     fields.finish()
     return MappingParameters(**found)
 
@@ -103,7 +102,7 @@ def device_of(fields: Fields) -> Device:
     name = fields.name
     fields.ignore(*SILENT)
     if name == "IdealDevice":
-        found = fields.rest({"diffusion", "lifetime", "reset_std"})
+        found = fields.rest(Ideal, names=("diffusion", "lifetime", "reset_std"))
         fields.finish()
         return Ideal(**found)
     if name in ("VectorUnitCell", "ReferenceUnitCell", "OneSidedUnitCell"):
@@ -125,7 +124,7 @@ def _element(fields: Fields, model: type[PulsedDevice]) -> PulsedDevice:
         fields.ignore("dw_min", "w_max", "w_min", "up_down", *SOFT_BOUNDS)  # derived from the others
     fields.only("n_estimation_steps", -1, 0, None)
     drift = fields.child("drift")
-    found = fields.rest({field.name for field in dataclasses.fields(model) if field.init} - OURS)
+    found = fields.rest(model, without=OURS)
     fields.finish()
     if "reset" in found:
         found["reset"] = max(found["reset"], 0.0)  # a negative one counts as 0 there
@@ -134,7 +133,7 @@ def _element(fields: Fields, model: type[PulsedDevice]) -> PulsedDevice:
             found[name] = tuple(found[name]) or (1.0,)
     if drift is not None and drift.left.get("nu", 0.0) > 0:
         drift.ignore("simple_drift")
-        of_drift = drift.rest({field.name for field in dataclasses.fields(Drift)})
+        of_drift = drift.rest(Drift)
         drift.finish()
         found["drift"] = Drift(**of_drift)
     return model(**found)
@@ -153,7 +152,7 @@ def elements_of(fields: Fields) -> tuple[PulsedDevice, ...]:
 def _cell(fields: Fields) -> Device:
     elements = elements_of(fields)
     if fields.name == "VectorUnitCell":
-        found = fields.rest({"first_update_idx"})
+        found = fields.rest(VectorCell, names=("first_update_idx",))
         policy: Any = snake_case(str(fields.take("update_policy", "All")))
         shares = tuple(fields.take("gamma_vec", ()) or ())
         fields.finish()
@@ -168,8 +167,8 @@ def _cell(fields: Fields) -> Device:
     if refresh is not None:
         io_parameters(refresh)  # our refresh reads exactly, whatever these say
     trains = None if pulses is None else pulse_train(pulses)
-    names = {"refresh_every", "units_in_mbatch", "refresh_upper_thres", "refresh_lower_thres", "copy_inverted"}
-    found = fields.rest(names)
+    names = ("refresh_every", "units_in_mbatch", "refresh_upper_thres", "refresh_lower_thres", "copy_inverted")
+    found = fields.rest(OneSidedCell, names=names)
     fields.finish()
     if any(one != elements[0] for one in elements):
         raise BadValue(

@@ -1,5 +1,7 @@
 """The model against numbers that its sources print, and against its own definitions."""
 
+import math
+
 import pytest
 
 from resbench.costs import (
@@ -142,6 +144,7 @@ def test_area_and_devices_count_planes() -> None:
         (lambda: CostModel(batch_size=1, convention="loose"), "convention: 'loose'; write 'paper' or 'strict'"),  # type: ignore[arg-type]
         (lambda: CostModel(batch_size=1, transfer="both"), "transfer: 'both'"),  # type: ignore[arg-type]
         (lambda: CostModel(batch_size=1, stack=0), "stack: 0"),
+        (lambda: CostModel(batch_size=1, stack=math.inf), "stack: inf; write the number of stacked planes"),
         (lambda: TABLE_5.cost([], tt_v2()), "layers: none"),
         (lambda: LayerShape("fc", 0, 1), "in_features: 0 of layer fc"),
         (lambda: resnet(50, 10), "depth: 50; write 18 or 34"),

@@ -56,8 +56,16 @@ def test_devices_cycles_and_pulses(tmp_path: Path) -> None:
     assert found.ends() == (-25.0, 25.0)  # up from 0 to 50, down from 0 to -50
 
 
+def test_two_columns_may_skip_pulses(tmp_path: Path) -> None:
+    text = "pulse,up_pulse,down_pulse\n0,1,5\n10,2,4\n20,3,3\n50,4,2\n60,5,\n"
+    up, down = read(written(tmp_path, text)).branches
+    assert (up.pulses.tolist(), up.readings.tolist()) == ([0, 10, 20, 50, 60], [1, 2, 3, 4, 5])
+    assert (down.pulses.tolist(), down.readings.tolist()) == ([0, 10, 20, 50], [5, 4, 3, 2])
+
+
 ROWS = "direction,conductance\n"
 GOOD = "up_pulse,down_pulse\n1,4\n2,3\n3,2\n4,1\n"
+COUNTS = "".join(f"{k},{20 - k}\n" for k in range(10))
 WRONG: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "is empty; write the columns up_pulse,down_pulse"),
     "header only": ("up_pulse,down_pulse\n", "the up branch has 0 readings; write at least 4"),
@@ -78,6 +86,15 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "no down": (ROWS + "up,1\nup,2\nup,3\nup,4\n", "device 1 has no down branch; write both"),
     "pulse twice": ("direction,conductance,pulse\nup,1,1\nup,2,1\n", "line 3, pulse: 1 after 1 does not rise"),
     "part of a pulse": ("direction,conductance,pulse\nup,1,0.5\n", "line 2, pulse: 0.5 is no pulse number"),
+    "counted": (
+        COUNTS,
+        "the first column counts from 0 to 9 like pulse numbers; give the columns names",
+    ),
+    "pulse column": ("pulse,up,down\n1,1,4\n1,2,3\n", "line 3, pulse: 1 after 1 does not rise"),
+    "years of pulses": (
+        "pulse,up,down\n0,1,4\n9,2,3\n10,3,2\n100001,4,1\n",
+        "200002 pulses from the first to the last readings are more than 200000; leave out branches",
+    ),
     "other bytes": (b"\xff\xfe1\x00", "are no UTF-8 text"),
     "not CSV": ("a,b\n" + "x" * 200_000 + "\n", "is no CSV"),
 }
