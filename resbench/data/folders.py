@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import torch
-from PIL.Image import Resampling
+from PIL.Image import DecompressionBombError, Resampling
 from torchvision.datasets.folder import ImageFolder, pil_loader
 
 from resbench.data.augmentation import AugmentedImageData
 from resbench.data.base import Split
 from resbench.data.order import content_permutation
 from resbench.errors import BadValue, MissingData
-from resbench.records.files import joint_sha256, path_of
+from resbench.records.files import joint_sha256, path_of, replacing
+from resbench.records.text import one_line
 
 Sample = tuple[str, int]
 #: Height and width.
@@ -31,7 +33,8 @@ class ImageFolderData(AugmentedImageData):
     Images may have any format that Pillow reads. They are read in colour and must have the same size, or are resized to
     one: ``[n, 3, h, w]``. Classes are numbered in alphabetical order. Images are sorted by a checksum of their pixels,
     which mixes the classes and does not depend on file names. Decoded images are kept in ``root/train.cache.pt`` and
-    ``root/test.cache.pt`` as long as the files do not change.
+    ``root/test.cache.pt`` as long as the files do not change; a damaged cache is made anew. Links to files and folders
+    are followed.
 
     Args:
         root: folder that contains the folders train and test.
@@ -42,8 +45,8 @@ class ImageFolderData(AugmentedImageData):
 
     Raises:
         MissingData: by setup, if the folders are missing or empty.
-        BadValue: for a size below 1; by setup, for images of different sizes or classes that differ between train and
-            test.
+        BadValue: for a size below 1; by setup, for a file that is no image, images of different sizes, or classes that
+            differ between train and test.
     """
 
     split_rule = "folders train and test, sorted by a checksum of the pixels; validation the end of the former"
@@ -65,7 +68,7 @@ class ImageFolderData(AugmentedImageData):
         """The checksum of all files in the class folders; the names of the files do not matter."""
         self.prepare_data()
         root = path_of(self.root)
-        files = (path for name in ("train", "test") for path in (root / name).glob("*/**/*") if path.is_file())
+        files = (path for name in ("train", "test") for path in _files_in_folders(root / name))
         return joint_sha256((path.relative_to(root).parent.as_posix(), path) for path in files)
 
     def load(self) -> tuple[Split, Split]:
@@ -76,12 +79,19 @@ class ImageFolderData(AugmentedImageData):
         return train, test
 
 
+def _files_in_folders(root: Path) -> Iterator[Path]:
+    """All files in the folders of a folder, as torchvision finds them: links to folders are followed."""
+    for folder, _, names in os.walk(root, followlinks=True):
+        if Path(folder) != root:
+            yield from (path for name in names if (path := Path(folder, name)).is_file())
+
+
 def read_class_folders(root: Path, size: Size | None = None) -> tuple[Split, Split, list[str]]:
     """Images and labels of ``root/train`` and ``root/test``, ordered by their pixels, and the names of the classes.
 
     Raises:
         MissingData: if there are no such folders with images.
-        BadValue: for images of different sizes, or classes that differ between the folders.
+        BadValue: for a file that is no image, images of different sizes, or classes that differ between the folders.
     """
     splits: dict[str, tuple[Split, list[str]]] = {}
     for name in ("train", "test"):
@@ -111,18 +121,29 @@ def _cached(file: Path, samples: Sequence[Sample], size: Size | None) -> Split:
     try:
         saved = torch.load(file, weights_only=True)
         if saved["fingerprint"] == fingerprint:
-            return Split(saved["images"], saved["labels"])
-    except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError):
+            split = Split(saved["images"], saved["labels"])
+            if saved["checksum"] == _checksum(split):
+                return split
+    except (OSError, RuntimeError, UnpicklingError, EOFError, KeyError, TypeError, AttributeError, ValueError):
         pass  # it does not exist yet, or is damaged: decode the images
     split = _decode(samples, size)
-    state = {"fingerprint": fingerprint, "images": split.inputs, "labels": split.targets}
+    state = {
+        "fingerprint": fingerprint,
+        "checksum": _checksum(split),
+        "images": split.inputs,
+        "labels": split.targets,
+    }
     try:
-        temporary = file.with_suffix(f".{os.getpid()}.tmp")  # several runs may start at the same time
-        torch.save(state, temporary)
-        os.replace(temporary, file)
+        with replacing(file) as written:  # several runs may start at the same time
+            torch.save(state, written)
     except OSError:
         pass  # without the cache, the next start takes longer
     return split
+
+
+def _checksum(split: Split) -> int:
+    """CRC-32 of pixels and labels: it notices what happened to a file since, and takes a tenth of a second."""
+    return zlib.crc32(split.targets.numpy().data, zlib.crc32(split.inputs.numpy().data))
 
 
 def _fingerprint(root: Path, samples: Sequence[Sample], size: Size | None) -> str:
@@ -136,7 +157,11 @@ def _fingerprint(root: Path, samples: Sequence[Sample], size: Size | None) -> st
 def _decode(samples: Sequence[Sample], size: Size | None) -> Split:
     images: list[np.ndarray] = []
     for path, _ in samples:
-        image = pil_loader(path)
+        try:
+            image = pil_loader(path)
+        except (OSError, SyntaxError, ValueError, DecompressionBombError) as error:
+            hint = f"cannot be read as an image ({one_line(str(error))}); replace or remove it"
+            raise BadValue("root", path, hint) from None
         images.append(np.asarray(image if size is None else image.resize(size[::-1], Resampling.BILINEAR)))
         if images[-1].shape != images[0].shape:
             sizes = [f"{pixels.shape[1]}x{pixels.shape[0]}" for pixels in (images[0], images[-1])]

@@ -15,7 +15,8 @@ class ImageData(InMemoryData):
     """Images uint8 ``[n, channels, height, width]``, normalised to float32 ``(pixel - offset) / scale`` by channel.
 
     "unit" divides by the value of white, which gives [0, 1]. "standard" subtracts the mean and divides by the standard
-    deviation of the training images in use; validation and test images do not influence it.
+    deviation of the training images in use; validation and test images do not influence it. A channel of one value
+    becomes 0.
 
     Args:
         normalize: unit or standard.
@@ -58,5 +59,6 @@ def _pixel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
     for channel in images.unbind(1):
         share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
         mean.append((share * value).sum())
-        std.append((share * (value - mean[-1]) ** 2).sum().sqrt())
+        deviation = (share * (value - mean[-1]) ** 2).sum().sqrt()
+        std.append(deviation if (share > 0).sum() > 1 else torch.ones_like(deviation))
     return torch.stack(mean).float().view(-1, 1, 1), torch.stack(std).float().view(-1, 1, 1)

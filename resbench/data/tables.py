@@ -19,6 +19,8 @@ from resbench.records.files import joint_sha256, path_of
 
 Kind = Literal["classes", "numbers"]
 Normalization = Literal["standard", "none"]
+#: The largest number of single precision.
+LARGEST = torch.finfo(torch.float32).max
 
 
 class CSVData(InMemoryData):
@@ -147,6 +149,8 @@ class _Table:
         for number, line in enumerate(lines, start=2):
             if len(line) != len(names):
                 raise BadValue("root", path, f"has {len(line)} values in sample {number - 1}, but {len(names)} names")
+            if not line[place]:
+                raise BadValue("root", path, f"has no {wanted} in sample {number - 1}; write one, or take the line out")
             targets.append(line[place])
             rows.append([_number(text, path, number) for index, text in enumerate(line) if index != place])
         columns = [name for name in names if name != wanted]
@@ -161,12 +165,18 @@ def _number(text: str, path: Path, line: int) -> float:
     if not math.isfinite(value):
         hint = f"has {text[:40]!r} in sample {line - 1}, which is no number; write numbers, or name another target"
         raise BadValue("root", path, hint)
+    if abs(value) > LARGEST:
+        hint = f"has {text[:40]!r} in sample {line - 1}, which is beyond single precision; write it in another unit"
+        raise BadValue("root", path, hint)
     return value
 
 
 def _in_order(texts: Sequence[str] | set[str]) -> list[str]:
-    """Numbers in their order, if all are numbers; else texts in theirs."""
+    """Numbers in their order, if all are numbers; else texts in theirs. "nan" is a text, because it has no place."""
     try:
-        return sorted(texts, key=lambda text: (float(text), text))
+        numbers = {text: float(text) for text in texts}
     except ValueError:
         return sorted(texts)
+    if any(math.isnan(number) for number in numbers.values()):
+        return sorted(texts)
+    return sorted(texts, key=lambda text: (numbers[text], text))

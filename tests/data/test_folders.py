@@ -80,6 +80,36 @@ def test_cache_that_was_cut_short_is_written_anew(root: Path) -> None:
     assert sorted(path.name for path in root.iterdir()) == ["test", "test.cache.pt", "train", "train.cache.pt"]
 
 
+def test_a_cache_with_a_wrong_pixel_is_written_anew(root: Path) -> None:
+    first, cache = read(root).describe(), root / "train.cache.pt"
+    content = bytearray(cache.read_bytes())
+    content[len(content) // 2] ^= 1
+    cache.write_bytes(content)
+    assert read(root).describe() == first
+    assert cache.read_bytes() != content
+
+
+def test_links_to_folders_are_followed(root: Path, tmp_path: Path) -> None:
+    data = ImageFolderData(str(root))
+    before, pixels = data.own_sha256(), read(root).describe()["sha256"]
+    (root / "train" / "cat").rename(tmp_path / "cats")
+    (root / "train" / "cat").mkdir()
+    (root / "train" / "cat" / "more").symlink_to(tmp_path / "cats")
+    assert read(root).describe()["sha256"] == pixels
+    linked = data.own_sha256()
+    assert linked != before  # the folder is another one
+    next((tmp_path / "cats").iterdir()).unlink()
+    assert data.own_sha256() != linked
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", None], ids=["empty", "text", "cut short"])
+def test_a_file_that_is_no_image_is_named(root: Path, content: bytes | None) -> None:
+    path = next((root / "train" / "cat").glob("*.png"))
+    path.write_bytes(path.read_bytes()[:60] if content is None else content)
+    with pytest.raises(ValueError, match=rf"root: .*cat/{path.name} cannot be read as an image .*; replace or remove"):
+        read(root)
+
+
 def test_names_what_is_missing_or_does_not_fit(root: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"root: no images in .*nowhere/train .* train/<class>/\*\.png"):
         read(tmp_path / "nowhere")
@@ -110,6 +140,17 @@ def test_images_of_different_sizes_are_resized(tmp_path: Path) -> None:
             for pixels, label in zip(split.inputs, split.targets, strict=True)
         }
         assert shades == {(0, 20, 20), (1, 220, 220)}
+
+
+def test_a_channel_of_one_value_becomes_zero(tmp_path: Path) -> None:
+    for name in ("train", "test"):
+        for kind, shade in (("dark", 20), ("light", 220)):
+            (tmp_path / name / kind).mkdir(parents=True)
+            Image.new("RGB", (2, 2), (shade, 7, 7)).save(tmp_path / name / kind / "image.png")
+    data = read(tmp_path)
+    inputs, targets = next(iter(data.train_dataloader()))
+    assert inputs[:, 0].flatten(1).tolist() == [[2.0 * label - 1] * 4 for label in targets.tolist()]
+    assert not inputs[:, 1:].any()
 
 
 @pytest.mark.parametrize("size", [(0, 3), (3,), (1, 2, 3)])

@@ -63,6 +63,8 @@ def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) ->
         (TRAIN, TEST.replace("a", "c"), {}, "has a class 'c' that train.csv does not have"),
         (TRAIN + "1, x, a\n", TEST, {}, "has 'x' in sample 5, which is no number"),
         (TRAIN + "1, nan, a\n", TEST, {}, "has 'nan' in sample 5, which is no number"),
+        (TRAIN + "1, 1e39, a\n", TEST, {}, "has '1e39' in sample 5, which is beyond single precision; write it in"),
+        (TRAIN + "1, 2,\n", TEST, {}, "has no kind in sample 5; write one, or take the line out"),
         (TRAIN + "1, a\n", TEST, {}, "has 2 values in sample 5, but 3 names"),
         (TRAIN, TEST, {"kind": "numbers"}, "has 'b' in sample 1, which is no number"),
         ("", TEST, {}, "train.csv is empty"),
@@ -72,6 +74,13 @@ def test_classes_that_are_numbers_are_in_the_order_of_numbers(tmp_path: Path) ->
 def test_what_is_no_such_table_is_said(tmp_path: Path, train: str, test: str, arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(tmp_path, train, test, **arguments)
+
+
+def test_a_class_nan_has_a_place_among_the_texts(tmp_path: Path) -> None:
+    rows = ["2, 10", "3, nan", "4, 9"]
+    for order in (rows, rows[::-1]):
+        text = "width, kind\n" + "\n".join(order) + "\n"
+        assert read(tmp_path, text, text).classes == ["10", "9", "nan"]
 
 
 def test_missing_files_are_found_before_anything_is_read(tmp_path: Path) -> None:
