@@ -190,8 +190,7 @@ class End(NamedTuple):
 
 def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> End:
     trainer = cli.trainer
-    for logger in trainer.loggers:
-        logger.log_hyperparams({**cli.resolved, "config_hash": cli.config_hash})
+    _begin_loggers(cli)
     if isinstance(trainer.strategy, SharedBatchDDP):
         trainer.strategy.arguments = command_line(cli.argv, checkpoint)
     try:
@@ -215,6 +214,21 @@ def _train_and_test(cli: RunCLI, checkpoint: Path | None) -> End:
         with contextlib.suppress(OSError):  # the disk may be full
             write_text_atomically(cli.folder.attempt / ERROR, traceback.format_exc())
         return End("failed", " ".join(f"{type(reason).__name__}: {reason}".split()))
+
+
+def _begin_loggers(cli: RunCLI) -> None:
+    """Give the loggers the config.
+
+    Raises:
+        UserError: if one of them refuses. Nothing is left of the attempt then, unless it has a checkpoint.
+    """
+    try:
+        for logger in cli.trainer.loggers:
+            logger.log_hyperparams({**cli.resolved, "config_hash": cli.config_hash})
+    except UserError:
+        if not any((cli.folder.attempt / name).exists() for name in (CHECKPOINT, PREVIOUS)):
+            cli.folder.discard()
+        raise
 
 
 def _tests(cli: RunCLI) -> bool:

@@ -67,6 +67,10 @@ class RunFolder:
         _remove(self.attempt)
         self.attempt.mkdir()
 
+    def discard(self) -> None:
+        """Remove the folder of an attempt that did not begin."""
+        _remove(self.attempt)
+
     def in_progress(self) -> bool:
         """Whether a process works on this run."""
         if not Path(self._lock.lock_file).exists():

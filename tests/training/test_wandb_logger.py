@@ -194,3 +194,4 @@ def test_without_an_account_an_online_run_ends_in_one_line(
     assert outcome.status == 2
     assert outcome.err.splitlines()[-1].startswith("error: trainer.logger: No API key configured")
     assert outcome.err.splitlines()[-1].endswith("Or write offline: true")
+    assert list(outcome.root.glob("*/*")) == []
