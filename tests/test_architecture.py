@@ -95,7 +95,7 @@ def test_no_module_needs_itself() -> None:
 
 
 def test_files_are_short_and_named_for_what_they_hold() -> None:
-    for module in [*MODULES, *REPOSITORY.glob("benchmarks/**/*.py")]:
+    for module in [*MODULES, *REPOSITORY.glob("benchmarks/**/*.py"), *REPOSITORY.glob("tests/**/*.py")]:
         assert len(module.read_text(encoding="utf-8").splitlines()) < 400, module
         assert "util" not in module.stem, module
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -25,6 +23,7 @@ from resbench.training.cli import RunCLI
 from resbench.training.drawn import constants_of
 from resbench.training.saving import DurableCheckpointIO
 from tests.records.factory import OLD, old_record
+from tests.training.damage import damage
 from tests.training.faults import CLASS, WORN, Fault
 from tests.training.killing import compare
 from tests.training.runs import CONFIG, REPOSITORY, Outcome, Run
@@ -324,28 +323,6 @@ def test_what_is_no_run(tmp_path: Path, run: Run, broken: Broken, capsys: pytest
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
-
-
-class Malicious:
-    """Unpickled, it writes a file."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, ("unpickled",)
-
-
-def damage(path: Path, how: str) -> None:
-    if how == "truncated":
-        os.truncate(path, path.stat().st_size // 2)
-    elif how == "a flipped bit":
-        content = bytearray(path.read_bytes())
-        content[len(content) // 2] ^= 1
-        path.write_bytes(content)
-    elif how == "empty":
-        os.truncate(path, 0)
-    elif how == "a pickle":
-        path.write_bytes(pickle.dumps(Malicious()))
-    else:
-        torch.save({"state_dict": Malicious()}, path)
 
 
 @pytest.mark.parametrize("how", ["truncated", "a flipped bit", "a pickle", "a torch file that runs code"])
