@@ -1,5 +1,6 @@
 """A report as one HTML file that needs nothing else, and the same figures as PNG files."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -20,6 +21,8 @@ from resbench.report.style import drawing
 TEMPLATES = Path(__file__).parent / "templates"
 #: The page.
 PAGE = "report.html"
+#: How the page names the PNG file of a figure.
+FIGURE = re.compile(r'<figure title="((?:curves|tiles|weights|wear)[\w.-]*\.png)">')
 #: Most layers that are drawn if nothing else is asked for; most rows of the table of tiles.
 MOST_LAYERS, MOST_TILES = 6, 400
 
@@ -66,6 +69,8 @@ class ReportPage:
 def write_report(runs: Sequence[Run], out: Path, patterns: Sequence[str] = ()) -> list[Path]:
     """Write ``report.html`` and the PNG files of its figures into a folder, each atomically.
 
+    Figures of an earlier report in this folder that the new one does not have are removed, and no other files.
+
     Args:
         runs: the runs, side by side.
         out: the folder.
@@ -82,11 +87,22 @@ def write_report(runs: Sequence[Run], out: Path, patterns: Sequence[str] = ()) -
         album = Album()
         page = _page(runs, album, patterns)
     html = environment(TEMPLATES).get_template("report.html.jinja").render(page=page)
-    write_text_atomically(out / PAGE, html)
     for name, content in album.files.items():
         with replacing(out / name) as file:
             file.write(content)
+    new = {name.lower() for name in album.files}  # two names may be one file, but for upper and lower case
+    for name in _figures(out / PAGE):
+        if name.lower() not in new and (out / name).is_file():
+            (out / name).unlink()
+    write_text_atomically(out / PAGE, html)  # the last one, because the earlier page tells what is to be removed
     return [out / PAGE, *(out / name for name in album.files)]
+
+
+def _figures(page: Path) -> set[str]:
+    """Names of the PNG files of an earlier report, as its page has them; none if there is no page."""
+    if not page.is_file():
+        return set()
+    return set(FIGURE.findall(page.read_text(encoding="utf-8", errors="replace")))
 
 
 def _page(runs: Sequence[Run], album: Album, patterns: Sequence[str]) -> ReportPage:
