@@ -117,7 +117,6 @@ def test_layers_can_be_chosen_and_the_others_are_named(tmp_path: Path) -> None:
     assert [name for name in files if "share" in name] == ["tiles-conv6-share.png", "tiles-conv7-share.png"]
 
 
-@pytest.mark.filterwarnings("error")
 def test_a_second_report_removes_the_figures_that_only_the_first_one_has(tmp_path: Path) -> None:
     run, out = read_run(residual(tmp_path / "run")), tmp_path / "out"
     _, first = written(out, run)
@@ -129,6 +128,7 @@ def test_a_second_report_removes_the_figures_that_only_the_first_one_has(tmp_pat
     assert {path.name for path in out.iterdir()} == {*second, "report.html", "tiles-mine.png", "notes.txt"}
 
 
+@pytest.mark.filterwarnings("error")
 def test_numbers_that_no_axis_has_are_left_out(tmp_path: Path) -> None:
     lines = [tile_line(0, range=[-1e308, 1e308], share=math.nan), tile_line(1, saturated=math.inf, share=math.inf)]
     metrics = "epoch,val/loss,val/acc\n0,nan,1e308\n1,1e-320,0.5\n2,1e299,\n1e300,1,1\n"
