@@ -85,6 +85,7 @@ LOGGERS = "lightning.pytorch.loggers"
         (["--model.seed=3"], "model.init_args.seed: it follows from seed_everything; write that instead"),
         (["--threads=0"], "threads: 0 is too few; write 1 or more"),
         (["--experiment.name=a/b"], "experiment.name: 'a/b': write letters, digits"),
+        (["--experiment.root="], "experiment.root: '' is empty; write a folder, or . for the current one"),
         (["--tile_state.bins=0"], "tile_state.bins: 0 is too few; write a whole number of 1 or more"),
         (["--seed=3"], "seed: there is no such key; did you mean seed_everything?"),
         (
